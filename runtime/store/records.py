@@ -1,0 +1,111 @@
+"""What the bot store holds for the reconciler and the runtime, as plain frozen values.
+
+Times are ISO 8601 in UTC ("2026-11-22T12:00:00Z"). Nothing here reads or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+State = Literal["active", "paused"]
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantRecord:
+    """An assistant of the engine `responses`: what is sent to the model with each turn."""
+
+    id: str
+    name: str
+    instructions: str
+    model: str
+    tools: Sequence[Mapping[str, Any]] = ()
+    """Tools as the Responses API takes them; where a function is answered stands in the bot's `functions`."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """`reasoning_effort`, `max_output_tokens`."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    client: str | None = None
+    managed_by: str | None = None
+    """Manifest that declares it, None when it was made through the API."""
+    version: int = 1
+    created_at: str = ""
+    updated_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BotRecord:
+    """Routes one WhatsApp number to one assistant."""
+
+    id: str
+    name: str
+    twilio_phone_number: str
+    """E.164, unique."""
+    assistant_id: str | None = None
+    """An AssistantRecord's id, or the id of a live object of the Assistants API."""
+    instructions: str | None = None
+    """Replaces the assistant's instructions on this number when set; likewise `model`."""
+    model: str | None = None
+    state: State = "active"
+    account_sid: str | None = None
+    """Twilio account of the client's own."""
+    auth_token_env: str | None = None
+    """Name of the environment variable with that account's token."""
+    fallback_message: str | None = None
+    functions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Function tool name → {"url", "secret_env", "timeout_seconds"}."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    client: str | None = None
+    managed_by: str | None = None
+    version: int = 1
+    created_at: str = ""
+    updated_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRecord:
+    """What the last successful apply wrote for one resource: the third side of a three-way diff, and the binding of a
+    client to a live object that cannot carry a marker itself (a Twilio sender)."""
+
+    client: str
+    kind: str
+    live_id: str
+    values: Mapping[str, Any]
+    """The declared values, normalised; never a secret."""
+    applied_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One apply, for `reconcile history`."""
+
+    id: str
+    started_at: str
+    actor: str
+    digest: str
+    git_sha: str | None = None
+    finished_at: str | None = None
+    outcome: str | None = None
+    """applied | partial | failed | interrupted; None while it runs."""
+    changes: Sequence[Mapping[str, Any]] = ()
+    """{"client", "kind", "action", "outcome", "error"}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who may apply, until when."""
+
+    owner: str
+    acquired_at: str
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that planning needs from the store, read at one moment."""
+
+    bots: Sequence[BotRecord]
+    assistants: Sequence[AssistantRecord]
+    applied: Sequence[AppliedRecord]
+    exists: bool = True
+    """False when there is no store yet: the first apply makes it."""

@@ -1,0 +1,35 @@
+"""The contract: what a client manifest may say.
+
+Pydantic models of `clients.d/*.yaml` and the JSON Schema generated from them. This room reads no file and calls nobody;
+it never imports another room.
+"""
+
+from schemas.client import (
+    Account,
+    Assistant,
+    Client,
+    Endpoint,
+    FileSearchTool,
+    FunctionTool,
+    InstructionsFile,
+    Profile,
+    SecretRef,
+    Sender,
+    Tool,
+    WebSearchTool,
+)
+
+__all__ = [
+    "Account",
+    "Assistant",
+    "Client",
+    "Endpoint",
+    "FileSearchTool",
+    "FunctionTool",
+    "InstructionsFile",
+    "Profile",
+    "SecretRef",
+    "Sender",
+    "Tool",
+    "WebSearchTool",
+]
