@@ -1,0 +1,1 @@
+"""Makes the world equal to `clients.d/`: load, observe, diff, plan, guard, render or apply, record."""
