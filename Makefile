@@ -1,0 +1,81 @@
+# Every task of the project. On a fresh machine Python 3.11 or newer, make and git are enough: a task installs what it
+# needs into .venv first, from the lock, and does so again only when the lock or pyproject.toml has changed.
+
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+ROOMS := schemas reconciler runtime sandbox demo
+UV_VERSION := 0.13.9
+STAMP := $(VENV)/.installed-$(shell cat requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Without bytecode on disk every command compiles its imports again, which doubles its start-up.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo play test check fix schema bench lock clean
+
+help: ## list the tasks
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## install everything into .venv (every other task does it by itself)
+
+demo: $(STAMP) ## the whole way on the sandbox, no account: validate, plan, apply, talk, drift, repair
+	@$(BIN)/python -m demo
+
+play: $(STAMP) ## leave sandbox and runtime running to be played with; Ctrl-C ends both
+	@$(BIN)/python -m demo play
+
+test: $(STAMP) ## run the tests in parallel; ARGS="tests/project -k lock" narrows them
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(STAMP) ## what CI checks besides the tests: lint, format, types, rooms, schema, workflows, paths
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/reconcile schema --check
+	$(BIN)/zizmor --offline --quiet .github/workflows
+	@echo "no path of this machine in any file"
+	@! git grep -nIF -e "$(CURDIR)/" -e "$(HOME)/"
+
+fix: $(STAMP) ## format, and repair what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: $(STAMP) ## write schemas/*.json again from the models
+	$(BIN)/reconcile schema
+
+bench: $(STAMP) ## measure, and write bench/RESULTS.md
+	$(BIN)/python -m bench
+
+lock: $(STAMP) ## pin again after a change of pyproject.toml; UPGRADE=--upgrade takes newer releases
+	@$(BIN)/uv --version 2>/dev/null | grep -qF " $(UV_VERSION)" || $(BIN)/python -m pip install -q uv==$(UV_VERSION)
+	$(call compile,build,requirements.lock)
+	$(call compile,dev --constraints requirements.lock,requirements-dev.lock)
+
+compile = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
+	--no-emit-index-url --no-header --no-annotate $(UPGRADE) --group $(1) --output-file $(2)
+
+clean: ## remove .venv, caches and the state of demo and play
+	rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(ROOMS) tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(STAMP):
+	@python=; for candidate in $(PYTHON); do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "No Python 3.11 or newer found (tried: $(PYTHON)). Install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import venv, ensurepip' 2>/dev/null; then \
+	  echo "$$python lacks the module venv. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+	fi; \
+	if ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
+	  echo "Making $(VENV) with $$("$$python" --version)"; "$$python" -m venv --clear $(VENV); \
+	fi
+	@echo "Installing the pinned packages into $(VENV) (once; about a minute)"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q $(wildcard $(ROOMS))
+	@rm -f $(VENV)/.installed-* && touch $@
