@@ -75,7 +75,7 @@ $(STAMP):
 	  echo "Making $(VENV) with $$("$$python" --version)"; "$$python" -m venv --clear $(VENV); \
 	fi
 	@echo "Installing the pinned packages into $(VENV) (once; about a minute)"
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q $(wildcard $(ROOMS))
 	@rm -f $(VENV)/.installed-* && touch $@
