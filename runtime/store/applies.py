@@ -1,0 +1,122 @@
+"""What the reconciler keeps here: last applied values, the lease, the history of runs. Functions over a connection."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from runtime.store.codec import columns, from_rows, to_row
+from runtime.store.errors import LeaseHeld, LeaseLost, StoreError
+from runtime.store.records import AppliedRecord, Lease, RunRecord
+from runtime.store.tables import applied, leases, runs
+from runtime.store.times import timestamp
+
+APPLY_LEASE = "apply"
+"""The one lease there is: who may apply."""
+
+
+def list_applied(
+    connection: Connection, limit: int | None = None, after: tuple[str, str] | None = None
+) -> list[AppliedRecord]:
+    """Applied values by client and kind; `after` is the last (client, kind) of the page before."""
+    query = select(*(applied.c[name] for name in columns(AppliedRecord))).order_by(applied.c.client, applied.c.kind)
+    if after is not None:
+        client, kind = after
+        query = query.where(or_(applied.c.client > client, and_(applied.c.client == client, applied.c.kind > kind)))
+    return from_rows(AppliedRecord, (tuple(row) for row in connection.execute(query.limit(limit))))
+
+
+def record_applied(connection: Connection, record: AppliedRecord) -> None:
+    """Keeps the values last applied to a client's resource, in place of earlier ones."""
+    row = to_row(record)
+    row["applied_at"] = record.applied_at or timestamp()
+    statement = _insert(connection, applied).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["client", "kind"],
+            set_={name: statement.excluded[name] for name in ("live_id", "values", "applied_at")},
+        )
+    )
+
+
+def forget_applied(connection: Connection, client: str, kind: str) -> None:
+    """Drops the memory of a client's resource; an absent one is fine."""
+    connection.execute(delete(applied).where(applied.c.client == client, applied.c.kind == kind))
+
+
+def acquire_lease(connection: Connection, owner: str, ttl_seconds: float) -> Lease:
+    """Takes the lease when it is free, expired or already the owner's; raises LeaseHeld otherwise."""
+    now = time.time()
+    statement = _insert(connection, leases).values(
+        name=APPLY_LEASE, owner=owner, acquired_at=timestamp(now), expires_at=timestamp(now + ttl_seconds)
+    )
+    # One statement decides, so that two who come at the same moment cannot both find it free.
+    taken = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={name: statement.excluded[name] for name in ("owner", "acquired_at", "expires_at")},
+            where=or_(leases.c.owner == owner, leases.c.expires_at <= timestamp(now)),
+        ).returning(leases.c.owner, leases.c.acquired_at, leases.c.expires_at)
+    ).first()
+    if taken is not None:
+        return Lease(*taken)
+    holder = current_lease(connection)
+    if holder is None:
+        raise StoreError("The lease changed hands while it was asked for; try again.")
+    raise LeaseHeld(holder)
+
+
+def renew_lease(connection: Connection, owner: str, ttl_seconds: float) -> Lease:
+    """Moves the end of our lease; raises LeaseHeld when it is another's by now, LeaseLost when it was released."""
+    renewed = connection.execute(
+        update(leases)
+        .where(leases.c.name == APPLY_LEASE, leases.c.owner == owner)
+        .values(expires_at=timestamp(time.time() + ttl_seconds))
+        .returning(leases.c.owner, leases.c.acquired_at, leases.c.expires_at)
+    ).first()
+    if renewed is not None:
+        return Lease(*renewed)
+    holder = current_lease(connection)
+    if holder is None:
+        raise LeaseLost(owner)
+    raise LeaseHeld(holder)
+
+
+def release_lease(connection: Connection, owner: str, *, force: bool = False) -> None:
+    """Gives the lease back; someone else's only with `force`. An absent one is fine."""
+    statement = delete(leases).where(leases.c.name == APPLY_LEASE)
+    connection.execute(statement if force else statement.where(leases.c.owner == owner))
+
+
+def current_lease(connection: Connection) -> Lease | None:
+    """The lease as it stands, also when it has expired."""
+    row = connection.execute(
+        select(leases.c.owner, leases.c.acquired_at, leases.c.expires_at).where(leases.c.name == APPLY_LEASE)
+    ).first()
+    return None if row is None else Lease(*row)
+
+
+def start_run(connection: Connection, record: RunRecord) -> None:
+    """Adds a run to the history."""
+    connection.execute(insert(runs).values(to_row(record)))
+
+
+def finish_run(connection: Connection, record: RunRecord) -> None:
+    """Writes how a run ended."""
+    row = to_row(record)
+    del row["id"]
+    connection.execute(update(runs).where(runs.c.id == record.id).values(row))
+
+
+def list_runs(connection: Connection, limit: int = 20) -> list[RunRecord]:
+    """The newest runs, newest first."""
+    query = select(*(runs.c[name] for name in columns(RunRecord))).order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    return from_rows(RunRecord, (tuple(row) for row in connection.execute(query.limit(limit))))
+
+
+def _insert(connection: Connection, table: object) -> postgresql.Insert:
+    """INSERT with ON CONFLICT, which each dialect brings itself."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return make(table)  # type: ignore[arg-type, return-value]

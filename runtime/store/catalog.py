@@ -1,0 +1,136 @@
+"""Assistants and bots as rows: plain functions over a connection, called inside the caller's transaction.
+
+Every change counts the catalog's version up. That row is touched first, so that writers queue up behind one another
+and what they checked is still true when they write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from sqlalchemy import Connection, Table, delete, insert, select, update
+
+from runtime.store.codec import columns, dump_json, from_rows, to_row
+from runtime.store.errors import NumberTaken
+from runtime.store.records import AssistantRecord, BotRecord
+from runtime.store.tables import assistants, audit, bots, catalog
+from runtime.store.times import timestamp
+
+Entry = TypeVar("Entry", AssistantRecord, BotRecord)
+
+
+def catalog_version(connection: Connection) -> int:
+    """Counts the changes of bots and assistants since the store was made."""
+    return int(connection.exec_driver_sql("SELECT version FROM catalog").scalar_one())
+
+
+def get_assistant(connection: Connection, assistant_id: str) -> AssistantRecord | None:
+    """The assistant with that id."""
+    return _get(connection, AssistantRecord, assistants, assistant_id)
+
+
+def get_bot(connection: Connection, bot_id: str) -> BotRecord | None:
+    """The bot with that id."""
+    return _get(connection, BotRecord, bots, bot_id)
+
+
+def list_assistants(
+    connection: Connection, limit: int | None = None, after: str | None = None
+) -> list[AssistantRecord]:
+    """Assistants by id; `after` is the last id of the page before."""
+    return _page(connection, AssistantRecord, assistants, limit, after)
+
+
+def list_bots(connection: Connection, limit: int | None = None, after: str | None = None) -> list[BotRecord]:
+    """Bots by id; `after` is the last id of the page before."""
+    return _page(connection, BotRecord, bots, limit, after)
+
+
+def put_assistant(connection: Connection, record: AssistantRecord) -> AssistantRecord:
+    """Creates or replaces by id; the version and both moments are the store's."""
+    _count_up(connection)
+    return _put(connection, assistants, record, get_assistant(connection, record.id))
+
+
+def put_bot(connection: Connection, record: BotRecord) -> BotRecord:
+    """Creates or replaces by id; raises NumberTaken when another bot has the number."""
+    _count_up(connection)
+    other = connection.execute(
+        select(bots.c.id).where(bots.c.twilio_phone_number == record.twilio_phone_number, bots.c.id != record.id)
+    ).scalar()
+    if other is not None:
+        raise NumberTaken(record.twilio_phone_number, other)
+    return _put(connection, bots, record, get_bot(connection, record.id))
+
+
+def delete_assistant(connection: Connection, assistant_id: str) -> None:
+    """Removes the assistant; an absent one is fine."""
+    _count_up(connection)
+    connection.execute(delete(assistants).where(assistants.c.id == assistant_id))
+
+
+def delete_bot(connection: Connection, bot_id: str) -> None:
+    """Removes the bot; an absent one is fine. Its conversations stay until their retention ends."""
+    _count_up(connection)
+    connection.execute(delete(bots).where(bots.c.id == bot_id))
+
+
+def bots_of_assistant(connection: Connection, assistant_id: str) -> list[str]:
+    """Ids of the bots that an assistant answers for."""
+    return list(
+        connection.execute(select(bots.c.id).where(bots.c.assistant_id == assistant_id).order_by(bots.c.id)).scalars()
+    )
+
+
+def record_audit(
+    connection: Connection,
+    *,
+    actor: str,
+    action: str,
+    kind: str,
+    object_id: str,
+    overridden: str | None,
+    fields: Sequence[str],
+) -> None:
+    """Notes who changed what by hand; `overridden` is the manifest that declares the object otherwise."""
+    connection.execute(
+        insert(audit).values(
+            at=timestamp(),
+            actor=actor,
+            action=action,
+            kind=kind,
+            object_id=object_id,
+            overridden=overridden,
+            fields=dump_json(list(fields)),
+        )
+    )
+
+
+def _count_up(connection: Connection) -> None:
+    connection.execute(update(catalog).values(version=catalog.c.version + 1))
+
+
+def _get(connection: Connection, kind: type[Entry], table: Table, object_id: str) -> Entry | None:
+    cells = [table.c[name] for name in columns(kind)]
+    row = connection.execute(select(*cells).where(table.c.id == object_id)).first()
+    return None if row is None else from_rows(kind, [tuple(row)])[0]
+
+
+def _page(connection: Connection, kind: type[Entry], table: Table, limit: int | None, after: str | None) -> list[Entry]:
+    query = select(*(table.c[name] for name in columns(kind))).order_by(table.c.id)
+    if after is not None:
+        query = query.where(table.c.id > after)
+    return from_rows(kind, (tuple(row) for row in connection.execute(query.limit(limit))))
+
+
+def _put(connection: Connection, table: Table, record: Entry, old: Entry | None) -> Entry:
+    now = timestamp()
+    if old is None:
+        new = replace(record, version=1, created_at=now, updated_at=now)
+        connection.execute(insert(table).values(to_row(new)))
+    else:
+        new = replace(record, version=old.version + 1, created_at=old.created_at, updated_at=now)
+        connection.execute(update(table).where(table.c.id == old.id).values(to_row(new)))
+    return new

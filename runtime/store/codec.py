@@ -1,0 +1,66 @@
+"""Records to and from what carries them: database rows and JSON documents. Light on purpose, planning imports it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, RunRecord
+
+Record = TypeVar("Record", AssistantRecord, BotRecord, AppliedRecord, RunRecord, Lease)
+
+JSON_FIELDS = frozenset({"tools", "settings", "metadata", "functions", "values", "changes"})
+"""Fields that a row holds as JSON text; the databases are never asked to look into them."""
+
+
+def columns(kind: type[Record]) -> tuple[str, ...]:
+    """The record's fields, which are its table's columns, in order."""
+    return tuple(field.name for field in fields(kind))
+
+
+def dump_json(value: object) -> str:
+    """JSON text as it is stored: compact, readable Unicode."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def to_row(record: AssistantRecord | BotRecord | AppliedRecord | RunRecord | Lease) -> dict[str, Any]:
+    """Column → value, JSON fields as text."""
+    row: dict[str, Any] = {}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        row[field.name] = dump_json(_plain(value)) if field.name in JSON_FIELDS else value
+    return row
+
+
+def from_rows(kind: type[Record], rows: Iterable[tuple[Any, ...]]) -> list[Record]:
+    """Records out of rows whose cells stand in the order of `columns(kind)`."""
+    names = columns(kind)
+    encoded = [index for index, name in enumerate(names) if name in JSON_FIELDS]
+    records: list[Record] = []
+    for row in rows:
+        cells = list(row)
+        for index in encoded:
+            cells[index] = json.loads(cells[index])
+        records.append(kind(*cells))
+    return records
+
+
+def to_document(record: AssistantRecord | BotRecord | AppliedRecord | RunRecord | Lease) -> dict[str, Any]:
+    """The record as a JSON object."""
+    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
+
+
+def from_document(kind: type[Record], document: Mapping[str, Any]) -> Record:
+    """A record out of a JSON object; keys of a newer server that this program does not know are left out."""
+    return kind(**{name: document[name] for name in columns(kind) if name in document})
+
+
+def _plain(value: object) -> object:
+    """Mappings and sequences of any kind as the ones JSON knows."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

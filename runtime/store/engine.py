@@ -1,0 +1,90 @@
+"""Opens a database by its URL with the settings that the store relies on. Knows no table."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
+
+from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
+
+BUSY_SECONDS = 30
+"""How long a writer of SQLite waits for another process's transaction."""
+
+
+def open_engine(url: str, pool_size: int = 5) -> Engine:
+    """An engine for `sqlite:///…` or `postgresql://…`; the folder of a SQLite file is made when it is missing."""
+    if url.startswith("sqlite:///"):
+        return _sqlite(url)
+    if url.startswith(("postgresql://", "postgres://")):
+        address = make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg")
+        return create_engine(
+            address,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10, "application_name": "horizonai"},
+        )
+    raise StoreError(
+        f"The store's address {masked(url)!r} is of no known kind; use sqlite:///path/to/file.db, "
+        "postgresql://user:password@host/database, or the runtime's own https:// address where one is allowed."
+    )
+
+
+def sqlite_path(url: str) -> Path:
+    """The file behind `sqlite:///relative` or `sqlite:////absolute`."""
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def _sqlite(url: str) -> Engine:
+    path = sqlite_path(url)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnreachable(f"The folder of the store {masked(url)} cannot be made: {error.strerror}.") from error
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: Any) -> None:
+        # The driver's own idea of when a transaction begins would leave DDL and SAVEPOINT outside of one.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A lock taken at once is waited for; one asked for half-way fails with "database is locked".
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def store_errors(url: str) -> Iterator[None]:
+    """Turns the driver's complaints into the store's own sentences."""
+    try:
+        yield
+    except exc.OperationalError as error:
+        raise operational_error(url, str(error.orig)) from error
+    except exc.DatabaseError as error:
+        raise StoreError(f"The store {masked(url)} refused a statement: {_first_line(str(error.orig))}") from error
+
+
+def operational_error(url: str, detail: str) -> StoreError:
+    """The right StoreError for what a driver says about not getting through."""
+    if "authentication failed" in detail or ("role" in detail and "does not exist" in detail):
+        return StoreRefused(
+            f"The store {masked(url)} does not accept this user or password; check the user and password in its URL."
+        )
+    return StoreUnreachable(
+        f"The store {masked(url)} cannot be reached: {_first_line(detail)}; check its address and that it is running."
+    )
+
+
+def _first_line(detail: str) -> str:
+    lines = detail.strip().splitlines()
+    return lines[0].rstrip(".") if lines else "no detail given"

@@ -1,0 +1,77 @@
+"""What can go wrong between a caller and the bot store.
+
+    StoreError
+    ├── StoreUnreachable    no answer: server down, file not readable, time-out
+    ├── StoreRefused        the token or the database role is not accepted
+    ├── StoreOutdated       the schema is older than this program, or of a generation it does not know
+    ├── NumberTaken         another bot has that WhatsApp number
+    ├── LeaseHeld           another run holds the lease
+    └── LeaseLost           the lease was taken away while we held it
+
+Each message is a full sentence that names the next step, and never shows a secret.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from runtime.store.records import Lease
+
+
+class StoreError(Exception):
+    """Root of the bot store's errors; `str()` of it is what the user reads."""
+
+
+class StoreUnreachable(StoreError):
+    """The store gave no answer; nothing is known about its content."""
+
+
+class StoreRefused(StoreError):
+    """The store answered and does not accept our credentials."""
+
+
+class StoreOutdated(StoreError):
+    """The store's schema does not fit this program."""
+
+
+class NumberTaken(StoreError):
+    """A WhatsApp number routes to one bot only."""
+
+    def __init__(self, number: str, bot_id: str) -> None:
+        super().__init__(
+            f"The number {number} already belongs to the bot {bot_id!r}; "
+            "give that bot another number or delete it first."
+        )
+        self.number = number
+        self.bot_id = bot_id
+
+
+class LeaseHeld(StoreError):
+    """Someone else may apply now."""
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__(
+            f"Another run holds the lease: {lease.owner}, since {lease.acquired_at}, until {lease.expires_at}. "
+            "Wait for it to finish; if it is known to be dead, run `reconcile unlock`."
+        )
+        self.lease = lease
+
+
+class LeaseLost(StoreError):
+    """Our lease is gone, so someone else may be applying."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(
+            f"The lease of {owner} was released by someone else (`reconcile unlock`), so this run must stop; "
+            "plan again."
+        )
+
+
+def masked(url: str) -> str:
+    """The URL without its password and query, fit for a message."""
+    parts = urlsplit(url)
+    if parts.password is None and not parts.query:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    user = f"{parts.username}:***@" if parts.password is not None else f"{parts.username}@" if parts.username else ""
+    return urlunsplit((parts.scheme, user + host, parts.path, "", ""))

@@ -1,0 +1,108 @@
+"""StoreWriter over the runtime's API, for a reconciler that cannot reach the database (CI)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from runtime.store.codec import from_document, to_document
+from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken
+from runtime.store.http_client import ApiError, HttpStore, segment
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, RunRecord
+
+WRITE_TIMEOUT_SECONDS = 30
+SET_BY_STORE = ("version", "created_at", "updated_at")
+
+
+class HttpWriter:
+    """Writes through `/assistants/`, `/bots/` and `/reconcile/…`; needs a token with the scope `write`."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._http = HttpStore(url, token, timeout=WRITE_TIMEOUT_SECONDS)
+
+    def put_assistant(self, record: AssistantRecord) -> AssistantRecord:
+        """See StoreWriter."""
+        answer = self._http.call("PUT", f"/assistants/{segment(record.id)}", _declared(record))
+        return from_document(AssistantRecord, answer)
+
+    def delete_assistant(self, assistant_id: str) -> None:
+        """See StoreWriter."""
+        self._delete(f"/assistants/{segment(assistant_id)}")
+
+    def put_bot(self, record: BotRecord) -> BotRecord:
+        """See StoreWriter."""
+        try:
+            answer = self._http.call("PUT", f"/bots/{segment(record.id)}", _declared(record))
+        except ApiError as error:
+            if error.error.get("code") == "number_taken":
+                raise NumberTaken(record.twilio_phone_number, str(error.error.get("bot_id"))) from error
+            raise
+        return from_document(BotRecord, answer)
+
+    def delete_bot(self, bot_id: str) -> None:
+        """See StoreWriter."""
+        self._delete(f"/bots/{segment(bot_id)}")
+
+    def record_applied(self, record: AppliedRecord) -> None:
+        """See StoreWriter."""
+        body = {"live_id": record.live_id, "values": record.values, "applied_at": record.applied_at}
+        self._http.call("PUT", f"/reconcile/applied/{segment(record.client)}/{segment(record.kind)}", body)
+
+    def forget_applied(self, client: str, kind: str) -> None:
+        """See StoreWriter."""
+        self._delete(f"/reconcile/applied/{segment(client)}/{segment(kind)}")
+
+    def acquire_lease(self, owner: str, ttl_seconds: float) -> Lease:
+        """See StoreWriter."""
+        return self._lease("POST", owner, ttl_seconds)
+
+    def renew_lease(self, owner: str, ttl_seconds: float) -> Lease:
+        """See StoreWriter."""
+        return self._lease("PUT", owner, ttl_seconds)
+
+    def release_lease(self, owner: str, *, force: bool = False) -> None:
+        """See StoreWriter."""
+        self._http.call("DELETE", "/reconcile/lease", owner=owner, force="true" if force else None)
+
+    def start_run(self, record: RunRecord) -> None:
+        """See StoreWriter."""
+        self._http.call("POST", "/reconcile/runs", to_document(record))
+
+    def finish_run(self, record: RunRecord) -> None:
+        """See StoreWriter."""
+        self._http.call("PUT", f"/reconcile/runs/{segment(record.id)}", to_document(record))
+
+    def runs(self, limit: int = 20) -> Sequence[RunRecord]:
+        """See StoreWriter."""
+        return [from_document(RunRecord, run) for run in self._http.call("GET", "/reconcile/runs", limit=limit)]
+
+    def close(self) -> None:
+        """See StoreWriter."""
+        self._http.close()
+
+    def _delete(self, path: str) -> None:
+        try:
+            self._http.call("DELETE", path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+    def _lease(self, method: str, owner: str, ttl_seconds: float) -> Lease:
+        try:
+            answer = self._http.call(method, "/reconcile/lease", {"owner": owner, "ttl_seconds": ttl_seconds})
+        except ApiError as error:
+            _raise_lease_error(error, owner)
+        return from_document(Lease, answer)
+
+
+def _raise_lease_error(error: ApiError, owner: str) -> NoReturn:
+    if error.error.get("code") == "lease_held":
+        raise LeaseHeld(from_document(Lease, error.error)) from error
+    if error.error.get("code") == "lease_lost":
+        raise LeaseLost(owner) from error
+    raise error
+
+
+def _declared(record: AssistantRecord | BotRecord) -> dict[str, Any]:
+    """What the caller says about the object; the rest is the store's to fill in."""
+    return {key: value for key, value in to_document(record).items() if key not in SET_BY_STORE and key != "id"}

@@ -1,0 +1,61 @@
+"""Brings a store's schema to the revision that this program needs.
+
+A revision is `<generation>_<step>`. Within a generation every step only adds, so a program may work on a store that a
+newer one has already migrated, and two versions run side by side during a roll-out. A step that takes something away
+begins a new generation, which an older program refuses.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect
+
+from runtime.store.errors import StoreOutdated, masked
+from runtime.store.revision import HEAD, fits
+
+MIGRATION_LOCK = 7_402_215
+"""Key of the PostgreSQL advisory lock that keeps two starting replicas from migrating at once."""
+
+
+def migrate(engine: Engine) -> str:
+    """Upgrades to head where needed and returns the store's revision; refuses a store of another generation."""
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+        revision = current_revision(connection)
+        if revision is not None and fits(revision, str(masked(engine.url.render_as_string()))):
+            return revision
+        _upgrade(connection)
+        return HEAD
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision that the store says it has; None when it has no tables of ours."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+    return None if row is None else str(row[0])
+
+
+def check(engine: Engine) -> None:
+    """Raises StoreOutdated unless the schema fits."""
+    address = masked(engine.url.render_as_string())
+    with engine.begin() as connection:
+        revision = current_revision(connection)
+    if revision is None or not fits(revision, address):
+        raise StoreOutdated(
+            f"The store {address} has the schema {revision or 'of no version'}, this program needs {HEAD}; "
+            "run `horizonai-whatsapp-bot migrate`."
+        )
+
+
+def _upgrade(connection: Connection) -> None:
+    # Alembic takes longer to import than everything else a start needs, and a start seldom migrates.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

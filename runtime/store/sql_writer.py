@@ -1,0 +1,85 @@
+"""StoreWriter over SQLAlchemy: one transaction for each call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+from runtime.store import applies, catalog
+from runtime.store.engine import open_engine, store_errors
+from runtime.store.migrate import migrate
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, RunRecord
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqlWriter:
+    """Writes into SQLite or PostgreSQL directly. Brings the schema to head when it is opened."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine = open_engine(url)
+        # SQLite has one writer at a time; queueing here is fair and cheaper than its busy polling.
+        self._turn = threading.Lock() if self._engine.dialect.name == "sqlite" else threading.Semaphore(5)
+        with store_errors(url):
+            migrate(self._engine)
+
+    def put_assistant(self, record: AssistantRecord) -> AssistantRecord:
+        """See StoreWriter."""
+        return self._run(catalog.put_assistant, record)
+
+    def delete_assistant(self, assistant_id: str) -> None:
+        """See StoreWriter."""
+        self._run(catalog.delete_assistant, assistant_id)
+
+    def put_bot(self, record: BotRecord) -> BotRecord:
+        """See StoreWriter."""
+        return self._run(catalog.put_bot, record)
+
+    def delete_bot(self, bot_id: str) -> None:
+        """See StoreWriter."""
+        self._run(catalog.delete_bot, bot_id)
+
+    def record_applied(self, record: AppliedRecord) -> None:
+        """See StoreWriter."""
+        self._run(applies.record_applied, record)
+
+    def forget_applied(self, client: str, kind: str) -> None:
+        """See StoreWriter."""
+        self._run(applies.forget_applied, client, kind)
+
+    def acquire_lease(self, owner: str, ttl_seconds: float) -> Lease:
+        """See StoreWriter."""
+        return self._run(applies.acquire_lease, owner, ttl_seconds)
+
+    def renew_lease(self, owner: str, ttl_seconds: float) -> Lease:
+        """See StoreWriter."""
+        return self._run(applies.renew_lease, owner, ttl_seconds)
+
+    def release_lease(self, owner: str, *, force: bool = False) -> None:
+        """See StoreWriter."""
+        self._run(applies.release_lease, owner, force=force)
+
+    def start_run(self, record: RunRecord) -> None:
+        """See StoreWriter."""
+        self._run(applies.start_run, record)
+
+    def finish_run(self, record: RunRecord) -> None:
+        """See StoreWriter."""
+        self._run(applies.finish_run, record)
+
+    def runs(self, limit: int = 20) -> Sequence[RunRecord]:
+        """See StoreWriter."""
+        return self._run(applies.list_runs, limit)
+
+    def close(self) -> None:
+        """See StoreWriter."""
+        self._engine.dispose()
+
+    def _run(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with store_errors(self._url), self._turn, self._engine.begin() as connection:
+            return operation(connection, *args, **kwargs)

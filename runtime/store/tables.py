@@ -1,0 +1,227 @@
+"""The bot store's schema: the same tables on SQLite and PostgreSQL.
+
+Moments and JSON are text (see `times` and `codec`), so that both databases and the light reader of `snapshot`
+see the same values. Every change here needs a migration; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+
+metadata = MetaData()
+
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts rows by itself only in a column of exactly the type INTEGER."""
+
+assistants = Table(
+    "assistants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("instructions", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("tools", Text, nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("client", Text),
+    Column("managed_by", Text),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+)
+
+bots = Table(
+    "bots",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("twilio_phone_number", Text, nullable=False, unique=True),
+    Column("assistant_id", Text),
+    Column("instructions", Text),
+    Column("model", Text),
+    Column("state", Text, nullable=False),
+    Column("account_sid", Text),
+    Column("auth_token_env", Text),
+    Column("fallback_message", Text),
+    Column("functions", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("client", Text),
+    Column("managed_by", Text),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+)
+
+catalog = Table(
+    "catalog",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+    comment="One row, counted up with every change of bots or assistants: who caches them compares it.",
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("overridden", Text),
+    Column("fields", Text, nullable=False),
+    Index("audit_object", "kind", "object_id", "id"),
+    comment="Who changed a bot or an assistant through the API; `overridden` is the manifest that says otherwise.",
+)
+
+applied = Table(
+    "applied",
+    metadata,
+    Column("client", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("live_id", Text, nullable=False),
+    Column("values", Text, nullable=False),
+    Column("applied_at", Text, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("acquired_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("started_at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("git_sha", Text),
+    Column("finished_at", Text),
+    Column("outcome", Text),
+    Column("changes", Text, nullable=False),
+    Index("runs_started_at", "started_at"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("scope", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("revoked_at", Text),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("bot_id", Text, nullable=False),
+    Column("user_key", Text, nullable=False),
+    Column("profile_name", Text),
+    Column("thread_id", Text),
+    Column("created_at", Text, nullable=False),
+    comment="One user of one bot. `thread_id` is the provider's, with the engine `assistants` only.",
+)
+
+conversation_aliases = Table(
+    "conversation_aliases",
+    metadata,
+    Column("bot_id", Text, primary_key=True),
+    Column("alias", Text, primary_key=True),
+    Column("conversation_id", BigInteger, nullable=False),
+    comment="Every address a user was seen under: a phone number, a business-scoped user id, or both.",
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("account_sid", Text, nullable=False),
+    Column("message_sid", Text, nullable=False),
+    Column("bot_id", Text, nullable=False),
+    Column("conversation_id", BigInteger, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("params", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("turn_id", BigInteger),
+    Column("received_at", Text, nullable=False),
+    UniqueConstraint("account_sid", "message_sid", name="inbox_message"),
+    Index("inbox_conversation", "conversation_id", "id"),
+    Index("inbox_open", "id", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+    comment="Messages taken in. state: open | answered | unanswered (the bot is paused or gone) | dead.",
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("conversation_id", BigInteger, nullable=False),
+    Column("bot_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("bot_version", Integer),
+    Column("assistant_version", Integer),
+    Column("model", Text),
+    Column("input_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("error", Text),
+    Column("started_at", Text, nullable=False),
+    Column("finished_at", Text),
+    Index("turns_conversation", "conversation_id", "id"),
+    Index("turns_dead", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
+    comment="One answer in the making. state: running | answered | silent | dead.",
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("conversation_id", BigInteger, nullable=False),
+    Column("turn_id", BigInteger),
+    Column("item", Text, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Index("items_conversation", "conversation_id", "id"),
+    comment="The memory of a conversation: input items of the Responses API, with an estimate of their size.",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("turn_id", BigInteger),
+    Column("conversation_id", BigInteger),
+    Column("bot_id", Text),
+    Column("part", Integer, nullable=False),
+    Column("account_sid", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("message_sid", Text),
+    Column("status", Text),
+    Column("error", Text),
+    Column("created_at", Text, nullable=False),
+    Column("claimed_at", Text),
+    Column("settled_at", Text),
+    Index("outbox_turn", "turn_id", "part"),
+    Index("outbox_conversation", "conversation_id", "id"),
+    Index("outbox_message", "message_sid"),
+    Index(
+        "outbox_open",
+        "id",
+        sqlite_where=text("state in ('ready', 'sending')"),
+        postgresql_where=text("state in ('ready', 'sending')"),
+    ),
+    comment="Messages to send. channel: twiml | rest, claimed once. state: ready | sending | sent | failed.",
+)

@@ -1,0 +1,12 @@
+"""The one way this store writes a moment: ISO 8601, UTC, milliseconds, so that text order is time order."""
+
+from __future__ import annotations
+
+import time
+
+
+def timestamp(seconds: float | None = None) -> str:
+    """`seconds` since the epoch (now, when left out) as "2026-11-22T12:00:00.000Z"."""
+    moment = time.time() if seconds is None else seconds
+    whole = int(moment)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{int((moment - whole) * 1000):03d}Z"
