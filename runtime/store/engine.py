@@ -16,10 +16,13 @@ BUSY_SECONDS = 30
 """How long a writer of SQLite waits for another process's transaction."""
 
 
-def open_engine(url: str, pool_size: int = 5) -> Engine:
-    """An engine for `sqlite:///…` or `postgresql://…`; the folder of a SQLite file is made when it is missing."""
+def open_engine(url: str, *, pool_size: int = 5, read_only: bool = False) -> Engine:
+    """An engine for `sqlite:///…` or `postgresql://…`; the folder of a SQLite file is made when it is missing.
+
+    A `read_only` transaction of SQLite waits for no writer and holds none up.
+    """
     if url.startswith("sqlite:///"):
-        return _sqlite(url)
+        return _sqlite(url, read_only)
     if url.startswith(("postgresql://", "postgres://")):
         address = make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg")
         return create_engine(
@@ -40,7 +43,7 @@ def sqlite_path(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
-def _sqlite(url: str) -> Engine:
+def _sqlite(url: str, read_only: bool) -> Engine:
     path = sqlite_path(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,11 +57,13 @@ def _sqlite(url: str) -> Engine:
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A lock taken at once is waited for; one asked for half-way fails with "database is locked".
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
 

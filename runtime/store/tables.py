@@ -57,7 +57,8 @@ catalog = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("version", BigInteger, nullable=False),
-    comment="One row, counted up with every change of bots or assistants: who caches them compares it.",
+    Column("salt", Text, nullable=False),
+    comment="One row. `version` counts every change of bots or assistants, `salt` goes into hashes of users.",
 )
 
 audit = Table(

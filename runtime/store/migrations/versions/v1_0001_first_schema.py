@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -73,12 +75,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("twilio_phone_number"),
     )
-    op.create_table(
+    catalog = op.create_table(
         "catalog",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("salt", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        comment="One row, counted up with every change of bots or assistants: who caches them compares it.",
+        comment="One row. `version` counts every change of bots or assistants, `salt` goes into hashes of users.",
     )
     op.create_table(
         "conversation_aliases",
@@ -230,4 +233,4 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'dead'"),
     )
 
-    op.execute("INSERT INTO catalog (id, version) VALUES (1, 0)")
+    op.bulk_insert(catalog, [{"id": 1, "version": 0, "salt": secrets.token_hex(16)}])

@@ -1,0 +1,48 @@
+"""Structured logs on stderr: one event a line, with the client and the bot's number, and without users' numbers.
+
+A bot's number is written in full, so that `journalctl … | grep "+15551234567"` finds its lines. A user's is masked, and
+secrets are no part of any event.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import Literal
+
+import structlog
+
+ADDRESS = re.compile(r"^(whatsapp:)?(\+\d{3})\d+(\d{4})$")
+
+
+def configure_logs(form: Literal["auto", "json", "text"], level: str) -> None:
+    """Sets up logging for this process: JSON unless stderr is a terminal or the setting says otherwise."""
+    as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if as_text
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+
+
+def masked_user(address: str) -> str:
+    """A user's address fit for a log: `+569****5678`, or the country and last characters of a hidden number."""
+    match = ADDRESS.match(address)
+    if match:
+        return f"{match[2]}****{match[3]}"
+    bare = address.removeprefix("whatsapp:")
+    return f"{bare[:3]}****{bare[-4:]}" if len(bare) > 8 else "****"

@@ -1,0 +1,103 @@
+"""Settings of the runtime, from the environment or `.env`. They are never printed or logged."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_FILE = Path(".env")
+
+
+class SettingsError(Exception):
+    """A setting is missing or malformed; the text names it."""
+
+
+class Settings(BaseSettings):
+    """One field for each variable; the variable has the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    openai_api_key: SecretStr | None = None
+    """Key of the model's provider."""
+    openai_base_url: str | None = None
+    """Another server that speaks OpenAI's API; the SDK's default without it."""
+    model_timeout_seconds: float = Field(default=60, gt=0, le=600)
+    """How long one call of the model may take."""
+
+    twilio_account_sid: str | None = None
+    """The shared account; a client may name its own."""
+    twilio_auth_token: SecretStr | None = None
+    """Its auth token: signs webhooks and authenticates calls."""
+    twilio_auth_token_secondary: SecretStr | None = None
+    """Also accepted on webhooks while the token is being rotated."""
+    twilio_webhook_shared_key: SecretStr | None = None
+    """Secret of webhooks that Twilio signs with a shared key and HMAC_SHA256."""
+    twilio_whatsapp_from: str | None = None
+    """Number of proactive messages that name no bot."""
+    twilio_base_url: str | None = None
+    """When set, every Twilio host is reached there, path unchanged."""
+
+    public_url: str | None = None
+    """What Twilio calls; signatures are checked against it. The listening address without it."""
+    database_url: str = "sqlite:///data/horizonai.db"
+    """The store."""
+    api_token: SecretStr | None = None
+    """A token of the management API with the scope `write`, besides those made with `token create`."""
+
+    reply_within_seconds: float = Field(default=5, ge=0, le=14)
+    """An answer ready by then goes out in the webhook's own response; Twilio hangs up after 15 s."""
+    turn_deadline_seconds: float = Field(default=120, gt=0)
+    """A turn that has not succeeded by then gets the fallback message."""
+    fallback_message: str = Field(
+        default="Tuvimos un problema técnico y no pudimos responder. Por favor, escríbenos de nuevo en unos minutos.",
+        min_length=1,
+        max_length=1600,
+    )
+    """What a user is told when no answer could be made, unless the client has a message of its own."""
+    memory_items: int = Field(default=60, ge=1, le=1000)
+    """Items of a conversation that are sent along with a message."""
+    memory_tokens: int = Field(default=16_000, ge=100)
+    """Their estimated size, at the most."""
+    allow_private_endpoints: bool = False
+    """Lets function tools call plain http and addresses of this machine or network."""
+    stop_grace_seconds: float = Field(default=20, ge=0)
+    """How long a stop waits for turns in flight."""
+
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """`auto`: text on a terminal, JSON elsewhere."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("public_url", "twilio_base_url", "openai_base_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with https:// (or http:// on this machine)")
+        return None if value is None else value.rstrip("/")
+
+
+def read_settings() -> Settings:
+    """The settings as they are now; raises SettingsError that names every wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}" for problem in error.errors()
+        )
+        raise SettingsError(f"Settings are wrong: {wrong}. Correct them in the environment or in .env.") from None
+
+
+class Secrets:
+    """Secrets that bots name by environment variable, looked up when they are needed."""
+
+    def __init__(self, env_file: Path = ENV_FILE) -> None:
+        from dotenv import dotenv_values
+
+        self._file = dotenv_values(env_file) if env_file.is_file() else {}
+
+    def get(self, name: str) -> str | None:
+        """The value of a variable, from the environment first; None when it is unset or empty."""
+        return os.environ.get(name) or self._file.get(name) or None

@@ -1,0 +1,262 @@
+"""The runtime's door to the store: store functions are plain and synchronous, callers are asyncio.
+
+    webhook ─┐                                 ┌── one thread ── BEGIN · fn · fn · fn · COMMIT   SQLite
+    turn    ─┼─ await database.write(fn, …) ──►┤
+    API     ─┘                                 └── thread pool ── a transaction each             PostgreSQL
+
+On SQLite everything that is waiting goes into one commit (group commit): a write to disk costs the same for one message
+as for a hundred. Each function has a savepoint of its own, so one that fails takes nothing else with it. Whoever awaits
+`write` is resumed after the commit, never before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, exc
+
+from runtime.store.engine import open_engine, operational_error, sqlite_path, store_errors
+from runtime.store.errors import StoreError, StoreUnreachable, masked
+from runtime.store.migrate import migrate
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+GROUP_LIMIT = 512
+"""Functions in one commit; bounds how long the first of them waits for the last."""
+
+SERVING_LOCK = 7_402_216
+"""Key of the PostgreSQL advisory lock that the serving process holds."""
+
+
+class Database(Protocol):
+    """What the runtime asks of a store, whichever database is behind it."""
+
+    async def write(
+        self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Runs the function in a transaction and returns when its effect is on disk."""
+
+    async def read(self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a function that only reads."""
+
+    async def close(self) -> None:
+        """Finishes what was queued and lets go of the database."""
+
+
+async def open_database(url: str) -> Database:
+    """Opens the store for serving and brings its schema to head; refuses a second serving process with StoreError."""
+    kind = SqliteDatabase if url.startswith("sqlite:///") else PostgresqlDatabase
+    return await asyncio.to_thread(kind, url)
+
+
+class SqliteDatabase:
+    """One writer thread with group commit, two reader threads."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = _lock_file(url)
+        self._writer = open_engine(url)
+        with store_errors(url):
+            migrate(self._writer)
+        self._reader = open_engine(url, read_only=True)
+        self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-read")
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write_groups, name="store-write", daemon=True)
+        self._thread.start()
+
+    async def write(
+        self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """See Database."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(_Job(_bound(operation, *args, **kwargs), future, loop))
+        return await future
+
+    async def read(self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """See Database."""
+        return await _in_pool(self._readers, self._reader, self._url, _bound(operation, *args, **kwargs))
+
+    async def close(self) -> None:
+        """See Database."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._readers.shutdown()
+        self._reader.dispose()
+        self._writer.dispose()
+        self._lock.close()
+
+    def _write_groups(self) -> None:
+        while group := self._next_group():
+            self._commit(group)
+
+    def _next_group(self) -> list[_Job]:
+        """Everything that is waiting, at least one; empty when the store closes."""
+        job = self._jobs.get()
+        group: list[_Job] = []
+        while job is not None:
+            group.append(job)
+            if len(group) == GROUP_LIMIT:
+                return group
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return group
+        if group:
+            self._jobs.put(None)
+        return group
+
+    def _commit(self, group: list[_Job]) -> None:
+        outcomes: list[_Outcome]
+        try:
+            with store_errors(self._url), self._writer.begin() as connection:
+                outcomes = [job.run(connection, self._url) for job in group]
+        except (StoreError, sqlite3.Error) as error:
+            reason = error if isinstance(error, StoreError) else operational_error(self._url, str(error))
+            outcomes = [_Outcome(job, None, reason) for job in group]
+        with suppress(RuntimeError):  # the loop that asked has closed; nobody is left to tell
+            group[0].loop.call_soon_threadsafe(_deliver, outcomes)
+
+
+class PostgresqlDatabase:
+    """A small thread pool, a transaction for each function."""
+
+    THREADS = 8
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine = open_engine(url, pool_size=self.THREADS + 1)
+        try:
+            with store_errors(url):
+                migrate(self._engine)
+                self._lock = _lock_server(self._engine, url)
+        except StoreError:
+            self._engine.dispose()
+            raise
+        self._threads = ThreadPoolExecutor(max_workers=self.THREADS, thread_name_prefix="store")
+
+    async def write(
+        self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """See Database."""
+        return await _in_pool(self._threads, self._engine, self._url, _bound(operation, *args, **kwargs))
+
+    async def read(self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """See Database."""
+        return await _in_pool(self._threads, self._engine, self._url, _bound(operation, *args, **kwargs))
+
+    async def close(self) -> None:
+        """See Database."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._lock.close()
+        self._engine.dispose()
+
+
+class _Job:
+    """A function waiting for its turn in a commit."""
+
+    __slots__ = ("future", "loop", "operation")
+
+    def __init__(
+        self, operation: Callable[[Connection], Any], future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.operation = operation
+        self.future = future
+        self.loop = loop
+
+    def run(self, connection: Connection, url: str) -> _Outcome:
+        """The function's result or error; an error undoes this function's writes only."""
+        raw: Any = connection.connection.driver_connection
+        raw.execute("SAVEPOINT job")
+        try:
+            with store_errors(url):
+                result = self.operation(connection)
+        except Exception as error:  # noqa: BLE001 - handed to the awaiting caller, whose error it is
+            raw.execute("ROLLBACK TO job")
+            raw.execute("RELEASE job")
+            return _Outcome(self, None, error)
+        raw.execute("RELEASE job")
+        return _Outcome(self, result, None)
+
+
+class _Outcome:
+    """What became of a job, known to hold only after the commit."""
+
+    __slots__ = ("error", "job", "result")
+
+    def __init__(self, job: _Job, result: object, error: Exception | None) -> None:
+        self.job = job
+        self.result = result
+        self.error = error
+
+
+def _deliver(outcomes: list[_Outcome]) -> None:
+    for outcome in outcomes:
+        future = outcome.job.future
+        if future.done():
+            continue
+        if outcome.error is None:
+            future.set_result(outcome.result)
+        else:
+            future.set_exception(outcome.error)
+
+
+def _bound(
+    operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+) -> Callable[[Connection], T]:
+    def run(connection: Connection) -> T:
+        return operation(connection, *args, **kwargs)
+
+    return run
+
+
+async def _in_pool(threads: ThreadPoolExecutor, engine: Engine, url: str, operation: Callable[[Connection], T]) -> T:
+    def run() -> T:
+        with store_errors(url), engine.begin() as connection:
+            return operation(connection)
+
+    return await asyncio.get_running_loop().run_in_executor(threads, run)
+
+
+def _lock_file(url: str) -> IO[str]:
+    """Holds `<database>.lock` for as long as the process lives; the system lets go of it even after a kill."""
+    path = sqlite_path(url)
+    lock_path = Path(f"{path}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = lock_path.open("a")
+    except OSError as error:
+        raise StoreUnreachable(f"The store {masked(url)} cannot be opened: {error.strerror} ({lock_path}).") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.close()
+        raise StoreError(
+            f"Another process already serves the store {masked(url)}. SQLite is for one serving process; "
+            "stop the other one, or set DATABASE_URL to a PostgreSQL server."
+        ) from error
+    return handle
+
+
+def _lock_server(engine: Engine, url: str) -> Connection:
+    connection = engine.connect()
+    try:
+        taken = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({SERVING_LOCK})").scalar()
+        connection.commit()
+    except exc.DBAPIError:
+        connection.close()
+        raise
+    if not taken:
+        connection.close()
+        raise StoreError(f"Another process already serves the store {masked(url)}; stop it first.")
+    return connection
