@@ -45,7 +45,7 @@ Vertical = Literal[
 class Strict(BaseModel):
     """Base of every model: unknown keys are refused, nothing is coerced, instances do not change."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class SecretRef(Strict):

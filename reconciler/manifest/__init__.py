@@ -1,0 +1,10 @@
+"""Reads `clients.d/`: every manifest, or an error that lists every problem with its place.
+
+It calls nobody and writes nothing.
+"""
+
+from reconciler.manifest.fleet import Fleet, Manifest, load
+from reconciler.manifest.problem import ManifestErrors, Problem
+from reconciler.manifest.texts import KnowledgeFile
+
+__all__ = ["Fleet", "KnowledgeFile", "Manifest", "ManifestErrors", "Problem", "load"]

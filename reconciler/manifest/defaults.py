@@ -1,0 +1,62 @@
+"""`_defaults.yaml`: what every client has unless its own manifest says otherwise.
+
+Mappings are merged key by key; lists and single values replace the default; null in a manifest removes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from reconciler.manifest.document import Document
+from reconciler.manifest.explain import explain, superseded
+from reconciler.manifest.shape import follow
+from schemas import Client
+
+FILE = "_defaults.yaml"
+
+# What belongs to one client only; `state` because one line could take the whole fleet down.
+_OWN = ("id", "name", "number", "state")
+# Stands in for a client, so that the defaults are checked once and on their own.
+_FILLER: Mapping[str, Any] = {
+    "id": "filler",
+    "name": "filler",
+    "number": "+56912345678",
+    "assistant": {"model": "filler", "instructions": "filler"},
+}
+
+
+def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The client's values over the defaults; neither argument is changed."""
+    merged = dict(defaults)
+    for key, value in own.items():
+        default = defaults.get(key)
+        if value is None and key in defaults:
+            del merged[key]
+        elif isinstance(value, Mapping) and isinstance(default, Mapping):
+            merged[key] = merge(default, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def check_defaults(document: Document) -> None:
+    """Adds to the document what is wrong with it as defaults."""
+    for key in _OWN:
+        if key in document.value:
+            message = f"{key}: belongs to one client, it cannot have a default"
+            document.report(document.place((key,), key=True), message, "Move it into the client's own manifest.")
+    shared = {key: value for key, value in document.value.items() if key not in _OWN}
+    try:
+        Client.model_validate(merge(_FILLER, shared))
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False):
+            spot = follow(error["loc"])
+            # What the defaults leave out the clients may give.
+            if error["type"] == "missing" or superseded(error, spot):
+                continue
+            if document.find(spot.loc)[1] is not None:
+                place = document.place(spot.loc, key=error["type"] == "extra_forbidden")
+                document.report(place, *explain(error, spot, document.written(spot.loc)))

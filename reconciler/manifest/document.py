@@ -1,0 +1,252 @@
+"""One YAML file as plain values, each with its place: what a manifest says, before anyone asks whether it may.
+
+Parsed by libyaml; the values are built here, because PyYAML's own constructor lets the last of two equal keys win and
+reads plain scalars as YAML 1.1 does. Nothing is guessed: what is unclear becomes a problem with a place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from yaml import CSafeLoader, MappingNode, Node, ScalarNode, SequenceNode, YAMLError
+
+from reconciler.manifest import plain, syntax
+from reconciler.manifest.literal_secrets import literal_secrets, shown
+from reconciler.manifest.problem import Problem
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_VALUES = 100_000
+
+Loc = tuple[str | int, ...]
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed file. `value` is only worth checking further when `root` is there."""
+
+    path: str
+    text: str = ""
+    root: Node | None = None
+    value: dict[str, Any] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def report(self, node: Node | tuple[int, int], message: str, hint: str) -> None:
+        """Adds an error at a node or at a (line, column) counted from 1."""
+        line, column = node if isinstance(node, tuple) else _start(node)
+        self.problems.append(Problem(self.path, line, column, message, hint))
+
+    def find(self, loc: Loc) -> tuple[Node | None, Node | None]:
+        """Key and value node at a location, (None, None) when there is nothing."""
+        key: Node | None = None
+        node: Node | None = self.root
+        for part in loc:
+            key, node = _child(node, part)
+            if node is None:
+                return None, None
+        return key, node
+
+    def place(self, loc: Loc, *, key: bool = False) -> tuple[int, int]:
+        """Line and column of the value (or key) at a location, of the nearest thing around it when it is not there."""
+        key_node, node = self.find(loc)
+        if node is None:
+            return self.place(loc[:-1], key=True) if loc else (1, 1)
+        at_key = key_node is not None and (key or (isinstance(node, ScalarNode) and node.tag is plain.NULL))
+        return _start(key_node if at_key and key_node is not None else node)
+
+    def written(self, loc: Loc) -> str:
+        """The scalar at a location as it stands in the file, empty when there is none."""
+        node = self.find(loc)[1]
+        return node.value if isinstance(node, ScalarNode) else ""
+
+
+def parse(path: str, data: bytes) -> Document:
+    """Parses the bytes of one file; whatever they hold, the answer is a document with its problems."""
+    document = Document(path)
+    if len(data) > MAX_BYTES:
+        size = f"{len(data) / MAX_BYTES:.1f} MiB"
+        document.report((1, 1), f"the file has {size}, 1 MiB at most", "Keep long texts in files of their own.")
+        return document
+    try:
+        document.text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        document.report(_position(data[: error.start]), "the file is not UTF-8", "Save it in the encoding UTF-8.")
+        return document
+    for offset, kind in literal_secrets(document.text):
+        document.report(
+            _position(document.text[:offset].encode()),
+            f"{kind} is written out",
+            "Revoke it, it is in git now; write {env: NAME} and set that environment variable where the command runs.",
+        )
+    _compose(document)
+    if document.root is not None:
+        _build(document)
+    return document
+
+
+class _Parser(CSafeLoader):
+    """libyaml's parser and composer; only the reading of plain scalars is ours."""
+
+    def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
+        """Tag of a node that names none; `implicit[0]` says that a scalar is plain."""
+        if kind is ScalarNode:
+            return plain.tag_of(value or "") if implicit[0] else plain.STR
+        return plain.MAP if kind is MappingNode else plain.SEQ
+
+    def descend_resolver(self, current_node: Node | None, current_index: Any) -> None:
+        """Path resolvers are not used."""
+
+    def ascend_resolver(self) -> None:
+        """Path resolvers are not used."""
+
+
+def _compose(document: Document) -> None:
+    try:
+        too_deep = syntax.too_deep(document.text, MAX_DEPTH)
+        if too_deep is not None:
+            document.report(too_deep, f"more than {MAX_DEPTH} levels deep", "Look at the brackets.")
+            return
+        parser = _Parser(document.text)
+        try:
+            node = parser.get_single_node()
+        finally:
+            parser.dispose()
+    except YAMLError as error:
+        document.report(*syntax.explain(error, document.text))
+        return
+    if node is None or node.tag is plain.NULL:
+        document.report((1, 1), "the file is empty", "Write a client into it (reconcile new helps), or remove it.")
+    elif not isinstance(node, MappingNode):
+        document.report(node, "the file is not a mapping of keys to values", 'Begin with "id: la-cocina" and the like.')
+    else:
+        document.root = node
+
+
+class _Unbounded(Exception):
+    def __init__(self, node: Node, message: str) -> None:
+        super().__init__(message)
+        self.node = node
+
+
+def _build(document: Document) -> None:
+    try:
+        document.value = _Builder(document).build(document.root, 0)
+    except _Unbounded as error:
+        document.report(error.node, str(error), "Look at the aliases (*name): each one repeats all that it stands for.")
+        document.root = None
+
+
+class _Builder:
+    """Builds plain values out of nodes. Aliases are written out, within bounds, so that nothing is shared."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.left = MAX_VALUES
+
+    def build(self, node: Any, depth: int) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise _Unbounded(node, f"more than {MAX_VALUES:,} values")
+        if depth > MAX_DEPTH:
+            raise _Unbounded(node, f"more than {MAX_DEPTH} levels deep")
+        tag = node.tag
+        if tag is plain.STR:
+            return node.value
+        if tag is plain.MAP:
+            return self._mapping(node, depth)
+        if tag is plain.SEQ:
+            return [self.build(item, depth + 1) for item in node.value]
+        return self._scalar(node)
+
+    def _mapping(self, node: MappingNode, depth: int) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        merged: list[Node] = []
+        for key_node, value_node in node.value:
+            if key_node.tag is plain.MERGE:
+                merged.append(value_node)
+                continue
+            key = key_node.value if key_node.tag is plain.STR else self._odd_key(key_node)
+            if key is None:
+                continue
+            if key in result:
+                first = _start(_pair(node, key)[0])[0]
+                self.document.report(
+                    key_node, f"the key {shown(key)} is written twice, first in line {first}", "Remove one of them."
+                )
+                continue
+            result[key] = self.build(value_node, depth + 1)
+        for source in merged:
+            self._merge(result, source, depth)
+        return result
+
+    def _merge(self, result: dict[str, Any], source: Node, depth: int) -> None:
+        for node in source.value if isinstance(source, SequenceNode) else [source]:
+            if not isinstance(node, MappingNode):
+                self.document.report(node, '"<<" merges something that is not a mapping', 'Write "<<: *name".')
+                continue
+            for key, value in self.build(node, depth + 1).items():
+                result.setdefault(key, value)
+
+    def _odd_key(self, node: Node) -> str | None:
+        if not isinstance(node, ScalarNode):
+            hint = "Write {{…}} in quotes." if isinstance(node, MappingNode) else "Write a text as the key."
+            self.document.report(node, "a key that is not a text", hint)
+            return None
+        if node.tag is plain.NULL:
+            self.document.report(node, "a colon with no key before it", "Write the key, or the text in quotes.")
+            return None
+        self._scalar(node)
+        if node.tag in (plain.INT, plain.FLOAT, plain.TRUE, plain.FALSE):
+            self.document.report(node, "a key that is not a text", f"Write it in quotes: {shown(node.value)}.")
+        return str(node.value)
+
+    def _scalar(self, node: Node) -> Any:
+        tag, value = node.tag, node.value
+        if tag is plain.NULL:
+            return None
+        if tag is plain.TRUE or tag is plain.FALSE:
+            return tag is plain.TRUE
+        if tag is plain.INT:
+            return int(value)
+        if tag is plain.FLOAT:
+            return float(value)
+        unclear = plain.ambiguity(tag, value)
+        if unclear is not None:
+            self.document.report(node, *unclear)
+        elif tag is not plain.MERGE and tag != "tag:yaml.org,2002:str":
+            self.document.report(node, f"the tag {shown(tag)}", "Tags are not used in manifests; remove it.")
+        return value if isinstance(value, str) else None
+
+
+def _child(node: Node | None, part: str | int) -> tuple[Node | None, Node | None]:
+    if isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return None, node.value[part]
+    if not isinstance(node, MappingNode):
+        return None, None
+    key, value = _pair(node, str(part))
+    if value is not None:
+        return key, value
+    for key_node, value_node in node.value:
+        if key_node.tag is plain.MERGE:
+            for source in value_node.value if isinstance(value_node, SequenceNode) else [value_node]:
+                key, value = _child(source, part)
+                if value is not None:
+                    return key, value
+    return None, None
+
+
+def _pair(node: MappingNode, key: str) -> tuple[Any, Any]:
+    for key_node, value_node in node.value:
+        if isinstance(key_node, ScalarNode) and key_node.value == key and key_node.tag is not plain.MERGE:
+            return key_node, value_node
+    return None, None
+
+
+def _start(node: Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _position(before: bytes) -> tuple[int, int]:
+    lines = before.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    return len(lines), len(lines[-1].decode("utf-8", "replace")) + 1

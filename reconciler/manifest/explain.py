@@ -1,0 +1,208 @@
+"""What pydantic found, in sentences for the person who wrote the manifest. No value of a secret's place is repeated."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from reconciler.manifest import shape
+from reconciler.manifest.literal_secrets import shown
+from reconciler.manifest.shape import Loc, Spot
+from schemas import SecretRef
+
+_WANTED = {
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "list_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+}
+_SYNONYMS = {
+    "twilio_phone_number": "number",
+    "phone_number": "number",
+    "phone": "number",
+    "numero": "number",
+    "nombre": "name",
+    "status": "state",
+    "estado": "state",
+    "prompt": "instructions",
+    "system_prompt": "instructions",
+    "instrucciones": "instructions",
+    "modelo": "model",
+    "herramientas": "tools",
+    "perfil": "profile",
+    "metadatos": "metadata",
+}
+_FORMATS = {
+    "id": ("is not an id", "Use lower-case letters, digits and single hyphens"),
+    "number": ("is not a phone number in E.164", "Write +, country code and number, digits only"),
+    "env": ("is not the name of an environment variable", "Use capitals, digits and _, beginning with a letter"),
+    "url": ("is not a web address", "Begin with https://"),
+    "logo_url": ("is not a web address", "Begin with https://"),
+    "websites": ("is not a web address", "Begin with https://"),
+    "emails": ("is not an e-mail address", "Write it like hola@lacocina.cl"),
+    "file": ("is not a path below clients.d", "Write it relative to the manifest, with /, like la-cocina/prompt.md"),
+    "files": ("is not a path below clients.d", "Write it relative to the manifest, with /, like la-cocina/menu.pdf"),
+    "sid": ("is not a Twilio account SID", "It has AC and 32 hexadecimal digits, lower case"),
+    "country": ("is not a country code", "Write the two capitals of ISO 3166, like CL"),
+    "name": ("is not a function name", "Use letters without accents, digits, _ and -, at most 64"),
+}
+
+
+def explain(error: ErrorDetails, spot: Spot, written: str) -> tuple[str, str]:
+    """Message and hint for one error; `written` is the scalar as it stands in the file."""
+    kind, value = error["type"], error["input"]
+    where = dotted(spot.loc)
+    context = error.get("ctx", {})
+    if kind == "missing":
+        return _missing(spot, where)
+    if kind == "extra_forbidden":
+        return _unknown_key(spot, where)
+    if SecretRef in spot.alternatives:
+        return f"{where}: a secret is only named here, never written out", (
+            "Write {env: NAME} and set that environment variable where the command runs."
+        )
+    if kind in _WANTED:
+        return _wrong_type(_wanted(spot, kind), where, value, written)
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        return _tool_type(kind, where, value)
+    if kind == "literal_error":
+        return f"{where}: {shown(value)} is none of the allowed values", _closest(value, context["expected"])
+    if kind == "string_pattern_mismatch":
+        return _format(spot, where, str(value))
+    return _bounds(kind, where, value, context) or (f"{where}: {error['msg'][:1].lower()}{error['msg'][1:]}", "")
+
+
+def superseded(error: ErrorDetails, spot: Spot) -> bool:
+    """Whether the error is about an alternative of a union that was not meant: pydantic reports each one's."""
+    if len(spot.alternatives) < 2 or spot.loc == error["loc"]:
+        return False
+    return error["type"] == "model_type" or (error["type"] == "string_type" and isinstance(error["input"], Mapping))
+
+
+def dotted(loc: Loc) -> str:
+    """A location as people write it: `assistant.tools[0].endpoint.url`."""
+    text = ""
+    for part in loc:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if re.fullmatch(r"[\w-]{1,64}", part) and shown(part) == f'"{part}"' else shown(part)
+            text += f".{name}" if text else name
+    return text
+
+
+def slug(text: str) -> str:
+    """Lower-case letters, digits and hyphens of a text: "Café Ñandú" → "cafe-nandu"."""
+    ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:63].strip("-")
+
+
+def nearest(word: str, known: list[str]) -> str | None:
+    """The known word that was probably meant."""
+    found = difflib.get_close_matches(word.lower(), known, 1, 0.6)
+    return found[0] if found else None
+
+
+def _missing(spot: Spot, where: str) -> tuple[str, str]:
+    key = str(spot.loc[-1])
+    sample = shape.example(spot.owner, key)
+    if sample is None:
+        return f"{where}: missing", f'Add "{key}".'
+    text = json.dumps(sample, ensure_ascii=False) if not isinstance(sample, str) or key == "number" else sample
+    return f"{where}: missing", f"Add it, for example {key}: {text}"
+
+
+def _unknown_key(spot: Spot, where: str) -> tuple[str, str]:
+    key = str(spot.loc[-1])
+    message = f"{where}: unknown key"
+    known = shape.known_keys(spot.owner)
+    meant = _SYNONYMS.get(key.lower(), key)
+    if "webhook" in key.lower() or "callback" in key.lower():
+        return message, "Remove it: webhook addresses are made from the setting PUBLIC_URL."
+    if meant in known:
+        return message, f'Here it is called "{meant}".'
+    near = nearest(meant, known)
+    if near:
+        return message, f'Did you mean "{near}"?'
+    homes = [home for home in shape.homes(meant) if home]
+    if homes:
+        return message, f'"{meant}" belongs below "{homes[0]}".'
+    return message, f"Keys known here: {', '.join(known)}."
+
+
+def _wanted(spot: Spot, kind: str) -> str:
+    if len(spot.alternatives) > 1 and str in spot.alternatives:
+        return "a text or {file: …}"
+    return _WANTED[kind]
+
+
+def _wrong_type(wanted: str, where: str, value: Any, written: str) -> tuple[str, str]:
+    if value is None:
+        return f"{where}: nothing is given", f"Write {wanted} after the colon, or remove the key."
+    if wanted.startswith("a text") and isinstance(value, bool | int | float):
+        given = "true or false without quotes" if isinstance(value, bool) else "an unquoted number"
+        return f"{where}: {given}", f"Write it in quotes: {shown(written or value)}."
+    if isinstance(value, str) and wanted in ("a number", "a whole number", "true or false"):
+        hint = "Write true or false." if wanted == "true or false" else "Write it in digits, without quotes."
+        return f"{where}: a text where {wanted} is expected", hint
+    given = {list: "a list", dict: "a mapping", str: "a text", bool: "true or false"}.get(type(value), "a number")
+    hints = {"a list": 'Write each item on a line of its own, with "- " before it.', "a text": "Write a text."}
+    return f"{where}: {given} where {wanted} is expected", hints.get(wanted, f"Write {wanted}.")
+
+
+def _tool_type(kind: str, where: str, value: Any) -> tuple[str, str]:
+    types = shape.tool_types()
+    if kind == "union_tag_not_found":
+        return f"{where}: a tool without a type", f"Add type: {types[0]} (or {', '.join(types[1:])})."
+    given = value.get("type") if isinstance(value, Mapping) else None
+    near = nearest(given, types) if isinstance(given, str) else None
+    hint = f'Did you mean "{near}"? ' if near else ""
+    return f"{where}.type: unknown tool type {shown(given)}", f"{hint}Tool types: {', '.join(types)}."
+
+
+def _closest(value: Any, expected: str) -> str:
+    allowed = re.findall(r"'([^']*)'", expected)
+    near = nearest(str(value), [*allowed, *(word.lower() for word in allowed)])
+    if near:
+        return f'Did you mean "{next(word for word in allowed if word.lower() == near.lower())}"?'
+    return f"Allowed: {', '.join(allowed)}."
+
+
+def _format(spot: Spot, where: str, value: str) -> tuple[str, str]:
+    key = next((part for part in reversed(spot.loc) if isinstance(part, str)), "")
+    what, rule = _FORMATS.get(key, ("has the wrong form", "See the schema"))
+    suggestion = {"id": slug(value), "number": _e164(value), "name": slug(value).replace("-", "_")}.get(key)
+    given = "this" if spot.owner is SecretRef else shown(value)
+    return f"{where}: {given} {what}", f"{rule}{f', like {json.dumps(suggestion)}' if suggestion else ''}."
+
+
+def _e164(value: str) -> str:
+    digits = re.sub(r"[\s().-]|^whatsapp:", "", value)
+    return digits if re.fullmatch(r"\+[1-9][0-9]{6,14}", digits) else "+56912345678"
+
+
+def _bounds(kind: str, where: str, value: Any, context: Mapping[str, Any]) -> tuple[str, str] | None:
+    if kind == "string_too_short":
+        return f"{where}: an empty text", "Write a text, or remove the key."
+    if kind == "string_too_long":
+        size, limit = len(value), context["max_length"]
+        return f"{where}: {size:,} characters, {limit:,} at most", f"Make it shorter by {size - limit:,}."
+    if kind == "too_short":
+        return f"{where}: an empty list", "Add an item, or remove the key."
+    if kind == "too_long":
+        return f"{where}: {len(value):,} entries, {context['max_length']:,} at most", "Remove some."
+    words = {"greater_than": "more than", "greater_than_equal": "at least", "less_than": "less than"}
+    for rule, limit in context.items():
+        if rule in ("gt", "ge", "lt", "le"):
+            return f"{where}: {shown(value)} is out of range", f"It is {words.get(kind, 'at most')} {limit}."
+    return None

@@ -1,0 +1,102 @@
+"""The folder of manifests: which files count, how they are read and how they are called in messages."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.manifest.defaults import FILE
+from reconciler.manifest.document import MAX_BYTES, Document, parse
+from reconciler.manifest.problem import ManifestErrors, Problem
+
+
+@dataclass(slots=True)
+class Folder:
+    """An existing folder and the manifests in it."""
+
+    path: Path
+    display: str
+    """The folder as messages call it: relative to where the command runs when it lies below."""
+    name: str
+    """The folder's own name."""
+    manifests: list[str] = field(default_factory=list)
+    has_defaults: bool = False
+    problems: list[Problem] = field(default_factory=list)
+
+    def shown(self, file: str) -> str:
+        """A file's name in messages."""
+        return f"{self.display}/{file}"
+
+    def parse(self, file: str) -> Document:
+        """Reads and parses a file; what goes wrong is in the document."""
+        shown = self.shown(file)
+        try:
+            with (self.path / file).open("rb", buffering=0) as stream:
+                size = os.fstat(stream.fileno()).st_size
+                if size > MAX_BYTES:
+                    return _unreadable(
+                        shown,
+                        f"the file has {size / MAX_BYTES:.1f} MiB, 1 MiB at most",
+                        "Keep long texts in files of their own.",
+                    )
+                return parse(shown, stream.readall())
+        except OSError as error:
+            return _unreadable(shown, f"the file cannot be read ({error.strerror})", "Check its permissions.")
+
+
+def open_folder(clients_dir: Path) -> Folder:
+    """Lists a folder; raises ManifestErrors when there is none, or nothing in it."""
+    folder = Folder(clients_dir, _display(clients_dir), clients_dir.resolve().name)
+    try:
+        with os.scandir(clients_dir) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and entry.name.lower().endswith((".yaml", ".yml")):
+                    _take(folder, entry)
+    except FileNotFoundError:
+        hint = "Run in the folder that holds it, or set CLIENTS_DIR; reconcile new begins one."
+        raise _nothing(folder, f"no {clients_dir.name or clients_dir} here", hint) from None
+    except OSError as error:
+        hint = "CLIENTS_DIR names the folder that holds the manifests."
+        raise _nothing(folder, f"the folder of manifests cannot be read ({error.strerror})", hint) from error
+    if not folder.manifests and not folder.problems:
+        raise _nothing(folder, "no manifest in the folder", "reconcile new writes the first one.")
+    folder.manifests.sort()
+    return folder
+
+
+def _take(folder: Folder, entry: os.DirEntry[str]) -> None:
+    def refuse(message: str, hint: str) -> None:
+        folder.problems.append(Problem(folder.shown(entry.name), 1, 1, message, hint))
+
+    if entry.is_symlink() and not _stays_inside(folder.path, entry.path):
+        refuse("a link to a file outside the folder", "Put the manifest itself here.")
+    elif not entry.is_file():
+        refuse("not a file", "Only files end in .yaml here; remove or rename it.")
+    elif entry.name == FILE:
+        folder.has_defaults = True
+    elif entry.name.startswith("_"):
+        refuse(f"only {FILE} begins with an underscore", f"Rename it, or move it into {FILE}.")
+    else:
+        folder.manifests.append(entry.name)
+
+
+def _stays_inside(folder: Path, link: str) -> bool:
+    root = os.path.realpath(folder)
+    return os.path.commonpath((root, os.path.realpath(link))) == root
+
+
+def _display(clients_dir: Path) -> str:
+    if clients_dir.is_absolute() and clients_dir.is_relative_to(Path.cwd()):
+        clients_dir = clients_dir.relative_to(Path.cwd())
+    return clients_dir.as_posix()
+
+
+def _unreadable(path: str, message: str, hint: str) -> Document:
+    document = Document(path)
+    document.report((1, 1), message, hint)
+    return document
+
+
+def _nothing(folder: Folder, message: str, hint: str) -> ManifestErrors:
+    return ManifestErrors([Problem(folder.display, 1, 1, message, hint)])

@@ -1,0 +1,39 @@
+"""What is wrong in a manifest, where, and what to do about it. Prints no value that could be a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from reconciler.errors import ReconcileError
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One finding at one place; problems sort by file, line and column."""
+
+    path: str
+    """File as the user would open it from where the command runs."""
+    line: int
+    """From 1, likewise `column` (in characters)."""
+    column: int
+    message: str
+    """What is wrong, without a final stop: `number: an unquoted number`."""
+    hint: str = ""
+    """What to do, whole sentences: `Write it in quotes: "+15551234567".`"""
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        label = "warning: " if self.severity == "warning" else ""
+        return f"{self.path}:{self.line}:{self.column}: {label}{self.message}. {self.hint}".rstrip()
+
+
+class ManifestErrors(ReconcileError):
+    """Every problem of every manifest; a partly read fleet is never returned."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))

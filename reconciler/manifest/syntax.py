@@ -1,0 +1,107 @@
+"""YAML's syntax errors in plain words, and the guard that keeps a hostile file from exhausting the parser's stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yaml import CSafeLoader, MarkedYAMLError, YAMLError
+from yaml.events import CollectionEndEvent, CollectionStartEvent
+
+# libyaml's words → ours. The first line that fits is taken.
+_MEANINGS = (
+    (
+        "mapping values are not allowed",
+        "a colon where none can stand",
+        "Put the text in quotes if it holds a colon and a space, or check the indentation of this line.",
+    ),
+    (
+        "block sequence entries are not allowed",
+        "a list item where none can stand",
+        'Begin the list on a line of its own below its key, each item with "- ".',
+    ),
+    (
+        "could not find expected ':'",
+        "a line that is neither a key with a colon nor part of a text",
+        'Write "key: value", or indent the line below the text that it belongs to.',
+    ),
+    (
+        "did not find expected key",
+        "the line does not fit the lines above it",
+        "Check its indentation, and the quotes of the lines above.",
+    ),
+    (
+        "did not find expected '-' indicator",
+        "the line does not fit the list above it",
+        'Indent it like the other items, each with "- ".',
+    ),
+    ("did not find expected ',' or ']'", "a list in [ ] that does not end", "Close it with ], with commas between."),
+    ("did not find expected ',' or '}'", "a mapping in { } that does not end", "Close it with }, with commas between."),
+    ("found unexpected end of stream", "a quote that is never closed", "Close it with the quote that it begins with."),
+    ("found undefined alias", "an alias (*name) without an anchor (&name) before it", "Put the text in quotes."),
+    ("found unknown escape character", "a backslash that YAML does not know", "Write the text in single quotes."),
+    (
+        "found another document",
+        "a second document (---) in the file",
+        "One file holds one client; give the other one a file of its own.",
+    ),
+    (
+        "found character that cannot start any token",
+        "a character that cannot begin a value",
+        "Put the text in quotes.",
+    ),
+    ("duplicate anchor", "two anchors with one name", "Give one of them another name."),
+)
+
+
+def explain(error: YAMLError, text: str) -> tuple[tuple[int, int], str, str]:
+    """(line, column) from 1, what is wrong, what to do."""
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "")
+    where = _where(error, text)
+    lines = text.splitlines()
+    line = lines[where[0] - 1] if where[0] <= len(lines) else ""
+    indentation = line[: len(line) - len(line.lstrip())]
+    if "\t" in indentation:
+        return (where[0], indentation.index("\t") + 1), "a tab in the indentation", "Indent with spaces, two a level."
+    if "found another document" in f"{problem} {getattr(error, 'context', '')}":
+        problem = "found another document"
+    for words, message, hint in _MEANINGS:
+        if words in problem:
+            return where, message, hint
+    if "control characters" in problem or "special characters" in problem or "unacceptable" in problem:
+        return where, "a control character", "Remove it; it cannot be seen, so write the line anew."
+    return where, f"not valid YAML: {problem}", "Check the indentation and the quotes around this place."
+
+
+def too_deep(text: str, limit: int) -> tuple[int, int] | None:
+    """Place where the nesting passes the limit. The composer recurses in C, without a bound of its own."""
+    openings = sum(text.count(mark) for mark in ("[", "{", "- ", "-\t", "? ", "?\t"))
+    if openings <= 400:
+        return None
+    depth = 0
+    for event in _events(text):
+        if isinstance(event, CollectionStartEvent):
+            depth += 1
+            if depth > limit:
+                return event.start_mark.line + 1, event.start_mark.column + 1
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
+    return None
+
+
+def _events(text: str) -> Any:
+    parser = CSafeLoader(text)
+    try:
+        while parser.check_event():
+            yield parser.get_event()
+    finally:
+        parser.dispose()
+
+
+def _where(error: YAMLError, text: str) -> tuple[int, int]:
+    if isinstance(error, MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    position = getattr(error, "position", None)
+    before = text.encode()[:position].decode("utf-8", "ignore") if isinstance(position, int) else ""
+    lines = before.split("\n")
+    return len(lines), len(lines[-1]) + 1
