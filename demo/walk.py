@@ -34,8 +34,8 @@ BEFORE_DRIFT = (
     Step("Check every manifest: no network, no credentials.", "reconcile validate"),
     Step("What would change? Planning only reads.", "reconcile --dry-run"),
     Step("Make it so.", "reconcile --yes"),
-    Step("A customer writes to each number.", 'python -m sandbox phone cliente-a "Hola, ¿qué servicios ofrecen?"'),
-    Step("", 'python -m sandbox phone cliente-b "Hola, ¿a qué hora abren?"'),
+    Step("A customer writes to each number.", 'python -m sandbox phone cliente-a "Hola, ¿cuándo llega mi pedido?"'),
+    Step("", 'python -m sandbox phone cliente-b "Hola, ¿tienen hora para el martes?"'),
     Step("", 'python -m sandbox phone la-cocina "Hola, quiero reservar una mesa para cuatro"'),
     Step("Plan again: nothing is left to do (2 would mean changes).", "reconcile --dry-run --detailed-exitcode"),
 )
