@@ -1,0 +1,105 @@
+"""The sandbox's commands: `serve` and `phone`. Each imports what it needs when it runs, so that both start at once."""
+
+from pathlib import Path
+
+import click
+
+_ACCOUNT_SID = "AC00000000000000000000000000005a4d"
+_AUTH_TOKEN = "sandbox-token"  # noqa: S105 - known to everybody, opens nothing but a sandbox
+_API_KEY = "sk-sandbox"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Stand-ins for OpenAI and Twilio, and a phone to write to them."""
+
+
+def _address(_: click.Context, __: click.Parameter, value: str) -> tuple[str, int]:
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65_535:
+        raise click.BadParameter(f"{value!r} is not HOST:PORT")
+    return host, int(port)
+
+
+@main.command()
+@click.option(
+    "--openai",
+    default="127.0.0.1:8101",
+    callback=_address,
+    metavar="HOST:PORT",
+    show_default=True,
+    help="Where OpenAI listens; port 0 is any.",
+)
+@click.option(
+    "--twilio",
+    default="127.0.0.1:8102",
+    callback=_address,
+    metavar="HOST:PORT",
+    show_default=True,
+    help="Where Twilio listens; port 0 is any.",
+)
+@click.option(
+    "--state",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that remembers everything between runs.",
+)
+@click.option(
+    "--senders-from",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Register a sender for each manifest here.",
+)
+@click.option("--account-sid", envvar="TWILIO_ACCOUNT_SID", default=_ACCOUNT_SID, show_default=True)
+@click.option("--auth-token", envvar="TWILIO_AUTH_TOKEN", default=_AUTH_TOKEN, show_default=True)
+@click.option("--api-key", envvar="OPENAI_API_KEY", default=_API_KEY, show_default=True)
+@click.option(
+    "--assistants-gone",
+    is_flag=True,
+    help="Answer 404 under /assistants and /threads, as OpenAI does since 2026-08-26.",
+)
+def serve(
+    openai: tuple[str, int],
+    twilio: tuple[str, int],
+    state: Path,
+    senders_from: Path | None,
+    account_sid: str,
+    auth_token: str,
+    api_key: str,
+    assistants_gone: bool,
+) -> None:
+    """Serve both stand-ins until SIGTERM or Ctrl-C."""
+    from sandbox.serve import Listen, open_world, run
+    from sandbox.settings import Values
+    from sandbox.world import Credentials
+
+    settings = Values(assistants_api="gone" if assistants_gone else "compatible")
+    world = open_world(state, Credentials(account_sid, auth_token, api_key), settings, senders_from)
+    try:
+        run(world, Listen(*openai), Listen(*twilio))
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot listen: {error.strerror or error}. Is another sandbox running? Port 0 takes any free one."
+        ) from None
+
+
+@main.command()
+@click.argument("client")
+@click.argument("text")
+@click.option("--from", "origin", default="+56912345678", show_default=True, help="The user's number.")
+@click.option(
+    "--twilio",
+    envvar="TWILIO_BASE_URL",
+    default="http://127.0.0.1:8102",
+    show_default=True,
+    help="Where the sandbox's Twilio listens.",
+)
+@click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait for an answer.")
+def phone(client: str, text: str, origin: str, twilio: str, timeout: float) -> None:
+    """Write TEXT to CLIENT (its id, name or number) as a WhatsApp user and print the answer."""
+    from sandbox.phone import Call, PhoneError, say
+
+    try:
+        answers = say(Call(twilio, client, origin, text, timeout, settle=0.3))
+    except PhoneError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo("\n\n".join(answers))

@@ -1,0 +1,146 @@
+"""What goes wrong from now on: rules that pick calls and spoil them, deterministically when seeded.
+
+Rules are data given by `PUT /_sandbox/faults`. This module decides *whether* a rule strikes; the gate (calls) and the
+courier (webhooks) carry it out. Rules live in memory only: a restarted sandbox is a healthy one.
+"""
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from sandbox.errors import InputError
+
+PROVIDERS = ("openai", "twilio")
+CALL_KINDS = (
+    "latency",  # `seconds` are added before the call is worked on
+    "status",  # answers `status` (default 500) without doing anything
+    "retry_after",  # answers 429 with Retry-After: `retry_after` without doing anything
+    "timeout_before_write",  # nothing is done; the connection hangs for `seconds` (default 30), then closes
+    "timeout_after_write",  # the call is done, its answer is not sent: hangs for `seconds` (default 30), then closes
+    "drop_connection",  # nothing is done, the connection closes at once
+    "cut_body",  # the call is done, the connection closes in the middle of the answer
+    "drop_page",  # a list answers without its items, its paging intact
+    "sparse_list",  # a list of senders answers with webhook and profile null
+)
+WEBHOOK_KINDS = (
+    "duplicate_webhook",  # the webhook is delivered twice, the second time after `seconds`
+    "reorder_webhooks",  # the webhook is held back for a random time up to `seconds` (default 0.2)
+)
+KINDS = CALL_KINDS + WEBHOOK_KINDS
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(slots=True)
+class Rule:
+    """One fault. `after` lets so many matching calls through first, `times` bounds how often it strikes, `nth` is short
+    for both.
+    """
+
+    kind: str
+    provider: str | None = None
+    method: str | None = None
+    path: str = ""
+    status: int = 500
+    body: Any = None
+    retry_after: float = 1.0
+    seconds: float | None = None
+    rate: float = 1.0
+    times: int | None = None
+    after: int = 0
+    nth: int | None = None
+    seed: int = 0
+    seen: int = field(default=0, init=False)
+    fired: int = field(default=0, init=False)
+    _dice: random.Random = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._dice = random.Random(self.seed)  # noqa: S311 - repeatable by design
+        if self.nth is not None:
+            self.after, self.times = self.nth - 1, 1
+
+    def matches(self, provider: str, method: str, path: str) -> bool:
+        if self.provider not in (None, provider) or self.method not in (None, method):
+            return False
+        return fnmatchcase(path, self.path) if set("*?[") & set(self.path) else path.startswith(self.path)
+
+    def strikes(self) -> bool:
+        """Counts one matching call and says whether this one is spoilt."""
+        self.seen += 1
+        if self.seen <= self.after or (self.times is not None and self.fired >= self.times):
+            return False
+        if self.rate < 1.0 and self._dice.random() >= self.rate:
+            return False
+        self.fired += 1
+        return True
+
+    def hold(self, default: float) -> float:
+        return default if self.seconds is None else self.seconds
+
+    def random_hold(self, default: float) -> float:
+        return self._dice.random() * self.hold(default)
+
+    def as_json(self) -> dict[str, Any]:
+        names = (*_FIELDS, "seen", "fired")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "kind": (str,),
+    "provider": (str,),
+    "method": (str,),
+    "path": (str,),
+    "status": (int,),
+    "body": (dict, str, list),
+    "retry_after": (int, float),
+    "seconds": (int, float),
+    "rate": (int, float),
+    "times": (int,),
+    "after": (int,),
+    "nth": (int,),
+    "seed": (int,),
+}
+
+
+class Faults:
+    """The rules in force."""
+
+    def __init__(self) -> None:
+        self.rules: list[Rule] = []
+
+    def replace(self, document: object) -> None:
+        """Takes the body of `PUT /_sandbox/faults`. Raises InputError with a sentence for the caller; then nothing
+        changes.
+        """
+        if not isinstance(document, dict) or not document.keys() <= {"rules"}:
+            raise InputError('faults are an object {"rules": [...]}; {} clears them')
+        rules = document.get("rules", [])
+        if not isinstance(rules, list):
+            raise InputError("'rules' is a list")
+        self.rules = [_rule(item, f"rules[{index}]") for index, item in enumerate(rules)]
+
+    def strike(self, provider: str, method: str, path: str, kinds: Iterable[str]) -> Iterator[Rule]:
+        """The rules that spoil this call, in the order given. Read to the end, each matching rule counted the call once."""
+        for rule in self.rules:
+            if rule.kind in kinds and rule.matches(provider, method, path) and rule.strikes():
+                yield rule
+
+    def clear(self) -> None:
+        self.rules = []
+
+
+def _rule(item: object, where: str) -> Rule:
+    if not isinstance(item, dict):
+        raise InputError(f"{where} is an object")
+    for key, value in item.items():
+        if key not in _FIELDS:
+            raise InputError(f"{where}: unknown key {key!r}; allowed are: {', '.join(_FIELDS)}")
+        if isinstance(value, bool) or not isinstance(value, _FIELDS[key]):
+            raise InputError(f"{where}: {key!r} cannot be {value!r}")
+    for key, allowed in (("kind", KINDS), ("provider", PROVIDERS), ("method", METHODS)):
+        if key in item and item[key] not in allowed:
+            raise InputError(f"{where}: {key!r} is one of {', '.join(allowed)}, not {item[key]!r}")
+    if "kind" not in item:
+        raise InputError(f"{where}: 'kind' is missing; it is one of {', '.join(KINDS)}")
+    return Rule(**item)

@@ -1,0 +1,179 @@
+"""The one way in to a stand-in: who calls, what goes wrong, what is answered, what is written down.
+
+Every call of a provider's API passes here. It never knows what an endpoint does.
+"""
+
+import asyncio
+import json
+import math
+import time
+from base64 import b64decode
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from sandbox.errors import ApiError
+from sandbox.faults import CALL_KINDS, Rule
+from sandbox.ledger import body_fields
+from sandbox.state import Json
+from sandbox.world import World
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_READS_BY_POST = ("/search", "/input_tokens")
+
+
+class Provider(Protocol):
+    """What differs between the two stand-ins at the gate."""
+
+    name: str
+
+    def authenticate(self, request: web.Request) -> None:
+        """Raises ApiError unless the credentials are right."""
+
+    def fault(self, status: int, retry_after: float | None) -> ApiError:
+        """The provider's own answer for a failure of its own."""
+
+    def no_such_path(self, method: str, path: str) -> ApiError: ...
+
+    def headers(self, started: float) -> dict[str, str]:
+        """What the provider adds to every answer."""
+
+    def without_items(self, answer: Json) -> Json:
+        """A list's answer that lost its items on the way, paging intact."""
+
+
+def answer(body: object, status: int = 200) -> web.Response:
+    return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json")
+
+
+def basic_auth(request: web.Request) -> tuple[str, str]:
+    """User and password of HTTP Basic authentication, empty when there is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        user, _, password = b64decode(token).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return user, password
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call on its way through the gate."""
+
+    world: World
+    provider: Provider
+    request: web.Request
+    body: bytes
+    started: float = field(default_factory=time.monotonic)
+    struck: list[str] = field(default_factory=list)
+
+    def record(self, status: int | None) -> None:
+        request = self.request
+        self.world.ledger.append(
+            "call",
+            self.provider.name,
+            method=request.method,
+            path=request.path,
+            query=request.query_string,
+            status=status,
+            write=request.method != "GET" and not request.path.endswith(_READS_BY_POST),
+            seconds=round(time.monotonic() - self.started, 4),
+            **({"faults": self.struck} if self.struck else {}),
+            **body_fields(self.body, request.content_type),
+        )
+
+    async def hang_up(self, rule: Rule, default: float) -> web.StreamResponse:
+        await asyncio.sleep(rule.hold(default))
+        if (transport := self.request.transport) is not None:
+            transport.abort()
+        return web.Response(status=499)
+
+    async def run(self, handler: Handler) -> web.StreamResponse:
+        spoilers = []
+        try:
+            self.provider.authenticate(self.request)
+            for rule in self.world.faults.strike(
+                self.provider.name, self.request.method, self.request.path, CALL_KINDS
+            ):
+                self.struck.append(rule.kind)
+                if rule.kind == "latency":
+                    await asyncio.sleep(rule.hold(0.2))
+                elif rule.kind in ("status", "retry_after"):
+                    raise _own_failure(self.provider, rule)
+                elif rule.kind in ("timeout_before_write", "drop_connection"):
+                    self.record(None)
+                    return await self.hang_up(rule, 30.0 if rule.kind == "timeout_before_write" else 0.0)
+                else:
+                    spoilers.append(rule)
+            response = await self.answered_by(handler)
+        except ApiError as error:
+            response = answer(error.body, error.status)
+            response.headers.update(error.headers)
+        if any(rule.kind == "timeout_after_write" for rule in spoilers):
+            self.record(None)
+            return await self.hang_up(next(rule for rule in spoilers if rule.kind == "timeout_after_write"), 30.0)
+        response.headers.update(self.provider.headers(self.started))
+        self.record(response.status)
+        for rule in spoilers:
+            response = await self.spoil(rule, response)
+        return response
+
+    async def answered_by(self, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(self.request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+            raise self.provider.no_such_path(self.request.method, self.request.path) from None
+
+    async def spoil(self, rule: Rule, response: web.StreamResponse) -> web.StreamResponse:
+        if not isinstance(response, web.Response) or not isinstance(response.body, bytes) or response.status != 200:
+            return response
+        if rule.kind == "cut_body":
+            return await self.cut(response)
+        document = json.loads(response.body)
+        if rule.kind == "drop_page":
+            return answer(self.provider.without_items(document))
+        for sender in document.get("senders", []):
+            sender.update(webhook=None, profile=None)
+        return answer(document)
+
+    async def cut(self, response: web.Response) -> web.StreamResponse:
+        whole = response.body
+        if not isinstance(whole, bytes):
+            return response
+        partial = web.StreamResponse(headers=response.headers)
+        partial.content_length = len(whole)
+        await partial.prepare(self.request)
+        await partial.write(whole[: len(whole) // 2])
+        return await self.hang_up(Rule(kind="cut_body", seconds=0.0), 0.0)
+
+
+def _own_failure(provider: Provider, rule: Rule) -> ApiError:
+    if rule.kind == "retry_after":
+        failure = provider.fault(429, rule.retry_after)
+    else:
+        failure = provider.fault(rule.status, rule.retry_after if rule.status == 429 else None)
+    if rule.body is not None:
+        failure.body = rule.body
+    return failure
+
+
+def retry_after_header(seconds: float | None) -> dict[str, str]:
+    if seconds is None:
+        return {}
+    return {"Retry-After": str(math.ceil(seconds)) if seconds >= 1 else str(seconds)}
+
+
+def gate(world: World, provider: Provider) -> Any:
+    """The middleware of one stand-in. Paths under /_sandbox/ are ours and pass unseen."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith("/_sandbox/"):
+            return await handler(request)
+        return await _Call(world, provider, request, await request.read()).run(handler)
+
+    return middleware

@@ -1,0 +1,132 @@
+"""/v1/assistants: live assistants as an Assistants-API server keeps them.
+
+OpenAI itself answers 404 here since 2026-08-26; the setting `assistants_api: gone` does the same. It never runs an
+assistant (see runs).
+"""
+
+from aiohttp import web
+
+from sandbox.gate import answer
+from sandbox.openai import models, tools
+from sandbox.openai.wire import (
+    body_of,
+    checked_metadata,
+    error,
+    missing,
+    not_found,
+    page,
+    too_long,
+    wrong_type,
+)
+from sandbox.state import Json, new_id, public
+from sandbox.world import World
+
+TABLE = "assistants"
+_KNOWN = (
+    "model",
+    "name",
+    "description",
+    "instructions",
+    "tools",
+    "tool_resources",
+    "metadata",
+    "temperature",
+    "top_p",
+    "response_format",
+    "reasoning_effort",
+)
+_MOST = {"name": 256, "description": 512, "instructions": 256_000}
+_BETA = (
+    "You must provide the 'OpenAI-Beta' header to access the Assistants API. "
+    "Please try again by setting the header 'OpenAI-Beta: assistants=v2'."
+)
+
+
+def require_api(world: World, request: web.Request) -> None:
+    """Raises what a caller gets where the Assistants API is gone, or was asked without its beta header."""
+    if world.settings.values.assistants_api == "gone":
+        raise error(404, f"Invalid URL ({request.method} {request.path})")
+    if request.headers.get("OpenAI-Beta") != "assistants=v2":
+        raise error(400, _BETA, code="invalid_beta")
+
+
+class Assistants:
+    """Handlers of /v1/assistants."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[web.RouteDef]:
+        one = "/v1/assistants/{assistant}"
+        return [
+            web.post("/v1/assistants", self.create),
+            web.get("/v1/assistants", self.list_all),
+            web.get(one, self.get),
+            web.post(one, self.update),
+            web.delete(one, self.delete),
+        ]
+
+    def _found(self, request: web.Request) -> Json:
+        require_api(self._world, request)
+        key = request.match_info["assistant"]
+        assistant = self._world.state.get(TABLE, key)
+        if assistant is None:
+            raise not_found("assistant", key)
+        return assistant
+
+    async def create(self, request: web.Request) -> web.Response:
+        require_api(self._world, request)
+        body = await body_of(request, _KNOWN)
+        if body.get("model") is None:
+            raise missing("model")
+        assistant = {
+            "id": new_id("asst_", 24),
+            "object": "assistant",
+            "created_at": self._world.now(),
+            "name": None,
+            "description": None,
+            "instructions": None,
+            "tool_resources": {},
+            "temperature": 1.0,
+            "top_p": 1.0,
+            "response_format": "auto",
+            "reasoning_effort": None,
+            **_checked(body),
+            "tools": tools.for_assistant(body.get("tools")),
+            "metadata": checked_metadata(body.get("metadata")),
+        }
+        return answer(public(self._world.state.put(TABLE, str(assistant["id"]), assistant)))
+
+    async def list_all(self, request: web.Request) -> web.Response:
+        require_api(self._world, request)
+        return answer(page(request, self._world.state.rows(TABLE)))
+
+    async def get(self, request: web.Request) -> web.Response:
+        return answer(public(self._found(request)))
+
+    async def update(self, request: web.Request) -> web.Response:
+        assistant = self._found(request)
+        body = await body_of(request, _KNOWN)
+        changed = {**assistant, **_checked(body)}
+        if "tools" in body:
+            changed["tools"] = tools.for_assistant(body["tools"])
+        if "metadata" in body:
+            changed["metadata"] = checked_metadata(body["metadata"])
+        return answer(public(self._world.state.put(TABLE, assistant["id"], changed)))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        key = self._found(request)["id"]
+        self._world.state.delete(TABLE, key)
+        return answer({"id": key, "object": "assistant.deleted", "deleted": True})
+
+
+def _checked(body: Json) -> Json:
+    if body.get("model") is not None:
+        models.require(body["model"])
+    for name, most in _MOST.items():
+        value = body.get(name)
+        if value is not None and not isinstance(value, str):
+            raise wrong_type(name, "a string")
+        if value is not None and len(value) > most:
+            raise too_long(name, most, len(value))
+    return {name: value for name, value in body.items() if name not in ("tools", "metadata")}

@@ -1,0 +1,82 @@
+"""GET /v1/models and /v1/models/{id}: which models there are and until when. A model past its date is gone."""
+
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from sandbox.errors import ApiError
+from sandbox.gate import answer
+from sandbox.openai.wire import error
+from sandbox.state import Json
+
+_SHUTDOWN: dict[str, str | None] = {
+    "gpt-6-luna": None,
+    "gpt-6-sol": None,
+    "gpt-6-astra": None,
+    "gpt-6.1-terra": None,
+    "gpt-6.1-sol": None,
+    "gpt-6.2-astra": None,
+    "gpt-6.2-sol": None,
+    "gpt-5.6-luna": None,
+    "gpt-5.5": None,
+    "gpt-5.4": None,
+    "gpt-5.4-mini": None,
+    "gpt-5.4-nano": "2027-04-01",
+    "gpt-5.2": None,
+    "gpt-5": "2026-12-11",
+    "gpt-5-mini": "2026-12-11",
+    "gpt-5-nano": "2026-12-11",
+    "o3": "2026-12-11",
+    "gpt-4o": None,
+    "gpt-4o-mini": "2027-01-14",
+    "gpt-4-turbo": "2026-10-23",
+    "gpt-transcribe": None,
+    "gpt-4o-transcribe": "2027-02-26",
+    "whisper-1": "2027-02-26",
+    "text-embedding-3-small": None,
+}
+_FIRST_RELEASE = 1_716_000_000
+
+
+def _listed(name: str) -> Json:
+    created = _FIRST_RELEASE + 86_400 * list(_SHUTDOWN).index(name)
+    return {"id": name, "object": "model", "created": created, "owned_by": "system", "shutdown_date": _SHUTDOWN[name]}
+
+
+def _gone(name: str) -> bool:
+    until = _SHUTDOWN[name]
+    return until is not None and until <= datetime.now(UTC).date().isoformat()
+
+
+def require(name: str) -> None:
+    """Raises OpenAI's `model_not_found` unless the model can be used today."""
+    if name not in _SHUTDOWN:
+        raise _not_found(f"The model `{name}` does not exist or you do not have access to it.")
+    if _gone(name):
+        raise _not_found(
+            f"The model `{name}` has been deprecated, learn more here: https://platform.openai.com/docs/deprecations"
+        )
+
+
+def _not_found(message: str) -> ApiError:
+    return error(404, message, code="model_not_found")
+
+
+def reasons(name: str) -> bool:
+    """Whether the model belongs to the families that think before they answer and take no temperature."""
+    return name.startswith(("gpt-5", "gpt-6", "o3"))
+
+
+class Models:
+    """Handlers of /v1/models."""
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/v1/models", self.list_all), web.get("/v1/models/{model}", self.get)]
+
+    async def list_all(self, _: web.Request) -> web.Response:
+        return answer({"object": "list", "data": [_listed(name) for name in _SHUTDOWN if not _gone(name)]})
+
+    async def get(self, request: web.Request) -> web.Response:
+        name = request.match_info["model"]
+        require(name)
+        return answer(_listed(name))

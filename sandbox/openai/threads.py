@@ -1,0 +1,166 @@
+"""/v1/threads and their messages: what users and assistants said, as an Assistants-API server keeps it. Runs are next
+door.
+"""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from sandbox.gate import answer
+from sandbox.openai.assistants import require_api
+from sandbox.openai.wire import body_of, checked_metadata, error, invalid, missing, not_found, page
+from sandbox.state import Json, new_id, public
+from sandbox.world import World
+
+TABLE = "threads"
+
+
+class Threads:
+    """Handlers of /v1/threads and /v1/threads/{id}/messages."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.busy: Callable[[str], str | None] = lambda _: None
+        """Tells the active run of a thread. Runs set it; a thread alone is never busy."""
+
+    def routes(self) -> list[web.RouteDef]:
+        one = "/v1/threads/{thread}"
+        return [
+            web.post("/v1/threads", self.create),
+            web.get(one, self.get),
+            web.post(one, self.update),
+            web.delete(one, self.delete),
+            web.post(f"{one}/messages", self.create_message),
+            web.get(f"{one}/messages", self.list_messages),
+            web.get(f"{one}/messages/{{message}}", self.get_message),
+            web.post(f"{one}/messages/{{message}}", self.update_message),
+            web.delete(f"{one}/messages/{{message}}", self.delete_message),
+        ]
+
+    def found(self, request: web.Request) -> Json:
+        require_api(self._world, request)
+        key = request.match_info["thread"]
+        thread = self._world.state.get(TABLE, key)
+        if thread is None:
+            raise not_found("thread", key)
+        return thread
+
+    def messages(self, thread: str) -> list[Json]:
+        """Oldest first."""
+        return list(self._world.state.values(f"messages/{thread}"))
+
+    def open(self, body: Json) -> Json:
+        """Makes a thread from the body that POST /threads takes."""
+        thread = {
+            "id": new_id("thread_", 24),
+            "object": "thread",
+            "created_at": self._world.now(),
+            "metadata": checked_metadata(body.get("metadata")),
+            "tool_resources": body.get("tool_resources") or {},
+        }
+        self._world.state.put(TABLE, str(thread["id"]), thread)
+        for message in body.get("messages") or []:
+            self.add(str(thread["id"]), message)
+        return thread
+
+    def add(self, thread: str, body: Json, *, assistant: str | None = None, run: str | None = None) -> Json:
+        """Makes a message from the body that POST /threads/{id}/messages takes."""
+        role = body.get("role")
+        if role not in ("user", "assistant"):
+            raise (
+                missing("role")
+                if role is None
+                else invalid("role", f"Invalid value: '{role}'. Supported values are: 'user' and 'assistant'.")
+            )
+        now = self._world.now()
+        message = {
+            "id": new_id("msg_", 24),
+            "object": "thread.message",
+            "created_at": now,
+            "assistant_id": assistant,
+            "thread_id": thread,
+            "run_id": run,
+            "role": role,
+            "content": _content(body.get("content")),
+            "attachments": body.get("attachments") or [],
+            "metadata": checked_metadata(body.get("metadata")),
+            "status": "completed",
+            "completed_at": now,
+            "incomplete_at": None,
+            "incomplete_details": None,
+        }
+        return self._world.state.put(f"messages/{thread}", str(message["id"]), message)
+
+    async def create(self, request: web.Request) -> web.Response:
+        require_api(self._world, request)
+        return answer(public(self.open(await body_of(request, ("messages", "metadata", "tool_resources")))))
+
+    async def get(self, request: web.Request) -> web.Response:
+        return answer(public(self.found(request)))
+
+    async def update(self, request: web.Request) -> web.Response:
+        thread = self.found(request)
+        body = await body_of(request, ("metadata", "tool_resources"))
+        changed = {**thread, **body}
+        if "metadata" in body:
+            changed["metadata"] = checked_metadata(body["metadata"])
+        return answer(public(self._world.state.put(TABLE, thread["id"], changed)))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        key = self.found(request)["id"]
+        self._world.state.delete(TABLE, key)
+        return answer({"id": key, "object": "thread.deleted", "deleted": True})
+
+    async def create_message(self, request: web.Request) -> web.Response:
+        thread = self.found(request)
+        body = await body_of(request, ("role", "content", "attachments", "metadata"))
+        if (run := self.busy(thread["id"])) is not None:
+            raise error(400, f"Can't add messages to {thread['id']} while a run {run} is active.")
+        return answer(public(self.add(thread["id"], body)))
+
+    async def list_messages(self, request: web.Request) -> web.Response:
+        thread = self.found(request)["id"]
+        self.busy(thread)
+        rows = self._world.state.rows(f"messages/{thread}")
+        if run := request.query.get("run_id"):
+            rows = {key: message for key, message in rows.items() if message["run_id"] == run}
+        return answer(page(request, rows))
+
+    def _message(self, request: web.Request) -> Json:
+        thread = self.found(request)
+        key = request.match_info["message"]
+        message = self._world.state.get(f"messages/{thread['id']}", key)
+        if message is None:
+            raise not_found("message", key)
+        return message
+
+    async def get_message(self, request: web.Request) -> web.Response:
+        return answer(public(self._message(request)))
+
+    async def update_message(self, request: web.Request) -> web.Response:
+        message = self._message(request)
+        metadata = checked_metadata((await body_of(request, ("metadata",))).get("metadata"))
+        changed = {**message, "metadata": metadata}
+        return answer(public(self._world.state.put(f"messages/{message['thread_id']}", message["id"], changed)))
+
+    async def delete_message(self, request: web.Request) -> web.Response:
+        message = self._message(request)
+        self._world.state.delete(f"messages/{message['thread_id']}", message["id"])
+        return answer({"id": message["id"], "object": "thread.message.deleted", "deleted": True})
+
+
+def _content(value: object) -> list[Json]:
+    if isinstance(value, str) and value:
+        return [{"type": "text", "text": {"value": value, "annotations": []}}]
+    if isinstance(value, list) and value:
+        return [_part(part, f"content[{index}]") for index, part in enumerate(value)]
+    raise missing("content")
+
+
+def _part(part: object, where: str) -> Json:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if not isinstance(part, dict) or kind not in ("text", "image_url", "image_file"):
+        raise invalid(where, f"Invalid value: '{kind}'. Supported values are: 'text', 'image_url', and 'image_file'.")
+    if kind == "text" and isinstance(part.get("text"), str):
+        return {"type": "text", "text": {"value": part["text"], "annotations": []}}
+    return part

@@ -1,0 +1,123 @@
+"""Tools offered to a model: checked as OpenAI checks them, echoed with the defaults it fills in. They are never run
+here.
+"""
+
+import re
+from typing import Any
+
+from sandbox.openai.wire import error, invalid, missing, wrong_type
+from sandbox.state import Json, State
+
+_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
+_RESPONSE_TOOLS = (
+    "function",
+    "file_search",
+    "web_search",
+    "web_search_preview",
+    "code_interpreter",
+    "mcp",
+    "image_generation",
+    "custom",
+    "tool_search",
+)
+_ASSISTANT_TOOLS = ("function", "file_search", "code_interpreter")
+
+
+def for_response(value: object, state: State) -> list[Json]:
+    """The `tools` of a response, with OpenAI's defaults filled in."""
+    tools = _listed(value, _RESPONSE_TOOLS)
+    return [_response_tool(tool, f"tools[{index}]", state) for index, tool in enumerate(tools)]
+
+
+def _listed(value: object, kinds: tuple[str, ...]) -> list[Json]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise wrong_type("tools", "an array of objects")
+    for index, tool in enumerate(value):
+        if not isinstance(tool, dict):
+            raise wrong_type(f"tools[{index}]", "an object")
+        if "type" not in tool:
+            raise missing(f"tools[{index}].type")
+        if tool["type"] not in kinds:
+            supported = ", ".join(f"'{kind}'" for kind in kinds)
+            raise invalid(
+                f"tools[{index}].type", f"Invalid value: '{tool['type']}'. Supported values are: {supported}."
+            )
+    return value
+
+
+def _response_tool(tool: Json, where: str, state: State) -> Json:
+    if tool["type"] == "function":
+        _check_function(tool, where)
+        return {"description": None, "parameters": None, "strict": True, **tool}
+    if tool["type"] == "file_search":
+        _check_stores(tool.get("vector_store_ids"), where, state)
+        return {
+            "max_num_results": 20,
+            "filters": None,
+            "ranking_options": {"ranker": "auto", "score_threshold": 0.0},
+            **tool,
+        }
+    if tool["type"] in ("web_search", "web_search_preview"):
+        country: Json = {"type": "approximate", "country": "US", "region": None, "city": None, "timezone": None}
+        return {"search_context_size": "medium", **tool, "user_location": tool.get("user_location") or country}
+    if tool["type"] == "code_interpreter" and "container" not in tool:
+        raise missing(f"{where}.container")
+    return tool
+
+
+def _check_function(function: Json, where: str) -> None:
+    if not function.get("name"):
+        raise missing(f"{where}.name")
+    name = function["name"]
+    if not isinstance(name, str) or not _NAME.match(name):
+        message = f"Invalid '{where}.name': string does not match pattern '{_NAME.pattern}'."
+        raise invalid(f"{where}.name", message)
+    parameters = function.get("parameters")
+    if parameters is None:
+        return
+    kind = parameters.get("type") if isinstance(parameters, dict) else None
+    if kind != "object":
+        reason = f"schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{kind}\"'."
+        message = f"Invalid schema for function '{name}': {reason}"
+        raise invalid(f"{where}.parameters", message, "invalid_function_parameters")
+    if function.get("strict") is True:
+        _check_strict(name, parameters, where)
+
+
+def _check_strict(name: str, schema: dict[str, Any], where: str) -> None:
+    properties = schema.get("properties", {})
+    if schema.get("additionalProperties") is not False:
+        reason = "'additionalProperties' is required to be supplied and to be false."
+    elif set(schema.get("required", [])) != set(properties):
+        reason = "'required' is required to be supplied and to be an array including every key in properties."
+    else:
+        return
+    message = f"Invalid schema for function '{name}': In context=(), {reason}"
+    raise invalid(f"{where}.parameters", message, "invalid_function_parameters")
+
+
+def _check_stores(ids: object, where: str, state: State) -> None:
+    if not isinstance(ids, list) or not ids:
+        raise missing(f"{where}.vector_store_ids")
+    for key in ids:
+        if state.get("vector_stores", key) is None:
+            raise error(404, f"Vector store with id '{key}' not found.", param=f"{where}.vector_store_ids")
+
+
+def for_assistant(value: object) -> list[Json]:
+    """The `tools` of an assistant or a run."""
+    tools = _listed(value, _ASSISTANT_TOOLS)
+    for index, tool in enumerate(tools):
+        if tool["type"] == "function":
+            if not isinstance(tool.get("function"), dict):
+                raise missing(f"tools[{index}].function")
+            _check_function(tool["function"], f"tools[{index}].function")
+    return tools
+
+
+def functions_of(tools: list[Json]) -> dict[str, dict[str, Any]]:
+    """Parameter schemas of the function tools by name, in either API's shape."""
+    offered = [tool.get("function", tool) for tool in tools if tool["type"] == "function"]
+    return {function["name"]: function.get("parameters") or {"type": "object"} for function in offered}

@@ -1,0 +1,71 @@
+"""A WhatsApp user's phone: says something to a sender of a running sandbox and reads what comes back.
+
+It talks to the sandbox's Twilio over HTTP like everybody else, and never to the runtime.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+
+class PhoneError(Exception):
+    """Nothing came back. The text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One thing said."""
+
+    twilio: str
+    to: str
+    origin: str
+    text: str
+    timeout: float
+    settle: float
+
+
+def say(call: Call) -> list[str]:
+    """The answers, in the order they came. Raises PhoneError when there is none."""
+    outcome = _post(call)
+    if outcome["http_status"] is None and outcome["error"]:
+        raise PhoneError(
+            f"{call.to}: {outcome['error']}. Is the runtime up, and did `reconcile` set the sender's webhook?"
+        )
+    if outcome["error"]:
+        raise PhoneError(
+            f"{call.to}: the webhook answered HTTP {outcome['http_status']}: {outcome['error']}. See the runtime's log."
+        )
+    if not outcome["answers"]:
+        raise PhoneError(
+            f"{call.to}: the webhook took the message, but no answer came within {call.timeout:g} s. "
+            "See the runtime's log."
+        )
+    return [item["body"] for item in outcome["answers"]]
+
+
+def _post(call: Call) -> dict[str, Any]:
+    document = {"to": call.to, "from": call.origin, "body": call.text, "wait": call.timeout, "settle": call.settle}
+    url = call.twilio.rstrip("/") + "/_sandbox/inbound"
+    if not url.startswith(("http://", "https://")):
+        raise PhoneError(f"{call.twilio} is not a URL; --twilio takes one like http://127.0.0.1:8102")
+    request = Request(url, json.dumps(document).encode(), {"Content-Type": "application/json"})  # noqa: S310 - checked above
+    try:
+        with urlopen(request, timeout=call.timeout + 5) as response:  # noqa: S310 - checked above
+            return dict(json.load(response))
+    except HTTPError as error:
+        with error:
+            raise PhoneError(f"{call.to}: {_sentence(error.read(), error.code)}") from None
+    except (URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise PhoneError(
+            f"no sandbox answers at {call.twilio} ({reason}). Start one with `python -m sandbox serve`."
+        ) from None
+
+
+def _sentence(body: bytes, status: int) -> str:
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"the sandbox answered HTTP {status}"

@@ -1,0 +1,73 @@
+"""How the stand-ins behave when nothing goes wrong: thinking time, one-time passwords, how long a sender takes to come
+online.
+
+`PUT /_sandbox/settings` changes them while the sandbox runs; a reset restores what the command line said. They are not
+kept across restarts.
+"""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args, get_origin
+
+from sandbox.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One set of settings."""
+
+    assistants_api: Literal["compatible", "gone"] = "compatible"
+    """`gone` answers 404 under /assistants and /threads, as OpenAI itself does since 2026-08-26."""
+    think_seconds: float = 0.0
+    """How long a model thinks before each answer."""
+    index_seconds: float = 0.0
+    """How long a file takes to become searchable in a vector store."""
+    create_seconds: float = 0.05
+    """How long a sender stays in each status on its way to ONLINE."""
+    update_seconds: float = 0.02
+    """How long a sender stays in ONLINE:UPDATING."""
+    otp: Literal["foreign", "always", "never"] = "foreign"
+    """Which senders wait in PENDING_VERIFICATION. `foreign`: all but +1555 numbers, which count as bought from Twilio.
+    """
+    otp_code: str = "123456"
+    """The one-time password that the phone of every new sender receives."""
+    name_review: Literal["approve", "pending", "decline"] = "approve"
+    """What Meta says to a new display name."""
+    delivery_seconds: float = 0.0
+    """How long an outbound message takes for each step from queued to delivered."""
+    session_window: bool = True
+    """Whether free text to someone who did not write within 24 hours fails with 63016, as on WhatsApp."""
+
+
+class Settings:
+    """The values in force."""
+
+    def __init__(self, initial: Values) -> None:
+        self._initial = initial
+        self.values = initial
+
+    def update(self, changes: dict[str, Any]) -> Values:
+        """Raises InputError with a sentence for the caller when a key or a value is not possible."""
+        kinds = {item.name: item.type for item in fields(Values)}
+        for key, value in changes.items():
+            if key not in kinds:
+                raise InputError(f"unknown setting {key!r}; there are: {', '.join(sorted(kinds))}")
+            _check(key, kinds[key], value)
+        self.values = replace(self.values, **changes)
+        return self.values
+
+    def clear(self) -> None:
+        self.values = self._initial
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self.values)
+
+
+def _check(key: str, kind: object, value: object) -> None:
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise InputError(f"setting {key!r} is one of {', '.join(get_args(kind))}, not {value!r}")
+    elif kind is float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise InputError(f"setting {key!r} is a number of seconds, not {value!r}")
+    elif not isinstance(value, kind if isinstance(kind, type) else str):
+        raise InputError(f"setting {key!r} is a {getattr(kind, '__name__', kind)}, not {value!r}")

@@ -1,0 +1,1 @@
+"""The stand-in for Twilio: senders, messages, webhooks, and the WhatsApp users behind them."""

@@ -1,0 +1,70 @@
+"""WhatsApp senders for the numbers in a folder of manifests, so that a sandbox starts as an account does after the
+numbers were registered.
+
+It reads `id`, `name`, `number` and the sender's account, and nothing else; a file it cannot read is named on stderr and
+left out.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sandbox.twilio.accounts import Accounts
+from sandbox.twilio.senders import Senders
+from sandbox.world import World
+
+
+def register_all(world: World, accounts: Accounts, senders: Senders) -> None:
+    """One ONLINE sender for each number of `world.senders_from` that has none yet."""
+    if world.senders_from is None:
+        return
+    for path, document in _documents(world.senders_from):
+        number = _number(document.get("number"))
+        if number is None:
+            sys.stderr.write(f'sandbox: {path}: no number like "+15551234567", so no sender\n')
+        elif senders.by_number(number) is None:
+            account = _account(world, accounts, document)
+            parts = {
+                "friendly_name": document.get("id"),
+                "profile": {"name": document.get("name") or document.get("id") or path.stem},
+            }
+            senders.register(account, f"whatsapp:{number}", parts, "ONLINE")
+
+
+def _documents(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for path in sorted(folder.iterdir()):
+        if path.suffix not in (".yaml", ".yml") or path.name.startswith("_"):
+            continue
+        try:
+            document = yaml.load(path.read_bytes(), Loader=loader)  # noqa: S506 - both loaders are the safe one
+        except (OSError, yaml.YAMLError) as error:
+            sys.stderr.write(f"sandbox: {path} cannot be read: {error}\n")
+            continue
+        if isinstance(document, dict):
+            yield path, document
+
+
+def _number(value: object) -> str | None:
+    if isinstance(value, int):
+        value = f"+{value}"
+    digits = value.removeprefix("+") if isinstance(value, str) else ""
+    return f"+{digits}" if digits.isdecimal() else None
+
+
+def _account(world: World, accounts: Accounts, document: dict[str, Any]) -> str:
+    """The account a client brings along; its token comes from the environment, as the manifest says."""
+    sender = document.get("sender")
+    own = sender.get("account") if isinstance(sender, dict) else None
+    if not isinstance(own, dict) or not isinstance(own.get("sid"), str):
+        return world.credentials.account_sid
+    token = own.get("auth_token")
+    name = token.get("env") if isinstance(token, dict) else None
+    secret = os.environ.get(str(name), world.credentials.auth_token)
+    accounts.open(own["sid"], secret, str(document.get("name")), owner=world.credentials.account_sid)
+    sid: str = own["sid"]
+    return sid

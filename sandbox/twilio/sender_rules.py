@@ -1,0 +1,116 @@
+"""What Twilio accepts in a WhatsApp sender: a body checked as the Senders API v2 checks it. Nothing here does I/O."""
+
+import json
+import re
+from typing import Any
+
+from sandbox.errors import ApiError
+from sandbox.state import Json
+from sandbox.twilio.wire import error
+
+SENDER_ID = re.compile(r"^whatsapp:\+[1-9]\d{6,14}$")
+VERTICALS = (
+    "Alcohol",
+    "Automotive",
+    "Beauty, Spa and Salon",
+    "Clothing and Apparel",
+    "Education",
+    "Entertainment",
+    "Event Planning and Service",
+    "Finance and Banking",
+    "Food and Grocery",
+    "Hotel and Lodging",
+    "Matrimony Service",
+    "Medical and Health",
+    "Non-profit",
+    "Online Gambling",
+    "OTC Drugs",
+    "Other",
+    "Physical Gambling",
+    "Professional Services",
+    "Public Service",
+    "Restaurant",
+    "Shopping and Retail",
+    "Travel and Transportation",
+)
+WEBHOOK_KEYS = (
+    "callback_url",
+    "callback_method",
+    "fallback_url",
+    "fallback_method",
+    "status_callback_url",
+    "status_callback_method",
+)
+PROFILE_KEYS = ("name", "about", "address", "description", "logo_url", "vertical", "websites", "emails")
+_CONFIGURATION_KEYS = ("waba_id", "verification_method", "verification_code", "voice_application_sid", "account_type")
+_TOP = {"webhook": WEBHOOK_KEYS, "profile": PROFILE_KEYS, "configuration": _CONFIGURATION_KEYS}
+_LONGEST = {"about": 139, "description": 512, "address": 256}
+_CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("webhook", "callback_method"): ("POST", "PUT"),
+    ("webhook", "fallback_method"): ("POST", "PUT"),
+    ("webhook", "status_callback_method"): ("POST", "PUT"),
+    ("configuration", "verification_method"): ("sms", "voice"),
+    ("configuration", "account_type"): ("ISV", "ISVSubAccount", ""),
+    ("profile", "vertical"): (*VERTICALS, ""),
+}
+
+
+def refused(message: str) -> ApiError:
+    return error(400, 63100, message)
+
+
+def parsed(raw: bytes) -> Json:
+    """The JSON object of a create or update. A form body, as the async SDK sends it by mistake, is refused like any
+    other non-JSON.
+    """
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        raise refused("Validation error: the request body is empty or not valid JSON") from None
+    if not isinstance(body, dict):
+        raise refused("Validation error: the request body is not a JSON object")
+    return {key: value for key, value in body.items() if key in (*_TOP, "sender_id", "friendly_name")}
+
+
+def checked(body: Json) -> Json:
+    """The parts of a body that Twilio keeps; unknown keys fall away without a word, wrong values are refused."""
+    kept: Json = {}
+    for part, known in _TOP.items():
+        value = body.get(part)
+        if value is None:
+            continue
+        if not isinstance(value, dict):
+            raise refused(f"Validation error: {part} is not an object")
+        kept[part] = {key: _field(part, key, item) for key, item in value.items() if key in known}
+    if "friendly_name" in body:
+        kept["friendly_name"] = body["friendly_name"]
+    return kept
+
+
+def _field(part: str, key: str, value: Any) -> Any:
+    where = f"{part}.{key}"
+    if value is None:
+        return None
+    if key in ("websites", "emails"):
+        return _links(where, key.removesuffix("s"), value)
+    if not isinstance(value, str):
+        raise refused(f"Validation error: {where} is not a string")
+    choices = _CHOICES.get((part, key))
+    if choices is not None and value not in choices:
+        raise refused(
+            f"Validation error: {where} '{value}' is not one of {', '.join(item for item in choices if item)}"
+        )
+    if key.endswith("_url") and value and not value.startswith(("http://", "https://")):
+        raise refused(f"Validation error: {where} '{value}' is not a URL")
+    if len(value) > _LONGEST.get(key, 4096):
+        raise refused(f"Validation error: {where} is longer than {_LONGEST.get(key, 4096)} characters")
+    return value
+
+
+def _links(where: str, key: str, value: Any) -> list[Json]:
+    if not isinstance(value, list) or len(value) > 2:
+        raise refused(f"Validation error: {where} is a list of at most 2 objects")
+    for item in value:
+        if not isinstance(item, dict) or not isinstance(item.get(key), str):
+            raise refused(f"Validation error: {where} holds objects with '{key}' and 'label'")
+    return [{key: item[key], "label": item.get("label") or key.capitalize()} for item in value]

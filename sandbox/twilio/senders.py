@@ -1,0 +1,251 @@
+"""/v2/Channels/Senders: WhatsApp senders with Twilio's life cycle and its traps.
+
+A list is sparse, an update answers 202 and echoes only what was sent, a new sender takes its time. A status is a matter
+of time and not of a task: it is worked out when somebody looks, so it survives a restart.
+"""
+
+import time
+from collections.abc import Iterator
+
+from aiohttp import web
+
+from sandbox.gate import answer
+from sandbox.state import Json, new_id
+from sandbox.twilio import sender_rules as rules
+from sandbox.twilio.wire import Page, account_of, error, not_found
+from sandbox.world import World
+
+TABLE = "senders"
+_ATTEMPTS = "registrations"
+_MOST_ATTEMPTS = 10
+_ATTEMPT_WINDOW = 72 * 3600.0
+_NO_WEBHOOK: Json = dict.fromkeys(rules.WEBHOOK_KEYS)
+_NO_PROFILE: Json = dict.fromkeys(rules.PROFILE_KEYS)
+_WHATSAPP_PAGE = 20
+_RCS_PAGE = 50
+
+
+class Senders:
+    """Handlers of /v2/Channels/Senders, and the door through which messages find a sender."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._by_number: dict[str, str] = {}
+        self.index()
+
+    def index(self) -> None:
+        self._by_number = {
+            sender["sender_id"].removeprefix("whatsapp:"): sid for sid, sender in self._world.state.rows(TABLE).items()
+        }
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/v2/Channels/Senders", self.list_all),
+            web.post("/v2/Channels/Senders", self.create),
+            web.get("/v2/Channels/Senders/{sid}", self.get),
+            web.post("/v2/Channels/Senders/{sid}", self.update),
+            web.delete("/v2/Channels/Senders/{sid}", self.delete),
+        ]
+
+    def by_number(self, number: str) -> Json | None:
+        sid = self._by_number.get(number)
+        sender = self._world.state.get(TABLE, sid) if sid else None
+        return self._settled(sender) if sender else None
+
+    def all(self) -> Iterator[Json]:
+        return self._world.state.values(TABLE)
+
+    def register(self, account: str, sender_id: str, parts: Json, status: str) -> Json:
+        """Makes a sender in the given status, without any of the checks of the API."""
+        sid = new_id("XE")
+        sender = {
+            "sid": sid,
+            "sender_id": sender_id,
+            "status": status,
+            "friendly_name": parts.get("friendly_name"),
+            "webhook": {**_NO_WEBHOOK, **(parts.get("webhook") or {})},
+            "profile": {**_NO_PROFILE, **(parts.get("profile") or {})},
+            "configuration": {
+                "waba_id": "100000000000001",
+                "voice_application_sid": None,
+                **(parts.get("configuration") or {}),
+            },
+            "offline_reasons": None,
+            "_account": account,
+            "_since": time.time(),
+        }
+        self._by_number[sender_id.removeprefix("whatsapp:")] = sid
+        return self._world.state.put(TABLE, sid, sender)
+
+    def change(self, sender: Json, parts: Json, **more: object) -> Json:
+        """Merges a checked body into a sender: key by key inside webhook, profile and configuration."""
+        merged: Json = {
+            part: {**sender[part], **parts[part]} for part in ("webhook", "profile", "configuration") if part in parts
+        }
+        names = {"friendly_name": parts["friendly_name"]} if "friendly_name" in parts else {}
+        return self._world.state.put(TABLE, sender["sid"], {**sender, **merged, **names, **more})
+
+    def remove(self, sender: Json) -> None:
+        self._by_number.pop(sender["sender_id"].removeprefix("whatsapp:"), None)
+        self._world.state.delete(TABLE, sender["sid"])
+
+    def _settled(self, sender: Json) -> Json:
+        """The sender as it is by now."""
+        values = self._world.settings.values
+        age = time.time() - sender["_since"]
+        if sender["status"] == "ONLINE:UPDATING" and age >= values.update_seconds:
+            return self.change(sender, _reviewed(sender, values.name_review), status="ONLINE", _name=None)
+        if sender["status"] == "CREATING" and age >= values.create_seconds:
+            following = "PENDING_VERIFICATION" if self._wants_otp(sender) else "VERIFYING"
+            return self._settled(
+                self.change(sender, {}, status=following, _since=sender["_since"] + values.create_seconds)
+            )
+        if sender["status"] == "VERIFYING" and age >= values.create_seconds:
+            return self.change(sender, {}, status="ONLINE")
+        return sender
+
+    def _wants_otp(self, sender: Json) -> bool:
+        policy = self._world.settings.values.otp
+        return policy == "always" or (policy == "foreign" and not sender["sender_id"].startswith("whatsapp:+1555"))
+
+    def _found(self, request: web.Request) -> Json:
+        sender = self._world.state.get(TABLE, request.match_info["sid"])
+        if sender is None or sender["_account"] != account_of(request):
+            raise not_found(request.path)
+        return self._settled(sender)
+
+    async def list_all(self, request: web.Request) -> web.Response:
+        channel = request.query.get("Channel")
+        if channel not in ("whatsapp", "rcs"):
+            raise error(400, 20001, "Missing or invalid required parameter Channel: it is whatsapp or rcs")
+        account = account_of(request)
+        rows = self._world.state.rows(TABLE) if channel == "whatsapp" else {}
+        keys = [sid for sid, sender in rows.items() if sender["_account"] == account]
+        page = Page(request, keys, _WHATSAPP_PAGE if channel == "whatsapp" else _RCS_PAGE)
+        origin = f"{request.scheme}://{request.host}"
+        meta = {
+            "page": page.number,
+            "page_size": page.size,
+            "first_page_url": origin + page.first,
+            "previous_page_url": origin + page.previous if page.previous else None,
+            "url": origin + page.here,
+            "next_page_url": origin + page.following if page.following else None,
+            "key": "senders",
+        }
+        return answer({"meta": meta, "senders": [_listed(self._settled(rows[sid])) for sid in page.keys]})
+
+    async def get(self, request: web.Request) -> web.Response:
+        return answer(_whole(self._found(request)))
+
+    async def create(self, request: web.Request) -> web.Response:
+        body = rules.parsed(await request.read())
+        sender_id = body.get("sender_id")
+        if not isinstance(sender_id, str) or not rules.SENDER_ID.match(sender_id):
+            raise rules.refused("Validation error: sender_id is not in the format whatsapp:<E.164 phone number>")
+        parts = rules.checked(body)
+        if not parts.get("profile", {}).get("name"):
+            raise rules.refused("Validation error: profile.name is required for WhatsApp senders")
+        if sender_id.removeprefix("whatsapp:") in self._by_number:
+            raise error(
+                409, 63110, f"The phone number {sender_id.removeprefix('whatsapp:')} is already registered on WhatsApp"
+            )
+        self._count_attempt(sender_id)
+        parts.get("configuration", {}).pop("verification_code", None)
+        return answer(_whole(self.register(account_of(request), sender_id, parts, "CREATING")), 202)
+
+    def _count_attempt(self, sender_id: str) -> None:
+        """Meta allows ten attempts to register a number within 72 hours."""
+        now = time.time()
+        row = self._world.state.get(_ATTEMPTS, sender_id) or {"at": []}
+        recent = [at for at in row["at"] if now - at < _ATTEMPT_WINDOW]
+        if len(recent) >= _MOST_ATTEMPTS:
+            raise error(
+                400, 20249, "The number of registration attempts for this phone number within 72 hours is exhausted"
+            )
+        self._world.state.put(_ATTEMPTS, sender_id, {"at": [*recent, now]})
+
+    async def update(self, request: web.Request) -> web.Response:
+        sender = self._found(request)
+        parts = rules.checked(rules.parsed(await request.read()))
+        code = parts.get("configuration", {}).pop("verification_code", None)
+        if code is not None:
+            return self._verified(sender, code)
+        if sender["status"] not in ("ONLINE", "ONLINE:UPDATING"):
+            raise rules.refused(f"Validation error: a sender in status {sender['status']} cannot be updated")
+        echo = _echo(sender, parts)
+        if parts:
+            name = parts.get("profile", {}).pop("name", None)
+            asked = name if name not in (None, sender["profile"]["name"]) else None
+            self.change(sender, parts, status="ONLINE:UPDATING", _since=time.time(), _name=asked)
+            echo["status"] = "ONLINE:UPDATING"
+        return answer(echo, 202)
+
+    def _verified(self, sender: Json, code: str) -> web.Response:
+        if sender["status"] != "PENDING_VERIFICATION":
+            raise rules.refused(f"Validation error: a sender in status {sender['status']} awaits no verification code")
+        self._count_attempt(sender["sender_id"])
+        if code != self._world.settings.values.otp_code:
+            raise rules.refused("Validation error: the verification code is wrong")
+        changed = self.change(sender, {}, status="VERIFYING", _since=time.time())
+        return answer({**_echo(changed, {}), "status": "VERIFYING"}, 202)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        self.remove(self._found(request))
+        return web.Response(status=204)
+
+
+def _reviewed(sender: Json, verdict: str) -> Json:
+    """What became of a new display name: it is Meta's to approve, and the old one stays until then."""
+    name = sender.get("_name")
+    if name is None:
+        return {}
+    if verdict == "approve":
+        return {"profile": {"name": name, "pending_display_name": None, "pending_display_name_status": None}}
+    status = "PENDING_REVIEW" if verdict == "pending" else "DECLINED"
+    return {"profile": {"pending_display_name": name, "pending_display_name_status": status}}
+
+
+def _profile(sender: Json) -> Json:
+    return {
+        key: value for key, value in sender["profile"].items() if value is not None or not key.startswith("pending_")
+    }
+
+
+def _whole(sender: Json) -> Json:
+    """What FETCH shows."""
+    online = sender["status"].startswith("ONLINE")
+    return {
+        "sid": sender["sid"],
+        "sender_id": sender["sender_id"],
+        "status": sender["status"],
+        "friendly_name": sender["friendly_name"],
+        "configuration": {**sender["configuration"], "verification_method": None, "verification_code": None},
+        "webhook": sender["webhook"],
+        "profile": _profile(sender),
+        "properties": {"quality_rating": "HIGH", "messaging_limit": "10K Customers/24hr"} if online else None,
+        "offline_reasons": sender["offline_reasons"],
+        "compliance": None,
+        "url": f"https://messaging.twilio.com/v2/Channels/Senders/{sender['sid']}",
+    }
+
+
+def _listed(sender: Json) -> Json:
+    """What LIST shows: no properties, no offline reasons, no voice application."""
+    whole = _whole(sender)
+    configuration = {key: value for key, value in whole["configuration"].items() if key != "voice_application_sid"}
+    left_out = ("properties", "offline_reasons", "compliance")
+    return {**{key: value for key, value in whole.items() if key not in left_out}, "configuration": configuration}
+
+
+def _echo(sender: Json, parts: Json) -> Json:
+    """What UPDATE answers: the sender's sid and status, and only those parts that were sent."""
+    nothing: Json = dict.fromkeys(
+        ("sender_id", "webhook", "profile", "configuration", "properties", "offline_reasons", "compliance")
+    )
+    url = f"https://messaging.twilio.com/v2/Channels/Senders/{sender['sid']}"
+    sent = {part: dict(value) if isinstance(value, dict) else value for part, value in parts.items()}
+    echo = {**nothing, "sid": sender["sid"], "status": sender["status"], "url": url, **sent}
+    name = parts.get("profile", {}).get("name")
+    if name is not None:
+        echo["profile"]["display_name_status"] = "no_change" if name == sender["profile"]["name"] else "updating"
+    return echo
