@@ -73,6 +73,7 @@ class Installation:
             "TWILIO_AUTH_TOKEN": SANDBOX_TOKEN,
             "TWILIO_BASE_URL": self.twilio_url,
             "TWILIO_WHATSAPP_FROM": "",
+            "TWILIO_WEBHOOK_SHARED_KEY": "",
             "PUBLIC_URL": self.runtime_url,
             "FALLBACK_URL": "",
             "DATABASE_URL": f"sqlite:///{self.folder / 'horizonai.db'}",

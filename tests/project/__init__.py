@@ -1,0 +1,1 @@
+"""What stands around the code keeps its word: set-up, documents, workflows."""
