@@ -5,6 +5,7 @@ it never imports another room.
 """
 
 from schemas.client import (
+    OWN_KEYS,
     Account,
     Assistant,
     Client,
@@ -20,6 +21,7 @@ from schemas.client import (
 )
 
 __all__ = [
+    "OWN_KEYS",
     "Account",
     "Assistant",
     "Client",

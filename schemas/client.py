@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 ClientId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)]
 Number = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=128)]
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/$.?#][^\s]*$", max_length=2048)]
 RelativePath = Annotated[str, StringConstraints(pattern=r"^[^/\\\s][^\\]*$", max_length=512)]
@@ -41,71 +41,109 @@ Vertical = Literal[
     "Travel and Transportation",
 ]
 
+# One client's own: a default for them makes no sense, or one line would take the whole fleet down.
+OWN_KEYS = ("id", "name", "number", "state")
+
 
 class Strict(BaseModel):
     """Base of every model: unknown keys are refused, nothing is coerced, instances do not change."""
 
+    # Validators are built at the first use, so that a command pays only for the models it validates.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class SecretRef(Strict):
     """A secret by reference: the name of an environment variable, never its value."""
 
-    env: EnvName = Field(examples=["LA_COCINA_HOOK_SECRET"])
-    """Name of the environment variable that holds the secret where it is used."""
+    env: EnvName = Field(
+        description="Name of the environment variable that holds the secret where it is used.",
+        examples=["LA_COCINA_HOOK_SECRET"],
+    )
 
 
 class InstructionsFile(Strict):
     """Instructions kept in a file of their own."""
 
-    file: RelativePath = Field(examples=["la-cocina/prompt.md"])
-    """Path of a UTF-8 text file, relative to the manifest."""
+    file: RelativePath = Field(
+        description="Path of a UTF-8 text file, relative to the manifest.",
+        examples=["la-cocina/prompt.md"],
+    )
 
 
 class Endpoint(Strict):
     """Where a function tool is called: one signed HTTP POST for each call."""
 
-    url: HttpUrl = Field(examples=["https://api.lacocina.cl/reservas"])
-    """URL that receives the call as JSON: `{"name", "arguments", "client", "conversation", "call_id"}`."""
-    secret: SecretRef | None = None
-    """Key of the HMAC-SHA256 signature in the header `X-Horizonai-Signature`; unsigned without it."""
-    timeout_seconds: float = Field(default=10.0, gt=0, le=60)
-    """How long a call may take before the assistant is told that it failed."""
+    url: HttpUrl = Field(
+        description="URL that receives each call as JSON with name, arguments, client, conversation and call_id.",
+        examples=["https://api.lacocina.cl/reservas"],
+    )
+    secret: SecretRef | None = Field(
+        default=None,
+        description="Key of the HMAC-SHA256 signature in the header X-Horizonai-Signature; unsigned without it.",
+        examples=[{"env": "LA_COCINA_HOOK_SECRET"}],
+    )
+    timeout_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=60,
+        description="How long a call may take, in seconds, before the assistant is told that it failed.",
+        examples=[5],
+    )
 
 
 class FunctionTool(Strict):
     """A function that the assistant may call; it is answered by an HTTP endpoint."""
 
-    type: Literal["function"]
-    name: FunctionName = Field(examples=["crear_reserva"])
-    """Name that the model calls; unique within the assistant."""
-    description: str = Field(default="", max_length=1024, examples=["Crea una reserva"])
-    """What the function does and when to call it, for the model."""
+    type: Literal["function"] = Field(description="A function of your own.", examples=["function"])
+    name: FunctionName = Field(
+        description="Name that the model calls, unique within the assistant.",
+        examples=["crear_reserva"],
+    )
+    description: str = Field(
+        default="",
+        max_length=1024,
+        description="What the function does and when to call it, for the model.",
+        examples=["Crea una reserva"],
+    )
     parameters: dict[str, Any] = Field(
         default_factory=lambda: {"type": "object", "properties": {}},
+        description="JSON Schema of the arguments; its root must be an object.",
         examples=[{"type": "object", "properties": {"personas": {"type": "integer"}}, "required": ["personas"]}],
     )
-    """JSON Schema of the arguments; its root must be an object."""
-    endpoint: Endpoint
-    """Where the call is sent."""
+    endpoint: Endpoint = Field(
+        description="Where the call is sent.",
+        examples=[{"url": "https://api.lacocina.cl/reservas", "secret": {"env": "LA_COCINA_HOOK_SECRET"}}],
+    )
 
 
 class FileSearchTool(Strict):
     """Search in the client's own documents."""
 
-    type: Literal["file_search"]
-    files: list[RelativePath] = Field(min_length=1, max_length=1000, examples=[["la-cocina/menu.pdf"]])
-    """Paths relative to the manifest; their content decides what is uploaded."""
-    max_num_results: int = Field(default=5, ge=1, le=50)
-    """How many passages a search returns at the most."""
+    type: Literal["file_search"] = Field(description="Search in documents.", examples=["file_search"])
+    files: list[RelativePath] = Field(
+        min_length=1,
+        max_length=1000,
+        description="Paths relative to the manifest; their content decides what is uploaded.",
+        examples=[["la-cocina/menu.pdf"]],
+    )
+    max_num_results: int = Field(
+        default=5,
+        ge=1,
+        le=50,
+        description="How many passages a search returns at the most.",
+        examples=[5],
+    )
 
 
 class WebSearchTool(Strict):
     """Search on the web."""
 
-    type: Literal["web_search"]
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(default="CL", examples=["CL"])
-    """ISO country that results are meant for; the provider's own default is the United States."""
+    type: Literal["web_search"] = Field(description="Search on the web.", examples=["web_search"])
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(
+        default="CL",
+        description="ISO 3166 country that results are meant for; the provider's own default is the United States.",
+        examples=["CL"],
+    )
 
 
 Tool = Annotated[FunctionTool | FileSearchTool | WebSearchTool, Field(discriminator="type")]
@@ -114,91 +152,170 @@ Tool = Annotated[FunctionTool | FileSearchTool | WebSearchTool, Field(discrimina
 class Assistant(Strict):
     """Who answers: engine, model, instructions, tools."""
 
-    engine: Literal["responses", "agents", "assistants"] = "responses"
-    """`responses`: OpenAI's Responses API, the assistant is a record in the bot store. `assistants`: a live object at a
-    server that still speaks the Assistants API (OpenAI's own answers 404 since 2026-08-26). `agents`: OpenAI's Agents
-    API."""
-    model: str = Field(min_length=1, max_length=128, examples=["gpt-6-luna"])
-    """Model id as the provider lists it; checked against `GET /v1/models` when planning."""
-    instructions: Annotated[str, StringConstraints(min_length=1, max_length=262_144)] | InstructionsFile = Field(
-        examples=["Eres el asistente del restaurante La Cocina.", {"file": "la-cocina/prompt.md"}]
+    engine: Literal["responses", "agents", "assistants"] = Field(
+        default="responses",
+        description=(
+            "responses: OpenAI's Responses API, the assistant is a record in the bot store. assistants: a live object "
+            "at a server that still speaks the Assistants API (OpenAI's own answers 404 since 2026-08-26). agents: "
+            "OpenAI's Agents API."
+        ),
+        examples=["responses"],
     )
-    """The prompt, in place or in a file."""
-    tools: list[Tool] = Field(default_factory=list, max_length=128)
-    """What the assistant may use besides talking."""
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] = "none"
-    """How long the model may think before it answers; WhatsApp users wait, so the default is not at all."""
-    max_output_tokens: int = Field(default=800, ge=16, le=128_000)
-    """Upper bound of an answer's length, in tokens."""
+    model: str = Field(
+        min_length=1,
+        max_length=128,
+        description="Model id as the provider lists it; checked against GET /v1/models when planning.",
+        examples=["gpt-6-luna"],
+    )
+    instructions: Annotated[str, StringConstraints(min_length=1, max_length=262_144)] | InstructionsFile = Field(
+        description="The prompt, in place or in a file.",
+        examples=["Eres el asistente del restaurante La Cocina.", {"file": "la-cocina/prompt.md"}],
+    )
+    tools: list[Tool] = Field(
+        default_factory=list,
+        max_length=128,
+        description="What the assistant may use besides talking.",
+        examples=[[{"type": "web_search"}]],
+    )
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] = Field(
+        default="none",
+        description="How long the model may think before it answers; people on WhatsApp wait: not at all by default.",
+        examples=["low"],
+    )
+    max_output_tokens: int = Field(
+        default=800,
+        ge=16,
+        le=128_000,
+        description="Upper bound of an answer's length, in tokens.",
+        examples=[800],
+    )
 
 
 class Profile(Strict):
     """What WhatsApp shows about the business. Only the keys given here are managed."""
 
-    about: Annotated[str, StringConstraints(max_length=139)] | None = Field(default=None, examples=["Cocina chilena"])
-    """Short line under the name, at most 139 characters."""
-    address: Annotated[str, StringConstraints(max_length=256)] | None = None
-    """Street address."""
-    description: Annotated[str, StringConstraints(max_length=512)] | None = None
-    """Longer description, at most 512 characters."""
-    vertical: Vertical | None = Field(default=None, examples=["Restaurant"])
-    """Line of business, from WhatsApp's closed list."""
-    emails: list[Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=128)]] | None = Field(
-        default=None, max_length=1, examples=[["hola@lacocina.cl"]]
+    about: Annotated[str, StringConstraints(max_length=139)] | None = Field(
+        default=None,
+        description="Short line under the name, at most 139 characters.",
+        examples=["Cocina chilena"],
     )
-    """Contact address; WhatsApp shows one."""
-    websites: list[HttpUrl] | None = Field(default=None, max_length=2, examples=[["https://lacocina.cl"]])
-    """Web pages; WhatsApp shows two."""
-    logo_url: HttpUrl | None = None
-    """Public URL of the logo."""
+    address: Annotated[str, StringConstraints(max_length=256)] | None = Field(
+        default=None,
+        description="Street address, at most 256 characters.",
+        examples=["Av. Italia 1234, Providencia, Santiago"],
+    )
+    description: Annotated[str, StringConstraints(max_length=512)] | None = Field(
+        default=None,
+        description="Longer description, at most 512 characters.",
+        examples=["Cocina chilena casera en el barrio Italia. Reservas por WhatsApp."],
+    )
+    vertical: Vertical | None = Field(
+        default=None,
+        description="Line of business, from WhatsApp's closed list.",
+        examples=["Restaurant"],
+    )
+    emails: list[Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=128)]] | None = Field(
+        default=None,
+        max_length=1,
+        description="Contact address; WhatsApp shows one.",
+        examples=[["hola@lacocina.cl"]],
+    )
+    websites: list[HttpUrl] | None = Field(
+        default=None,
+        max_length=2,
+        description="Web pages; WhatsApp shows two.",
+        examples=[["https://lacocina.cl"]],
+    )
+    logo_url: HttpUrl | None = Field(
+        default=None,
+        description="Public URL of the logo.",
+        examples=["https://lacocina.cl/logo.png"],
+    )
 
 
 class Account(Strict):
     """A Twilio account of the client's own, for a client with its own WhatsApp Business Account."""
 
-    sid: Annotated[str, StringConstraints(pattern=r"^AC[0-9a-f]{32}$")]
-    """Account SID."""
-    auth_token: SecretRef
-    """Where the account's auth token is found."""
+    sid: Annotated[str, StringConstraints(pattern=r"^AC[0-9a-f]{32}$")] = Field(
+        title="Account SID",
+        description="Account SID, as Twilio's console shows it.",
+        examples=["AC0123456789abcdef0123456789abcdef"],
+    )
+    auth_token: SecretRef = Field(
+        description="Where the account's auth token is found.",
+        examples=[{"env": "LA_COCINA_TWILIO_TOKEN"}],
+    )
 
 
 class Sender(Strict):
     """What Twilio holds for the number. Webhook URLs come from the settings, not from here."""
 
-    profile: Profile = Field(default_factory=Profile)
-    """The business profile."""
-    account: Account | None = None
-    """The client's own Twilio account; the shared one without it."""
+    profile: Profile = Field(
+        default_factory=Profile,
+        description="The business profile that WhatsApp shows.",
+        examples=[{"about": "Cocina chilena", "vertical": "Restaurant"}],
+    )
+    account: Account | None = Field(
+        default=None,
+        description="The client's own Twilio account; the shared one without it.",
+        examples=[{"sid": "AC0123456789abcdef0123456789abcdef", "auth_token": {"env": "LA_COCINA_TWILIO_TOKEN"}}],
+    )
 
 
 class Client(Strict):
     """One client: one WhatsApp number, one assistant."""
 
-    id: ClientId = Field(examples=["la-cocina"])
-    """Identity: lower-case letters, digits and hyphens. Renaming the file changes nothing; changing this does."""
-    name: str = Field(min_length=1, max_length=128, examples=["Restaurante La Cocina"])
-    """Name as people say it."""
-    state: Literal["active", "paused", "absent"] = "active"
-    """`active`: answers. `paused`: messages are stored, nobody answers. `absent`: what the tool made is deleted; then
-    remove the file."""
-    number: Number = Field(examples=["+15551234567"])
-    """WhatsApp number in E.164, in quotes, unique in the fleet."""
-    assistant: Assistant
-    """Who answers."""
-    sender: Sender = Field(default_factory=Sender)
-    """What Twilio holds for the number."""
-    fallback_message: Annotated[str, StringConstraints(min_length=1, max_length=1600)] | None = Field(
-        default=None, examples=["Tuvimos un problema técnico. Te responderemos a la brevedad."]
+    id: ClientId = Field(
+        title="Client id",
+        description=(
+            "Identity: lower-case letters, digits and hyphens. Renaming the file changes nothing; changing this does."
+        ),
+        examples=["la-cocina"],
     )
-    """What the user is told when no answer could be made; the installation's default without it."""
-    protected: bool = False
-    """A protected client is never deleted; the protection must be lifted in an earlier apply."""
+    name: str = Field(
+        min_length=1,
+        max_length=128,
+        description="Name as people say it.",
+        examples=["Restaurante La Cocina"],
+    )
+    state: Literal["active", "paused", "absent"] = Field(
+        default="active",
+        description=(
+            "active: answers. paused: messages are stored, nobody answers. absent: what the tool made is deleted; "
+            "remove the file afterwards."
+        ),
+        examples=["paused"],
+    )
+    number: Number = Field(
+        title="WhatsApp number",
+        description="WhatsApp number in E.164, in quotes, unique among the clients.",
+        examples=["+15551234567"],
+    )
+    assistant: Assistant = Field(
+        description="Who answers.",
+        examples=[{"model": "gpt-6-luna", "instructions": "Eres el asistente del restaurante La Cocina."}],
+    )
+    sender: Sender = Field(
+        default_factory=Sender,
+        description="What Twilio holds for the number.",
+        examples=[{"profile": {"about": "Cocina chilena", "vertical": "Restaurant"}}],
+    )
+    fallback_message: Annotated[str, StringConstraints(min_length=1, max_length=1600)] | None = Field(
+        default=None,
+        description="What the user is told when no answer could be made; the installation's default without it.",
+        examples=["Tuvimos un problema técnico. Te responderemos a la brevedad."],
+    )
+    protected: bool = Field(
+        default=False,
+        description="A protected client is never deleted; the protection must be lifted in an earlier apply.",
+        examples=[True],
+    )
     metadata: dict[
         Annotated[str, StringConstraints(min_length=1, max_length=64)],
         Annotated[str, StringConstraints(max_length=512)],
     ] = Field(
         default_factory=dict,
         max_length=16,
+        description="Notes of your own, text only; they travel with the bot.",
         examples=[{"cliente": "Restaurante La Cocina", "industria": "Restaurantes", "fecha_creacion": "2025-10-22"}],
     )
-    """Notes of your own, text only; they travel with the bot."""

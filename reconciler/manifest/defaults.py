@@ -13,12 +13,10 @@ from pydantic import ValidationError
 from reconciler.manifest.document import Document
 from reconciler.manifest.explain import explain, superseded
 from reconciler.manifest.shape import follow
-from schemas import Client
+from schemas import OWN_KEYS, Client
 
 FILE = "_defaults.yaml"
 
-# What belongs to one client only; `state` because one line could take the whole fleet down.
-_OWN = ("id", "name", "number", "state")
 # Stands in for a client, so that the defaults are checked once and on their own.
 _FILLER: Mapping[str, Any] = {
     "id": "filler",
@@ -44,11 +42,11 @@ def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 def check_defaults(document: Document) -> None:
     """Adds to the document what is wrong with it as defaults."""
-    for key in _OWN:
+    for key in OWN_KEYS:
         if key in document.value:
             message = f"{key}: belongs to one client, it cannot have a default"
             document.report(document.place((key,), key=True), message, "Move it into the client's own manifest.")
-    shared = {key: value for key, value in document.value.items() if key not in _OWN}
+    shared = {key: value for key, value in document.value.items() if key not in OWN_KEYS}
     try:
         Client.model_validate(merge(_FILLER, shared))
     except ValidationError as invalid:

@@ -157,7 +157,8 @@ class _OneManifest:
             spot = follow(error["loc"])
             if superseded(error, spot):
                 continue
-            source, place = self._place(spot.loc, key=error["type"] == "extra_forbidden")
+            loc = (*spot.loc, "type") if error["type"] == "union_tag_invalid" else spot.loc
+            source, place = self._place(loc, key=error["type"] == "extra_forbidden")
             # A scalar that was already found unclear is not of the wrong type as well.
             if place not in {(problem.line, problem.column) for problem in source.problems}:
                 message, hint = explain(error, spot, source.written(spot.loc))

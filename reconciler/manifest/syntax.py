@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from yaml import CSafeLoader, MarkedYAMLError, YAMLError
-from yaml.events import CollectionEndEvent, CollectionStartEvent
+from yaml.events import CollectionEndEvent, CollectionStartEvent, Event
 
 # libyaml's words → ours. The first line that fits is taken.
 _MEANINGS = (
@@ -82,26 +83,29 @@ def too_deep(text: str, limit: int) -> tuple[int, int] | None:
         if isinstance(event, CollectionStartEvent):
             depth += 1
             if depth > limit:
-                return event.start_mark.line + 1, event.start_mark.column + 1
+                return _place(event.start_mark)
         elif isinstance(event, CollectionEndEvent):
             depth -= 1
     return None
 
 
-def _events(text: str) -> Any:
+def _events(text: str) -> Iterator[Event]:
     parser = CSafeLoader(text)
     try:
-        while parser.check_event():
-            yield parser.get_event()
+        while (event := parser.get_event()) is not None:
+            yield event
     finally:
         parser.dispose()
 
 
 def _where(error: YAMLError, text: str) -> tuple[int, int]:
     if isinstance(error, MarkedYAMLError):
-        mark = error.problem_mark or error.context_mark
-        return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+        return _place(error.problem_mark or error.context_mark)
     position = getattr(error, "position", None)
     before = text.encode()[:position].decode("utf-8", "ignore") if isinstance(position, int) else ""
     lines = before.split("\n")
     return len(lines), len(lines[-1]) + 1
+
+
+def _place(mark: Any) -> tuple[int, int]:
+    return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
