@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ from typing import IO, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, exc
 
-from runtime.store.engine import open_engine, operational_error, sqlite_path, store_errors
+from runtime.store.engine import open_engine, sqlite_path, store_errors
 from runtime.store.errors import StoreError, StoreUnreachable, masked
 from runtime.store.migrate import migrate
 
@@ -121,9 +120,8 @@ class SqliteDatabase:
         try:
             with store_errors(self._url), self._writer.begin() as connection:
                 outcomes = [job.run(connection, self._url) for job in group]
-        except (StoreError, sqlite3.Error) as error:
-            reason = error if isinstance(error, StoreError) else operational_error(self._url, str(error))
-            outcomes = [_Outcome(job, None, reason) for job in group]
+        except StoreError as error:
+            outcomes = [_Outcome(job, None, error) for job in group]
         with suppress(RuntimeError):  # the loop that asked has closed; nobody is left to tell
             group[0].loop.call_soon_threadsafe(_deliver, outcomes)
 

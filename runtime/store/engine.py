@@ -75,6 +75,8 @@ def store_errors(url: str) -> Iterator[None]:
         yield
     except exc.OperationalError as error:
         raise operational_error(url, str(error.orig)) from error
+    except sqlite3.Error as error:  # from a Statement, which talks to the driver
+        raise operational_error(url, str(error)) from error
     except exc.DatabaseError as error:
         raise StoreError(f"The store {masked(url)} refused a statement: {_first_line(str(error.orig))}") from error
 

@@ -1,0 +1,138 @@
+"""Messages taken in, and the conversation each belongs to. Functions over a connection.
+
+A user is known under one or two addresses: a phone number (`From`) and, since 2026, WhatsApp's business-scoped user id
+(`ExternalUserId`), either of which may be missing. Each is an alias that leads to the conversation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from runtime.store.statement import Statement
+from runtime.store.times import timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """What Twilio's webhook says about a message."""
+
+    account_sid: str
+    message_sid: str
+    bot_id: str
+    sender: str
+    """`From`, verbatim: answers go there."""
+    user_key: str
+    """`ExternalUserId` where there is one, else `From`."""
+    profile_name: str | None
+    body: str
+    params: str
+    """Every other parameter, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message on disk."""
+
+    inbox_id: int
+    conversation_id: int
+
+
+ALIASES = Statement(
+    "SELECT alias, conversation_id FROM conversation_aliases WHERE bot_id = :bot_id AND alias IN (:user_key, :sender)"
+)
+PUT_ALIAS = Statement(
+    "INSERT INTO conversation_aliases (bot_id, alias, conversation_id) VALUES (:bot_id, :alias, :conversation_id)"
+    " ON CONFLICT (bot_id, alias) DO UPDATE SET conversation_id = excluded.conversation_id"
+)
+ADD_ALIAS = Statement(
+    "INSERT INTO conversation_aliases (bot_id, alias, conversation_id) VALUES (:bot_id, :alias, :conversation_id)"
+    " ON CONFLICT (bot_id, alias) DO UPDATE SET conversation_id = conversation_aliases.conversation_id"
+    " RETURNING conversation_id"
+)
+ADD_CONVERSATION = Statement(
+    "INSERT INTO conversations (bot_id, user_key, profile_name, created_at)"
+    " VALUES (:bot_id, :user_key, :profile_name, :now) RETURNING id"
+)
+DROP_CONVERSATION = Statement("DELETE FROM conversations WHERE id = :id")
+USER_KEY = Statement("SELECT user_key FROM conversations WHERE id = :id")
+ADOPT_USER_KEY = Statement("UPDATE conversations SET user_key = :user_key WHERE id = :id")
+ADD_MESSAGE = Statement(
+    "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, state, received_at)"
+    " VALUES (:account_sid, :message_sid, :bot_id, :conversation_id, :sender, :body, :params, 'open', :now)"
+    " ON CONFLICT (account_sid, message_sid) DO NOTHING RETURNING id"
+)
+OPEN_CONVERSATIONS = Statement(
+    "SELECT conversation_id FROM inbox WHERE state = 'open' GROUP BY conversation_id ORDER BY min(id)"
+)
+LAST_INBOUND = Statement(
+    "SELECT max(inbox.received_at) FROM conversation_aliases"
+    " JOIN inbox ON inbox.conversation_id = conversation_aliases.conversation_id"
+    " WHERE conversation_aliases.bot_id = :bot_id AND conversation_aliases.alias = :alias"
+)
+
+
+def take_in(connection: Connection, message: InboundMessage) -> Taken | None:
+    """Stores a message; None when it is here already (Twilio delivers some twice)."""
+    conversation_id = conversation_of(
+        connection, message.bot_id, message.user_key, message.sender, message.profile_name
+    )
+    added = ADD_MESSAGE.first(
+        connection,
+        account_sid=message.account_sid,
+        message_sid=message.message_sid,
+        bot_id=message.bot_id,
+        conversation_id=conversation_id,
+        sender=message.sender,
+        body=message.body,
+        params=message.params,
+        now=timestamp(),
+    )
+    return None if added is None else Taken(added[0], conversation_id)
+
+
+def conversation_of(
+    connection: Connection, bot_id: str, user_key: str, sender: str, profile_name: str | None = None
+) -> int:
+    """The conversation of a bot with a user, made when it is their first message."""
+    found: dict[str, int] = dict(ALIASES.rows(connection, bot_id=bot_id, user_key=user_key, sender=sender))
+    known = found.get(user_key)
+    if known is None and sender in found:
+        (holder,) = USER_KEY.one(connection, id=found[sender])
+        # A number that already has another user id has changed hands: the new owner must not see the old one's talk.
+        if holder == sender:
+            known = found[sender]
+            ADOPT_USER_KEY.run(connection, id=known, user_key=user_key)
+    if known is None:
+        return _begin_conversation(connection, bot_id, user_key, sender, profile_name)
+    for alias in {user_key, sender}:
+        if found.get(alias) != known:
+            PUT_ALIAS.run(connection, bot_id=bot_id, alias=alias, conversation_id=known)
+    return known
+
+
+def open_conversations(connection: Connection) -> list[int]:
+    """Conversations with a message that nobody has answered, the longest waiting first."""
+    return [row[0] for row in OPEN_CONVERSATIONS.rows(connection)]
+
+
+def last_inbound(connection: Connection, bot_id: str, alias: str) -> str | None:
+    """When the user last wrote to the bot: WhatsApp lets a business write freely for 24 hours from then."""
+    (moment,) = LAST_INBOUND.one(connection, bot_id=bot_id, alias=alias)
+    return None if moment is None else str(moment)
+
+
+def _begin_conversation(
+    connection: Connection, bot_id: str, user_key: str, sender: str, profile_name: str | None
+) -> int:
+    (made,) = ADD_CONVERSATION.one(
+        connection, bot_id=bot_id, user_key=user_key, profile_name=profile_name, now=timestamp()
+    )
+    # Two first messages may come at once; the alias that is there first decides for both.
+    (winner,) = ADD_ALIAS.one(connection, bot_id=bot_id, alias=user_key, conversation_id=made)
+    if winner != made:
+        DROP_CONVERSATION.run(connection, id=made)
+    elif sender != user_key:
+        PUT_ALIAS.run(connection, bot_id=bot_id, alias=sender, conversation_id=made)
+    return int(winner)

@@ -1,0 +1,194 @@
+"""Messages to send: the intent is on disk before the send, the outcome after it. Functions over a connection.
+
+    ready ──claim──► sending ──► sent       with Twilio's sid, then its delivery status
+                        └──────► failed     refused for good, or its outcome cannot be known
+
+A row found in `sending` at start was cut off between the two; only Twilio can tell whether it went out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from runtime.store.statement import Statement
+from runtime.store.times import timestamp
+
+Channel = Literal["twiml", "rest"]
+
+STATUS_RANK = {"accepted": 1, "scheduled": 1, "queued": 2, "sending": 3, "sent": 4, "delivered": 5, "read": 6}
+"""Twilio's callbacks come in any order; a message never goes back."""
+FINAL_STATUSES = frozenset({"failed", "undelivered", "canceled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message that is about to be sent."""
+
+    account_sid: str
+    sender: str
+    """The bot's address, `whatsapp:+…`."""
+    recipient: str
+    body: str
+    channel: Channel
+    claimed: bool
+    """True when sending begins as soon as this is on disk."""
+    part: int = 0
+    bot_id: str | None = None
+    conversation_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A message of the outbox."""
+
+    id: int
+    turn_id: int | None
+    conversation_id: int | None
+    bot_id: str | None
+    part: int
+    account_sid: str
+    sender: str
+    recipient: str
+    body: str
+    channel: Channel
+    state: str
+    claimed_at: str | None
+
+
+COLUMNS = "id, turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, channel, state, claimed_at"
+ADD = Statement(
+    "INSERT INTO outbox (turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, channel, state,"
+    " created_at, claimed_at) VALUES (:turn_id, :conversation_id, :bot_id, :part, :account_sid, :sender, :recipient,"
+    " :body, :channel, :state, :now, :claimed_at) RETURNING id"
+)
+CLAIM = Statement(
+    "UPDATE outbox SET state = 'sending', channel = :channel, claimed_at = :now"
+    " WHERE id = :id AND state IN ('ready', 'sending')"
+)
+SENT = Statement(
+    "UPDATE outbox SET state = 'sent', message_sid = :message_sid, status = :status, settled_at = :now"
+    " WHERE id = :id AND state = 'sending'"
+)
+FAILED = Statement("UPDATE outbox SET state = 'failed', error = :error, settled_at = :now WHERE id = :id")
+UNSENT_OF = Statement(
+    f"SELECT {COLUMNS} FROM outbox WHERE conversation_id = :conversation_id"  # noqa: S608 - our own column names
+    " AND state IN ('ready', 'sending') ORDER BY id"
+)
+UNSENT_CONVERSATIONS = Statement(
+    "SELECT conversation_id FROM outbox WHERE state IN ('ready', 'sending') AND conversation_id IS NOT NULL"
+    " GROUP BY conversation_id ORDER BY min(id)"
+)
+KNOWN_SIDS = Statement(
+    "SELECT message_sid FROM outbox WHERE conversation_id = :conversation_id AND message_sid IS NOT NULL"
+)
+BY_SID = Statement("SELECT id, status FROM outbox WHERE account_sid = :account_sid AND message_sid = :message_sid")
+OLDEST_TWIML = Statement(
+    "SELECT id, status FROM outbox WHERE account_sid = :account_sid AND message_sid IS NULL AND channel = 'twiml'"
+    " AND state IN ('sending', 'sent') AND sender = :sender AND recipient = :recipient ORDER BY id LIMIT 1"
+)
+SET_STATUS = Statement(
+    "UPDATE outbox SET status = :status, message_sid = :message_sid, error = coalesce(:error, error) WHERE id = :id"
+)
+
+
+def add_to_outbox(connection: Connection, draft: Draft, turn_id: int | None = None) -> OutboxRow:
+    """Writes the intent to send."""
+    now = timestamp()
+    state = "sending" if draft.claimed else "ready"
+    claimed_at = now if draft.claimed else None
+    (row_id,) = ADD.one(
+        connection,
+        turn_id=turn_id,
+        conversation_id=draft.conversation_id,
+        bot_id=draft.bot_id,
+        part=draft.part,
+        account_sid=draft.account_sid,
+        sender=draft.sender,
+        recipient=draft.recipient,
+        body=draft.body,
+        channel=draft.channel,
+        state=state,
+        now=now,
+        claimed_at=claimed_at,
+    )
+    return OutboxRow(
+        row_id,
+        turn_id,
+        draft.conversation_id,
+        draft.bot_id,
+        draft.part,
+        draft.account_sid,
+        draft.sender,
+        draft.recipient,
+        draft.body,
+        draft.channel,
+        state,
+        claimed_at,
+    )
+
+
+def claim(connection: Connection, row_id: int, channel: Channel) -> str:
+    """Marks a row as being sent, that way; returns the moment."""
+    now = timestamp()
+    CLAIM.run(connection, id=row_id, channel=channel, now=now)
+    return now
+
+
+def mark_sent(
+    connection: Connection, row_id: int, message_sid: str | None, status: str | None, next_id: int | None = None
+) -> None:
+    """Notes that a row went out, and in the same step that the next part is being sent."""
+    SENT.run(connection, id=row_id, message_sid=message_sid, status=status, now=timestamp())
+    if next_id is not None:
+        claim(connection, next_id, "rest")
+
+
+def mark_failed(connection: Connection, row_id: int, error: str) -> None:
+    """Notes that a row will not go out, and why."""
+    FAILED.run(connection, id=row_id, error=error, now=timestamp())
+
+
+def unsent_of(connection: Connection, conversation_id: int) -> list[OutboxRow]:
+    """Rows of a conversation that were not settled, in order."""
+    return [OutboxRow(*row) for row in UNSENT_OF.rows(connection, conversation_id=conversation_id)]
+
+
+def unsent_conversations(connection: Connection) -> list[int]:
+    """Conversations with rows that were not settled, the oldest first."""
+    return [row[0] for row in UNSENT_CONVERSATIONS.rows(connection)]
+
+
+def known_sids(connection: Connection, conversation_id: int) -> set[str]:
+    """Twilio's ids of what we know to have sent in a conversation."""
+    return {row[0] for row in KNOWN_SIDS.rows(connection, conversation_id=conversation_id)}
+
+
+def record_status(
+    connection: Connection,
+    *,
+    account_sid: str,
+    message_sid: str,
+    sender: str,
+    recipient: str,
+    status: str,
+    error: str | None,
+) -> bool:
+    """Takes in a status callback; False when the message is not ours.
+
+    An answer that went out as TwiML has no sid here yet: the first callback that fits the oldest of them brings it.
+    """
+    found = BY_SID.first(connection, account_sid=account_sid, message_sid=message_sid) or OLDEST_TWIML.first(
+        connection, account_sid=account_sid, sender=sender, recipient=recipient
+    )
+    if found is None:
+        return False
+    row_id, current = found
+    if current in FINAL_STATUSES or (
+        status not in FINAL_STATUSES and STATUS_RANK.get(status, 0) < STATUS_RANK.get(current, 0)
+    ):
+        status = current
+    SET_STATUS.run(connection, id=row_id, status=status, message_sid=message_sid, error=error)
+    return True
