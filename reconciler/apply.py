@@ -1,0 +1,202 @@
+"""Makes a plan real. The only module that builds writers.
+
+A client's changes run one after the other, clients side by side, and one failing does not stop the others. What was
+applied is put on record before the next change begins, so a run that is cut off is continued by the next one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import groupby
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from reconciler.manifest import Fleet, Manifest
+from reconciler.model import UNKNOWN_ID, Binding, Change, Outcome, Plan, Values
+from reconciler.observe import SHARED_TOKEN_ENV, account_of
+from reconciler.settings import Settings
+from reconciler.writers.attempts import Patience, WriteFailed
+from runtime.store.errors import StoreError
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
+from runtime.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from reconciler.writers.openai import OpenAIWriter
+    from reconciler.writers.twilio import TwilioWriter
+
+WORKERS = 16
+"""Clients in work at once; the providers' own limits are narrower."""
+
+
+def apply_plan(
+    plan: Plan, fleet: Fleet, settings: Settings, store: StoreWriter, *, stop: threading.Event
+) -> Iterator[Outcome]:
+    """Apply every change, yielding each outcome as it is known.
+
+    When `stop` is set, calls in flight are finished and recorded and the rest is skipped.
+    """
+    for binding in plan.unrecorded:
+        store.record_applied(_record_of(binding))
+    columns = [list(changes) for _, changes in groupby(plan.changes, key=lambda change: change.client)]
+    manifests = {manifest.client.id: manifest for manifest in fleet.clients}
+    with ExitStack() as cleanup:
+        writers = Writers(settings, store, Patience(stop=stop), cleanup)
+        pool = cleanup.enter_context(ThreadPoolExecutor(WORKERS, thread_name_prefix="apply"))
+        arrived: SimpleQueue[Outcome | None] = SimpleQueue()
+
+        def work(column: Sequence[Change]) -> None:
+            try:
+                for outcome in apply_column(column, manifests[column[0].client], writers, stop):
+                    arrived.put(outcome)
+            finally:
+                arrived.put(None)
+
+        working = [pool.submit(work, column) for column in columns]
+        finished = 0
+        while finished < len(working):
+            outcome = arrived.get()
+            if outcome is None:
+                finished += 1
+            else:
+                yield outcome
+        for future in working:
+            future.result()
+
+
+def apply_column(
+    column: Sequence[Change], manifest: Manifest, writers: Writers, stop: threading.Event
+) -> Iterator[Outcome]:
+    """Apply one client's changes in order; after the first failure the rest is skipped."""
+    made: dict[str, str] = {}
+    broken: str | None = None
+    for change in column:
+        if broken or stop.is_set():
+            yield Outcome(change, "skipped", broken or "the run was stopped")
+            continue
+        try:
+            live_id = writers.write(change, manifest, made)
+        except (WriteFailed, StoreError) as error:
+            broken = f"{change.kind} failed"
+            yield Outcome(change, "failed", str(error))
+            continue
+        if change.kind == "assistant" and change.action == "create":
+            made["assistant"] = live_id
+        yield Outcome(change, "applied", None, live_id)
+
+
+def _record_of(binding: Binding) -> AppliedRecord:
+    return AppliedRecord(binding.client, binding.kind, binding.live_id, binding.values)
+
+
+@dataclass(slots=True)
+class Writers:
+    """Everything that can write, built when it is first needed."""
+
+    settings: Settings
+    store: StoreWriter
+    patience: Patience
+    cleanup: ExitStack
+    _openai: OpenAIWriter | None = None
+    _twilio: dict[str, TwilioWriter] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _openai_calls: threading.Semaphore = field(init=False)
+    _twilio_calls: threading.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._openai_calls = threading.Semaphore(self.settings.openai_concurrency)
+        self._twilio_calls = threading.Semaphore(self.settings.twilio_concurrency)
+
+    def write(self, change: Change, manifest: Manifest, made: Mapping[str, str]) -> str:
+        """Apply one change and put it on record. Returns the live id. Raises `WriteFailed` or `StoreError`."""
+        if change.action in ("delete", "detach"):
+            self._take_away(change, manifest)
+            return str(change.live_id)
+        after = _resolved(change.after, made)
+        live_id = self._put(change, manifest, after)
+        self.store.record_applied(AppliedRecord(change.client, change.kind, live_id, after))
+        return live_id
+
+    def _put(self, change: Change, manifest: Manifest, after: Values) -> str:
+        if change.kind == "assistant" and after["engine"] == "responses":
+            return self.store.put_assistant(_assistant_record(manifest, after)).id
+        if change.kind == "assistant":
+            with self._openai_calls:
+                return self._put_object(change, after)
+        if change.kind == "bot":
+            return self.store.put_bot(_bot_record(manifest, after)).id
+        with self._twilio_calls:
+            self._account(manifest).update_sender(str(change.live_id), change.before or {}, after)
+        return str(change.live_id)
+
+    def _put_object(self, change: Change, after: Values) -> str:
+        if change.live_id is None:
+            return self._assistants().create_assistant(change.client, after)
+        metadata = (change.before or {}).get("metadata", {})
+        self._assistants().update_assistant(change.live_id, change.client, after, metadata)
+        return change.live_id
+
+    def _take_away(self, change: Change, manifest: Manifest) -> None:
+        live_id = str(change.live_id)
+        if change.kind == "sender":
+            with self._twilio_calls:
+                self._account(manifest).detach_sender(live_id, change.before or {})
+        elif change.kind == "bot":
+            self.store.delete_bot(live_id)
+        elif change.key == "responses":
+            self.store.delete_assistant(live_id)
+        else:
+            with self._openai_calls:
+                self._assistants().delete_assistant(live_id)
+        if manifest.client.state == "absent":
+            self.store.forget_applied(change.client, change.kind)
+
+    def _assistants(self) -> OpenAIWriter:
+        with self._lock:
+            if self._openai is None:
+                from reconciler.writers.openai import OpenAIWriter
+
+                self._openai = OpenAIWriter(self.settings, self.patience)
+                self.cleanup.callback(self._openai.close)
+            return self._openai
+
+    def _account(self, manifest: Manifest) -> TwilioWriter:
+        account = account_of(manifest, self.settings)
+        shared = account.token_env == SHARED_TOKEN_ENV
+        token = self.settings.twilio_auth_token if shared else self.settings.secret(account.token_env)
+        if not account.sid or not token:
+            raise WriteFailed(f"{account.token_env} is not set")
+        with self._lock:
+            if account.sid not in self._twilio:
+                from reconciler.writers.twilio import TwilioWriter
+
+                self._twilio[account.sid] = TwilioWriter(self.settings, account.sid, token, self.patience)
+            return self._twilio[account.sid]
+
+
+def _resolved(values: Values, made: Mapping[str, str]) -> dict[str, object]:
+    """The values with the id of the assistant that was made a moment ago."""
+    return {
+        key: made["assistant"] if value == UNKNOWN_ID and key == "assistant_id" else value
+        for key, value in values.items()
+    }
+
+
+def _assistant_record(manifest: Manifest, values: Values) -> AssistantRecord:
+    return AssistantRecord(
+        id=manifest.client.id,
+        name=values["name"],
+        instructions=values["instructions"],
+        model=values["model"],
+        tools=values["tools"],
+        settings=values["settings"],
+        client=manifest.client.id,
+        managed_by=manifest.path,
+    )
+
+
+def _bot_record(manifest: Manifest, values: Values) -> BotRecord:
+    return BotRecord(id=manifest.client.id, client=manifest.client.id, managed_by=manifest.path, **values)

@@ -1,0 +1,118 @@
+"""The command `reconcile`: options in, exit code out. Commands are imported when they are called, so each one pays only
+for what it needs."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+import click
+
+from reconciler.errors import Exit, ReconcileError
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "validate": "Check every manifest, without network or secrets.",
+    "render": "Show one client's manifest with defaults and prompt filled in.",
+    "schema": "Print the JSON Schema of a manifest.",
+    "new": "Write the manifest of a new client.",
+    "drift": "Say what was changed live, behind git's back. Read-only.",
+}
+"""Name → one line of help; the command itself is `reconciler.commands.<name>`."""
+
+
+class Commands(click.Group):
+    """Loads a subcommand's module when it is called, and suggests the nearest name for one that does not exist."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"reconciler.commands.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"No command {args[0]!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@click.option("--client", "clients", multiple=True, metavar="ID", help="Look at this client only; may be repeated.")
+@click.option("--yes", is_flag=True, help="Apply without asking; needed where there is no terminal.")
+@click.option(
+    "--format", "output", type=click.Choice(["text", "json", "markdown"]), default="text", help="How the plan is shown."
+)
+@click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write the plan to this file instead.")
+@click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: exit 2 when changes are pending.")
+@click.option("--max-deletes", type=click.IntRange(min=0), default=10, show_default=True, help="Refuse more.")
+@click.option("--max-changes", type=click.IntRange(min=0), help="Refuse more; no limit without it.")
+@click.option("--verbose", is_flag=True, help="Also count what is not ours and was left alone.")
+@click.version_option(package_name="horizonai-reconciler", prog_name="reconcile")
+@click.pass_context
+def cli(ctx: click.Context, /, **options: Any) -> None:
+    """Make OpenAI, Twilio and the bot store equal to the manifests in clients.d.
+
+    Without a command: plan, show the plan, ask, apply.
+
+    \b
+    Exit codes: 0 in sync or applied, 1 error, 2 changes or drift pending, 3 refused by a guard,
+    4 applied in part, 5 another run holds the lease or the plan is not the expected one.
+    """
+    given = [name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    if ctx.invoked_subcommand is not None:
+        if given:
+            option = given[0].replace("clients", "client").replace("output", "format").replace("_", "-")
+            raise click.UsageError(f"Write --{option} behind `{ctx.invoked_subcommand}`, if it has that option.", ctx)
+        return
+    from reconciler.commands.reconcile import Options, reconcile
+
+    if options["detailed_exitcode"] and not options["dry_run"]:
+        raise click.UsageError("--detailed-exitcode goes with --dry-run.", ctx)
+    ctx.exit(reconcile(Options(**options)))
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """Run the command and return its exit code; a user's mistake is a sentence on stderr, never a traceback."""
+    try:
+        code = cli.main(args, prog_name="reconcile", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        # Click's own code for a wrong call is 2, which means "changes pending" here.
+        error.show()
+        return Exit.ERROR
+    except click.Abort:
+        click.echo("Stopped; nothing was changed.", err=True)
+        return Exit.ERROR
+    except ReconcileError as error:
+        click.echo(str(error), err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`reconcile --dry-run | head`); nobody is left to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.ERROR
+    return code if isinstance(code, int) else Exit.OK
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""What every command that plans does first: settings, manifests, all sides read, the plan made."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import click
+
+from reconciler.errors import ReconcileError, SettingsError
+from reconciler.manifest import Fleet, load
+from reconciler.model import Plan
+from reconciler.observe import observe
+from reconciler.plan import make_plan
+from reconciler.settings import Settings, load_settings
+
+
+def load_fleet(only: Sequence[str]) -> tuple[Settings, Fleet]:
+    """Settings and manifests. Raises `ManifestErrors`, `SettingsError`, or `ReconcileError` for an unknown `only`."""
+    settings = load_settings()
+    fleet = load(settings.clients_dir)
+    for problem in fleet.warnings:
+        click.echo(str(problem), err=True)
+    known = [manifest.client.id for manifest in fleet.clients]
+    for client in only:
+        if client not in known:
+            near = difflib.get_close_matches(client, known, n=1)
+            raise ReconcileError(
+                f"No client {client!r} in {settings.clients_dir}." + (f" Did you mean {near[0]!r}?" if near else "")
+            )
+    if settings.public_url is None and any(manifest.client.state != "absent" for manifest in fleet.clients):
+        raise SettingsError(
+            "PUBLIC_URL is not set. It is the address at which Twilio reaches the runtime, such as "
+            "https://whatsapp.example.cl."
+        )
+    return settings, fleet
+
+
+def plan_fleet(fleet: Fleet, settings: Settings, only: Sequence[str]) -> Plan:
+    """Read every side and plan. Writes nothing anywhere."""
+    return make_plan(fleet, observe(fleet, settings), settings, only)

@@ -1,0 +1,54 @@
+"""Results on stdout, in the format that was asked for. Each format is imported when it is used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from reconciler.errors import ReconcileError
+from reconciler.model import Outcome, Plan
+
+Format = Literal["text", "json", "markdown"]
+
+
+def rendered(
+    plan: Plan,
+    output: Format,
+    outcomes: Sequence[Outcome] | None = None,
+    *,
+    to_file: bool = False,
+    verbose: bool = False,
+) -> str:
+    """The plan in one of the formats; colours only for a terminal."""
+    if output == "json":
+        from reconciler.render.json import plan_json
+
+        return plan_json(plan, outcomes)
+    if output == "markdown":
+        from reconciler.render.markdown import plan_markdown
+
+        return plan_markdown(plan)
+    from reconciler.render.text import plan_text
+
+    return plan_text(plan, colour=colour_wanted() and not to_file, verbose=verbose)
+
+
+def write(text: str, out: str | None = None) -> None:
+    """Print it, or put it into the file `out`. Raises `ReconcileError` when that cannot be written."""
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(out).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ReconcileError(f"{out} cannot be written: {error.strerror}.") from error
+
+
+def colour_wanted() -> bool:
+    """Whether stdout is a terminal whose user has not said NO_COLOR."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -1,0 +1,75 @@
+"""Every apply goes on record: who, from which commit, which plan, what became of it."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from reconciler.model import Outcome, Plan
+from reconciler.plan import digest
+from runtime.store.records import RunRecord
+from runtime.store.writer import StoreWriter
+
+
+@contextmanager
+def recorded(store: StoreWriter, plan: Plan, actor: str) -> Iterator[list[Outcome]]:
+    """Put a run on record before its first change and its outcomes when it ends, however it ends.
+
+    Yields the list that the outcomes go to. An empty plan is no run.
+    """
+    outcomes: list[Outcome] = []
+    if not plan.changes:
+        yield outcomes
+        return
+    run = RunRecord(id=uuid.uuid4().hex, started_at=_now(), actor=actor, digest=digest(plan), git_sha=_git_sha())
+    store.start_run(run)
+    try:
+        yield outcomes
+    finally:
+        store.finish_run(
+            replace(run, finished_at=_now(), outcome=_outcome(plan, outcomes), changes=[_change(o) for o in outcomes])
+        )
+
+
+def _outcome(plan: Plan, outcomes: list[Outcome]) -> str:
+    applied = sum(outcome.status == "applied" for outcome in outcomes)
+    if len(outcomes) < len(plan.changes):
+        return "interrupted"
+    if applied == len(plan.changes):
+        return "applied"
+    return "partial" if applied else "failed"
+
+
+def _change(outcome: Outcome) -> dict[str, str | None]:
+    change = outcome.change
+    return {
+        "client": change.client,
+        "kind": change.kind,
+        "action": change.action,
+        "key": change.key,
+        "outcome": outcome.status,
+        "error": outcome.error,
+    }
+
+
+def _git_sha() -> str | None:
+    """The commit that the manifests are at, None outside a checkout."""
+    try:
+        asked = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - the user's own git
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return asked.stdout.strip() or None
+
+
+def _now() -> str:
+    return datetime.now(tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,193 @@
+"""The kind `assistant`: who answers.
+
+Engine `responses`: a record in the bot store, sent along with each turn. Engine `assistants`: a live object at a server
+that speaks the Assistants API, known by the mark in its metadata. Either way the model must be one that the provider
+lists.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reconciler.kinds.column import Column, Withheld
+from reconciler.kinds.marker import client_of
+from reconciler.model import UNKNOWN_ID, Change
+from reconciler.observe import Failed
+from reconciler.readers.openai import LiveAssistant
+from runtime.store.records import AssistantRecord
+from schemas import FunctionTool, Tool, WebSearchTool
+
+REPLACEMENTS: Mapping[str, str] = {"gpt-4o-mini": "gpt-6-luna"}
+"""What OpenAI's deprecations page recommends; `GET /v1/models` tells the date only."""
+
+
+def plan(column: Column) -> list[Change]:
+    """The changes of one client's assistant. Sets the column's `assistant_id`. Raises `Withheld`."""
+    client = column.manifest.client
+    if client.state == "absent":
+        return []
+    _check_model(column)
+    if client.assistant.engine == "responses":
+        changes = _plan_record(column)
+        column.deferred += [_delete_object(column, live) for live in _objects(column)]
+    else:
+        changes = _plan_object(column)
+        record = _record(column)
+        if record is not None:
+            column.deferred.append(_delete_record(column, record))
+    return changes
+
+
+def plan_absent(column: Column) -> list[Change]:
+    """The deletes for a client that shall be absent."""
+    record = _record(column)
+    return [_delete_object(column, live) for live in _objects(column)] + (
+        [_delete_record(column, record)] if record is not None else []
+    )
+
+
+def record_values(column: Column) -> dict[str, Any]:
+    """What the manifest declares of an assistant of the engine `responses`."""
+    assistant = column.manifest.client.assistant
+    return {
+        "engine": "responses",
+        "name": column.manifest.client.name,
+        "model": assistant.model,
+        "instructions": column.manifest.instructions,
+        "tools": [_responses_tool(tool) for tool in assistant.tools],
+        "settings": {
+            "reasoning_effort": assistant.reasoning_effort,
+            "max_output_tokens": assistant.max_output_tokens,
+        },
+    }
+
+
+def object_values(column: Column) -> dict[str, Any]:
+    """What the manifest declares of an object of the Assistants API."""
+    assistant = column.manifest.client.assistant
+    return {
+        "engine": "assistants",
+        "name": column.manifest.client.name,
+        "model": assistant.model,
+        "instructions": column.manifest.instructions,
+        "tools": [_assistants_tool(column, tool) for tool in assistant.tools],
+    }
+
+
+def _plan_record(column: Column) -> list[Change]:
+    after = record_values(column)
+    column.assistant_id = column.id
+    live = column.store.assistants.get(column.id)
+    if live is None:
+        applied = column.applied("assistant")
+        last = applied.values if applied and applied.values.get("engine") == "responses" else None
+        return [column.create("assistant", "responses", after, last)]
+    if live.client != column.id:
+        raise Withheld(
+            f"the bot store has an assistant {live.id!r} that was made by hand; delete it with "
+            f"DELETE /assistants/{live.id} or give the client another id"
+        )
+    before = _values_of(live)
+    change = column.update("assistant", "responses", live.id, before, after, before)
+    return [change] if change else []
+
+
+def _plan_object(column: Column) -> list[Change]:
+    after = object_values(column)
+    found = _objects(column)
+    if len(found) > 1:
+        ids = ", ".join(live.id for live in found)
+        raise Withheld(f"{len(found)} live assistants carry this client's mark ({ids}); delete all but the one in use")
+    if not found:
+        applied = column.applied("assistant")
+        last = applied.values if applied and applied.values.get("engine") == "assistants" else None
+        column.assistant_id = UNKNOWN_ID
+        return [column.create("assistant", "assistants", after, last)]
+    live = found[0]
+    column.assistant_id = live.id
+    before = {**live.values, "engine": "assistants", "metadata": dict(live.metadata)}
+    change = column.update("assistant", "assistants", live.id, before, after, before)
+    return [change] if change else []
+
+
+def _objects(column: Column) -> Sequence[LiveAssistant]:
+    """The live objects of this client: by their mark, or by the last apply's record when someone wiped the mark."""
+    live = column.world.assistants
+    if isinstance(live, Failed):
+        if column.manifest.client.assistant.engine == "assistants":
+            raise Withheld(live.message)
+        return ()
+    marked = [item for item in live if client_of(item.metadata) == column.id]
+    applied = column.applied("assistant")
+    if not marked and applied is not None:
+        return [item for item in live if item.id == applied.live_id and client_of(item.metadata) is None]
+    return marked
+
+
+def _record(column: Column) -> AssistantRecord | None:
+    record = column.store.assistants.get(column.id)
+    return record if record is not None and record.client == column.id else None
+
+
+def _delete_object(column: Column, live: LiveAssistant) -> Change:
+    return column.delete("assistant", "assistants", live.id)
+
+
+def _delete_record(column: Column, record: AssistantRecord) -> Change:
+    return column.delete("assistant", "responses", record.id)
+
+
+def _values_of(record: AssistantRecord) -> dict[str, Any]:
+    return {
+        "engine": "responses",
+        "name": record.name,
+        "model": record.model,
+        "instructions": record.instructions,
+        "tools": [dict(tool) for tool in record.tools],
+        "settings": dict(record.settings),
+    }
+
+
+def _check_model(column: Column) -> None:
+    models = column.world.models
+    wanted = column.manifest.client.assistant.model
+    if isinstance(models, Failed):
+        return
+    model = models.get(wanted)
+    if model is None:
+        near = difflib.get_close_matches(wanted, models, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "see `GET /v1/models` for what the key may use"
+        raise Withheld(f"the model {wanted!r} is not available to this OpenAI key; {hint}")
+    if model.shutdown_date is None:
+        return
+    successor = REPLACEMENTS.get(wanted)
+    advice = f"OpenAI's replacement is {successor}" if successor else "see OpenAI's deprecations page for a replacement"
+    if model.shutdown_date <= datetime.datetime.now(tz=datetime.UTC).date():
+        raise Withheld(f"the model {wanted!r} was shut down on {model.shutdown_date}; {advice}")
+    column.say("warning", "assistant", f"the model {wanted!r} is shut down on {model.shutdown_date}; {advice}")
+
+
+def _responses_tool(tool: Tool) -> dict[str, Any]:
+    if isinstance(tool, FunctionTool):
+        return {
+            "type": "function",
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters,
+            "strict": False,
+        }
+    if isinstance(tool, WebSearchTool):
+        return {"type": "web_search", "user_location": {"type": "approximate", "country": tool.country}}
+    raise Withheld("tools of the type file_search are not managed by this version")
+
+
+def _assistants_tool(column: Column, tool: Tool) -> dict[str, Any]:
+    if isinstance(tool, FunctionTool):
+        return {
+            "type": "function",
+            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+        }
+    raise Withheld(f"the Assistants API has no tool {tool.type}; use `engine: responses` for client {column.id}")

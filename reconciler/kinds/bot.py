@@ -1,0 +1,97 @@
+"""The kind `bot`: the row in the bot store that routes a number to an assistant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.kinds.column import Column, Withheld
+from reconciler.model import Change
+from runtime.store.records import BotRecord
+from schemas import FunctionTool
+
+
+def plan(column: Column) -> list[Change]:
+    """The changes of one client's bot. Raises `Withheld`."""
+    if column.manifest.client.state == "absent":
+        return []
+    after = bot_values(column)
+    live = column.store.bots.get(column.id)
+    if live is not None and live.client != column.id:
+        raise Withheld(
+            f"the bot store has a bot {live.id!r} that was made by hand; delete it with DELETE /bots/{live.id} or give "
+            "the client another id"
+        )
+    _check_number(column, column.manifest.client.number)
+    if live is None:
+        applied = column.applied("bot")
+        return [column.create("bot", column.manifest.client.number, after, applied.values if applied else None)]
+    before = values_of(live)
+    change = column.update("bot", column.manifest.client.number, live.id, before, after, before)
+    return [change] if change else []
+
+
+def plan_absent(column: Column) -> list[Change]:
+    """The delete for a client that shall be absent."""
+    live = column.store.bots.get(column.id)
+    if live is None or live.client != column.id:
+        return []
+    return [column.delete("bot", live.twilio_phone_number, live.id)]
+
+
+def bot_values(column: Column) -> dict[str, Any]:
+    """What the manifest declares of the bot. `instructions` and `model` are the assistant's own, so never set here."""
+    client = column.manifest.client
+    account = client.sender.account
+    return {
+        "name": client.name,
+        "twilio_phone_number": client.number,
+        "assistant_id": column.assistant_id,
+        "instructions": None,
+        "model": None,
+        "state": client.state,
+        "account_sid": account.sid if account else None,
+        "auth_token_env": account.auth_token.env if account else None,
+        "fallback_message": client.fallback_message,
+        "functions": {
+            tool.name: {
+                "url": tool.endpoint.url,
+                "secret_env": tool.endpoint.secret.env if tool.endpoint.secret else None,
+                "timeout_seconds": tool.endpoint.timeout_seconds,
+            }
+            for tool in client.assistant.tools
+            if isinstance(tool, FunctionTool)
+        },
+        "metadata": dict(client.metadata),
+    }
+
+
+def values_of(record: BotRecord) -> dict[str, Any]:
+    """A live bot in the same shape."""
+    return {
+        "name": record.name,
+        "twilio_phone_number": record.twilio_phone_number,
+        "assistant_id": record.assistant_id,
+        "instructions": record.instructions,
+        "model": record.model,
+        "state": record.state,
+        "account_sid": record.account_sid,
+        "auth_token_env": record.auth_token_env,
+        "fallback_message": record.fallback_message,
+        "functions": {name: dict(function) for name, function in record.functions.items()},
+        "metadata": dict(record.metadata),
+    }
+
+
+def _check_number(column: Column, number: str) -> None:
+    holder = column.store.bots_by_number.get(number)
+    if holder is None or holder.id == column.id:
+        return
+    if holder.client is None:
+        raise Withheld(
+            f"the number {number} belongs to the bot {holder.id!r} that was made by hand; delete it with "
+            f"DELETE /bots/{holder.id}, then run again"
+        )
+    raise Withheld(
+        f"the number {number} still belongs to the bot of client {holder.client!r}; change or remove that client "
+        "first, then run again"
+    )

@@ -1,0 +1,81 @@
+"""One client's column while it is planned: its manifest, what is live of it, and what was applied last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from reconciler.diff import all_fields, field_changes, reason_of, reason_of_missing
+from reconciler.manifest import Manifest
+from reconciler.model import Action, Binding, Change, FieldChange, Finding, Kind, Reason, Severity, Values
+from reconciler.observe import Store, World
+from reconciler.settings import Settings
+from runtime.store.records import AppliedRecord
+
+
+class Withheld(Exception):
+    """This kind, and those that follow it, cannot be planned; the text is the finding."""
+
+
+@dataclass(slots=True)
+class Column:
+    """The column is filled while the kinds are planned from left to right."""
+
+    manifest: Manifest
+    world: World
+    store: Store
+    settings: Settings
+    assistant_id: str | None = None
+    """The assistant's live id, or `UNKNOWN_ID`, once its kind was planned."""
+    findings: list[Finding] = field(default_factory=list)
+    deferred: list[Change] = field(default_factory=list)
+    """Takes away what was replaced, once everything else of the client is in place."""
+    unrecorded: list[Binding] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The client's id."""
+        return self.manifest.client.id
+
+    def applied(self, kind: Kind) -> AppliedRecord | None:
+        """What was applied last for this client and kind."""
+        return self.store.applied.get((self.id, kind))
+
+    def say(self, severity: Severity, kind: Kind, message: str) -> None:
+        """Add a finding about one of this client's resources."""
+        self.findings.append(Finding(severity, message, self.id, kind))
+
+    def create(self, kind: Kind, key: str, after: Values, applied: Values | None) -> Change:
+        """The change that makes what is declared and not there."""
+        reason = reason_of_missing(after, applied)
+        return self.change(kind, "create", key, None, all_fields(after), after, reason)
+
+    def update(self, kind: Kind, key: str, live_id: str, live: Values, after: Values, before: Values) -> Change | None:
+        """The change that makes a live object equal to what is declared; None when it is."""
+        fields = field_changes(live, after)
+        applied = self.applied(kind)
+        if not fields:
+            if applied is None or applied.live_id != live_id or applied.values != after:
+                self.unrecorded.append(Binding(self.id, kind, live_id, after))
+            return None
+        last = applied.values if applied and applied.live_id == live_id else None
+        return self.change(kind, "update", key, live_id, fields, after, reason_of(fields, last), before)
+
+    def delete(
+        self, kind: Kind, key: str, live_id: str, action: Action = "delete", before: Values | None = None
+    ) -> Change:
+        """The change that takes away what the manifest says shall be absent, or what was replaced."""
+        return self.change(kind, action, key, live_id, (), {}, "config", before)
+
+    def change(
+        self,
+        kind: Kind,
+        action: Action,
+        key: str,
+        live_id: str | None,
+        fields: list[FieldChange] | tuple[()],
+        after: Values,
+        reason: Reason,
+        before: Values | None = None,
+    ) -> Change:
+        """A change of this client."""
+        return Change(self.id, kind, action, key, live_id, tuple(fields), after, reason, before)

@@ -1,0 +1,29 @@
+"""The owner's mark on an object that can carry metadata: written by one function, read by one function."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from reconciler.model import MANAGED_BY, Values
+
+OWNER = "managed-by"
+CLIENT = "client"
+SPEC = "spec-hash"
+
+
+def marked(metadata: Mapping[str, str], client: str, values: Values) -> dict[str, str]:
+    """`metadata` with our mark on it; what others wrote there is kept."""
+    return {**metadata, OWNER: MANAGED_BY, CLIENT: client, SPEC: spec_hash(values)}
+
+
+def client_of(metadata: Mapping[str, str]) -> str | None:
+    """The client that an object was made for, None when it is not ours."""
+    return metadata.get(CLIENT) if metadata.get(OWNER) == MANAGED_BY else None
+
+
+def spec_hash(values: Values) -> str:
+    """Sixteen hex digits that tell one declared content from another."""
+    canonical = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -1,0 +1,148 @@
+"""The kind `sender`: what Twilio holds for the number. Attached last, since this switches traffic on.
+
+A sender is found by its number, never created here (registering one needs a code that Meta sends to its owner). What is
+not declared is kept: writes send the live webhook and profile back with the declared fields changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.kinds.column import Column, Withheld
+from reconciler.model import Change, Values
+from reconciler.observe import AccountKey, Failed, Senders, account_of
+from reconciler.readers.twilio import LiveSender
+from reconciler.settings import Settings
+
+WEBHOOK_PATH = "/webhook/whatsapp"
+STATUS_PATH = "/webhook/whatsapp/status"
+DETACHED = {"callback_url": "", "fallback_url": "", "status_callback_url": ""}
+ATTACHABLE = ("ONLINE", "ONLINE:UPDATING")
+
+_STATUS_ADVICE = {
+    "CREATING": "wait until Twilio has created it",
+    "PENDING_VERIFICATION": "complete its verification in Twilio's console (Messaging, Senders, WhatsApp senders)",
+    "VERIFYING": "wait until Meta has verified it",
+    "TWILIO_REVIEW": "wait for Twilio's review",
+    "OFFLINE": "see the sender in Twilio's console (Messaging, Senders, WhatsApp senders)",
+    "DRAFT": "finish its registration in Twilio's console (Messaging, Senders, WhatsApp senders)",
+}
+
+
+def plan(column: Column) -> list[Change]:
+    """The changes of one client's sender. Raises `Withheld`."""
+    if column.manifest.client.state == "absent":
+        return []
+    account, senders = _senders(column)
+    number = column.manifest.client.number
+    live = senders.by_number.get(number)
+    if live is None:
+        raise Withheld(
+            f"{number} is not registered as a WhatsApp sender in {account.describe()}; register it in Twilio's console "
+            "(Messaging, Senders, WhatsApp senders), then run again"
+        )
+    if isinstance(live, Failed):
+        raise Withheld(live.message)
+    if live.status not in ATTACHABLE:
+        raise Withheld(_not_online(live))
+    after = sender_values(column)
+    changes = []
+    change = column.update("sender", number, live.sid, normalised(live, after, _last_logo(column)), after, _whole(live))
+    if change:
+        changes.append(change)
+    changes += _detach_former(column, senders, live.sid)
+    return changes
+
+
+def plan_absent(column: Column) -> list[Change]:
+    """Detaches the sender of a client that shall be absent; a sender is never deleted here."""
+    applied = column.applied("sender")
+    if applied is None:
+        return []
+    _, senders = _senders(column)
+    return _detach(column, senders, applied.live_id)
+
+
+def sender_values(column: Column) -> dict[str, Any]:
+    """What the manifest and the settings declare of the sender."""
+    profile = column.manifest.client.sender.profile
+    declared = profile.model_dump(exclude_none=True)
+    for several in ("emails", "websites"):
+        if several in declared:
+            declared[several] = sorted(declared[several])
+    return {"webhook": webhook_values(column.settings), **({"profile": declared} if declared else {})}
+
+
+def webhook_values(settings: Settings) -> dict[str, str]:
+    """The webhook of every sender. Twilio calls the fallback with the same message when the first call failed."""
+    fallback = settings.fallback_url or settings.public_url
+    return {
+        "callback_url": f"{settings.public_url}{WEBHOOK_PATH}",
+        "callback_method": "POST",
+        "fallback_url": f"{fallback}{WEBHOOK_PATH}",
+        "fallback_method": "POST",
+        "status_callback_url": f"{settings.public_url}{STATUS_PATH}",
+        "status_callback_method": "POST",
+    }
+
+
+def normalised(live: LiveSender, declared: Values, last_logo: str | None = None) -> dict[str, Any]:
+    """A live sender in the shape of the declared values: methods default to POST, labels and order do not count.
+
+    WhatsApp serves a logo from an address of its own, so the logo counts as equal while the declared one is the one
+    that was applied last.
+    """
+    webhook = {key: value for key, value in (live.webhook or {}).items() if value is not None}
+    for method in ("callback_method", "fallback_method", "status_callback_method"):
+        webhook.setdefault(method, "POST")
+    profile = {key: value for key, value in (live.profile or {}).items() if value is not None}
+    profile["emails"] = sorted(item["email"] for item in profile.get("emails") or ())
+    profile["websites"] = sorted(item["website"] for item in profile.get("websites") or ())
+    logo = declared.get("profile", {}).get("logo_url")
+    if logo is not None and logo == last_logo and profile.get("logo_url"):
+        profile["logo_url"] = logo
+    return {"webhook": webhook, "profile": profile}
+
+
+def _senders(column: Column) -> tuple[AccountKey, Senders]:
+    account = account_of(column.manifest, column.settings)
+    senders = column.world.senders[account.sid or ""]
+    if isinstance(senders, Failed):
+        raise Withheld(senders.message)
+    return account, senders
+
+
+def _detach_former(column: Column, senders: Senders, sid: str) -> list[Change]:
+    """After a client has moved to another number, its former sender must not route to us any longer."""
+    applied = column.applied("sender")
+    if applied is None or applied.live_id == sid:
+        return []
+    return _detach(column, senders, applied.live_id)
+
+
+def _detach(column: Column, senders: Senders, sid: str) -> list[Change]:
+    """Clears the webhook of a sender that was ours, unless somebody pointed it elsewhere meanwhile."""
+    live = senders.by_sid.get(sid)
+    if live is None:
+        return []
+    calls = (live.webhook or {}).get("callback_url") or ""
+    if not calls.startswith(str(column.settings.public_url)):
+        return []
+    return [column.delete("sender", live.number, live.sid, "detach", _whole(live))]
+
+
+def _last_logo(column: Column) -> str | None:
+    applied = column.applied("sender")
+    profile: Mapping[str, Any] = applied.values.get("profile", {}) if applied else {}
+    return profile.get("logo_url")
+
+
+def _whole(live: LiveSender) -> dict[str, Any]:
+    return {"webhook": dict(live.webhook or {}), "profile": dict(live.profile or {})}
+
+
+def _not_online(live: LiveSender) -> str:
+    advice = _STATUS_ADVICE.get(live.status.removeprefix("ONLINE:"), "see the sender in Twilio's console")
+    reasons = f" ({'; '.join(live.offline_reasons)})" if live.offline_reasons else ""
+    return f"the sender {live.number} is {live.status}{reasons}, not ONLINE; {advice}, then run again"

@@ -1,0 +1,136 @@
+"""The values that flow from observing to applying: what is live, what would change, what was found.
+
+Everything here is frozen data. A plan can be saved, compared, counted and rendered without touching a provider, and
+applying is a function of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+Kind = Literal["knowledge", "assistant", "bot", "sender"]
+Action = Literal["create", "update", "delete", "detach"]
+Reason = Literal["config", "drift", "both"]
+Severity = Literal["error", "warning", "notice"]
+Values = Mapping[str, Any]
+
+KINDS: Final[tuple[Kind, ...]] = ("knowledge", "assistant", "bot", "sender")
+"""The fixed order: traffic is switched on last. Deletes run backwards."""
+
+MANAGED_BY: Final = "horizonai-reconciler"
+"""The owner's name in every marker."""
+
+UNKNOWN_ID: Final = "(known after apply)"
+"""Stands for the id of a live object that the same plan creates."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One declared field that differs."""
+
+    steps: tuple[str | int, ...]
+    old: Any
+    new: Any
+
+    @property
+    def path(self) -> str:
+        """Where the field is, for people: `webhook.callback_url`, `tools[0].name`."""
+        text = ""
+        for step in self.steps:
+            text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write that would make one resource of one client as declared."""
+
+    client: str
+    kind: Kind
+    action: Action
+    key: str
+    """What a person knows the resource by: a number, or the assistant's engine and name."""
+    live_id: str | None
+    """The provider's id; None for a create."""
+    fields: Sequence[FieldChange]
+    after: Values
+    """All declared values once it is applied; empty for a delete."""
+    reason: Reason
+    before: Values | None = None
+    """The live object as read, for writes that must send back what is not ours; never rendered, not in the digest."""
+    depends_on: Sequence[str] = ()
+    """Ids of changes that must be applied first."""
+
+    @property
+    def id(self) -> str:
+        """Unique within a plan, stable between plans of the same content."""
+        return f"{self.client}/{self.kind}/{self.action}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something to be said about a client or the fleet: what is wrong, where, what to do next."""
+
+    severity: Severity
+    message: str
+    client: str | None = None
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A live object of ours that no manifest declares any more."""
+
+    client: str
+    kind: Kind
+    key: str
+    live_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A live object that is as declared, but not on record as applied: a run was cut off before it could write it
+    down, or somebody made by hand what git then declared."""
+
+    client: str
+    kind: Kind
+    live_id: str
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that one run would change, and all that it found."""
+
+    changes: Sequence[Change]
+    findings: Sequence[Finding]
+    orphans: Sequence[Orphan]
+    unresolved: Sequence[str]
+    """Clients of which a side could not be read; nothing of them is changed or deleted."""
+    clients: int
+    """How many manifests the plan looked at."""
+    unmanaged: int = 0
+    """Live objects that are not ours and were left alone."""
+    unrecorded: Sequence[Binding] = ()
+    """Put on record by the next apply; no provider is called for them."""
+
+    @property
+    def errors(self) -> Sequence[Finding]:
+        """Findings that make the exit code an error's."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+    def count(self, *actions: Action) -> int:
+        """How many changes take one of these actions."""
+        return sum(change.action in actions for change in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change."""
+
+    change: Change
+    status: Literal["applied", "failed", "skipped"]
+    error: str | None = None
+    live_id: str | None = None

@@ -1,0 +1,203 @@
+"""Reads every side at once: the bot store, OpenAI and each Twilio account.
+
+A side that cannot be read is not empty, it is unresolved: it stands in the world as a `Failed` with the reason, and
+every client that depends on it is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from reconciler.manifest import Fleet, Manifest
+from reconciler.readers.http import NotFound, ReadError, Unauthorized
+from reconciler.readers.openai import LiveAssistant, Model, OpenAIReader
+from reconciler.readers.twilio import LiveSender, TwilioReader
+from reconciler.settings import Settings
+from runtime.store.errors import StoreError
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Snapshot
+from runtime.store.snapshot import read_snapshot
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A side that could not be read, in a sentence with the next step."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The bot store's snapshot, indexed."""
+
+    bots: Mapping[str, BotRecord]
+    bots_by_number: Mapping[str, BotRecord]
+    assistants: Mapping[str, AssistantRecord]
+    applied: Mapping[tuple[str, str], AppliedRecord]
+    exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """One Twilio account's senders, indexed."""
+
+    account_sid: str
+    by_number: Mapping[str, LiveSender | Failed]
+    """A `Failed` where the list left something out and the sender itself could not be read."""
+    by_sid: Mapping[str, LiveSender]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that was read, at one moment."""
+
+    store: Store | Failed
+    models: Mapping[str, Model] | Failed
+    assistants: Sequence[LiveAssistant] | Failed
+    """Objects of the Assistants API; empty and not asked for when nobody uses that engine."""
+    senders: Mapping[str, Senders | Failed] = field(default_factory=dict)
+    """By account SID."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKey:
+    """A Twilio account and where its token is found."""
+
+    sid: str | None
+    token_env: str
+
+    def describe(self) -> str:
+        """As it is called in sentences."""
+        return f"Twilio account {self.sid}" if self.sid else "the Twilio account"
+
+
+MANAGED_URLS = ("callback_url", "fallback_url", "status_callback_url")
+"""Of a sender's webhook; its methods are POST where Twilio names none."""
+
+SHARED_TOKEN_ENV = "TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of the variable, not its value
+
+
+def account_of(manifest: Manifest, settings: Settings) -> AccountKey:
+    """The Twilio account that a client's number lives in: its own, else the shared one."""
+    own = manifest.client.sender.account
+    if own is not None:
+        return AccountKey(own.sid, own.auth_token.env)
+    return AccountKey(settings.twilio_account_sid, SHARED_TOKEN_ENV)
+
+
+def observe(fleet: Fleet, settings: Settings, *, assistants_api: bool | None = None) -> World:
+    """Read all sides concurrently.
+
+    `assistants_api` says whether the Assistants API is asked for its objects; by default only when the store or a
+    manifest says that somebody uses it.
+    """
+    accounts = {account_of(manifest, settings) for manifest in fleet.clients}
+    manifests = {manifest.client.number: manifest for manifest in fleet.clients}
+    with ThreadPoolExecutor(max_workers=4 + len(accounts), thread_name_prefix="observe") as pool:
+        store = pool.submit(_attempt, lambda: _store(settings))
+        models = pool.submit(_attempt, lambda: _openai(settings).models(), _openai_advice)
+        senders = {
+            account: pool.submit(_attempt, partial(_senders, settings, account, manifests), _twilio_advice)
+            for account in accounts
+        }
+        assistants: Future[Sequence[LiveAssistant] | Failed] | None = None
+        if assistants_api or (assistants_api is None and _uses_assistants_api(fleet, store.result())):
+            assistants = pool.submit(_attempt, lambda: _openai(settings).assistants(), _openai_advice)
+        return World(
+            store=store.result(),
+            models=models.result(),
+            assistants=assistants.result() if assistants else (),
+            senders={account.sid or "": reading.result() for account, reading in senders.items()},
+        )
+
+
+def _attempt(read: Callable[[], T], advice: Callable[[ReadError], str] = lambda error: "") -> T | Failed:
+    try:
+        return read()
+    except ReadError as error:
+        return Failed(f"{error}. {advice(error)}".rstrip())
+    except StoreError as error:
+        return Failed(str(error))
+
+
+def _store(settings: Settings) -> Store:
+    return index_store(read_snapshot(settings.bot_store_url, settings.api_token, settings.timeout))
+
+
+def index_store(snapshot: Snapshot) -> Store:
+    """The snapshot with the look-ups that planning needs."""
+    return Store(
+        bots={bot.id: bot for bot in snapshot.bots},
+        bots_by_number={bot.twilio_phone_number: bot for bot in snapshot.bots},
+        assistants={assistant.id: assistant for assistant in snapshot.assistants},
+        applied={(record.client, record.kind): record for record in snapshot.applied},
+        exists=snapshot.exists,
+    )
+
+
+def _openai(settings: Settings) -> OpenAIReader:
+    if not settings.openai_api_key:
+        raise Unauthorized("OPENAI_API_KEY is not set")
+    return OpenAIReader(settings)
+
+
+def _twilio(settings: Settings, account: AccountKey) -> TwilioReader:
+    token = settings.twilio_auth_token if account.token_env == SHARED_TOKEN_ENV else settings.secret(account.token_env)
+    if not account.sid:
+        raise Unauthorized("TWILIO_ACCOUNT_SID is not set")
+    if not token:
+        raise Unauthorized(f"{account.token_env}, the auth token of {account.sid}, is not set")
+    return TwilioReader(settings, account.sid, token)
+
+
+def _senders(settings: Settings, account: AccountKey, manifests: Mapping[str, Manifest]) -> Senders:
+    reader = _twilio(settings, account)
+    found = reader.senders()
+    by_number: dict[str, LiveSender | Failed] = {live.number: live for live in found}
+    sparse = [live for live in found if live.number in manifests and is_sparse(live, manifests[live.number])]
+    if sparse:
+        with ThreadPoolExecutor(settings.twilio_concurrency, thread_name_prefix="senders") as pool:
+            whole = pool.map(lambda live: _attempt(lambda: reader.sender(live.sid), _twilio_advice), sparse)
+            by_number.update(zip((live.number for live in sparse), whole, strict=True))
+    by_sid = {live.sid: live for live in (*found, *by_number.values()) if isinstance(live, LiveSender)}
+    return Senders(reader.account_sid, by_number, by_sid)
+
+
+def is_sparse(live: LiveSender, manifest: Manifest) -> bool:
+    """Whether the list left a field empty that we manage, so that the sender must be fetched by itself."""
+    webhook = live.webhook or {}
+    if any(webhook.get(key) is None for key in MANAGED_URLS):
+        return True
+    return live.profile is None and manifest.client.sender.profile.model_fields_set != set()
+
+
+def _uses_assistants_api(fleet: Fleet, store: Store | Failed) -> bool:
+    if any(manifest.client.assistant.engine == "assistants" for manifest in fleet.clients):
+        return True
+    return isinstance(store, Store) and any(
+        record.kind == "assistant" and record.values.get("engine") == "assistants" for record in store.applied.values()
+    )
+
+
+def _openai_advice(error: ReadError) -> str:
+    if isinstance(error, Unauthorized):
+        return "Set OPENAI_API_KEY to a key that is valid for this project."
+    if isinstance(error, NotFound):
+        return (
+            "OpenAI switched the Assistants API off on 2026-08-26: set `engine: responses` in the manifest, or "
+            "OPENAI_BASE_URL to a server that still speaks it."
+        )
+    return "Check OPENAI_BASE_URL and the provider's status, then run again."
+
+
+def _twilio_advice(error: ReadError) -> str:
+    if isinstance(error, Unauthorized):
+        return "Set TWILIO_ACCOUNT_SID and the auth token to a pair that belongs together."
+    if isinstance(error, NotFound):
+        return "The account has no WhatsApp Senders API, or the sender is gone."
+    return "Check Twilio's status, then run again."

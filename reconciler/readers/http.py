@@ -1,0 +1,120 @@
+"""GET and JSON over HTTP, with retries: the only way in which planning talks to a provider.
+
+ReadError              a sentence a person can act on
+├── Unauthorized       401, 403: the key or token is wrong
+├── NotFound           404
+└── Unavailable        no connection, a time-out, or 429 and 5xx to the last retry
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.util import Retry, Timeout
+
+MAX_BODY = 64 * 1024 * 1024
+"""A page larger than this many bytes is not believed."""
+
+
+class ReadError(Exception):
+    """A read failed; the text says what was asked and what came back."""
+
+
+class Unauthorized(ReadError):
+    """The provider does not accept the credentials."""
+
+
+class NotFound(ReadError):
+    """The provider knows no such thing."""
+
+
+class Unavailable(ReadError):
+    """The provider could not be reached or would not answer."""
+
+
+class Reader:
+    """A JSON API that can only be read. Thread-safe; keeps its connections."""
+
+    def __init__(
+        self, base_url: str, *, headers: Mapping[str, str], timeout: float, connections: int, retries: int = 4
+    ) -> None:
+        self.base_url = base_url
+        self._pool = urllib3.PoolManager(
+            maxsize=connections,
+            block=True,
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
+            timeout=Timeout(connect=min(10.0, timeout), read=timeout),
+            retries=Retry(
+                total=retries,
+                connect=min(2, retries),
+                redirect=0,
+                status_forcelist=(429, 500, 502, 503, 504),
+                allowed_methods=("GET",),
+                backoff_factor=0.25,
+                backoff_jitter=0.25,
+                backoff_max=8,
+                raise_on_status=False,
+            ),
+        )
+
+    def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
+        """GET `path` below the base URL, or the absolute URL that an earlier page named. Returns parsed JSON.
+
+        Raises a `ReadError`.
+        """
+        url = path if path.startswith("http") else self.base_url + path
+        if query:
+            url += "?" + urlencode(query)
+        where = f"{urlsplit(url).hostname}{urlsplit(url).path}"
+        try:
+            response = self._pool.request("GET", url)
+        except MaxRetryError as error:
+            raise Unavailable(f"{where} cannot be reached: {_cause(error)}") from error
+        except HTTPError as error:
+            raise Unavailable(f"{where} broke off: {_cause(error)}") from error
+        if response.status >= 400:
+            raise _refusal(where, response.status, response.data)
+        try:
+            if len(response.data) > MAX_BODY:
+                raise ReadError(f"{where} answered with more than {MAX_BODY} bytes")
+            return json.loads(response.data)
+        except ValueError as error:
+            raise ReadError(f"{where} did not answer with JSON") from error
+
+
+def _refusal(where: str, status: int, body: bytes) -> ReadError:
+    said = provider_message(body)
+    text = f"{where} answered {status}" + (f": {said}" if said else "")
+    if status in (401, 403):
+        return Unauthorized(text)
+    if status == 404:
+        return NotFound(text)
+    if status == 429 or status >= 500:
+        return Unavailable(text)
+    return ReadError(text)
+
+
+def provider_message(body: bytes) -> str:
+    """The human part of a provider's error body, at most 200 characters; "" when it has none that is known.
+
+    OpenAI: `{"error": {"message"}}`; Twilio: `{"message"}`; ours: as OpenAI. Nothing else of a body is shown, since
+    it may hold what must not be printed.
+    """
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return ""
+    error = parsed.get("error", parsed) if isinstance(parsed, dict) else None
+    message = error.get("message") if isinstance(error, dict) else None
+    return " ".join(message.split())[:200] if isinstance(message, str) else ""
+
+
+def _cause(error: HTTPError) -> str:
+    reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+    text = str(reason)
+    return text.rsplit(": ", 1)[-1] if ": " in text else text or type(reason).__name__

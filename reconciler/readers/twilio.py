@@ -1,0 +1,88 @@
+"""What is live at Twilio: the WhatsApp senders of one account.
+
+Twilio: Senders API v2 (public beta). The list is sparse, so what it leaves out is fetched one by one, and only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from urllib3.util import make_headers
+
+from reconciler.readers.http import Reader, ReadError
+from reconciler.settings import Settings
+
+HOST = "https://messaging.twilio.com"
+PATH = "/v2/Channels/Senders"
+PAGE = 1000
+"""The largest page; Twilio's own default of 20 would cost fifty calls for a thousand senders."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSender:
+    """A WhatsApp sender as Twilio tells it."""
+
+    sid: str
+    number: str
+    """E.164, without the `whatsapp:` in front."""
+    status: str
+    """CREATING, PENDING_VERIFICATION, VERIFYING, ONLINE, ONLINE:UPDATING, OFFLINE, …; an open list."""
+    webhook: Mapping[str, Any] | None
+    """None when Twilio's answer left it out."""
+    profile: Mapping[str, Any] | None
+    offline_reasons: Sequence[str] = ()
+
+
+class TwilioReader:
+    """Reads one account's senders to the end."""
+
+    def __init__(self, settings: Settings, account_sid: str, auth_token: str) -> None:
+        self.account_sid = account_sid
+        self._http = Reader(
+            settings.twilio_base_url or HOST,
+            headers=make_headers(basic_auth=f"{account_sid}:{auth_token}"),
+            timeout=settings.timeout,
+            connections=settings.twilio_concurrency,
+        )
+
+    def senders(self) -> Sequence[LiveSender]:
+        """Every WhatsApp sender, in pages of a thousand."""
+        found: list[LiveSender] = []
+        seen: set[str] = set()
+        page = self._http.get(PATH, {"Channel": "whatsapp", "PageSize": PAGE})
+        while True:
+            if not isinstance(page, dict) or not isinstance(page.get("senders"), list):
+                raise ReadError("Twilio's list has no `senders`")
+            found += [_sender(item) for item in page["senders"]]
+            following = (page.get("meta") or {}).get("next_page_url")
+            if not following:
+                return found
+            if following in seen:
+                raise ReadError("Twilio's list of senders names the same next page twice")
+            seen.add(following)
+            page = self._http.get(_path_and_query(following))
+
+    def sender(self, sid: str) -> LiveSender:
+        """One sender, whole."""
+        return _sender(self._http.get(f"{PATH}/{sid}"))
+
+
+def _path_and_query(url: str) -> str:
+    """Twilio names the next page with its own host; when another base is configured it is reached there."""
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
+
+
+def _sender(item: Mapping[str, Any]) -> LiveSender:
+    reasons = [reason.get("message") or str(reason.get("code")) for reason in item.get("offline_reasons") or ()]
+    return LiveSender(
+        sid=item["sid"],
+        number=item["sender_id"].removeprefix("whatsapp:"),
+        status=item.get("status") or "UNKNOWN",
+        webhook=item.get("webhook"),
+        profile=item.get("profile"),
+        offline_reasons=reasons,
+    )

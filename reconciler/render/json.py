@@ -1,0 +1,55 @@
+"""A plan, and what became of it, as one JSON document. Its shape is a contract: `format_version` changes with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from reconciler.model import Change, Outcome, Plan
+from reconciler.plan import digest
+
+FORMAT_VERSION = 1
+
+
+def plan_json(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
+    """The document, indented, keys in a fixed order; `outcomes` is there after an apply only."""
+    document: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "digest": digest(plan),
+        "summary": {
+            "clients": plan.clients,
+            "create": plan.count("create"),
+            "update": plan.count("update"),
+            "delete": plan.count("delete", "detach"),
+            "errors": len(plan.errors),
+            "unresolved": len(plan.unresolved),
+            "orphans": len(plan.orphans),
+            "unmanaged": plan.unmanaged,
+        },
+        "changes": [_change(change) for change in plan.changes],
+        "findings": [
+            {"severity": f.severity, "client": f.client, "kind": f.kind, "message": f.message} for f in plan.findings
+        ],
+        "unresolved": list(plan.unresolved),
+        "orphans": [{"client": o.client, "kind": o.kind, "key": o.key, "live_id": o.live_id} for o in plan.orphans],
+    }
+    if outcomes is not None:
+        document["outcomes"] = [
+            {"id": o.change.id, "status": o.status, "live_id": o.live_id, "error": o.error} for o in outcomes
+        ]
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "id": change.id,
+        "client": change.client,
+        "kind": change.kind,
+        "action": change.action,
+        "key": change.key,
+        "live_id": change.live_id,
+        "reason": change.reason,
+        "fields": {field.path: {"old": field.old, "new": field.new} for field in change.fields},
+        "depends_on": list(change.depends_on),
+    }

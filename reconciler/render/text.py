@@ -1,0 +1,81 @@
+"""A plan for the terminal: grouped by client, prompts as unified diffs, one summary line last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+import click
+
+from reconciler.model import Action, Change, FieldChange, Finding, Outcome, Plan
+from reconciler.plan import digest
+from reconciler.render.wording import SIGNS, finding_text, outcome_summary, summary, text_diff, value_text
+
+_COLOURS: dict[Action, str] = {"create": "green", "update": "yellow", "delete": "red", "detach": "red"}
+_SEVERITIES = {"error": "red", "warning": "yellow", "notice": "cyan"}
+
+Paint = Callable[..., str]
+
+
+def plan_text(plan: Plan, *, colour: bool = False, verbose: bool = False) -> str:
+    """The whole plan. `verbose` adds what was left alone."""
+    paint = click.style if colour else _plain
+    lines: list[str] = []
+    for client, changes in groupby(plan.changes, key=lambda change: change.client):
+        lines += [paint(client, bold=True), *(line for change in changes for line in _change(change, paint)), ""]
+    lines += [_finding(finding, paint) for finding in plan.findings]
+    for client in plan.unresolved:
+        lines.append(paint(f"unresolved: {client}: left alone, since a side of it could not be read.", fg="red"))
+    for orphan in plan.orphans:
+        what = f"{orphan.client}: {orphan.kind} {orphan.key} ({orphan.live_id})"
+        lines.append(paint(f"orphan: {what} is ours and no manifest declares it.", fg="yellow"))
+    if verbose:
+        lines.append(f"{plan.unmanaged} live objects are not ours and were left alone.")
+    if plan.changes:
+        lines.append(f"Digest: {digest(plan)}")
+    lines.append(paint(summary(plan), bold=True))
+    return "\n".join(lines) + "\n"
+
+
+def outcome_text(outcome: Outcome, *, colour: bool = False) -> str:
+    """One line as each change is done."""
+    paint = click.style if colour else _plain
+    change = outcome.change
+    what = f"{change.client}: {change.kind} {change.key}: {change.action}"
+    if outcome.status == "applied":
+        return f"{paint('applied', fg='green')}  {what} ({outcome.live_id})"
+    return f"{paint(outcome.status, fg='red' if outcome.status == 'failed' else 'yellow')}  {what}: {outcome.error}."
+
+
+def outcomes_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
+    """What did not work, once more and together, and the summary."""
+    bad = [outcome_text(outcome, colour=colour) for outcome in outcomes if outcome.status != "applied"]
+    return "\n".join([*bad, (click.style if colour else _plain)(outcome_summary(outcomes), bold=True)]) + "\n"
+
+
+def _change(change: Change, paint: Paint) -> Iterator[str]:
+    head = f"{SIGNS[change.action]} {change.kind} {change.key}"
+    yield f"  {paint(head, fg=_COLOURS[change.action])}  {change.action}, {change.reason}"
+    for field in change.fields:
+        yield from _field(change, field, paint)
+
+
+def _field(change: Change, field: FieldChange, paint: Paint) -> Iterator[str]:
+    diff = text_diff(field)
+    if diff is not None:
+        yield f"      {field.path}:"
+        for line in diff:
+            colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+            yield f"        {paint(line, fg=colour) if colour else line}".rstrip()
+    elif change.action == "create":
+        yield f"      {field.path}: {value_text(field.new)}"
+    else:
+        yield f"      {field.path}: {value_text(field.old)} → {value_text(field.new)}"
+
+
+def _finding(finding: Finding, paint: Paint) -> str:
+    return f"{paint(finding.severity, fg=_SEVERITIES[finding.severity])}: {finding_text(finding)}"
+
+
+def _plain(text: str, **_: object) -> str:
+    return text

@@ -1,0 +1,63 @@
+"""What every format says in the same words: summaries, signs, values."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from reconciler.model import Action, FieldChange, Finding, Outcome, Plan
+
+SIGNS: Final[dict[Action, str]] = {"create": "+", "update": "~", "delete": "-", "detach": "-"}
+
+
+def summary(plan: Plan) -> str:
+    """One line: what the plan would do."""
+    looked = _count(plan.clients, "client")
+    left = f" {_count(len(plan.unresolved), 'client')} unresolved." if plan.unresolved else ""
+    if not plan.changes:
+        return f"No changes: {looked} looked at.{left}"
+    parts = [
+        f"{plan.count('create')} to create",
+        f"{plan.count('update')} to update",
+        f"{plan.count('delete', 'detach')} to delete",
+    ]
+    touched = len({change.client for change in plan.changes})
+    return f"Plan: {', '.join(parts)}, in {touched} of {looked}.{left}"
+
+
+def outcome_summary(outcomes: Sequence[Outcome]) -> str:
+    """One line: what became of the plan."""
+    counts = {status: sum(o.status == status for o in outcomes) for status in ("applied", "failed", "skipped")}
+    return "Applied: " + ", ".join(f"{count} {status}" for status, count in counts.items()) + "."
+
+
+def finding_text(finding: Finding) -> str:
+    """`la-cocina: sender: what is wrong`."""
+    where = [part for part in (finding.client, finding.kind) if part]
+    return ": ".join([*where, finding.message]) + "."
+
+
+def value_text(value: Any, limit: int = 120) -> str:
+    """A value in one line, as YAML or JSON would have it, cut to `limit` characters."""
+    if value is None:
+        return "(none)"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split()) or '""'
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def text_diff(change: FieldChange) -> list[str] | None:
+    """A unified diff, without its header, where one of the sides is text of several lines or a long one; else None."""
+    old, new = change.old or "", change.new or ""
+    if not (isinstance(old, str) and isinstance(new, str)):
+        return None
+    if "\n" not in old + new and len(old) <= 100 and len(new) <= 100:
+        return None
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=2)
+    return [line for line in lines if not line.startswith(("---", "+++"))]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,96 @@
+"""The reconciler's settings: environment first, then `.env` beside `clients.d`.
+
+Read once at the start of a command. Values stay text (a number is never turned into an integer), and no secret is part
+of a `repr`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from reconciler.errors import SettingsError
+
+DEFAULT_STORE = "sqlite:///data/horizonai.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the providers and the store are, and how hard they may be called."""
+
+    clients_dir: Path
+    openai_api_key: str | None = field(repr=False)
+    openai_base_url: str
+    twilio_account_sid: str | None
+    twilio_auth_token: str | None = field(repr=False)
+    twilio_base_url: str | None
+    """When set, every Twilio host is reached there, path unchanged."""
+    public_url: str | None
+    """What Twilio calls, without a trailing slash."""
+    fallback_url: str | None
+    """A second public address of the runtime, for Twilio's fallback; `public_url` without it."""
+    bot_store_url: str = field(repr=False)
+    api_token: str | None = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False)
+    """Everything that was set, for secrets by reference."""
+    openai_concurrency: int = 4
+    """Calls in flight; more only collects 429s."""
+    twilio_concurrency: int = 8
+    timeout: float = 30.0
+    """Seconds that one call may take."""
+
+    def secret(self, name: str) -> str | None:
+        """The secret in the environment variable `name`, None when it is not set or empty."""
+        return self.environment.get(name) or None
+
+
+def load_settings(root: Path = Path()) -> Settings:
+    """Read the settings. Raises `SettingsError` for a malformed one; a missing one is missed where it is needed."""
+    environment = {**_dotenv(root / ".env"), **os.environ}
+
+    def text(name: str) -> str | None:
+        return environment.get(name, "").strip() or None
+
+    return Settings(
+        clients_dir=Path(text("CLIENTS_DIR") or root / "clients.d"),
+        openai_api_key=text("OPENAI_API_KEY"),
+        openai_base_url=_url("OPENAI_BASE_URL", text("OPENAI_BASE_URL")) or "https://api.openai.com/v1",
+        twilio_account_sid=text("TWILIO_ACCOUNT_SID"),
+        twilio_auth_token=text("TWILIO_AUTH_TOKEN"),
+        twilio_base_url=_url("TWILIO_BASE_URL", text("TWILIO_BASE_URL")),
+        public_url=_url("PUBLIC_URL", text("PUBLIC_URL")),
+        fallback_url=_url("FALLBACK_URL", text("FALLBACK_URL")),
+        bot_store_url=text("BOT_STORE_URL") or text("DATABASE_URL") or DEFAULT_STORE,
+        api_token=text("API_TOKEN"),
+        environment=environment,
+        openai_concurrency=_count("OPENAI_CONCURRENCY", text("OPENAI_CONCURRENCY"), 4),
+        twilio_concurrency=_count("TWILIO_CONCURRENCY", text("TWILIO_CONCURRENCY"), 8),
+    )
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def _url(name: str, value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise SettingsError(f"{name} must be a URL like https://whatsapp.example.cl, without query or fragment.")
+    return value.rstrip("/")
+
+
+def _count(name: str, value: str | None, default: int) -> int:
+    if value is None:
+        return default
+    if not value.isdecimal() or int(value) < 1:
+        raise SettingsError(f"{name} must be a whole number from 1 on, not {value!r}.")
+    return int(value)

@@ -1,0 +1,86 @@
+"""Repeating a call to a provider: only where that is safe, and never faster than the provider asks.
+
+WriteFailed            the call had no effect that is left unexplained; the text is a sentence
+└── OutcomeUnknown     the call may have taken effect: time-out, connection lost, 5xx
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class WriteFailed(Exception):
+    """A write did not happen; the text says why and what to do."""
+
+
+class OutcomeUnknown(WriteFailed):
+    """Nobody can say whether the write happened; it must be looked up before it is repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often and how long a call is repeated."""
+
+    attempts: int = 6
+    first_wait: float = 0.5
+    longest_wait: float = 30.0
+    stop: threading.Event = field(default_factory=threading.Event)
+    """When set, nothing is waited for any longer."""
+
+    def wait(self, attempt: int, retry_after: float | None) -> bool:
+        """Wait before the next attempt, as long as the provider asks or with doubling, jittered back-off.
+
+        Returns False when there shall be no next attempt.
+        """
+        if attempt + 1 >= self.attempts or (retry_after or 0) > self.longest_wait:
+            return False
+        backoff = min(self.first_wait * 2**attempt, self.longest_wait)
+        seconds = retry_after if retry_after is not None else backoff * random.uniform(0.75, 1.25)  # noqa: S311
+        return not self.stop.wait(seconds)
+
+
+class Throttled(WriteFailed):
+    """429: the call was not processed, so repeating it is always safe."""
+
+    def __init__(self, text: str, retry_after: float | None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+def repeat_safe(call: Callable[[], T], patience: Patience) -> T:
+    """Call something that may be repeated whatever became of it (an update, a delete)."""
+    attempt = 0
+    while True:
+        try:
+            return call()
+        except Throttled as error:
+            if not patience.wait(attempt, error.retry_after):
+                raise
+        except OutcomeUnknown:
+            if not patience.wait(attempt, None):
+                raise
+        attempt += 1
+
+
+def create_once(create: Callable[[], T], find: Callable[[], T | None], patience: Patience) -> T:
+    """Create something that the provider would gladly create twice: after an unknown outcome it is looked for first."""
+    attempt = 0
+    while True:
+        try:
+            return create()
+        except Throttled as error:
+            if not patience.wait(attempt, error.retry_after):
+                raise
+        except OutcomeUnknown:
+            if not patience.wait(attempt, None):
+                raise
+            found = find()
+            if found is not None:
+                return found
+        attempt += 1

@@ -1,0 +1,131 @@
+"""Writes to Twilio's WhatsApp senders, through the twilio SDK.
+
+Twilio: Senders API v2. An update answers 202 and echoes only what was sent, so it counts as done when the sender,
+fetched again, shows it. The SDK's request models drop keys they do not know without a word; the body goes out as we
+wrote it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from requests.exceptions import RequestException
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+from twilio.rest.messaging.v2.channels_sender import ChannelsSenderList
+
+from reconciler.diff import field_changes
+from reconciler.kinds.sender import DETACHED, normalised
+from reconciler.model import Values
+from reconciler.readers.twilio import LiveSender
+from reconciler.settings import Settings
+from reconciler.writers.attempts import OutcomeUnknown, Patience, Throttled, WriteFailed, repeat_safe
+
+T = TypeVar("T")
+
+SETTLE_SECONDS = 30.0
+"""How long a sender may stay ONLINE:UPDATING before the run leaves it to the next one."""
+
+
+class TwilioWriter:
+    """Updates the senders of one account. Thread-safe."""
+
+    def __init__(self, settings: Settings, account_sid: str, auth_token: str, patience: Patience) -> None:
+        self._patience = patience
+        http = _HttpClient(settings.twilio_base_url, settings.timeout)
+        self._senders = Client(account_sid, auth_token, http_client=http).messaging.v2.channels_senders
+
+    def update_sender(self, sid: str, live: Values, declared: Values) -> None:
+        """Set what is declared and keep the rest: the whole webhook and the whole profile go back, merged."""
+        body: dict[str, Any] = {"webhook": _merged(live.get("webhook", {}), declared["webhook"])}
+        if "profile" in declared:
+            body["profile"] = _merged(live.get("profile", {}), _labelled(live.get("profile", {}), declared["profile"]))
+        self._update(sid, body, declared)
+
+    def detach_sender(self, sid: str, live: Values) -> None:
+        """Clear the webhook, so that nothing comes in any longer; the sender stays registered."""
+        self._update(sid, {"webhook": _merged(live.get("webhook", {}), DETACHED)}, {"webhook": DETACHED})
+
+    def _update(self, sid: str, body: Mapping[str, Any], declared: Values) -> None:
+        request = cast("ChannelsSenderList.MessagingV2ChannelsSenderRequestsUpdate", _Body(body))
+        repeat_safe(lambda: _call(lambda: self._senders(sid).update(request)), self._patience)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        wait = 0.1
+        while True:
+            shown = repeat_safe(lambda: _call(lambda: self._senders(sid).fetch()), self._patience)
+            live = LiveSender(sid, "", shown.status or "", shown.webhook, shown.profile)
+            logo = declared.get("profile", {}).get("logo_url")
+            differing = field_changes(normalised(live, declared, logo), declared)
+            if live.status != "ONLINE:UPDATING" and not differing:
+                return
+            if time.monotonic() + wait > deadline or self._patience.stop.wait(wait):
+                paths = ", ".join(change.path for change in differing) or "the status ONLINE:UPDATING"
+                raise WriteFailed(f"Twilio accepted the update and still shows another {paths}; run again in a minute")
+            wait = min(wait * 2, 3.0)
+
+
+class _Body:
+    """A request body that the SDK serialises as it is."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self._body = body
+
+    def to_dict(self) -> Mapping[str, Any]:
+        return self._body
+
+
+class _HttpClient(TwilioHttpClient):
+    """Reaches every Twilio host at `base_url` when one is set, path unchanged, and gives up after `timeout` seconds."""
+
+    def __init__(self, base_url: str | None, timeout: float) -> None:
+        super().__init__(timeout=timeout)
+        self._base_url = base_url
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
+        if self._base_url:
+            parts = urlsplit(url)
+            url = f"{self._base_url}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+        response = super().request(method, url, *args, **kwargs)
+        if response.status_code == 429:
+            wait = (response.headers or {}).get("Retry-After", "")
+            raise Throttled("Twilio answered 429: too many requests", float(wait) if wait.isdecimal() else None)
+        return response
+
+
+def _call(call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except RequestException as error:
+        raise OutcomeUnknown(f"Twilio did not answer ({type(error).__name__}); run again") from error
+    except TwilioRestException as error:
+        raise _failure(error.status, error.code, error.msg) from error
+    except TwilioException as error:
+        raise WriteFailed(f"Twilio's answer could not be used: {str(error.args[0])[:200]}") from error
+
+
+def _failure(status: int, code: int | None, message: str) -> WriteFailed:
+    text = f"Twilio answered {status}" + (f", error {code}" if code else "") + f": {message[:200]}"
+    if status >= 500:
+        return OutcomeUnknown(f"{text}; run again when Twilio is well")
+    if status in (401, 403):
+        return WriteFailed(f"{text}; set TWILIO_ACCOUNT_SID and the auth token to a pair that belongs together")
+    return WriteFailed(text)
+
+
+def _merged(live: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in live.items() if value is not None} | dict(declared)
+
+
+def _labelled(live: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared profile in Twilio's shape: addresses get a label, the one they have where they have one."""
+    shaped = dict(declared)
+    for several, one, label in (("emails", "email", "Email"), ("websites", "website", "Website")):
+        if several in declared:
+            labels = {item[one]: item.get("label") for item in live.get(several) or ()}
+            shaped[several] = [{one: value, "label": labels.get(value) or label} for value in declared[several]]
+    return shaped
