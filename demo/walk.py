@@ -28,12 +28,14 @@ class Step:
     why: str
     command: str
     exit_code: int = 0
+    lines: int | None = None
+    """How many lines at the end are shown, where the rest was just seen; all without it."""
 
 
 BEFORE_DRIFT = (
     Step("Check every manifest: no network, no credentials.", "reconcile validate"),
     Step("What would change? Planning only reads.", "reconcile --dry-run"),
-    Step("Make it so.", "reconcile --yes"),
+    Step("Make it so.", "reconcile --yes", lines=3),
     Step("A customer writes to each number.", 'python -m sandbox phone cliente-a "Hola, ¿cuándo llega mi pedido?"'),
     Step("", 'python -m sandbox phone cliente-b "Hola, ¿tienen hora para el martes?"'),
     Step("", 'python -m sandbox phone la-cocina "Hola, quiero reservar una mesa para cuatro"'),
@@ -71,18 +73,34 @@ def _run(step: Step, running: Installation) -> None:
     if executable is None:
         raise Failed(f"`{program}` is not installed; run `make setup`.")
     try:
-        code = subprocess.run(
-            [executable, *arguments], env=running.environment, timeout=STEP_SECONDS, check=False
-        ).returncode
+        done = subprocess.run(
+            [executable, *arguments],
+            env=running.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=STEP_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         raise Failed(f"`{step.command}` did not end within {STEP_SECONDS} s.") from None
-    if code != step.exit_code:
+    with (running.folder / "commands.log").open("a") as log:
+        log.write(f"$ {step.command}\n{done.stderr}")
+    _show(done.stdout.splitlines(), step.lines)
+    if done.returncode != step.exit_code:
         raise Failed(
-            f"`{step.command}` ended with exit code {code}, expected {step.exit_code}. "
+            f"{done.stderr}`{step.command}` ended with exit code {done.returncode}, expected {step.exit_code}. "
             f"The logs of sandbox and runtime are in {running.folder}/."
         )
-    if code:
-        print(f"(exit code {code}, as expected)", flush=True)
+    if step.exit_code:
+        print(f"(exit code {step.exit_code}, as expected)", flush=True)
+
+
+def _show(output: list[str], lines: int | None) -> None:
+    left_out = max(0, len(output) - lines) if lines is not None else 0
+    if left_out:
+        print(f"(the plan again, {left_out} lines)")
+    print("\n".join(output[left_out:]), flush=True)
 
 
 def _change_behind_the_back(running: Installation) -> None:
