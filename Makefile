@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo play test check fix schema bench lock clean
+.PHONY: help setup demo play test check fix schema picture bench lock clean
 
 help: ## list the tasks
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,7 +44,11 @@ fix: $(STAMP) ## format, and repair what the linter can
 	$(BIN)/ruff format .
 
 schema: $(STAMP) ## write schemas/*.json again from the models
-	$(BIN)/reconcile schema
+	$(BIN)/reconcile schema client --out schemas/client.schema.json
+	$(BIN)/reconcile schema defaults --out schemas/defaults.schema.json
+
+picture: $(STAMP) ## draw docs/plan.svg again from a real plan
+	@$(BIN)/python -m demo picture
 
 bench: $(STAMP) ## measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
@@ -61,6 +61,7 @@ class Installation:
     runtime_url: str
     folder: Path
     """Databases and logs."""
+    clients_dir: Path = Path("clients.d")
     processes: Sequence[Process] = ()
 
     @property
@@ -79,7 +80,7 @@ class Installation:
             "DATABASE_URL": f"sqlite:///{self.folder / 'horizonai.db'}",
             "BOT_STORE_URL": "",
             "API_TOKEN": "sandbox-api-token",
-            "CLIENTS_DIR": "clients.d",
+            "CLIENTS_DIR": str(self.clients_dir),
         }
 
     @property
@@ -89,19 +90,20 @@ class Installation:
 
 
 @contextmanager
-def installation(folder: Path, ports: Ports) -> Iterator[Installation]:
+def installation(
+    folder: Path, ports: Ports | None = None, clients_dir: Path = Path("clients.d")
+) -> Iterator[Installation]:
     """Start sandbox and runtime with their state in `folder`; both are stopped at the end, however it comes."""
+    ports = ports or Ports()
     folder.mkdir(parents=True, exist_ok=True)
-    with _process("sandbox", _sandbox_command(folder, ports), dict(os.environ), folder) as sandbox:
+    with _process("sandbox", _sandbox_command(folder, ports, clients_dir), dict(os.environ), folder) as sandbox:
         urls = _announced(sandbox)
         port = ports.runtime or _free_port()
-        planned = Installation(urls["openai"], urls["twilio"], f"http://127.0.0.1:{port}", folder)
+        planned = Installation(urls["openai"], urls["twilio"], f"http://127.0.0.1:{port}", folder, clients_dir)
         command = [str(BIN / "horizonai-whatsapp-bot"), "serve", "--host", "127.0.0.1", "--port", str(port)]
         with _process("runtime", command, planned.environment, folder) as runtime:
             _wait_for_listener(runtime, port)
-            yield Installation(
-                planned.openai_url, planned.twilio_url, planned.runtime_url, folder, processes=(sandbox, runtime)
-            )
+            yield replace(planned, processes=(sandbox, runtime))
 
 
 def free_or(preferred: int) -> int:
@@ -122,10 +124,10 @@ def _free_port() -> int:
         return port
 
 
-def _sandbox_command(folder: Path, ports: Ports) -> list[str]:
+def _sandbox_command(folder: Path, ports: Ports, clients_dir: Path) -> list[str]:
     listen = ["--openai", f"127.0.0.1:{ports.openai}", "--twilio", f"127.0.0.1:{ports.twilio}"]
     accept = ["--account-sid", SANDBOX_ACCOUNT, "--auth-token", SANDBOX_TOKEN, "--api-key", SANDBOX_KEY]
-    state = ["--state", str(folder / "sandbox"), "--senders-from", "clients.d"]
+    state = ["--state", str(folder / "sandbox"), "--senders-from", str(clients_dir)]
     return [sys.executable, "-m", "sandbox", "serve", *listen, *accept, *state]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from demo.processes import Failed, Installation, Ports, installation
+from demo.processes import Failed, Installation, installation
 
 FOLDER = Path("var/demo")
 STEP_SECONDS = 60
@@ -53,12 +53,12 @@ def walk() -> None:
     started = time.monotonic()
     shutil.rmtree(FOLDER, ignore_errors=True)
     _say("Starting sandbox and runtime on this machine; no account, nothing leaves it.")
-    with installation(FOLDER, Ports()) as running:
+    with installation(FOLDER) as running:
         print(f"\nOpenAI   {running.openai_url}\nTwilio   {running.twilio_url}\nRuntime  {running.runtime_url}")
         for step in BEFORE_DRIFT:
             _run(step, running)
         _say(f"Someone opens Twilio's console and points la-cocina's webhook to {OLD_WEBHOOK}.")
-        _change_behind_the_back(running)
+        change_behind_the_back(running)
         for step in AFTER_DRIFT:
             _run(step, running)
     _say(f"Done in {time.monotonic() - started:.0f} s. Logs and databases: {FOLDER}/. Now try: make play")
@@ -103,7 +103,7 @@ def _show(output: list[str], lines: int | None) -> None:
     print("\n".join(output[left_out:]), flush=True)
 
 
-def _change_behind_the_back(running: Installation) -> None:
+def change_behind_the_back(running: Installation) -> None:
     """As a person in Twilio's console would: the reconciler is not told."""
     connection = http.client.HTTPConnection(urlsplit(running.twilio_url).netloc, timeout=10)
     body = json.dumps({"webhook": {"callback_url": OLD_WEBHOOK}})
