@@ -121,7 +121,7 @@ class Faults:
         self.rules = [_rule(item, f"rules[{index}]") for index, item in enumerate(rules)]
 
     def strike(self, provider: str, method: str, path: str, kinds: Iterable[str]) -> Iterator[Rule]:
-        """The rules that spoil this call, in the order given. Read to the end, each matching rule counted the call once."""
+        """The rules that spoil this call, in the order given. Each rule that is read counts the call once."""
         for rule in self.rules:
             if rule.kind in kinds and rule.matches(provider, method, path) and rule.strikes():
                 yield rule

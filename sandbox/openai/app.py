@@ -6,10 +6,13 @@ from sandbox.control import Control
 from sandbox.gate import gate
 from sandbox.openai.assistants import Assistants
 from sandbox.openai.conversations import Conversations
+from sandbox.openai.files import Files
 from sandbox.openai.models import Models
 from sandbox.openai.responses import Responses
 from sandbox.openai.runs import Runs
+from sandbox.openai.store_files import StoreFiles
 from sandbox.openai.threads import Threads
+from sandbox.openai.vector_stores import VectorStores
 from sandbox.openai.wire import OpenAIGate
 from sandbox.world import World
 
@@ -21,8 +24,13 @@ def application(world: World) -> web.Application:
     app = web.Application(middlewares=[gate(world, OpenAIGate(world))], client_max_size=_LARGEST_UPLOAD)
     conversations = Conversations(world)
     threads = Threads(world)
-    runs = Runs(world, threads)
-    parts = (Models(), Responses(world, conversations), conversations, Assistants(world), runs, threads, Control(world))
+    files = Files(world)
+    store_files = StoreFiles(world, files)
+    stores = VectorStores(world, store_files)
+    runs = Runs(world, threads, stores)
+    responses = Responses(world, conversations, stores)
+    memory = (responses, conversations, Assistants(world), runs, threads)
+    parts = (Models(), *memory, files, store_files, stores, Control(world))
     for part in parts:
         app.router.add_routes(part.routes())
     return app

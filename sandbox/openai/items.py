@@ -5,10 +5,9 @@ its call. Nothing here does I/O.
 """
 
 import json
-from collections.abc import Sequence
 
 from sandbox.answers import Context
-from sandbox.openai.wire import invalid, missing, wrong_type
+from sandbox.openai.wire import invalid, missing, out_of_set, wrong_type
 from sandbox.state import Json, new_id
 
 _ROLES = ("user", "assistant", "system", "developer")
@@ -18,6 +17,7 @@ _PREFIXES = {
     "function_call_output": "fco_",
     "reasoning": "rs_",
     "file_search_call": "fs_",
+    "web_search_call": "ws_",
 }
 _PARTS = ("input_text", "input_image", "input_file", "output_text", "refusal", "text", "summary_text")
 
@@ -43,7 +43,7 @@ def _item(item: object, where: str) -> Json:
         if item.get(name) is None:
             raise missing(f"{where}.{name}")
     if kind not in _PREFIXES:
-        raise invalid(f"{where}.type", f"Invalid value: '{kind}'. Supported values are: {_quoted(_PREFIXES)}.")
+        raise out_of_set(f"{where}.type", kind, _PREFIXES)
     return {"status": "completed", **item, "id": item.get("id") or new_id(_PREFIXES[kind])}
 
 
@@ -52,7 +52,7 @@ def _message(item: Json, where: str) -> Json:
     if role is None:
         raise missing(f"{where}.role")
     if role not in _ROLES:
-        raise invalid(f"{where}.role", f"Invalid value: '{role}'. Supported values are: {_quoted(_ROLES)}.")
+        raise out_of_set(f"{where}.role", role, _ROLES)
     content = item.get("content")
     if content is None:
         raise missing(f"{where}.content")
@@ -66,9 +66,7 @@ def _message(item: Json, where: str) -> Json:
     for index, part in enumerate(content):
         if not isinstance(part, dict) or part.get("type") not in _PARTS:
             given = part.get("type") if isinstance(part, dict) else part
-            raise invalid(
-                f"{where}.content[{index}]", f"Invalid value: '{given}'. Supported values are: {_quoted(_PARTS)}."
-            )
+            raise out_of_set(f"{where}.content[{index}]", given, _PARTS)
     message = {
         "id": item.get("id") or new_id("msg_"),
         "type": "message",
@@ -77,10 +75,6 @@ def _message(item: Json, where: str) -> Json:
         "content": content,
     }
     return {**message, **({"phase": item["phase"]} if "phase" in item else {})}
-
-
-def _quoted(names: Sequence[str] | dict[str, str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
 
 
 def text_of(content: object) -> str:

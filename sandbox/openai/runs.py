@@ -5,18 +5,20 @@ finished. So it survives a restart, and a thread has one active run at most, as 
 """
 
 import time
+from dataclasses import replace
 
 from aiohttp import web
 
 from sandbox import answers
 from sandbox.answers import Context
 from sandbox.gate import answer
-from sandbox.openai import assistants, models, tools
+from sandbox.openai import assistants, model_turn, models, run_objects
 from sandbox.openai.assistants import require_api
 from sandbox.openai.items import text_of
 from sandbox.openai.threads import Threads
+from sandbox.openai.vector_stores import VectorStores
 from sandbox.openai.wire import body_of, checked_metadata, error, invalid, missing, not_found, page
-from sandbox.state import Json, new_id, public
+from sandbox.state import Json, public
 from sandbox.world import World
 
 _ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
@@ -43,7 +45,6 @@ _KNOWN = frozenset(
         "tool_resources",
     ]
 )
-_LIFETIME = 600
 _POLL = {"openai-poll-after-ms": "20"}
 """What the SDK's polling obeys; a real server asks for longer."""
 
@@ -51,9 +52,10 @@ _POLL = {"openai-poll-after-ms": "20"}
 class Runs:
     """Handlers of /v1/threads/{id}/runs."""
 
-    def __init__(self, world: World, threads: Threads) -> None:
+    def __init__(self, world: World, threads: Threads, stores: VectorStores) -> None:
         self._world = world
         self._threads = threads
+        self._stores = stores
         threads.busy = self.active
 
     def routes(self) -> list[web.RouteDef]:
@@ -81,68 +83,33 @@ class Runs:
     async def create_with_thread(self, request: web.Request) -> web.Response:
         require_api(self._world, request)
         body = await body_of(request, _KNOWN)
-        self._assistant(body)
-        return self._start(self._threads.open(body.get("thread") or {})["id"], body)
+        assistant = self._assistant(body)
+        return self._start(self._threads.open(body.get("thread") or {})["id"], body, assistant)
 
     async def create(self, request: web.Request) -> web.Response:
         thread = self._threads.found(request)["id"]
         body = await body_of(request, _KNOWN)
-        self._assistant(body)
+        assistant = self._assistant(body)
         if (run := self.active(thread)) is not None:
             raise error(400, f"Thread {thread} already has an active run {run}.")
         for message in body.get("additional_messages") or []:
             self._threads.add(thread, message)
-        return self._start(thread, body)
+        return self._start(thread, body, assistant)
 
     def _assistant(self, body: Json) -> Json:
         if body.get("assistant_id") is None:
             raise missing("assistant_id")
         if body.get("stream"):
-            raise invalid(
-                "stream", "This stand-in for the OpenAI API does not do 'stream'; send the request without it."
-            )
+            message = "This stand-in for the OpenAI API does not do 'stream'; send the request without it."
+            raise invalid("stream", message, "unsupported_parameter")
         assistant = self._world.state.get(assistants.TABLE, body["assistant_id"])
         if assistant is None:
             raise not_found("assistant", body["assistant_id"])
         models.require(body.get("model") or assistant["model"])
         return assistant
 
-    def _start(self, thread: str, body: Json) -> web.Response:
-        assistant = self._assistant(body)
-        now = self._world.now()
-        added = body.get("additional_instructions")
-        instructions = body.get("instructions") or assistant["instructions"] or ""
-        run: Json = {
-            "id": new_id("run_", 24),
-            "object": "thread.run",
-            "created_at": now,
-            "thread_id": thread,
-            "assistant_id": assistant["id"],
-            "status": "queued",
-            "required_action": None,
-            "last_error": None,
-            "expires_at": now + _LIFETIME,
-            "started_at": None,
-            "cancelled_at": None,
-            "failed_at": None,
-            "completed_at": None,
-            "incomplete_details": None,
-            "model": body.get("model") or assistant["model"],
-            "instructions": f"{instructions}\n\n{added}" if added else instructions,
-            "tools": tools.for_assistant(body["tools"] if body.get("tools") is not None else assistant["tools"]),
-            "metadata": checked_metadata(body.get("metadata")),
-            "usage": None,
-            "temperature": body.get("temperature") or assistant["temperature"],
-            "top_p": body.get("top_p") or assistant["top_p"],
-            "max_prompt_tokens": body.get("max_prompt_tokens"),
-            "max_completion_tokens": body.get("max_completion_tokens"),
-            "truncation_strategy": body.get("truncation_strategy") or {"type": "auto", "last_messages": None},
-            "tool_choice": body.get("tool_choice") or "auto",
-            "parallel_tool_calls": body.get("parallel_tool_calls", True),
-            "response_format": body.get("response_format") or assistant["response_format"] or "auto",
-            "reasoning_effort": body.get("reasoning_effort"),
-            "_name": assistant["name"] or assistant["model"],
-        }
+    def _start(self, thread: str, body: Json, assistant: Json) -> web.Response:
+        run = run_objects.new_run(body, assistant, thread, self._world.now())
         thinks = max(self._world.settings.values.think_seconds, answers.think_seconds(self._context(run)))
         return self._shown({**run, "_due": time.time() + thinks})
 
@@ -154,16 +121,16 @@ class Runs:
     def _put(self, run: Json) -> Json:
         return self._world.state.put(f"runs/{run['thread_id']}", run["id"], run)
 
-    def _context(self, run: Json, outputs: tuple[str, ...] = ()) -> Context:
-        said: list[str] = []
-        turn = 0
+    def _context(self, run: Json) -> Context:
+        """What the assistant knows: the whole thread, and the results of the functions it called in this run."""
+        context = Context(run["_name"], run["instructions"], (), 0, tuple(run["_outputs"]))
         for message in self._threads.messages(run["thread_id"]):
             if message["role"] == "user":
-                turn += 1
-                said.append(text_of(message["content"]))
+                said = (*context.said, text_of(message["content"]))
+                context = replace(context, said=said, turn=context.turn + 1)
             else:
-                said = []
-        return Context(run.get("_name") or run["model"], run["instructions"], tuple(said), turn, outputs)
+                context = replace(context, said=())
+        return context
 
     def _settled(self, run: Json) -> Json:
         """The run as it is by now."""
@@ -171,36 +138,27 @@ class Runs:
             return run
         if self._world.now() >= run["expires_at"]:
             return self._put({**run, "status": "expired", "required_action": None})
-        if run["status"] == "requires_action" or time.time() < run["_due"]:
-            return (
-                run if run["status"] != "queued" else {**run, "status": "in_progress", "started_at": run["created_at"]}
-            )
-        return self._finished(run)
+        if run["status"] == "requires_action":
+            return run
+        started = {**run, "status": "in_progress", "started_at": run["started_at"] or run["created_at"]}
+        return started if time.time() < run["_due"] else self._finished(started)
 
     def _finished(self, run: Json) -> Json:
-        context = self._context(run, tuple(run.get("_outputs", ())))
-        calls = (
-            [] if run["tool_choice"] == "none" else answers.function_calls(context, tools.functions_of(run["tools"]))
-        )
-        started = {**run, "started_at": run["started_at"] or run["created_at"]}
-        if calls:
-            wanted = [
-                {
-                    "id": new_id("call_", 24),
-                    "type": "function",
-                    "function": {"name": call.name, "arguments": call.arguments},
-                }
-                for call in calls
-            ]
-            action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": wanted}}
-            return self._put({**started, "status": "requires_action", "required_action": action})
-        text = answers.reply(context)
-        message = {"role": "assistant", "content": text}
+        context = self._context(run)
+        offered = [
+            {**tool, "vector_store_ids": run["_stores"]} if tool["type"] == "file_search" else tool
+            for tool in run["tools"]
+        ]
+        parallel = run["parallel_tool_calls"]
+        turn = model_turn.take(context, offered, run["tool_choice"], parallel=parallel, search=self._stores.find)
+        if turn.calls:
+            return self._put({**run, "status": "requires_action", "required_action": run_objects.wanted(turn.calls)})
+        message = {"role": "assistant", "content": turn.text}
         said = self._threads.add(run["thread_id"], message, assistant=run["assistant_id"], run=run["id"])
-        given, spent = answers.tokens(run["instructions"] + context.text), answers.tokens(text)
+        given, spent = answers.tokens(run["instructions"] + context.text), answers.tokens(turn.text)
         usage = {"prompt_tokens": given, "completion_tokens": spent, "total_tokens": given + spent}
         done = {"status": "completed", "completed_at": self._world.now(), "expires_at": None, "required_action": None}
-        return self._put({**started, **done, "usage": usage, "_message": said["id"]})
+        return self._put({**run, **done, "usage": usage, "_message": said["id"]})
 
     def _found(self, request: web.Request) -> Json:
         thread = self._threads.found(request)["id"]
@@ -222,9 +180,8 @@ class Runs:
 
     async def update(self, request: web.Request) -> web.Response:
         run = self._found(request)
-        return self._shown(
-            {**run, "metadata": checked_metadata((await body_of(request, ("metadata",))).get("metadata"))}
-        )
+        metadata = checked_metadata((await body_of(request, ("metadata",))).get("metadata"))
+        return self._shown({**run, "metadata": metadata})
 
     async def cancel(self, request: web.Request) -> web.Response:
         run = self._found(request)
@@ -238,41 +195,18 @@ class Runs:
         if run["status"] != "requires_action":
             raise error(400, f'Runs in status "{run["status"]}" do not accept tool outputs.')
         outputs = {item.get("tool_call_id"): item.get("output") or "" for item in body.get("tool_outputs") or []}
-        wanted = [call["id"] for call in run["required_action"]["submit_tool_outputs"]["tool_calls"]]
-        if set(outputs) != set(wanted):
-            raise error(400, f"Expected tool outputs for call_ids {wanted}, got {list(outputs)}")
-        texts = [outputs[key] for key in wanted]
+        asked = [call["id"] for call in run["required_action"]["submit_tool_outputs"]["tool_calls"]]
+        if set(outputs) != set(asked):
+            raise error(400, f"Expected tool outputs for call_ids {asked}, got {list(outputs)}")
+        texts = [outputs[key] for key in asked]
         return self._shown({**run, "status": "queued", "required_action": None, "_outputs": texts, "_due": time.time()})
 
-    def _steps(self, run: Json) -> dict[str, Json]:
-        if "_message" not in run:
-            return {}
-        step = {
-            "id": run["id"].replace("run_", "step_"),
-            "object": "thread.run.step",
-            "created_at": run["created_at"],
-            "assistant_id": run["assistant_id"],
-            "thread_id": run["thread_id"],
-            "run_id": run["id"],
-            "type": "message_creation",
-            "status": "completed",
-            "step_details": {"type": "message_creation", "message_creation": {"message_id": run["_message"]}},
-            "last_error": None,
-            "expired_at": None,
-            "cancelled_at": None,
-            "failed_at": None,
-            "completed_at": run["completed_at"],
-            "metadata": {},
-            "usage": run["usage"],
-        }
-        return {str(step["id"]): step}
-
     async def steps(self, request: web.Request) -> web.Response:
-        return answer(page(request, self._steps(self._found(request))))
+        return answer(page(request, run_objects.steps(self._found(request))))
 
     async def step(self, request: web.Request) -> web.Response:
         key = request.match_info["step"]
-        step = self._steps(self._found(request)).get(key)
+        step = run_objects.steps(self._found(request)).get(key)
         if step is None:
             raise not_found("run step", key)
         return answer(step)

@@ -8,11 +8,12 @@ from aiohttp import web
 
 from sandbox.gate import answer
 from sandbox.openai.assistants import require_api
-from sandbox.openai.wire import body_of, checked_metadata, error, invalid, missing, not_found, page
+from sandbox.openai.wire import body_of, checked_metadata, error, missing, not_found, out_of_set, page
 from sandbox.state import Json, new_id, public
 from sandbox.world import World
 
 TABLE = "threads"
+_PARTS = ("text", "image_url", "image_file")
 
 
 class Threads:
@@ -67,11 +68,7 @@ class Threads:
         """Makes a message from the body that POST /threads/{id}/messages takes."""
         role = body.get("role")
         if role not in ("user", "assistant"):
-            raise (
-                missing("role")
-                if role is None
-                else invalid("role", f"Invalid value: '{role}'. Supported values are: 'user' and 'assistant'.")
-            )
+            raise missing("role") if role is None else out_of_set("role", role, ("user", "assistant"))
         now = self._world.now()
         message = {
             "id": new_id("msg_", 24),
@@ -159,8 +156,8 @@ def _content(value: object) -> list[Json]:
 
 def _part(part: object, where: str) -> Json:
     kind = part.get("type") if isinstance(part, dict) else None
-    if not isinstance(part, dict) or kind not in ("text", "image_url", "image_file"):
-        raise invalid(where, f"Invalid value: '{kind}'. Supported values are: 'text', 'image_url', and 'image_file'.")
+    if not isinstance(part, dict) or kind not in _PARTS:
+        raise out_of_set(where, kind, _PARTS)
     if kind == "text" and isinstance(part.get("text"), str):
         return {"type": "text", "text": {"value": part["text"], "annotations": []}}
     return part

@@ -5,7 +5,7 @@ here.
 import re
 from typing import Any
 
-from sandbox.openai.wire import error, invalid, missing, wrong_type
+from sandbox.openai.wire import error, invalid, missing, out_of_set, wrong_type
 from sandbox.state import Json, State
 
 _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
@@ -40,10 +40,7 @@ def _listed(value: object, kinds: tuple[str, ...]) -> list[Json]:
         if "type" not in tool:
             raise missing(f"tools[{index}].type")
         if tool["type"] not in kinds:
-            supported = ", ".join(f"'{kind}'" for kind in kinds)
-            raise invalid(
-                f"tools[{index}].type", f"Invalid value: '{tool['type']}'. Supported values are: {supported}."
-            )
+            raise out_of_set(f"tools[{index}].type", tool["type"], kinds)
     return value
 
 

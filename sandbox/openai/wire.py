@@ -43,6 +43,11 @@ def wrong_type(param: str, expected: str) -> ApiError:
     return wrong_type(param, "{expected}")
 
 
+def out_of_set(param: str, value: object, supported: Iterable[str]) -> ApiError:
+    listed = ", ".join(f"'{item}'" for item in supported)
+    return invalid(param, f"Invalid value: '{value}'. Supported values are: {listed}.")
+
+
 def too_long(param: str, most: int, given: int, what: str = "string") -> ApiError:
     expected = f"Expected a maximum length of {most}, but got one of length {given}."
     return invalid(param, f"Invalid '{param}': {what} too long. {expected}", f"{what}_above_max_length")
@@ -146,7 +151,7 @@ def page(
     limit = _limit(request.query.get("limit", str(default)), most)
     direction = request.query.get("order", order)
     if direction not in ("asc", "desc"):
-        raise invalid("order", f"Invalid value: '{direction}'. Supported values are: 'asc' and 'desc'.")
+        raise out_of_set("order", direction, ("asc", "desc"))
     keys = list(rows) if direction == "asc" else list(rows)[::-1]
     after, before = request.query.get("after"), request.query.get("before")
     for name, cursor in (("after", after), ("before", before)):
