@@ -14,6 +14,9 @@ Record = TypeVar("Record", AssistantRecord, BotRecord, AppliedRecord, RunRecord,
 JSON_FIELDS = frozenset({"tools", "settings", "metadata", "functions", "values", "changes"})
 """Fields that a row holds as JSON text; the databases are never asked to look into them."""
 
+BOOL_FIELDS = frozenset({"protected"})
+"""Fields that SQLite hands back as 0 or 1."""
+
 
 def columns(kind: type[Record]) -> tuple[str, ...]:
     """The record's fields, which are its table's columns, in order."""
@@ -38,11 +41,14 @@ def from_rows(kind: type[Record], rows: Iterable[tuple[Any, ...]]) -> list[Recor
     """Records out of rows whose cells stand in the order of `columns(kind)`."""
     names = columns(kind)
     encoded = [index for index, name in enumerate(names) if name in JSON_FIELDS]
+    booleans = [index for index, name in enumerate(names) if name in BOOL_FIELDS]
     records: list[Record] = []
     for row in rows:
         cells = list(row)
         for index in encoded:
             cells[index] = json.loads(cells[index])
+        for index in booleans:
+            cells[index] = bool(cells[index])
         records.append(kind(*cells))
     return records
 

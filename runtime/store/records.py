@@ -55,6 +55,8 @@ class BotRecord:
     functions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Function tool name → {"url", "secret_env", "timeout_seconds"}."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    protected: bool = False
+    """The reconciler refuses to delete its client; held here so that it outlives the manifest."""
     client: str | None = None
     managed_by: str | None = None
     version: int = 1

@@ -6,7 +6,7 @@ see the same values. Every change here needs a migration; a test compares the tw
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
 
 metadata = MetaData()
 
@@ -45,6 +45,7 @@ bots = Table(
     Column("fallback_message", Text),
     Column("functions", Text, nullable=False),
     Column("metadata", Text, nullable=False),
+    Column("protected", Boolean, nullable=False),
     Column("client", Text),
     Column("managed_by", Text),
     Column("version", Integer, nullable=False),
@@ -174,12 +175,13 @@ turns = Table(
     Column("input_tokens", Integer),
     Column("cached_tokens", Integer),
     Column("output_tokens", Integer),
+    Column("progress", Text),
     Column("error", Text),
     Column("started_at", Text, nullable=False),
     Column("finished_at", Text),
     Index("turns_conversation", "conversation_id", "id"),
     Index("turns_dead", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
-    comment="One answer in the making. state: running | answered | unanswered | dead.",
+    comment="One answer in the making. state: running | answered | unanswered | dead. `progress`: its function calls.",
 )
 
 items = Table(

@@ -41,6 +41,8 @@ class Turn:
     messages: Sequence[WaitingMessage]
     history: Sequence[tuple[str, int]]
     """Remembered items as JSON with their size in tokens, oldest first."""
+    progress: str | None
+    """Function calls made and answered before the turn was cut short, as JSON."""
     thread_id: str | None
     catalog_version: int
 
@@ -77,7 +79,7 @@ BEGIN = Statement(
     "INSERT INTO turns (conversation_id, bot_id, state, attempts, started_at)"
     " VALUES (:conversation_id, :bot_id, 'running', 1, :now) RETURNING id"
 )
-AGAIN = Statement("UPDATE turns SET attempts = attempts + 1 WHERE id = :id RETURNING attempts, started_at")
+AGAIN = Statement("UPDATE turns SET attempts = attempts + 1 WHERE id = :id RETURNING attempts, started_at, progress")
 ATTACH = Statement(
     "UPDATE inbox SET turn_id = :turn_id WHERE conversation_id = :conversation_id AND state = 'open' AND id <= :last"
 )
@@ -98,6 +100,7 @@ REMEMBER = Statement(
     "INSERT INTO items (conversation_id, turn_id, item, tokens, created_at)"
     " VALUES (:conversation_id, :turn_id, :item, :tokens, :now)"
 )
+KEEP_PROGRESS = Statement("UPDATE turns SET progress = :progress WHERE id = :id")
 KEEP_THREAD = Statement("UPDATE conversations SET thread_id = :thread_id WHERE id = :conversation_id")
 
 
@@ -111,10 +114,10 @@ def begin_turn(connection: Connection, conversation_id: int, memory_items: int) 
     begun = next((row[6] for row in waiting if row[6] is not None), None)
     if begun is None:
         (turn_id,) = BEGIN.one(connection, conversation_id=conversation_id, bot_id=bot_id, now=now)
-        attempt, started_at = 1, now
+        attempt, started_at, progress = 1, now, None
     else:
         turn_id = begun
-        attempt, started_at = AGAIN.one(connection, id=turn_id)
+        attempt, started_at, progress = AGAIN.one(connection, id=turn_id)
     ATTACH.run(connection, turn_id=turn_id, conversation_id=conversation_id, last=waiting[-1][0])
     history = HISTORY.rows(connection, conversation_id=conversation_id, limit=memory_items)
     user_key, thread_id, version = SITUATION.one(connection, conversation_id=conversation_id)
@@ -127,6 +130,7 @@ def begin_turn(connection: Connection, conversation_id: int, memory_items: int) 
         started_at=started_at,
         messages=[WaitingMessage(*row[:5]) for row in waiting],
         history=[(row[0], row[1]) for row in reversed(history)],
+        progress=progress,
         thread_id=thread_id,
         catalog_version=version,
     )
@@ -165,6 +169,11 @@ def remember(
             for item, tokens in items
         ],
     )
+
+
+def keep_progress(connection: Connection, turn_id: int, progress: str) -> None:
+    """Notes the function calls of a turn, so that one that is cut short goes on from there."""
+    KEEP_PROGRESS.run(connection, id=turn_id, progress=progress)
 
 
 def keep_thread(connection: Connection, conversation_id: int, thread_id: str) -> None:

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("fallback_message", sa.Text(), nullable=True),
         sa.Column("functions", sa.Text(), nullable=False),
         sa.Column("metadata", sa.Text(), nullable=False),
+        sa.Column("protected", sa.Boolean(), nullable=False),
         sa.Column("client", sa.Text(), nullable=True),
         sa.Column("managed_by", sa.Text(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -217,11 +218,12 @@ def upgrade() -> None:
         sa.Column("input_tokens", sa.Integer(), nullable=True),
         sa.Column("cached_tokens", sa.Integer(), nullable=True),
         sa.Column("output_tokens", sa.Integer(), nullable=True),
+        sa.Column("progress", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("started_at", sa.Text(), nullable=False),
         sa.Column("finished_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
-        comment="One answer in the making. state: running | answered | unanswered | dead.",
+        comment="One answer in the making. state: running | answered | unanswered | dead. `progress`: its function calls.",
     )
     op.create_index("turns_conversation", "turns", ["conversation_id", "id"], unique=False)
     op.create_index(

@@ -1,0 +1,1 @@
+"""Who answers: one module for each engine, all behind the port `Engine`."""

@@ -1,0 +1,191 @@
+"""Calls the HTTP endpoint behind a function tool: one signed POST, bounded in time and size, to public addresses only.
+
+Signature: `X-Horizonai-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>">`, keyed with the tool's
+secret. Whatever goes wrong is told to the model as `{"error": …}`: it can then say so in its own words. Redirects are
+not followed, since the place they lead to was not checked.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import structlog
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from runtime.settings import Secrets
+
+SIGNATURE_HEADER = "X-Horizonai-Signature"
+MAX_ANSWER_BYTES = 256 * 1024
+DEFAULT_TIMEOUT_SECONDS = 10.0
+
+log = structlog.get_logger("runtime.functions")
+
+
+class EndpointError(Exception):
+    """Why a call failed, in words that the model may read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """One call that the model asked for."""
+
+    name: str
+    arguments: str
+    """JSON, as the model wrote it."""
+    call_id: str
+    client: str
+    conversation: str
+
+
+class Functions:
+    """Calls endpoints over one connection pool; close it at the end."""
+
+    def __init__(self, secrets: Secrets, *, allow_private: bool) -> None:
+        self._secrets = secrets
+        self._allow_private = allow_private
+        resolver = ThreadedResolver() if allow_private else PublicResolver()
+        # No cookies: a cookie one client's endpoint sets must not travel to another's.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=resolver, limit=200),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._session.close()
+
+    async def call(self, endpoint: Mapping[str, Any] | None, call: FunctionCall) -> str:
+        """What the model is told, as JSON."""
+        began = time.monotonic()
+        try:
+            answer = await self._post(endpoint, call)
+            failure = None
+        except EndpointError as error:
+            failure = str(error)
+            answer = json.dumps({"error": failure}, ensure_ascii=False)
+        log.info(
+            "function called",
+            function=call.name,
+            client=call.client,
+            error=failure,
+            seconds=round(time.monotonic() - began, 3),
+        )
+        return answer
+
+    async def _post(self, endpoint: Mapping[str, Any] | None, call: FunctionCall) -> str:
+        if endpoint is None:
+            raise EndpointError(f"no endpoint is configured for the function {call.name!r}")
+        url = str(endpoint["url"])
+        self._check(url)
+        body = _body(call)
+        headers = {"Content-Type": "application/json", "Accept": "application/json, text/plain"}
+        headers |= self._signed(endpoint.get("secret_env"), body)
+        timeout = float(endpoint.get("timeout_seconds") or DEFAULT_TIMEOUT_SECONDS)
+        try:
+            async with self._session.post(
+                url, data=body, headers=headers, timeout=aiohttp.ClientTimeout(total=timeout), allow_redirects=False
+            ) as response:
+                return await _answer(response)
+        except TimeoutError as error:
+            raise EndpointError(f"the endpoint did not answer within {timeout:g} seconds") from error
+        except aiohttp.ClientError as error:
+            raise EndpointError("the endpoint cannot be reached") from error
+        except PrivateAddress as error:
+            raise EndpointError(str(error)) from error
+
+    def _check(self, url: str) -> None:
+        if self._allow_private:
+            return
+        parts = urlsplit(url)
+        if parts.scheme != "https":
+            raise EndpointError("the endpoint's URL must begin with https://")
+        try:
+            address = ip_address(parts.hostname or "")
+        except ValueError:
+            return  # a name: the resolver checks what it leads to
+        if not address.is_global:
+            raise EndpointError("the endpoint's address is not a public one")
+
+    def _signed(self, secret_env: str | None, body: bytes) -> dict[str, str]:
+        if secret_env is None:
+            return {}
+        secret = self._secrets.get(secret_env)
+        if secret is None:
+            log.error("secret missing", variable=secret_env, hint="set it in the environment or in .env")
+            raise EndpointError("the endpoint's secret is not configured")
+        moment = str(int(time.time()))
+        return {SIGNATURE_HEADER: f"t={moment},v1={function_signature(secret, moment, body)}"}
+
+
+class PrivateAddress(OSError):
+    """A name that leads into this machine or its network."""
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names to public addresses only. The connection goes to the very addresses checked here."""
+
+    def __init__(self) -> None:
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """See AbstractResolver; one private address is enough to refuse the name."""
+        found = await self._resolver.resolve(host, port, family)
+        if not all(ip_address(result["host"]).is_global for result in found):
+            raise PrivateAddress("the endpoint's address is not a public one")
+        return found
+
+    async def close(self) -> None:
+        """See AbstractResolver."""
+        await self._resolver.close()
+
+
+def function_signature(secret: str, moment: str, body: bytes) -> str:
+    """The hex HMAC-SHA256 that an endpoint computes to know that the call is ours."""
+    return hmac.digest(secret.encode(), moment.encode() + b"." + body, "sha256").hex()
+
+
+def _body(call: FunctionCall) -> bytes:
+    try:
+        arguments = json.loads(call.arguments or "{}")
+    except ValueError as error:
+        raise EndpointError("the arguments are not valid JSON") from error
+    document = {
+        "name": call.name,
+        "arguments": arguments,
+        "client": call.client,
+        "conversation": call.conversation,
+        "call_id": call.call_id,
+    }
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+async def _answer(response: aiohttp.ClientResponse) -> str:
+    if response.status >= 300:
+        raise EndpointError(f"the endpoint answered with status {response.status}")
+    if response.content_type not in ("application/json", "text/plain"):
+        raise EndpointError(f"the endpoint answered with {response.content_type}, not JSON or plain text")
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES:
+            raise EndpointError(f"the endpoint's answer is larger than {MAX_ANSWER_BYTES // 1024} KiB")
+    try:
+        text = content.decode("utf-8")
+        if response.content_type == "application/json" and text.strip():
+            json.loads(text)
+    except ValueError as error:
+        raise EndpointError("the endpoint's answer is not valid JSON in UTF-8") from error
+    return text if text.strip() else json.dumps({"result": "ok"})

@@ -1,0 +1,168 @@
+"""The engine `responses`: OpenAI's Responses API, with nothing kept there.
+
+The conversation is ours and is sent along (`store=False`), so a turn may be repeated without a trace, and any server
+that speaks this API will do. Instructions are sent with every turn: a change takes effect with the next one.
+
+Function calls do have effects, at the client's endpoint. Each is noted before it is made, so a turn that is cut short
+goes on with the same calls under the same call ids instead of asking the model anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from openai import APIError, AsyncOpenAI, BadRequestError
+from openai.types.responses import Response, ResponseFunctionToolCall, ResponseOutputMessage
+
+from runtime.engines.errors import from_openai
+from runtime.engines.port import MAX_ROUNDS, Answer, Request
+from runtime.errors import PermanentError, TemporaryError
+from runtime.store.turns import Usage
+
+METADATA_LIMIT = 512
+RETRYABLE_FAILURES = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
+
+
+class ResponsesEngine:
+    """Answers with the Responses API."""
+
+    def __init__(self, client: AsyncOpenAI) -> None:
+        self._client = client
+        self._models_without_reasoning: set[str] = set()
+
+    async def answer(self, request: Request) -> Answer:
+        """See Engine."""
+        if request.model is None or request.instructions is None:
+            raise PermanentError("The bot has no assistant, so it needs a model and instructions of its own.")
+        progress: list[Mapping[str, Any]] = list(request.progress)
+        await self._call_functions(request, progress)
+        usage = Usage()
+        for round_number in range(MAX_ROUNDS + 1):
+            response = await self._create(request, progress, last=round_number == MAX_ROUNDS)
+            usage = _added(usage, response)
+            if not any(isinstance(item, ResponseFunctionToolCall) for item in response.output):
+                text, phase = _text(response)
+                return Answer(text, _remembered(request, progress, text, phase), response.model, usage)
+            progress += [item.model_dump(mode="json", exclude_none=True) for item in response.output]
+            await self._call_functions(request, progress)
+        raise PermanentError(f"The model still called functions after {MAX_ROUNDS} rounds.")
+
+    async def _call_functions(self, request: Request, progress: list[Mapping[str, Any]]) -> None:
+        """Makes the calls in `progress` that have no result yet, all at once, and adds their results."""
+        answered = {item["call_id"] for item in progress if item.get("type") == "function_call_output"}
+        calls = [item for item in progress if item.get("type") == "function_call" and item["call_id"] not in answered]
+        if not calls:
+            return
+        await request.keep_progress(progress)
+        outputs = await asyncio.gather(
+            *(request.call_function(call["name"], call["arguments"], call["call_id"]) for call in calls)
+        )
+        progress += [
+            {"type": "function_call_output", "call_id": call["call_id"], "output": output}
+            for call, output in zip(calls, outputs, strict=True)
+        ]
+        await request.keep_progress(progress)
+
+    async def _create(self, request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool) -> Response:
+        body = _body(request, progress, last=last)
+        if body["model"] in self._models_without_reasoning:
+            body.pop("reasoning", None)
+        try:
+            return await self._send(body)
+        except BadRequestError as error:
+            if "reasoning" not in body or not str(error.param or "").startswith("reasoning"):
+                raise from_openai(error, request.model) from error
+        except APIError as error:
+            raise from_openai(error, request.model) from error
+        # Older models know no reasoning effort and refuse the whole request for it.
+        self._models_without_reasoning.add(body["model"])
+        del body["reasoning"]
+        try:
+            return await self._send(body)
+        except APIError as error:
+            raise from_openai(error, request.model) from error
+
+    async def _send(self, body: dict[str, Any]) -> Response:
+        response: Response = await self._client.responses.create(**body)
+        return response
+
+
+def _body(request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": request.model,
+        "instructions": request.instructions,
+        "input": [*request.history, *_said(request), *progress],
+        "store": False,
+        "truncation": "auto",
+        "metadata": {
+            "client": request.client[:METADATA_LIMIT],
+            "assistant": request.assistant_name[:METADATA_LIMIT],
+        },
+        "prompt_cache_key": f"client:{request.client}"[:64],
+        "safety_identifier": request.user_hash,
+    }
+    if request.tools:
+        body["tools"] = [dict(tool) for tool in request.tools]
+        if last:
+            body["tool_choice"] = "none"
+    if (effort := request.settings.get("reasoning_effort")) is not None:
+        body["reasoning"] = {"effort": effort}
+        if effort != "none":
+            body["include"] = ["reasoning.encrypted_content"]
+    if (limit := request.settings.get("max_output_tokens")) is not None:
+        body["max_output_tokens"] = limit
+    return body
+
+
+def _said(request: Request) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": message} for message in request.messages]
+
+
+def _remembered(
+    request: Request, progress: Sequence[Mapping[str, Any]], text: str, phase: str | None
+) -> list[Mapping[str, Any]]:
+    """The turn as later ones see it: no reasoning, no commentary, the calls with their results."""
+    calls = [
+        {key: item[key] for key in ("type", "call_id", "name", "arguments", "output") if key in item}
+        for item in progress
+        if item.get("type") in ("function_call", "function_call_output")
+    ]
+    answer = {"role": "assistant", "content": text} | ({"phase": phase} if phase else {})
+    return [*_said(request), *calls, answer]
+
+
+def _added(usage: Usage, response: Response) -> Usage:
+    counted = response.usage
+    if counted is None:
+        return usage
+    return Usage(
+        usage.input_tokens + counted.input_tokens,
+        usage.cached_tokens + counted.input_tokens_details.cached_tokens,
+        usage.output_tokens + counted.output_tokens,
+    )
+
+
+def _text(response: Response) -> tuple[str, str | None]:
+    """What the user reads, and the phase it was said in. Commentary between tool calls is not for the user."""
+    if response.status == "failed":
+        code = response.error.code if response.error else "unknown"
+        said = response.error.message if response.error else "no reason given"
+        if code in RETRYABLE_FAILURES:
+            raise TemporaryError(f"The model failed ({code}): {said}")
+        raise PermanentError(f"The model failed ({code}): {said}")
+    parts: list[str] = []
+    phase: str | None = None
+    for item in response.output:
+        if isinstance(item, ResponseOutputMessage) and item.phase in (None, "final_answer"):
+            phase = item.phase
+            parts += [part.text if part.type == "output_text" else part.refusal for part in item.content]
+    text = "\n\n".join(part.strip() for part in parts if part.strip())
+    if not text:
+        reason = response.incomplete_details.reason if response.incomplete_details else None
+        raise PermanentError(
+            f"The model answered with no text ({reason or response.status}); "
+            "where the reason is max_output_tokens, raise that setting or lower reasoning_effort."
+        )
+    return text, phase

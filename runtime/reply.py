@@ -1,0 +1,121 @@
+"""Splits an answer that is too long for one WhatsApp message.
+
+Cuts at a paragraph, else a line, a sentence, a word; never inside a URL or a grapheme, and inside a code fence only
+when the fence alone is too long (it is then closed and opened again).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+MESSAGE_LIMIT = 1600
+"""Twilio's limit of a body (error 21617), counted in UTF-16 units, as the strictest way to count characters."""
+
+FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+BREAKS = (
+    re.compile(r"\n\s*\n"),
+    re.compile(r"\n"),
+    re.compile(r"[.!?…]+[\"'”’»)\]]*\s"),
+    re.compile(r"\s"),
+)
+"""Where to cut, the best first; a cut is at the end of a match."""
+SHORTEST_SHARE = 0.3
+"""A better kind of cut is taken only if it leaves at least this share of a message, except for the last kind."""
+ZERO_WIDTH_JOINER = "\u200d"
+
+
+def split_reply(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
+    """The parts of an answer, in order, none longer than the limit and none empty."""
+    parts: list[str] = []
+    rest = text.strip()
+    while _units(rest) > limit:
+        part, rest = _first_part(rest, limit)
+        if part:
+            parts.append(part)
+    if rest:
+        parts.append(rest)
+    return parts
+
+
+def _first_part(text: str, limit: int) -> tuple[str, str]:
+    end = _fitting(text, limit)
+    fences = [match.span() for match in FENCE.finditer(text)]
+    cut = _best_cut(text, end, fences)
+    if cut:
+        return text[:cut].rstrip(), text[cut:].strip()
+    if fences and fences[0][0] == 0:
+        return _inside_fence(text, _fitting(text, limit - len("\n```")))
+    cut = _grapheme_start(text, end)
+    return text[:cut], text[cut:].strip()
+
+
+def _best_cut(text: str, end: int, fences: list[tuple[int, int]]) -> int:
+    """The last good place to cut at or before `end`, 0 when there is none."""
+    for index, kind in enumerate(BREAKS):
+        # A match may end one past the window: what is cut off there is white space.
+        places = [match.end() for match in kind.finditer(text, 0, end + 1)]
+        if index == 0:
+            places += [start for start, _ in fences if start <= end]
+        least = 1 if kind is BREAKS[-1] else end * SHORTEST_SHARE
+        good = [
+            place
+            for place in places
+            if place >= least and text[:place].strip() and not any(start < place < stop for start, stop in fences)
+        ]
+        if good:
+            return max(good)
+    return 0
+
+
+def _inside_fence(text: str, end: int) -> tuple[str, str]:
+    opening = text[: text.index("\n") + 1] if "\n" in text[:end] else "```\n"
+    line_end = text.rfind("\n", len(opening), end) + 1
+    cut = line_end if line_end > len(opening) else _grapheme_start(text, end)
+    rest = text[cut:]
+    return text[:cut].rstrip("\n") + "\n```", rest if rest.startswith("```") else opening + rest
+
+
+def _grapheme_start(text: str, end: int) -> int:
+    """The last place at or before `end` where a user-perceived character begins; `end` when there is none."""
+    return next((place for place in range(end, 0, -1) if not _joins(text, place)), end)
+
+
+def _joins(text: str, place: int) -> bool:
+    """True when the characters around a place belong together."""
+    if place >= len(text):
+        return False
+    before, after = text[place - 1], text[place]
+    if after == ZERO_WIDTH_JOINER or before == ZERO_WIDTH_JOINER or (before == "\r" and after == "\n"):
+        return True
+    if unicodedata.category(after) in ("Mn", "Me", "Mc") or "\U0001f3fb" <= after <= "\U0001f3ff":
+        return True
+    if "\U000e0020" <= after <= "\U000e007f":
+        return True
+    return _is_regional(after) and sum(1 for _ in _regionals_before(text, place)) % 2 == 1
+
+
+def _is_regional(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
+
+
+def _regionals_before(text: str, place: int) -> Iterator[str]:
+    """Half-flags that end at a place: two of them make a flag."""
+    while place > 0 and _is_regional(text[place - 1]):
+        place -= 1
+        yield text[place]
+
+
+def _units(text: str) -> int:
+    return len(text) + sum(1 for character in text if character > "\uffff")
+
+
+def _fitting(text: str, limit: int) -> int:
+    """How many characters of the text fit into so many UTF-16 units."""
+    units = 0
+    for index, character in enumerate(text):
+        units += 2 if character > "\uffff" else 1
+        if units > limit:
+            return index
+    return len(text)
