@@ -4,7 +4,7 @@ It calls nobody and writes nothing.
 """
 
 from reconciler.manifest.fleet import Fleet, Manifest, load
-from reconciler.manifest.problem import ManifestErrors, Problem
+from reconciler.manifest.problem import ManifestErrors, NoManifests, Problem
 from reconciler.manifest.texts import KnowledgeFile
 
-__all__ = ["Fleet", "KnowledgeFile", "Manifest", "ManifestErrors", "Problem", "load"]
+__all__ = ["Fleet", "KnowledgeFile", "Manifest", "ManifestErrors", "NoManifests", "Problem", "load"]

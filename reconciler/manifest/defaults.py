@@ -17,13 +17,13 @@ from schemas import OWN_KEYS, Client
 
 FILE = "_defaults.yaml"
 
-# Stands in for a client, so that the defaults are checked once and on their own.
-_FILLER: Mapping[str, Any] = {
+FILLER: Mapping[str, Any] = {
     "id": "filler",
     "name": "filler",
     "number": "+56912345678",
     "assistant": {"model": "filler", "instructions": "filler"},
 }
+"""Stands in for a client where only a part of one is to be checked."""
 
 
 def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def check_defaults(document: Document) -> None:
             document.report(document.place((key,), key=True), message, "Move it into the client's own manifest.")
     shared = {key: value for key, value in document.value.items() if key not in OWN_KEYS}
     try:
-        Client.model_validate(merge(_FILLER, shared))
+        Client.model_validate(merge(FILLER, shared))
     except ValidationError as invalid:
         for error in invalid.errors(include_url=False):
             spot = follow(error["loc"])

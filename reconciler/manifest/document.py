@@ -65,8 +65,7 @@ def parse(path: str, data: bytes) -> Document:
     """Parses the bytes of one file; whatever they hold, the answer is a document with its problems."""
     document = Document(path)
     if len(data) > MAX_BYTES:
-        size = f"{len(data) / MAX_BYTES:.1f} MiB"
-        document.report((1, 1), f"the file has {size}, 1 MiB at most", "Keep long texts in files of their own.")
+        document.report((0, 0), *too_large(len(data)))
         return document
     try:
         document.text = data.decode("utf-8-sig")
@@ -83,6 +82,11 @@ def parse(path: str, data: bytes) -> Document:
     if document.root is not None:
         _build(document)
     return document
+
+
+def too_large(size: int) -> tuple[str, str]:
+    """What to say about a file of more than MAX_BYTES."""
+    return f"the file has {size / MAX_BYTES:.1f} MiB, 1 MiB at most", "Keep long texts in files of their own."
 
 
 class _Parser(CSafeLoader):

@@ -61,7 +61,7 @@ def load(clients_dir: Path) -> Fleet:
         reading.check_across_files()
     errors = [problem for problem in reading.problems if problem.severity == "error"]
     if errors:
-        raise ManifestErrors(dict.fromkeys(reading.problems))
+        raise ManifestErrors(reading.problems, len(folder.manifests))
     clients = tuple(sorted(reading.manifests, key=lambda manifest: manifest.client.id))
     return Fleet(clients, tuple(sorted(set(reading.problems))))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.manifest.defaults import FILE
-from reconciler.manifest.document import MAX_BYTES, Document, parse
-from reconciler.manifest.problem import ManifestErrors, Problem
+from reconciler.manifest.document import MAX_BYTES, Document, parse, too_large
+from reconciler.manifest.problem import NoManifests, Problem
 
 
 @dataclass(slots=True)
@@ -35,11 +35,7 @@ class Folder:
             with (self.path / file).open("rb", buffering=0) as stream:
                 size = os.fstat(stream.fileno()).st_size
                 if size > MAX_BYTES:
-                    return _unreadable(
-                        shown,
-                        f"the file has {size / MAX_BYTES:.1f} MiB, 1 MiB at most",
-                        "Keep long texts in files of their own.",
-                    )
+                    return _unreadable(shown, *too_large(size))
                 return parse(shown, stream.readall())
         except OSError as error:
             return _unreadable(shown, f"the file cannot be read ({error.strerror})", "Check its permissions.")
@@ -67,7 +63,7 @@ def open_folder(clients_dir: Path) -> Folder:
 
 def _take(folder: Folder, entry: os.DirEntry[str]) -> None:
     def refuse(message: str, hint: str) -> None:
-        folder.problems.append(Problem(folder.shown(entry.name), 1, 1, message, hint))
+        folder.problems.append(Problem(folder.shown(entry.name), 0, 0, message, hint))
 
     if entry.is_symlink() and not _stays_inside(folder.path, entry.path):
         refuse("a link to a file outside the folder", "Put the manifest itself here.")
@@ -94,9 +90,9 @@ def _display(clients_dir: Path) -> str:
 
 def _unreadable(path: str, message: str, hint: str) -> Document:
     document = Document(path)
-    document.report((1, 1), message, hint)
+    document.report((0, 0), message, hint)
     return document
 
 
-def _nothing(folder: Folder, message: str, hint: str) -> ManifestErrors:
-    return ManifestErrors([Problem(folder.display, 1, 1, message, hint)])
+def _nothing(folder: Folder, message: str, hint: str) -> NoManifests:
+    return NoManifests([Problem(folder.display, 0, 0, message, hint)])

@@ -18,7 +18,7 @@ class Problem:
     path: str
     """File as the user would open it from where the command runs."""
     line: int
-    """From 1, likewise `column` (in characters)."""
+    """From 1, likewise `column` (in characters); 0 when the folder or the whole file is meant."""
     column: int
     message: str
     """What is wrong, without a final stop: `number: an unquoted number`."""
@@ -26,14 +26,25 @@ class Problem:
     """What to do, whole sentences: `Write it in quotes: "+15551234567".`"""
     severity: Severity = "error"
 
+    @property
+    def place(self) -> str:
+        """`clients.d/la-cocina.yaml:7:11`."""
+        return f"{self.path}:{self.line}:{self.column}" if self.line else self.path
+
     def __str__(self) -> str:
         label = "warning: " if self.severity == "warning" else ""
-        return f"{self.path}:{self.line}:{self.column}: {label}{self.message}. {self.hint}".rstrip()
+        return f"{self.place}: {label}{self.message}. {self.hint}".rstrip()
 
 
 class ManifestErrors(ReconcileError):
     """Every problem of every manifest; a partly read fleet is never returned."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(problems))
+    def __init__(self, problems: Iterable[Problem], manifests: int = 0) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        self.manifests = manifests
+        """How many files were looked at."""
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class NoManifests(ManifestErrors):
+    """The folder is not there, or holds no manifest."""

@@ -1,0 +1,213 @@
+"""`reconcile new`: writes the manifest of a new client, asking for what the options do not say.
+
+It writes into the folder of manifests only, overwrites nothing, and leaves nothing behind that does not validate.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from reconciler.errors import ReconcileError
+from reconciler.manifest import Fleet, ManifestErrors, NoManifests, load
+from reconciler.manifest.defaults import FILE
+from reconciler.manifest.document import parse
+from reconciler.manifest.draft import Draft, draft_text, problem_with
+from reconciler.manifest.explain import slug
+from reconciler.manifest.texts import FileProblem, read_prompt
+from reconciler.settings import load_settings
+
+# A longer prompt is easier to read, and to review, in a file of its own.
+_LONG_PROMPT = 600
+_MODEL = "gpt-6-luna"
+
+Values = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing to know about the new client."""
+
+    key: str
+    label: str
+    suggestion: Callable[[Values], str | None]
+    """From what is known so far; None when only the user can say."""
+    wrong: Callable[[str], str | None]
+    """What is wrong with an answer."""
+    tidy: Callable[[str], str] = str.strip
+    assumed: bool = False
+    """Where nobody can be asked, the suggestion is taken."""
+
+
+@click.command()
+@click.argument("id", metavar="[ID]", required=False)
+@click.option("--name", help="Name as people say it.")
+@click.option("--number", help='WhatsApp number, like "+56 9 6123 4567".')
+@click.option("--model", help=f"Model id; that of {FILE} without it, else {_MODEL}.")
+@click.option("--instructions", metavar="TEXT", help="The prompt.")
+@click.option("--instructions-file", metavar="FILE", type=click.Path(path_type=Path), help="A file with the prompt.")
+@click.option("--engine", type=click.Choice(["responses", "assistants"]), default="responses", show_default=True)
+@click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), help="Instead of CLIENTS_DIR.")
+def new(engine: str, folder: Path | None, instructions_file: Path | None, **given: str | None) -> None:
+    """Write the manifest of a new client.
+
+    On a terminal it asks for what is missing. ID is made from the name when it is not given.
+    """
+    if given["instructions"] is not None and instructions_file is not None:
+        raise click.UsageError("Give --instructions or --instructions-file, not both.")
+    if instructions_file is not None:
+        given["instructions"] = _read(instructions_file)
+    folder = folder or load_settings().clients_dir
+    answers = _answers(given, _questions(_existing(folder), _has_default_model(folder)))
+    files = _write(folder, answers, engine)
+    click.echo("\n".join(f"Wrote {path}" for path in files))
+    click.echo(_next_steps(files))
+
+
+def _questions(fleet: Fleet, model_by_default: bool) -> list[Question]:
+    ids = {manifest.client.id for manifest in fleet.clients}
+    numbers = {manifest.client.number: manifest.client.id for manifest in fleet.clients}
+
+    def name_wrong(name: str) -> str | None:
+        return problem_with(("name",), name)
+
+    def id_wrong(client: str) -> str | None:
+        return f'id: "{client}" is taken. Choose another.' if client in ids else problem_with(("id",), client)
+
+    def number_wrong(number: str) -> str | None:
+        taken_by = numbers.get(number)
+        return f'number: taken by "{taken_by}". Give another.' if taken_by else problem_with(("number",), number)
+
+    def model_wrong(model: str) -> str | None:
+        return problem_with(("assistant", "model"), model)
+
+    def instructions_wrong(instructions: str) -> str | None:
+        return problem_with(("assistant", "instructions"), instructions)
+
+    questions = [
+        Question("name", "Name of the client", lambda known: None, name_wrong),
+        Question(
+            "id", "Id, for files and commands", lambda known: slug(known["name"] or "") or None, id_wrong, assumed=True
+        ),
+        Question("number", "WhatsApp number", lambda known: None, number_wrong, _tidy_number),
+        Question("model", "Model", lambda known: _MODEL, model_wrong, assumed=True),
+        Question(
+            "instructions", "Instructions (Enter: a draft to edit)", _draft_prompt, instructions_wrong, str.rstrip
+        ),
+    ]
+    return [question for question in questions if question.key != "model" or not model_by_default]
+
+
+def _draft_prompt(known: Values) -> str:
+    return f"Eres el asistente de {known['name']}. Responde siempre en español, de manera amable y en pocas frases."
+
+
+def _answers(given: Values, questions: list[Question]) -> dict[str, str | None]:
+    """Every answer, checked: from the options, from the user, or assumed."""
+    terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    known = dict(given)
+    missing = [f"--{question.key}" for question in questions if not question.assumed and given[question.key] is None]
+    if missing and not terminal:
+        raise click.UsageError(f"Missing {', '.join(missing)}. Without a terminal nobody can be asked.")
+    for question in questions:
+        answer = known[question.key]
+        if answer is None and terminal:
+            known[question.key] = _ask(question, known)
+            continue
+        answer = question.tidy(answer if answer is not None else question.suggestion(known) or "")
+        wrong = question.wrong(answer)
+        if wrong:
+            raise ReconcileError(wrong)
+        known[question.key] = answer
+    if known["model"] is not None:
+        wrong = problem_with(("assistant", "model"), known["model"])
+        if wrong:
+            raise ReconcileError(wrong)
+    return known
+
+
+def _ask(question: Question, known: Values) -> str:
+    def checked(answer: str) -> str:
+        answer = question.tidy(answer)
+        wrong = question.wrong(answer)
+        if wrong:
+            raise click.UsageError(wrong)
+        return answer
+
+    answer: str = click.prompt(question.label, default=question.suggestion(known), value_proc=checked, err=True)
+    return answer
+
+
+def _existing(folder: Path) -> Fleet:
+    try:
+        return load(folder)
+    except NoManifests:
+        return Fleet(())
+    except ManifestErrors as found:
+        raise ReconcileError(f"{found}\n\nNothing was written: correct these files first.") from None
+
+
+def _has_default_model(folder: Path) -> bool:
+    path = folder / FILE
+    assistant = parse(FILE, path.read_bytes()).value.get("assistant") if path.is_file() else None
+    return isinstance(assistant, Mapping) and isinstance(assistant.get("model"), str)
+
+
+def _read(path: Path) -> str:
+    try:
+        return read_prompt(path.absolute().parent, str(path.parent), path.name)[0]
+    except FileProblem as problem:
+        raise ReconcileError(f"{path}: {problem.message}. {problem.hint}") from None
+
+
+def _tidy_number(number: str) -> str:
+    return re.sub(r"^whatsapp:|[\s().-]", "", number.strip())
+
+
+def _write(folder: Path, answers: Mapping[str, str | None], engine: str) -> list[Path]:
+    """Writes manifest and prompt; takes them away again when the folder does not validate with them."""
+    client, prompt = answers["id"] or "", answers["instructions"] or ""
+    manifest, prompt_file = folder / f"{client}.yaml", folder / client / "prompt.md"
+    apart = len(prompt) > _LONG_PROMPT
+    draft = Draft(
+        id=client,
+        name=answers["name"] or "",
+        number=answers["number"] or "",
+        model=answers["model"],
+        instructions={"file": f"{client}/prompt.md"} if apart else prompt,
+        engine=engine,
+        created=datetime.now(UTC).date().isoformat(),
+    )
+    texts = {manifest: draft_text(draft), **({prompt_file: prompt.rstrip("\n") + "\n"} if apart else {})}
+    written: list[Path] = []
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as file:
+                written.append(path)
+                file.write(text)
+        load(folder)
+    except (ReconcileError, OSError) as error:
+        for path in written:
+            path.unlink()
+        if isinstance(error, FileExistsError):
+            raise ReconcileError(f"{error.filename} exists already. Choose another id, or edit that file.") from None
+        if isinstance(error, OSError):
+            raise ReconcileError(f"{error.filename} cannot be written: {error.strerror}.") from error
+        raise
+    return written
+
+
+def _next_steps(files: list[Path]) -> str:
+    return f"""\
+Next:
+  1. Edit {files[-1]}; what else it can say stands in {files[0].name} as comments.
+  2. reconcile validate
+  3. Register the number as a WhatsApp sender in Twilio's console, if it is not one yet.
+  4. git add {" ".join(str(path) for path in files)}, and open a pull request; or reconcile --dry-run, then reconcile"""

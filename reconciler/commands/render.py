@@ -1,0 +1,41 @@
+"""`reconcile render ID`: one client as it is after defaults and files, so that nobody has to merge in their head."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+import click
+
+from reconciler.errors import ReconcileError
+from reconciler.manifest import Manifest, load
+from reconciler.manifest.emit import to_yaml
+from reconciler.manifest.explain import nearest
+from reconciler.settings import load_settings
+
+
+@click.command()
+@click.argument("client", metavar="ID")
+@click.option("--format", "output", type=click.Choice(["yaml", "json"]), default="yaml", help="How it is shown.")
+def render(client: str, output: Literal["yaml", "json"]) -> None:
+    """Show one client's manifest with defaults and prompt filled in.
+
+    Secrets stay what they are in the manifest: names of environment variables.
+    """
+    directory = load_settings().clients_dir
+    fleet = {manifest.client.id: manifest for manifest in load(directory).clients}
+    if client not in fleet:
+        near = nearest(client, list(fleet))
+        raise ReconcileError(
+            f'No client "{client}" in {directory}. '
+            + (f'Did you mean "{near}"?' if near else f"There are {len(fleet)}.")
+        )
+    values = merged(fleet[client])
+    click.echo(json.dumps(values, ensure_ascii=False, indent=2) if output == "json" else to_yaml(values).rstrip("\n"))
+
+
+def merged(manifest: Manifest) -> dict[str, Any]:
+    """What is declared, in the order of the schema, the prompt in place of its file."""
+    values = manifest.client.model_dump(mode="json", exclude_unset=True)
+    values["assistant"]["instructions"] = manifest.instructions
+    return values

@@ -1,0 +1,37 @@
+"""`reconcile schema`: the JSON Schema that an editor completes and checks manifests with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.errors import ReconcileError
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["client", "defaults"]), default="client")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file instead.")
+@click.option("--check", is_flag=True, help="Only say whether the shipped schemas are those of the models.")
+def schema(kind: str, out: Path | None, check: bool) -> None:
+    """Print the JSON Schema of a manifest.
+
+    KIND is `client`, a client's own file, or `defaults`, the file _defaults.yaml.
+    """
+    from schemas.generate import SCHEMAS, as_text, shipped
+
+    if check:
+        stale = [name for name, make in SCHEMAS.items() if not _holds(shipped(name), as_text(make()))]
+        if stale:
+            names = ", ".join(shipped(name).name for name in stale)
+            raise ReconcileError(f"Not what the models say: {names}. Run `make schema` and commit the result.")
+        return
+    text = as_text(SCHEMAS[kind]())
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text

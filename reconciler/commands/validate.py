@@ -1,0 +1,61 @@
+"""`reconcile validate`: reads every manifest and says what is wrong. No network, no secrets, nothing written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Literal
+
+import click
+
+from reconciler.commands.printing import colour_wanted
+from reconciler.errors import Exit
+from reconciler.manifest import ManifestErrors, Problem, load
+from reconciler.settings import load_settings
+
+
+@click.command()
+@click.option(
+    "--format", "output", type=click.Choice(["text", "json"]), default="text", help="json: a list of the problems."
+)
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.pass_context
+def validate(ctx: click.Context, output: Literal["text", "json"], strict: bool) -> None:
+    """Check every manifest, without network or secrets.
+
+    Prints every problem of every file with its place and what to do; exit 1 when there is an error.
+    """
+    try:
+        fleet = load(load_settings().clients_dir)
+        problems, clients = fleet.warnings, len(fleet.clients)
+    except ManifestErrors as found:
+        problems, clients = found.problems, found.manifests
+    if output == "json":
+        click.echo(json.dumps([asdict(problem) for problem in problems], ensure_ascii=False, indent=2))
+    else:
+        click.echo(_text(problems, clients), nl=False)
+    failing = ("error", "warning") if strict else ("error",)
+    ctx.exit(Exit.ERROR if any(problem.severity in failing for problem in problems) else Exit.OK)
+
+
+def _text(problems: Iterable[Problem], clients: int) -> str:
+    count = {"error": 0, "warning": 0}
+    lines = []
+    for problem in problems:
+        count[problem.severity] += 1
+        lines.append(_styled(problem) + str(problem).removeprefix(problem.place))
+    summary = (
+        f"{_plural(clients, 'client')}, {_plural(count['error'], 'error')}, {_plural(count['warning'], 'warning')}"
+    )
+    return "".join(f"{line}\n" for line in [*lines, summary])
+
+
+def _styled(problem: Problem) -> str:
+    if not colour_wanted():
+        return problem.place
+    return click.style(problem.place, fg="red" if problem.severity == "error" else "yellow")
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

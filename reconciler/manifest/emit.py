@@ -1,0 +1,31 @@
+"""Writes values as YAML that reads back as the same values, in the style a person would write a manifest in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yaml import Node, SafeDumper, ScalarNode, dump
+
+from reconciler.manifest import plain
+
+
+def to_yaml(value: Any) -> str:
+    """Block style, keys in the order given, prompts as literal blocks, and quotes where YAML versions disagree."""
+    return dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1 << 20)
+
+
+class _Dumper(SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """List items are indented below their key."""
+        super().increase_indent(flow, False)
+
+
+def _text(dumper: SafeDumper, value: str) -> Node:
+    unclear = '"' if plain.tag_of(value) is not plain.STR else None
+    return ScalarNode("tag:yaml.org,2002:str", value, style="|" if "\n" in value else unclear)
+
+
+_Dumper.add_representer(str, _text)
