@@ -15,9 +15,7 @@ from itertools import groupby
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from reconciler.manifest import Fleet, Manifest
-from reconciler.model import UNKNOWN_ID, Binding, Change, Outcome, Plan, Values
-from reconciler.observe import SHARED_TOKEN_ENV, account_of
+from reconciler.model import UNKNOWN_ID, AccountKey, Binding, Change, Outcome, Plan, Values
 from reconciler.settings import Settings
 from reconciler.writers.attempts import Patience, WriteFailed
 from runtime.store.errors import StoreError
@@ -32,17 +30,16 @@ WORKERS = 16
 """Clients in work at once; the providers' own limits are narrower."""
 
 
-def apply_plan(
-    plan: Plan, fleet: Fleet, settings: Settings, store: StoreWriter, *, stop: threading.Event
-) -> Iterator[Outcome]:
+def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: threading.Event) -> Iterator[Outcome]:
     """Apply every change, yielding each outcome as it is known.
 
     When `stop` is set, calls in flight are finished and recorded and the rest is skipped.
     """
     for binding in plan.unrecorded:
         store.record_applied(_record_of(binding))
+    for client, kind in plan.forgotten:
+        store.forget_applied(client, kind)
     columns = [list(changes) for _, changes in groupby(plan.changes, key=lambda change: change.client)]
-    manifests = {manifest.client.id: manifest for manifest in fleet.clients}
     with ExitStack() as cleanup:
         writers = Writers(settings, store, Patience(stop=stop), cleanup)
         pool = cleanup.enter_context(ThreadPoolExecutor(WORKERS, thread_name_prefix="apply"))
@@ -50,7 +47,7 @@ def apply_plan(
 
         def work(column: Sequence[Change]) -> None:
             try:
-                for outcome in apply_column(column, manifests[column[0].client], writers, stop):
+                for outcome in apply_column(column, writers, stop):
                     arrived.put(outcome)
             finally:
                 arrived.put(None)
@@ -67,9 +64,7 @@ def apply_plan(
             future.result()
 
 
-def apply_column(
-    column: Sequence[Change], manifest: Manifest, writers: Writers, stop: threading.Event
-) -> Iterator[Outcome]:
+def apply_column(column: Sequence[Change], writers: Writers, stop: threading.Event) -> Iterator[Outcome]:
     """Apply one client's changes in order; after the first failure the rest is skipped."""
     made: dict[str, str] = {}
     broken: str | None = None
@@ -78,7 +73,7 @@ def apply_column(
             yield Outcome(change, "skipped", broken or "the run was stopped")
             continue
         try:
-            live_id = writers.write(change, manifest, made)
+            live_id = writers.write(change, made)
         except (WriteFailed, StoreError) as error:
             broken = f"{change.kind} failed"
             yield Outcome(change, "failed", str(error))
@@ -110,26 +105,26 @@ class Writers:
         self._openai_calls = threading.Semaphore(self.settings.openai_concurrency)
         self._twilio_calls = threading.Semaphore(self.settings.twilio_concurrency)
 
-    def write(self, change: Change, manifest: Manifest, made: Mapping[str, str]) -> str:
+    def write(self, change: Change, made: Mapping[str, str]) -> str:
         """Apply one change and put it on record. Returns the live id. Raises `WriteFailed` or `StoreError`."""
         if change.action in ("delete", "detach"):
-            self._take_away(change, manifest)
+            self._take_away(change)
             return str(change.live_id)
         after = _resolved(change.after, made)
-        live_id = self._put(change, manifest, after)
+        live_id = self._put(change, after)
         self.store.record_applied(AppliedRecord(change.client, change.kind, live_id, after))
         return live_id
 
-    def _put(self, change: Change, manifest: Manifest, after: Values) -> str:
+    def _put(self, change: Change, after: Values) -> str:
         if change.kind == "assistant" and after["engine"] == "responses":
-            return self.store.put_assistant(_assistant_record(manifest, after)).id
+            return self.store.put_assistant(_assistant_record(change, after)).id
         if change.kind == "assistant":
             with self._openai_calls:
                 return self._put_object(change, after)
         if change.kind == "bot":
-            return self.store.put_bot(_bot_record(manifest, after)).id
+            return self.store.put_bot(_bot_record(change, after)).id
         with self._twilio_calls:
-            self._account(manifest).update_sender(str(change.live_id), change.before or {}, after)
+            self._account(change.account).update_sender(str(change.live_id), change.before or {}, after)
         return str(change.live_id)
 
     def _put_object(self, change: Change, after: Values) -> str:
@@ -139,11 +134,15 @@ class Writers:
         self._assistants().update_assistant(change.live_id, change.client, after, metadata)
         return change.live_id
 
-    def _take_away(self, change: Change, manifest: Manifest) -> None:
+    def _take_away(self, change: Change) -> None:
         live_id = str(change.live_id)
         if change.kind == "sender":
             with self._twilio_calls:
-                self._account(manifest).detach_sender(live_id, change.before or {})
+                twilio = self._account(change.account)
+                if change.action == "delete":
+                    twilio.delete_sender(live_id)
+                else:
+                    twilio.detach_sender(live_id, change.before or {})
         elif change.kind == "bot":
             self.store.delete_bot(live_id)
         elif change.key == "responses":
@@ -151,7 +150,7 @@ class Writers:
         else:
             with self._openai_calls:
                 self._assistants().delete_assistant(live_id)
-        if manifest.client.state == "absent":
+        if change.source is None:
             self.store.forget_applied(change.client, change.kind)
 
     def _assistants(self) -> OpenAIWriter:
@@ -163,12 +162,12 @@ class Writers:
                 self.cleanup.callback(self._openai.close)
             return self._openai
 
-    def _account(self, manifest: Manifest) -> TwilioWriter:
-        account = account_of(manifest, self.settings)
-        shared = account.token_env == SHARED_TOKEN_ENV
-        token = self.settings.twilio_auth_token if shared else self.settings.secret(account.token_env)
-        if not account.sid or not token:
-            raise WriteFailed(f"{account.token_env} is not set")
+    def _account(self, account: AccountKey | None) -> TwilioWriter:
+        if account is None or account.sid is None:
+            raise WriteFailed("TWILIO_ACCOUNT_SID is not set")
+        token = self.settings.secret(account.token_env)
+        if not token:
+            raise WriteFailed(f"{account.token_env}, the auth token of {account.sid}, is not set")
         with self._lock:
             if account.sid not in self._twilio:
                 from reconciler.writers.twilio import TwilioWriter
@@ -185,18 +184,19 @@ def _resolved(values: Values, made: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def _assistant_record(manifest: Manifest, values: Values) -> AssistantRecord:
+def _assistant_record(change: Change, values: Values) -> AssistantRecord:
     return AssistantRecord(
-        id=manifest.client.id,
+        id=change.live_id or change.client,
         name=values["name"],
         instructions=values["instructions"],
         model=values["model"],
         tools=values["tools"],
         settings=values["settings"],
-        client=manifest.client.id,
-        managed_by=manifest.path,
+        metadata=(change.before or {}).get("metadata", {}),
+        client=change.client,
+        managed_by=change.source,
     )
 
 
-def _bot_record(manifest: Manifest, values: Values) -> BotRecord:
-    return BotRecord(id=manifest.client.id, client=manifest.client.id, managed_by=manifest.path, **values)
+def _bot_record(change: Change, values: Values) -> BotRecord:
+    return BotRecord(id=change.live_id or change.client, client=change.client, managed_by=change.source, **values)

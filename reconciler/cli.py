@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Final, NoReturn
 
 import click
@@ -53,15 +54,27 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
-@click.option("--client", "clients", multiple=True, metavar="ID", help="Look at this client only; may be repeated.")
+@click.option("--client", "only", multiple=True, metavar="ID", help="Look at this client only; may be repeated.")
 @click.option("--yes", is_flag=True, help="Apply without asking; needed where there is no terminal.")
+@click.option("--expect", metavar="DIGEST", help="Apply only if the plan is exactly the one with this digest.")
+@click.option("--prune", is_flag=True, help="Take away what is ours and in no manifest any more.")
+@click.option("--delete-senders", is_flag=True, help="Delete the senders of clients that go; without it, detach them.")
 @click.option(
     "--format", "output", type=click.Choice(["text", "json", "markdown"]), default="text", help="How the plan is shown."
 )
 @click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write the plan to this file instead.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: exit 2 when changes are pending.")
-@click.option("--max-deletes", type=click.IntRange(min=0), default=10, show_default=True, help="Refuse more.")
-@click.option("--max-changes", type=click.IntRange(min=0), help="Refuse more; no limit without it.")
+@click.option("--max-deletes", type=click.IntRange(min=0), default=10, show_default=True, help="Refuse more deletes.")
+@click.option(
+    "--max-delete-percent",
+    type=click.IntRange(0, 100),
+    default=50,
+    show_default=True,
+    help="Refuse to take away more of the clients.",
+)
+@click.option("--max-changes", type=click.IntRange(min=0), help="Refuse more changes; no limit without it.")
+@click.option("--max-change-percent", type=click.IntRange(0, 100), help="Refuse to change more of the clients.")
+@click.option("--allow-empty", is_flag=True, help="Let a fleet without clients take away what is live.")
 @click.option("--verbose", is_flag=True, help="Also count what is not ours and was left alone.")
 @click.version_option(package_name="horizonai-reconciler", prog_name="reconcile")
 @click.pass_context
@@ -74,17 +87,23 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
     Exit codes: 0 in sync or applied, 1 error, 2 changes or drift pending, 3 refused by a guard,
     4 applied in part, 5 another run holds the lease or the plan is not the expected one.
     """
-    given = [name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
     if ctx.invoked_subcommand is not None:
-        if given:
-            option = given[0].replace("clients", "client").replace("output", "format").replace("_", "-")
-            raise click.UsageError(f"Write --{option} behind `{ctx.invoked_subcommand}`, if it has that option.", ctx)
+        _refuse_options_before(ctx)
         return
     from reconciler.commands.reconcile import Options, reconcile
+    from reconciler.guards import Limits
+    from reconciler.plan import Scope
 
-    if options["detailed_exitcode"] and not options["dry_run"]:
-        raise click.UsageError("--detailed-exitcode goes with --dry-run.", ctx)
-    ctx.exit(reconcile(Options(**options)))
+    scope = Scope(**{name: options.pop(name) for name in ("only", "prune", "delete_senders")})
+    limits = Limits(**{name.name: options.pop(name.name) for name in fields(Limits)})
+    ctx.exit(reconcile(Options(**options, scope=scope, limits=limits)))
+
+
+def _refuse_options_before(ctx: click.Context) -> None:
+    """One way to write a command: its options stand behind its name."""
+    for parameter in ctx.command.params:
+        if ctx.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"Write {parameter.opts[0]} behind `{ctx.invoked_subcommand}`, if it has that.", ctx)
 
 
 def main() -> NoReturn:

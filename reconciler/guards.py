@@ -1,16 +1,20 @@
 """Checks on a finished plan that keep a mistake from becoming an outage. Pure; the plan is shown before it is refused.
 
-They look at what would be taken away, not at percentages of small numbers, and each names its own override.
+Each has an override of its own, named in the refusal; there is no switch that turns all of them off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.errors import Refused
 from reconciler.manifest import Fleet
-from reconciler.model import Plan
+from reconciler.model import Action, Plan
+from reconciler.observe import Failed, World
+
+TAKING_AWAY: Final[tuple[Action, ...]] = ("delete", "detach")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,33 +23,67 @@ class Limits:
 
     max_deletes: int = 10
     """Deletes and detaches in one run."""
+    max_delete_percent: int = 50
+    """Clients that lose something, of all that the store knows; a fleet of one has no exception."""
     max_changes: int | None = None
     """Changes of any sort in one run; None for no limit."""
+    max_change_percent: int | None = None
+    """Clients that change, of all that are declared; None for no limit."""
+    allow_empty: bool = False
+    """Whether a fleet that declares nobody may take away what is live."""
 
 
-def check(plan: Plan, fleet: Fleet, limits: Limits) -> None:
+def check(plan: Plan, fleet: Fleet, world: World, limits: Limits) -> None:
     """Raise `Refused`, with every reason, when the plan must not be applied as it is."""
-    reasons = [*_empty_fleet(plan, fleet), *_too_many(plan, limits)]
+    reasons = [*_empty_fleet(plan, fleet, limits), *_protected(plan, world), *_deletes(plan, world, limits)]
+    reasons += _changes(plan, limits)
     if reasons:
-        raise Refused("Refused: " + " ".join(reasons))
+        raise Refused("\n".join(f"Refused: {reason}" for reason in reasons))
 
 
-def _empty_fleet(plan: Plan, fleet: Fleet) -> Sequence[str]:
-    if plan.orphans and all(manifest.client.state == "absent" for manifest in fleet.clients):
-        return [f"clients.d declares no client that should exist, yet {len(plan.orphans)} live objects are ours."]
-    return ()
+def _empty_fleet(plan: Plan, fleet: Fleet, limits: Limits) -> Iterator[str]:
+    nobody = all(manifest.client.state == "absent" for manifest in fleet.clients)
+    live = len(plan.orphans) + plan.count(*TAKING_AWAY)
+    if nobody and live and not limits.allow_empty:
+        yield f"no manifest declares a client that exists, yet {live} live objects are ours. --allow-empty allows it."
 
 
-def _too_many(plan: Plan, limits: Limits) -> Sequence[str]:
-    reasons = []
-    deletes = plan.count("delete", "detach")
+def _protected(plan: Plan, world: World) -> Iterator[str]:
+    """The protection that counts is the one on the live side: it outlives a manifest that was changed or removed."""
+    if isinstance(world.store, Failed):
+        return
+    for client in sorted({change.client for change in plan.changes if change.source is None}):
+        bot = world.store.bots_by_client.get(client)
+        if bot is not None and bot.protected:
+            yield f"the client {client} is protected. Apply `protected: false` first, then take it away."
+
+
+def _deletes(plan: Plan, world: World, limits: Limits) -> Iterator[str]:
+    deletes = plan.count(*TAKING_AWAY)
     if deletes > limits.max_deletes:
-        reasons.append(
-            f"{deletes} deletes are more than the {limits.max_deletes} allowed; --max-deletes {deletes} allows them."
+        yield f"{deletes} deletes are more than the {limits.max_deletes} allowed. --max-deletes {deletes} allows them."
+    leaving = {change.client for change in plan.changes if change.action in TAKING_AWAY and change.source is None}
+    if not leaving or isinstance(world.store, Failed):
+        return
+    known = len(world.store.clients | leaving)
+    percent = -(-100 * len(leaving) // known)
+    if percent > limits.max_delete_percent:
+        yield (
+            f"{len(leaving)} of {known} clients would go, {percent}% and more than the {limits.max_delete_percent}% "
+            f"allowed. --max-delete-percent {percent} allows them."
         )
-    if limits.max_changes is not None and len(plan.changes) > limits.max_changes:
-        count = len(plan.changes)
-        reasons.append(
-            f"{count} changes are more than the {limits.max_changes} allowed; --max-changes {count} allows them."
+
+
+def _changes(plan: Plan, limits: Limits) -> Iterator[str]:
+    changes = len(plan.changes)
+    if limits.max_changes is not None and changes > limits.max_changes:
+        yield f"{changes} changes are more than the {limits.max_changes} allowed. --max-changes {changes} allows them."
+    if limits.max_change_percent is None or plan.clients == 0:
+        return
+    touched = len({change.client for change in plan.changes})
+    percent = -(-100 * touched // plan.clients)
+    if percent > limits.max_change_percent:
+        yield (
+            f"{touched} of {plan.clients} clients would change, {percent}% and more than the "
+            f"{limits.max_change_percent}% allowed. --max-change-percent {percent} allows them."
         )
-    return reasons

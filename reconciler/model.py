@@ -27,6 +27,18 @@ UNKNOWN_ID: Final = "(known after apply)"
 
 
 @dataclass(frozen=True, slots=True)
+class AccountKey:
+    """A Twilio account and the name of the variable that holds its token."""
+
+    sid: str | None
+    token_env: str
+
+    def describe(self) -> str:
+        """As it is called in sentences."""
+        return f"Twilio account {self.sid}" if self.sid else "the Twilio account"
+
+
+@dataclass(frozen=True, slots=True)
 class FieldChange:
     """One declared field that differs."""
 
@@ -62,6 +74,11 @@ class Change:
     """The live object as read, for writes that must send back what is not ours; never rendered, not in the digest."""
     depends_on: Sequence[str] = ()
     """Ids of changes that must be applied first."""
+    source: str | None = None
+    """The manifest that declares it, None for a client that goes; not in the digest, since renaming a file changes
+    nothing."""
+    account: AccountKey | None = None
+    """The Twilio account that the client's number lives in."""
 
     @property
     def id(self) -> str:
@@ -92,7 +109,7 @@ class Orphan:
 @dataclass(frozen=True, slots=True)
 class Binding:
     """A live object that is as declared, but not on record as applied: a run was cut off before it could write it
-    down, or somebody made by hand what git then declared."""
+    down."""
 
     client: str
     kind: Kind
@@ -115,6 +132,8 @@ class Plan:
     """Live objects that are not ours and were left alone."""
     unrecorded: Sequence[Binding] = ()
     """Put on record by the next apply; no provider is called for them."""
+    forgotten: Sequence[tuple[str, Kind]] = ()
+    """Records of clients that are gone, dropped by the next apply."""
 
     @property
     def errors(self) -> Sequence[Finding]:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from reconciler.manifest import Fleet, Manifest
+from reconciler.model import AccountKey
 from reconciler.readers.http import NotFound, ReadError, Unauthorized
 from reconciler.readers.openai import LiveAssistant, Model, OpenAIReader
 from reconciler.readers.twilio import LiveSender, TwilioReader
@@ -37,9 +38,16 @@ class Store:
 
     bots: Mapping[str, BotRecord]
     bots_by_number: Mapping[str, BotRecord]
+    bots_by_client: Mapping[str, BotRecord]
     assistants: Mapping[str, AssistantRecord]
+    assistants_by_client: Mapping[str, AssistantRecord]
     applied: Mapping[tuple[str, str], AppliedRecord]
     exists: bool
+
+    @property
+    def clients(self) -> set[str]:
+        """Every client that the store has anything of."""
+        return {*self.bots_by_client, *self.assistants_by_client, *(client for client, _ in self.applied)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +72,6 @@ class World:
     """By account SID."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountKey:
-    """A Twilio account and where its token is found."""
-
-    sid: str | None
-    token_env: str
-
-    def describe(self) -> str:
-        """As it is called in sentences."""
-        return f"Twilio account {self.sid}" if self.sid else "the Twilio account"
-
-
 MANAGED_URLS = ("callback_url", "fallback_url", "status_callback_url")
 """Of a sender's webhook; its methods are POST where Twilio names none."""
 
@@ -85,35 +81,53 @@ SHARED_TOKEN_ENV = "TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of the variable,
 def account_of(manifest: Manifest, settings: Settings) -> AccountKey:
     """The Twilio account that a client's number lives in: its own, else the shared one."""
     own = manifest.client.sender.account
-    if own is not None:
-        return AccountKey(own.sid, own.auth_token.env)
+    return AccountKey(own.sid, own.auth_token.env) if own else shared_account(settings)
+
+
+def account_of_bot(bot: BotRecord | None, settings: Settings) -> AccountKey:
+    """The same for a client without a manifest, as its bot remembers it."""
+    if bot is None or bot.account_sid is None:
+        return shared_account(settings)
+    return AccountKey(bot.account_sid, bot.auth_token_env or SHARED_TOKEN_ENV)
+
+
+def shared_account(settings: Settings) -> AccountKey:
+    """The account of every client that has none of its own."""
     return AccountKey(settings.twilio_account_sid, SHARED_TOKEN_ENV)
 
 
-def observe(fleet: Fleet, settings: Settings, *, assistants_api: bool | None = None) -> World:
-    """Read all sides concurrently.
-
-    `assistants_api` says whether the Assistants API is asked for its objects; by default only when the store or a
-    manifest says that somebody uses it.
-    """
-    accounts = {account_of(manifest, settings) for manifest in fleet.clients}
+def observe(fleet: Fleet, settings: Settings) -> World:
+    """Read all sides concurrently; the Assistants API only when the store or a manifest says that somebody uses it."""
     manifests = {manifest.client.number: manifest for manifest in fleet.clients}
-    with ThreadPoolExecutor(max_workers=4 + len(accounts), thread_name_prefix="observe") as pool:
-        store = pool.submit(_attempt, lambda: _store(settings))
+    declared = {account_of(manifest, settings) for manifest in fleet.clients}
+    with ThreadPoolExecutor(max_workers=32, thread_name_prefix="observe") as pool:
+
+        def read_senders(account: AccountKey) -> Future[Senders | Failed]:
+            return pool.submit(_attempt, partial(_senders, settings, account, manifests), _twilio_advice)
+
+        reading_store = pool.submit(_attempt, lambda: _store(settings))
         models = pool.submit(_attempt, lambda: _openai(settings).models(), _openai_advice)
-        senders = {
-            account: pool.submit(_attempt, partial(_senders, settings, account, manifests), _twilio_advice)
-            for account in accounts
-        }
+        senders = {account: read_senders(account) for account in declared}
+        store = reading_store.result()
         assistants: Future[Sequence[LiveAssistant] | Failed] | None = None
-        if assistants_api or (assistants_api is None and _uses_assistants_api(fleet, store.result())):
+        if _uses_assistants_api(fleet, store):
             assistants = pool.submit(_attempt, lambda: _openai(settings).assistants(), _openai_advice)
+        for account in _accounts_of_orphans(fleet, store, settings) - declared:
+            senders[account] = read_senders(account)
         return World(
-            store=store.result(),
+            store=store,
             models=models.result(),
             assistants=assistants.result() if assistants else (),
             senders={account.sid or "": reading.result() for account, reading in senders.items()},
         )
+
+
+def _accounts_of_orphans(fleet: Fleet, store: Store | Failed, settings: Settings) -> set[AccountKey]:
+    """Accounts of clients whose manifest is gone; asked so that an orphan can be described and pruned."""
+    if isinstance(store, Failed):
+        return set()
+    declared = {manifest.client.id for manifest in fleet.clients}
+    return {account_of_bot(store.bots_by_client.get(client), settings) for client in store.clients - declared}
 
 
 def _attempt(read: Callable[[], T], advice: Callable[[ReadError], str] = lambda error: "") -> T | Failed:
@@ -134,7 +148,9 @@ def index_store(snapshot: Snapshot) -> Store:
     return Store(
         bots={bot.id: bot for bot in snapshot.bots},
         bots_by_number={bot.twilio_phone_number: bot for bot in snapshot.bots},
+        bots_by_client={bot.client: bot for bot in snapshot.bots if bot.client is not None},
         assistants={assistant.id: assistant for assistant in snapshot.assistants},
+        assistants_by_client={record.client: record for record in snapshot.assistants if record.client is not None},
         applied={(record.client, record.kind): record for record in snapshot.applied},
         exists=snapshot.exists,
     )
@@ -147,7 +163,7 @@ def _openai(settings: Settings) -> OpenAIReader:
 
 
 def _twilio(settings: Settings, account: AccountKey) -> TwilioReader:
-    token = settings.twilio_auth_token if account.token_env == SHARED_TOKEN_ENV else settings.secret(account.token_env)
+    token = settings.secret(account.token_env)
     if not account.sid:
         raise Unauthorized("TWILIO_ACCOUNT_SID is not set")
     if not token:

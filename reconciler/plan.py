@@ -8,60 +8,82 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from reconciler.errors import ReadFailed
 from reconciler.kinds import assistant, bot, sender
 from reconciler.kinds.column import Column, Withheld
 from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet, Manifest
-from reconciler.model import KINDS, Binding, Change, Finding, Kind, Orphan, Plan
-from reconciler.observe import Failed, Senders, Store, World, account_of
+from reconciler.model import KINDS, AccountKey, Binding, Change, Finding, Kind, Orphan, Plan
+from reconciler.observe import Failed, Senders, Store, World, account_of, account_of_bot
 from reconciler.settings import Settings
 
-PLANNERS: Mapping[Kind, Callable[[Column], list[Change]]] = {
-    "assistant": assistant.plan,
-    "bot": bot.plan,
-    "sender": sender.plan,
-}
-ABSENT_PLANNERS: Mapping[Kind, Callable[[Column], list[Change]]] = {
+Planner = Callable[[Column], list[Change]]
+
+PLANNERS: Mapping[Kind, Planner] = {"assistant": assistant.plan, "bot": bot.plan, "sender": sender.plan}
+DEPARTURES: Mapping[Kind, Planner] = {
     "assistant": assistant.plan_absent,
     "bot": bot.plan_absent,
     "sender": sender.plan_absent,
 }
 
 
-def make_plan(fleet: Fleet, world: World, settings: Settings, only: Sequence[str] = ()) -> Plan:
-    """The plan for the fleet, or for the clients named by `only`.
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a plan looks at, and how far it may go."""
+
+    only: Collection[str] = ()
+    """Clients' ids; all when empty. Orphans are looked for only when it is."""
+    prune: bool = False
+    """Take orphans away."""
+    delete_senders: bool = False
+    """Delete the senders of clients that go, instead of detaching them."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plan while it grows."""
+
+    changes: list[Change] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    unresolved: list[str] = field(default_factory=list)
+    unrecorded: list[Binding] = field(default_factory=list)
+    forgotten: list[tuple[str, Kind]] = field(default_factory=list)
+
+    def add(self, column: Column, changes: Iterable[Change]) -> None:
+        self.changes += _chained(changes)
+        self.findings += column.findings
+        self.unrecorded += column.unrecorded
+
+
+def make_plan(fleet: Fleet, world: World, settings: Settings, scope: Scope = Scope()) -> Plan:
+    """The plan for the fleet, or for a part of it.
 
     Raises `ReadFailed` when the bot store could not be read: without it nothing can be said about anyone.
     """
-    if isinstance(world.store, Failed):
-        raise ReadFailed(world.store.message)
-    chosen = [manifest for manifest in fleet.clients if not only or manifest.client.id in only]
-    changes: list[Change] = []
-    findings: list[Finding] = []
-    unresolved: list[str] = []
-    unrecorded: list[Binding] = []
-    for side, failed in _failed_sides(world, settings, chosen).items():
-        findings.append(Finding("error", f"{side}: {failed.message}"))
+    store = world.store
+    if isinstance(store, Failed):
+        raise ReadFailed(store.message)
+    chosen = [manifest for manifest in fleet.clients if not scope.only or manifest.client.id in scope.only]
+    draft = _Draft(findings=_failed_sides(world, settings, chosen))
     for manifest in chosen:
-        if _is_unresolved(manifest, world, settings):
-            unresolved.append(manifest.client.id)
-            continue
-        column = Column(manifest, world, world.store, settings)
-        changes += _chained(_plan_column(column))
-        findings += column.findings
-        unrecorded += column.unrecorded
+        _plan_client(draft, manifest, world, store, settings, scope)
+    orphans = [] if scope.only else _orphans(fleet, world, store)
+    if scope.prune:
+        for client in sorted({orphan.client for orphan in orphans}):
+            account = account_of_bot(store.bots_by_client.get(client), settings)
+            _plan_departure(draft, Column(client, None, account, world, store, settings, scope.delete_senders))
     return Plan(
-        changes=changes,
-        findings=findings,
-        orphans=() if only else _orphans(fleet, world, world.store),
-        unresolved=unresolved,
+        changes=draft.changes,
+        findings=draft.findings,
+        orphans=orphans,
+        unresolved=draft.unresolved,
         clients=len(chosen),
-        unmanaged=_unmanaged(fleet, world, world.store),
-        unrecorded=unrecorded,
+        unmanaged=_unmanaged(fleet, world, store),
+        unrecorded=draft.unrecorded,
+        forgotten=draft.forgotten,
     )
 
 
@@ -74,7 +96,7 @@ def digest(plan: Plan) -> str:
             change.action,
             change.key,
             change.live_id,
-            [[list(field.steps), field.old, field.new] for field in change.fields],
+            sorted(([list(field.steps), field.old, field.new] for field in change.fields), key=repr),
             change.after,
         ]
         for change in plan.changes
@@ -83,11 +105,41 @@ def digest(plan: Plan) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _plan_column(column: Column) -> list[Change]:
-    absent = column.manifest.client.state == "absent"
-    planners = ABSENT_PLANNERS if absent else PLANNERS
+def _plan_client(
+    draft: _Draft, manifest: Manifest, world: World, store: Store, settings: Settings, scope: Scope
+) -> None:
+    client = manifest.client
+    account = account_of(manifest, settings)
+    if client.state == "absent":
+        column = Column(client.id, None, account, world, store, settings, scope.delete_senders)
+        if not _plan_departure(draft, column):
+            message = f"nothing of it is left, so {manifest.path} can be removed"
+            draft.findings.append(Finding("notice", message, client.id))
+        return
+    if _is_unresolved(manifest, account, world):
+        draft.unresolved.append(client.id)
+        return
+    column = Column(client.id, manifest, account, world, store, settings)
+    draft.add(column, _planned(column, PLANNERS, KINDS))
+
+
+def _plan_departure(draft: _Draft, column: Column) -> bool:
+    """Plan that a client goes. Returns False when nothing of it is left."""
+    applied = column.applied("assistant")
+    unseen = isinstance(column.world.assistants, Failed) and applied and applied.values.get("engine") == "assistants"
+    if unseen or isinstance(column.world.senders[column.account.sid or ""], Failed):
+        draft.unresolved.append(column.id)
+        return True
+    changes = _planned(column, DEPARTURES, tuple(reversed(KINDS)))
+    draft.add(column, changes)
+    touched = {change.kind for change in changes}
+    draft.forgotten += [(column.id, kind) for kind in KINDS if column.applied(kind) and kind not in touched]
+    return bool(changes)
+
+
+def _planned(column: Column, planners: Mapping[Kind, Planner], order: tuple[Kind, ...]) -> list[Change]:
     changes: list[Change] = []
-    for kind in reversed(KINDS) if absent else KINDS:
+    for kind in order:
         planner = planners.get(kind)
         if planner is None:
             continue
@@ -96,8 +148,6 @@ def _plan_column(column: Column) -> list[Change]:
         except Withheld as withheld:
             column.say("error", kind, str(withheld))
             return changes
-    if absent and not changes:
-        column.say("notice", "bot", f"nothing of it is left; {column.manifest.path} can be removed")
     return changes + column.deferred
 
 
@@ -109,32 +159,33 @@ def _chained(changes: Iterable[Change]) -> list[Change]:
     return chained
 
 
-def _failed_sides(world: World, settings: Settings, manifests: Sequence[Manifest]) -> dict[str, Failed]:
+def _failed_sides(world: World, settings: Settings, manifests: Iterable[Manifest]) -> list[Finding]:
     """Which sides could not be read, each said once however many clients it concerns."""
     sides: dict[str, object] = {"OpenAI models": world.models, "OpenAI assistants": world.assistants}
     for manifest in manifests:
         account = account_of(manifest, settings)
-        sides[account.describe()] = world.senders[account.sid or ""]
-    return {side: read for side, read in sides.items() if isinstance(read, Failed)}
+        senders = sides[account.describe()] = world.senders[account.sid or ""]
+        if isinstance(senders, Senders):
+            sides[f"{manifest.client.id}: sender"] = senders.by_number.get(manifest.client.number)
+    return [Finding("error", f"{side}: {read.message}") for side, read in sides.items() if isinstance(read, Failed)]
 
 
-def _is_unresolved(manifest: Manifest, world: World, settings: Settings) -> bool:
-    client = manifest.client
-    senders = world.senders[account_of(manifest, settings).sid or ""]
+def _is_unresolved(manifest: Manifest, account: AccountKey, world: World) -> bool:
+    senders = world.senders[account.sid or ""]
     if isinstance(senders, Failed) or isinstance(world.models, Failed):
         return True
-    if isinstance(senders.by_number.get(client.number), Failed):
+    if isinstance(senders.by_number.get(manifest.client.number), Failed):
         return True
-    return isinstance(world.assistants, Failed) and client.assistant.engine == "assistants"
+    return isinstance(world.assistants, Failed) and manifest.client.assistant.engine == "assistants"
 
 
 def _orphans(fleet: Fleet, world: World, store: Store) -> list[Orphan]:
     """Objects of ours whose client no manifest declares. They are reported, never deleted for being absent."""
     declared = {manifest.client.id for manifest in fleet.clients}
     found = [
-        Orphan(record.client, "assistant", "responses", record.id)
-        for record in store.assistants.values()
-        if record.client is not None and record.client not in declared
+        Orphan(client, "assistant", "responses", record.id)
+        for client, record in store.assistants_by_client.items()
+        if client not in declared
     ]
     if not isinstance(world.assistants, Failed):
         for live in world.assistants:
@@ -142,9 +193,9 @@ def _orphans(fleet: Fleet, world: World, store: Store) -> list[Orphan]:
             if owner is not None and owner not in declared:
                 found.append(Orphan(owner, "assistant", "assistants", live.id))
     found += [
-        Orphan(held.client, "bot", held.twilio_phone_number, held.id)
-        for held in store.bots.values()
-        if held.client is not None and held.client not in declared
+        Orphan(client, "bot", held.twilio_phone_number, held.id)
+        for client, held in store.bots_by_client.items()
+        if client not in declared
     ]
     for (client, kind), applied in store.applied.items():
         if kind == "sender" and client not in declared:
@@ -163,7 +214,7 @@ def _unmanaged(fleet: Fleet, world: World, store: Store) -> int:
     """How many live objects are nobody's: made by hand, listed, never touched."""
     numbers = {manifest.client.number for manifest in fleet.clients}
     bound = {applied.live_id for (_, kind), applied in store.applied.items() if kind == "sender"}
-    count = sum(bot_record.client is None for bot_record in store.bots.values())
+    count = sum(held.client is None for held in store.bots.values())
     count += sum(record.client is None for record in store.assistants.values())
     if not isinstance(world.assistants, Failed):
         count += sum(client_of(live.metadata) is None for live in world.assistants)

@@ -25,7 +25,6 @@ class Settings:
     openai_api_key: str | None = field(repr=False)
     openai_base_url: str
     twilio_account_sid: str | None
-    twilio_auth_token: str | None = field(repr=False)
     twilio_base_url: str | None
     """When set, every Twilio host is reached there, path unchanged."""
     public_url: str | None
@@ -43,8 +42,8 @@ class Settings:
     """Seconds that one call may take."""
 
     def secret(self, name: str) -> str | None:
-        """The secret in the environment variable `name`, None when it is not set or empty."""
-        return self.environment.get(name) or None
+        """The secret in the environment variable `name`, such as TWILIO_AUTH_TOKEN; None when it is not set."""
+        return self.environment.get(name, "").strip() or None
 
 
 def load_settings(root: Path = Path()) -> Settings:
@@ -59,7 +58,6 @@ def load_settings(root: Path = Path()) -> Settings:
         openai_api_key=text("OPENAI_API_KEY"),
         openai_base_url=_url("OPENAI_BASE_URL", text("OPENAI_BASE_URL")) or "https://api.openai.com/v1",
         twilio_account_sid=text("TWILIO_ACCOUNT_SID"),
-        twilio_auth_token=text("TWILIO_AUTH_TOKEN"),
         twilio_base_url=_url("TWILIO_BASE_URL", text("TWILIO_BASE_URL")),
         public_url=_url("PUBLIC_URL", text("PUBLIC_URL")),
         fallback_url=_url("FALLBACK_URL", text("FALLBACK_URL")),

@@ -10,6 +10,7 @@ from reconciler.commands.planning import load_fleet, plan_fleet
 from reconciler.commands.printing import Format, rendered, write
 from reconciler.errors import Exit
 from reconciler.model import Plan
+from reconciler.plan import Scope
 
 
 @click.command()
@@ -24,7 +25,7 @@ def drift(ctx: click.Context, clients: tuple[str, ...], output: Format) -> None:
     Changes that git made and nobody has applied yet are not drift: `reconcile --dry-run` shows them.
     """
     settings, fleet = load_fleet(clients)
-    found = drifted(plan_fleet(fleet, settings, clients))
+    found = drifted(plan_fleet(fleet, settings, Scope(only=clients)))
     if output != "text" or found.changes or found.errors or found.unresolved:
         write(rendered(found, output))
     if found.errors or found.unresolved:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import click
 
@@ -11,16 +11,19 @@ from reconciler.errors import ReconcileError, SettingsError
 from reconciler.manifest import Fleet, load
 from reconciler.model import Plan
 from reconciler.observe import observe
-from reconciler.plan import make_plan
+from reconciler.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
 
 
-def load_fleet(only: Sequence[str]) -> tuple[Settings, Fleet]:
+def load_fleet(only: Collection[str]) -> tuple[Settings, Fleet]:
     """Settings and manifests. Raises `ManifestErrors`, `SettingsError`, or `ReconcileError` for an unknown `only`."""
     settings = load_settings()
     fleet = load(settings.clients_dir)
-    for problem in fleet.warnings:
-        click.echo(str(problem), err=True)
+    if fleet.warnings:
+        count = len(fleet.warnings)
+        click.echo(
+            f"{count} warning{'s' if count > 1 else ''} in the manifests; `reconcile validate` shows them.", err=True
+        )
     known = [manifest.client.id for manifest in fleet.clients]
     for client in only:
         if client not in known:
@@ -36,6 +39,6 @@ def load_fleet(only: Sequence[str]) -> tuple[Settings, Fleet]:
     return settings, fleet
 
 
-def plan_fleet(fleet: Fleet, settings: Settings, only: Sequence[str]) -> Plan:
+def plan_fleet(fleet: Fleet, settings: Settings, scope: Scope) -> Plan:
     """Read every side and plan. Writes nothing anywhere."""
-    return make_plan(fleet, observe(fleet, settings), settings, only)
+    return make_plan(fleet, observe(fleet, settings), settings, scope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -11,13 +12,14 @@ from dataclasses import dataclass
 
 import click
 
-from reconciler.commands.planning import load_fleet, plan_fleet
+from reconciler.commands.planning import load_fleet
 from reconciler.commands.printing import Format, colour_wanted, rendered, write
 from reconciler.errors import Busy, Exit, ReconcileError
 from reconciler.guards import Limits, check
 from reconciler.manifest import Fleet
 from reconciler.model import Outcome, Plan
-from reconciler.plan import digest
+from reconciler.observe import World, observe
+from reconciler.plan import Scope, digest, make_plan
 from reconciler.settings import Settings
 
 
@@ -26,46 +28,65 @@ class Options:
     """The command's options."""
 
     dry_run: bool
-    clients: tuple[str, ...]
     yes: bool
+    expect: str | None
     output: Format
     out: str | None
     detailed_exitcode: bool
-    max_deletes: int
-    max_changes: int | None
     verbose: bool
+    scope: Scope
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was declared and live at one moment, and the plan that follows from it."""
+
+    fleet: Fleet
+    world: World
+    plan: Plan
 
 
 def reconcile(options: Options) -> Exit:
     """Run it. The exit code is computed once, from what happened, after everything is shown."""
-    settings, fleet = load_fleet(options.clients)
-    limits = Limits(options.max_deletes, options.max_changes)
+    _check_usage(options)
+    settings, fleet = load_fleet(options.scope.only)
     if options.dry_run:
-        return _dry_run(options, settings, fleet, limits)
-    if not options.yes and not sys.stdin.isatty():
+        return _dry_run(options, settings, fleet)
+    if options.yes or options.expect is not None:
+        return _apply(options, settings, fleet, agreed=None)
+    looked = _look(fleet, settings, options)
+    _show(looked.plan, options)
+    check(looked.plan, fleet, looked.world, options.limits)
+    if not looked.plan.changes:
+        return _exit_code(looked.plan, ())
+    click.confirm(f"Apply {len(looked.plan.changes)} changes?", abort=True, err=True)
+    return _apply(options, settings, fleet, agreed=looked.plan)
+
+
+def _check_usage(options: Options) -> None:
+    if options.detailed_exitcode and not options.dry_run:
+        raise click.UsageError("--detailed-exitcode goes with --dry-run.")
+    if options.scope.prune and options.scope.only:
+        raise click.UsageError("--prune looks at the whole fleet; leave --client out.")
+    if options.expect is not None and not re.fullmatch(r"[0-9a-f]{64}", options.expect):
+        raise Busy("--expect takes the 64 hex digits that a plan prints as its digest; nothing was applied.")
+    if not (options.dry_run or options.yes or options.expect or sys.stdin.isatty()):
         raise ReconcileError("There is no terminal to ask on: add --yes to apply, or --dry-run to see the plan only.")
-    if options.yes:
-        return _apply(options, settings, fleet, limits, expected=None)
-    plan = plan_fleet(fleet, settings, options.clients)
-    _show(plan, options)
-    check(plan, fleet, limits)
-    if not plan.changes:
-        return _exit_code(plan, ())
-    click.confirm(f"Apply {len(plan.changes)} changes?", abort=True, err=True)
-    return _apply(options, settings, fleet, limits, expected=plan)
 
 
-def _dry_run(options: Options, settings: Settings, fleet: Fleet, limits: Limits) -> Exit:
-    plan = plan_fleet(fleet, settings, options.clients)
-    _show(plan, options)
-    check(plan, fleet, limits)
-    if plan.errors or plan.unresolved:
+def _dry_run(options: Options, settings: Settings, fleet: Fleet) -> Exit:
+    looked = _look(fleet, settings, options)
+    _show(looked.plan, options)
+    _check_expected(looked.plan, options)
+    check(looked.plan, fleet, looked.world, options.limits)
+    if looked.plan.errors or looked.plan.unresolved:
         return Exit.ERROR
-    return Exit.CHANGES if plan.changes and options.detailed_exitcode else Exit.OK
+    return Exit.CHANGES if looked.plan.changes and options.detailed_exitcode else Exit.OK
 
 
-def _apply(options: Options, settings: Settings, fleet: Fleet, limits: Limits, expected: Plan | None) -> Exit:
-    """Take the lease, plan, show, apply. `expected` is the plan that a person said yes to."""
+def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | None) -> Exit:
+    """Take the lease, look again, apply. `agreed` is the plan that a person said yes to."""
     from reconciler.apply import apply_plan
     from reconciler.history import recorded
     from reconciler.lease import lease
@@ -80,22 +101,35 @@ def _apply(options: Options, settings: Settings, fleet: Fleet, limits: Limits, e
             lease(store, stop=stop) as owner,
             _stopped_by_signals(stop),
         ):
-            plan = plan_fleet(fleet, settings, options.clients)
-            if expected is None:
-                if options.output == "text":
-                    _show(plan, options)
-                check(plan, fleet, limits)
-            elif digest(plan) != digest(expected):
-                raise Busy(
-                    "Something changed since the plan was shown; nothing was applied. Look at the new plan first."
-                )
+            looked = _look(fleet, settings, options)
+            plan = looked.plan
+            if agreed is None and options.output == "text":
+                _show(plan, options)
+            if agreed is not None and digest(plan) != digest(agreed):
+                raise Busy("Something changed since the plan was shown, so nothing was applied; look at the new plan.")
+            _check_expected(plan, options)
+            check(plan, fleet, looked.world, options.limits)
             with recorded(store, plan, owner) as outcomes:
-                for outcome in following(apply_plan(plan, fleet, settings, store, stop=stop), len(plan.changes)):
+                for outcome in following(apply_plan(plan, settings, store, stop=stop), len(plan.changes)):
                     outcomes.append(outcome)
     except StoreError as error:
         raise ReconcileError(str(error)) from error
     _show_outcomes(plan, outcomes, options)
     return _exit_code(plan, outcomes)
+
+
+def _look(fleet: Fleet, settings: Settings, options: Options) -> Looked:
+    world = observe(fleet, settings)
+    return Looked(fleet, world, make_plan(fleet, world, settings, options.scope))
+
+
+def _check_expected(plan: Plan, options: Options) -> None:
+    """An empty plan has a digest too: when it is not the expected one, something else was agreed on."""
+    if options.expect is not None and digest(plan) != options.expect:
+        raise Busy(
+            f"The plan is not the expected one: its digest is {digest(plan)}, expected was {options.expect}. "
+            "Nothing was applied; look at the new plan and agree on it first."
+        )
 
 
 def _show(plan: Plan, options: Options) -> None:

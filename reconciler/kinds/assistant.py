@@ -26,27 +26,23 @@ REPLACEMENTS: Mapping[str, str] = {"gpt-4o-mini": "gpt-6-luna"}
 
 def plan(column: Column) -> list[Change]:
     """The changes of one client's assistant. Sets the column's `assistant_id`. Raises `Withheld`."""
-    client = column.manifest.client
-    if client.state == "absent":
-        return []
     _check_model(column)
-    if client.assistant.engine == "responses":
+    if column.manifest.client.assistant.engine == "responses":
         changes = _plan_record(column)
         column.deferred += [_delete_object(column, live) for live in _objects(column)]
     else:
         changes = _plan_object(column)
-        record = _record(column)
-        if record is not None:
-            column.deferred.append(_delete_record(column, record))
+        if column.record is not None:
+            column.deferred.append(_delete_record(column, column.record))
     return changes
 
 
 def plan_absent(column: Column) -> list[Change]:
     """The deletes for a client that shall be absent."""
-    record = _record(column)
-    return [_delete_object(column, live) for live in _objects(column)] + (
-        [_delete_record(column, record)] if record is not None else []
-    )
+    changes = [_delete_object(column, live) for live in _objects(column)]
+    if column.record is not None:
+        changes.append(_delete_record(column, column.record))
+    return changes
 
 
 def record_values(column: Column) -> dict[str, Any]:
@@ -79,19 +75,20 @@ def object_values(column: Column) -> dict[str, Any]:
 
 def _plan_record(column: Column) -> list[Change]:
     after = record_values(column)
-    column.assistant_id = column.id
-    live = column.store.assistants.get(column.id)
+    live = column.record
+    column.assistant_id = live.id if live else column.id
     if live is None:
+        if column.id in column.store.assistants:
+            raise Withheld(
+                f"the bot store has an assistant {column.id!r} that was made by hand; `reconcile adopt {column.id}` "
+                "takes it over"
+            )
         applied = column.applied("assistant")
         last = applied.values if applied and applied.values.get("engine") == "responses" else None
         return [column.create("assistant", "responses", after, last)]
-    if live.client != column.id:
-        raise Withheld(
-            f"the bot store has an assistant {live.id!r} that was made by hand; delete it with "
-            f"DELETE /assistants/{live.id} or give the client another id"
-        )
-    before = _values_of(live)
-    change = column.update("assistant", "responses", live.id, before, after, before)
+    values = _values_of(live)
+    before = {**values, "metadata": dict(live.metadata)}
+    change = column.update("assistant", "responses", live.id, values, after, before)
     return [change] if change else []
 
 
@@ -117,8 +114,6 @@ def _objects(column: Column) -> Sequence[LiveAssistant]:
     """The live objects of this client: by their mark, or by the last apply's record when someone wiped the mark."""
     live = column.world.assistants
     if isinstance(live, Failed):
-        if column.manifest.client.assistant.engine == "assistants":
-            raise Withheld(live.message)
         return ()
     marked = [item for item in live if client_of(item.metadata) == column.id]
     applied = column.applied("assistant")
@@ -127,17 +122,12 @@ def _objects(column: Column) -> Sequence[LiveAssistant]:
     return marked
 
 
-def _record(column: Column) -> AssistantRecord | None:
-    record = column.store.assistants.get(column.id)
-    return record if record is not None and record.client == column.id else None
-
-
 def _delete_object(column: Column, live: LiveAssistant) -> Change:
-    return column.delete("assistant", "assistants", live.id)
+    return column.take_away("assistant", "assistants", live.id)
 
 
 def _delete_record(column: Column, record: AssistantRecord) -> Change:
-    return column.delete("assistant", "responses", record.id)
+    return column.take_away("assistant", "responses", record.id)
 
 
 def _values_of(record: AssistantRecord) -> dict[str, Any]:

@@ -12,17 +12,15 @@ from schemas import FunctionTool
 
 def plan(column: Column) -> list[Change]:
     """The changes of one client's bot. Raises `Withheld`."""
-    if column.manifest.client.state == "absent":
-        return []
     after = bot_values(column)
-    live = column.store.bots.get(column.id)
-    if live is not None and live.client != column.id:
-        raise Withheld(
-            f"the bot store has a bot {live.id!r} that was made by hand; delete it with DELETE /bots/{live.id} or give "
-            "the client another id"
-        )
+    live = column.bot
     _check_number(column, column.manifest.client.number)
     if live is None:
+        if column.id in column.store.bots:
+            raise Withheld(
+                f"the bot store has a bot {column.id!r} that was made by hand; `reconcile adopt {column.id}` takes it "
+                "over"
+            )
         applied = column.applied("bot")
         return [column.create("bot", column.manifest.client.number, after, applied.values if applied else None)]
     before = values_of(live)
@@ -32,10 +30,8 @@ def plan(column: Column) -> list[Change]:
 
 def plan_absent(column: Column) -> list[Change]:
     """The delete for a client that shall be absent."""
-    live = column.store.bots.get(column.id)
-    if live is None or live.client != column.id:
-        return []
-    return [column.delete("bot", live.twilio_phone_number, live.id)]
+    live = column.bot
+    return [column.take_away("bot", live.twilio_phone_number, live.id)] if live else []
 
 
 def bot_values(column: Column) -> dict[str, Any]:
@@ -62,6 +58,7 @@ def bot_values(column: Column) -> dict[str, Any]:
             if isinstance(tool, FunctionTool)
         },
         "metadata": dict(client.metadata),
+        "protected": client.protected,
     }
 
 
@@ -79,17 +76,18 @@ def values_of(record: BotRecord) -> dict[str, Any]:
         "fallback_message": record.fallback_message,
         "functions": {name: dict(function) for name, function in record.functions.items()},
         "metadata": dict(record.metadata),
+        "protected": record.protected,
     }
 
 
 def _check_number(column: Column, number: str) -> None:
     holder = column.store.bots_by_number.get(number)
-    if holder is None or holder.id == column.id:
+    if holder is None or holder.client == column.id:
         return
     if holder.client is None:
         raise Withheld(
-            f"the number {number} belongs to the bot {holder.id!r} that was made by hand; delete it with "
-            f"DELETE /bots/{holder.id}, then run again"
+            f"the number {number} belongs to the bot {holder.id!r} that was made by hand; "
+            f"`reconcile adopt {column.id}` takes it over"
         )
     raise Withheld(
         f"the number {number} still belongs to the bot of client {holder.client!r}; change or remove that client "

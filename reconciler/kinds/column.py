@@ -1,15 +1,16 @@
-"""One client's column while it is planned: its manifest, what is live of it, and what was applied last."""
+"""One client's column while it is planned: what is declared, what is live of it, and what was applied last."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from reconciler.diff import all_fields, field_changes, reason_of, reason_of_missing
 from reconciler.manifest import Manifest
-from reconciler.model import Action, Binding, Change, FieldChange, Finding, Kind, Reason, Severity, Values
+from reconciler.model import AccountKey, Action, Binding, Change, FieldChange, Finding, Kind, Reason, Severity, Values
 from reconciler.observe import Store, World
 from reconciler.settings import Settings
-from runtime.store.records import AppliedRecord
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
 
 
 class Withheld(Exception):
@@ -20,10 +21,17 @@ class Withheld(Exception):
 class Column:
     """The column is filled while the kinds are planned from left to right."""
 
-    manifest: Manifest
+    id: str
+    """The client's id."""
+    declared: Manifest | None
+    """None for a client that is taken away."""
+    account: AccountKey
+    """Where its number lives."""
     world: World
     store: Store
     settings: Settings
+    delete_sender: bool = False
+    """Whether a sender that is taken away is deleted at Twilio, and not only detached."""
     assistant_id: str | None = None
     """The assistant's live id, or `UNKNOWN_ID`, once its kind was planned."""
     findings: list[Finding] = field(default_factory=list)
@@ -32,9 +40,21 @@ class Column:
     unrecorded: list[Binding] = field(default_factory=list)
 
     @property
-    def id(self) -> str:
-        """The client's id."""
-        return self.manifest.client.id
+    def manifest(self) -> Manifest:
+        """What is declared, for the kinds' `plan`; those of a client that is taken away are never asked."""
+        if self.declared is None:
+            raise LookupError(f"nothing is declared for {self.id}")
+        return self.declared
+
+    @property
+    def bot(self) -> BotRecord | None:
+        """The client's own bot in the store."""
+        return self.store.bots_by_client.get(self.id)
+
+    @property
+    def record(self) -> AssistantRecord | None:
+        """The client's own assistant in the store."""
+        return self.store.assistants_by_client.get(self.id)
 
     def applied(self, kind: Kind) -> AppliedRecord | None:
         """What was applied last for this client and kind."""
@@ -47,7 +67,7 @@ class Column:
     def create(self, kind: Kind, key: str, after: Values, applied: Values | None) -> Change:
         """The change that makes what is declared and not there."""
         reason = reason_of_missing(after, applied)
-        return self.change(kind, "create", key, None, all_fields(after), after, reason)
+        return self._change(kind, "create", key, None, all_fields(after), after, reason)
 
     def update(self, kind: Kind, key: str, live_id: str, live: Values, after: Values, before: Values) -> Change | None:
         """The change that makes a live object equal to what is declared; None when it is."""
@@ -58,24 +78,35 @@ class Column:
                 self.unrecorded.append(Binding(self.id, kind, live_id, after))
             return None
         last = applied.values if applied and applied.live_id == live_id else None
-        return self.change(kind, "update", key, live_id, fields, after, reason_of(fields, last), before)
+        return self._change(kind, "update", key, live_id, fields, after, reason_of(fields, last), before)
 
-    def delete(
+    def take_away(
         self, kind: Kind, key: str, live_id: str, action: Action = "delete", before: Values | None = None
     ) -> Change:
-        """The change that takes away what the manifest says shall be absent, or what was replaced."""
-        return self.change(kind, action, key, live_id, (), {}, "config", before)
+        """The change that removes what shall be absent, or what was replaced."""
+        return self._change(kind, action, key, live_id, (), {}, "config", before)
 
-    def change(
+    def _change(
         self,
         kind: Kind,
         action: Action,
         key: str,
         live_id: str | None,
-        fields: list[FieldChange] | tuple[()],
+        fields: Sequence[FieldChange],
         after: Values,
         reason: Reason,
         before: Values | None = None,
     ) -> Change:
-        """A change of this client."""
-        return Change(self.id, kind, action, key, live_id, tuple(fields), after, reason, before)
+        return Change(
+            client=self.id,
+            kind=kind,
+            action=action,
+            key=key,
+            live_id=live_id,
+            fields=tuple(fields),
+            after=after,
+            reason=reason,
+            before=before,
+            source=self.declared.path if self.declared else None,
+            account=self.account,
+        )

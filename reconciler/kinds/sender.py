@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.kinds.column import Column, Withheld
 from reconciler.model import Change, Values
-from reconciler.observe import AccountKey, Failed, Senders, account_of
+from reconciler.observe import Failed, Senders
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
 
@@ -32,15 +32,13 @@ _STATUS_ADVICE = {
 
 def plan(column: Column) -> list[Change]:
     """The changes of one client's sender. Raises `Withheld`."""
-    if column.manifest.client.state == "absent":
-        return []
-    account, senders = _senders(column)
+    senders = _senders(column)
     number = column.manifest.client.number
     live = senders.by_number.get(number)
     if live is None:
         raise Withheld(
-            f"{number} is not registered as a WhatsApp sender in {account.describe()}; register it in Twilio's console "
-            "(Messaging, Senders, WhatsApp senders), then run again"
+            f"{number} is not registered as a WhatsApp sender in {column.account.describe()}; register it in Twilio's "
+            "console (Messaging, Senders, WhatsApp senders), then run again"
         )
     if isinstance(live, Failed):
         raise Withheld(live.message)
@@ -60,8 +58,7 @@ def plan_absent(column: Column) -> list[Change]:
     applied = column.applied("sender")
     if applied is None:
         return []
-    _, senders = _senders(column)
-    return _detach(column, senders, applied.live_id)
+    return _detach(column, _senders(column), applied.live_id)
 
 
 def sender_values(column: Column) -> dict[str, Any]:
@@ -105,12 +102,11 @@ def normalised(live: LiveSender, declared: Values, last_logo: str | None = None)
     return {"webhook": webhook, "profile": profile}
 
 
-def _senders(column: Column) -> tuple[AccountKey, Senders]:
-    account = account_of(column.manifest, column.settings)
-    senders = column.world.senders[account.sid or ""]
+def _senders(column: Column) -> Senders:
+    senders = column.world.senders[column.account.sid or ""]
     if isinstance(senders, Failed):
         raise Withheld(senders.message)
-    return account, senders
+    return senders
 
 
 def _detach_former(column: Column, senders: Senders, sid: str) -> list[Change]:
@@ -126,10 +122,21 @@ def _detach(column: Column, senders: Senders, sid: str) -> list[Change]:
     live = senders.by_sid.get(sid)
     if live is None:
         return []
+    if column.delete_sender and column.declared is None:
+        return [column.take_away("sender", live.number, live.sid, "delete", _whole(live))]
     calls = (live.webhook or {}).get("callback_url") or ""
-    if not calls.startswith(str(column.settings.public_url)):
+    if not _is_ours(calls, column):
         return []
-    return [column.delete("sender", live.number, live.sid, "detach", _whole(live))]
+    return [column.take_away("sender", live.number, live.sid, "detach", _whole(live))]
+
+
+def _is_ours(url: str, column: Column) -> bool:
+    """Whether a callback URL is the one that we set: by the settings of today, or by the last apply."""
+    applied = column.applied("sender")
+    ours = {webhook_values(column.settings)["callback_url"]} if column.settings.public_url else set()
+    if applied is not None:
+        ours.add(applied.values.get("webhook", {}).get("callback_url", ""))
+    return bool(url) and url in ours
 
 
 def _last_logo(column: Column) -> str | None:

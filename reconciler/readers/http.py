@@ -70,7 +70,7 @@ class Reader:
         url = path if path.startswith("http") else self.base_url + path
         if query:
             url += "?" + urlencode(query)
-        where = f"{urlsplit(url).hostname}{urlsplit(url).path}"
+        where = urlsplit(url).netloc.rpartition("@")[2] + urlsplit(url).path
         try:
             response = self._pool.request("GET", url)
         except MaxRetryError as error:
@@ -88,9 +88,12 @@ class Reader:
 
 
 def _refusal(where: str, status: int, body: bytes) -> ReadError:
-    said = provider_message(body)
+    if status == 401:
+        # OpenAI's own words quote a part of the key.
+        return Unauthorized(f"{where} answered 401: it does not accept the credentials")
+    said = provider_message(body).rstrip(".")
     text = f"{where} answered {status}" + (f": {said}" if said else "")
-    if status in (401, 403):
+    if status == 403:
         return Unauthorized(text)
     if status == 404:
         return NotFound(text)

@@ -55,7 +55,7 @@ def outcomes_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
 
 def _change(change: Change, paint: Paint) -> Iterator[str]:
     head = f"{SIGNS[change.action]} {change.kind} {change.key}"
-    yield f"  {paint(head, fg=_COLOURS[change.action])}  {change.action}, {change.reason}"
+    yield f"  {paint(head, fg=_COLOURS[change.action])}  ({change.action}, {change.reason})"
     for field in change.fields:
         yield from _field(change, field, paint)
 

@@ -36,7 +36,7 @@ def outcome_summary(outcomes: Sequence[Outcome]) -> str:
 def finding_text(finding: Finding) -> str:
     """`la-cocina: sender: what is wrong`."""
     where = [part for part in (finding.client, finding.kind) if part]
-    return ": ".join([*where, finding.message]) + "."
+    return ": ".join([*where, finding.message]).rstrip(".") + "."
 
 
 def value_text(value: Any, limit: int = 120) -> str:

@@ -25,7 +25,7 @@ class OpenAIWriter:
 
     def __init__(self, settings: Settings, patience: Patience) -> None:
         # The SDK calls these methods deprecated; that OpenAI's own server is gone is said when planning.
-        warnings.filterwarnings("ignore", message="The Assistants API is deprecated", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message="deprecated$", category=DeprecationWarning)
         self._patience = patience
         self._client = openai.OpenAI(
             api_key=settings.openai_api_key,
@@ -97,7 +97,9 @@ def _failure(error: openai.APIStatusError) -> WriteFailed:
     if error.status_code == 404:
         return Gone(text)
     if error.status_code in (401, 403):
-        return WriteFailed(f"{text}; set OPENAI_API_KEY to a key that may change assistants")
+        return WriteFailed(
+            f"OpenAI answered {error.status_code}; set OPENAI_API_KEY to a key that may change assistants"
+        )
     param = body.get("param") if isinstance(body, dict) else None
     return WriteFailed(text + (f" (parameter {param})" if param else ""))
 

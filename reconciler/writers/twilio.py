@@ -51,6 +51,17 @@ class TwilioWriter:
         """Clear the webhook, so that nothing comes in any longer; the sender stays registered."""
         self._update(sid, {"webhook": _merged(live.get("webhook", {}), DETACHED)}, {"webhook": DETACHED})
 
+    def delete_sender(self, sid: str) -> None:
+        """Delete the sender; one that is already gone is fine. Registering the number again needs a new code."""
+
+        def delete() -> None:
+            try:
+                _call(lambda: self._senders(sid).delete())
+            except Gone:
+                return
+
+        repeat_safe(delete, self._patience)
+
     def _update(self, sid: str, body: Mapping[str, Any], declared: Values) -> None:
         request = cast("ChannelsSenderList.MessagingV2ChannelsSenderRequestsUpdate", _Body(body))
         repeat_safe(lambda: _call(lambda: self._senders(sid).update(request)), self._patience)
@@ -67,6 +78,10 @@ class TwilioWriter:
                 paths = ", ".join(change.path for change in differing) or "the status ONLINE:UPDATING"
                 raise WriteFailed(f"Twilio accepted the update and still shows another {paths}; run again in a minute")
             wait = min(wait * 2, 3.0)
+
+
+class Gone(WriteFailed):
+    """The sender does not exist."""
 
 
 class _Body:
@@ -112,6 +127,8 @@ def _failure(status: int, code: int | None, message: str) -> WriteFailed:
     text = f"Twilio answered {status}" + (f", error {code}" if code else "") + f": {message[:200]}"
     if status >= 500:
         return OutcomeUnknown(f"{text}; run again when Twilio is well")
+    if status == 404:
+        return Gone(text)
     if status in (401, 403):
         return WriteFailed(f"{text}; set TWILIO_ACCOUNT_SID and the auth token to a pair that belongs together")
     return WriteFailed(text)
