@@ -1,0 +1,1 @@
+"""The command `reconcile` against the sandbox: real processes, real sockets, real SDKs."""

@@ -1,0 +1,147 @@
+"""An agency as a test sees it: a folder of manifests, the providers' stand-ins, a bot store, and the command."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runtime.store.records import Snapshot
+from runtime.store.snapshot import read_snapshot
+from runtime.store.writer import open_writer
+from tests.reconciler import live
+from tests.reconciler.processes import Commands, Result, Running
+from tests.sandbox_process import Json, Sandbox
+
+PUBLIC_URL = "https://whatsapp.agencia.cl"
+WEBHOOK = {
+    "callback_url": f"{PUBLIC_URL}/webhook/whatsapp",
+    "callback_method": "POST",
+    "fallback_url": f"{PUBLIC_URL}/webhook/whatsapp",
+    "fallback_method": "POST",
+    "status_callback_url": f"{PUBLIC_URL}/webhook/whatsapp/status",
+    "status_callback_method": "POST",
+}
+NUMBERS = tuple(f"+5691234{n:04}" for n in range(1000, 1100))
+API_TOKEN = "api-token-of-the-tests"
+SECRETS = ("sandbox-token", "sk-sandbox", API_TOKEN, "wrong-key", "wrong-token")
+"""Values that no output may ever show."""
+
+
+@dataclass(slots=True)
+class Agency:
+    """One installation, in a folder of its own."""
+
+    folder: Path
+    sandbox: Sandbox
+    commands: Commands
+    environment: dict[str, str] = field(default_factory=dict)
+    _numbers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def store_url(self) -> str:
+        """Where the bot store is."""
+        return self.environment["BOT_STORE_URL"]
+
+    @property
+    def store_file(self) -> Path:
+        """The bot store's SQLite file."""
+        return self.folder / "store.db"
+
+    def number(self, client: str) -> str:
+        """The number that a client gets when the test names none."""
+        return self._numbers.setdefault(client, NUMBERS[len(self._numbers)])
+
+    def declare(self, client: str, *, registered: bool = True, **keys: object) -> Json:
+        """Write a client's manifest; `keys` replace or add top-level keys, those of `assistant` one by one."""
+        own = keys.pop("assistant", {})
+        assistant = {"model": "gpt-6-luna", "instructions": f"Eres el asistente de {client}."}
+        assistant |= own if isinstance(own, Mapping) else {}
+        manifest: Json = {
+            "id": client,
+            "name": f"Cliente {client}",
+            "number": self.number(client),
+            "assistant": assistant,
+            **keys,
+        }
+        self.path(client).write_text(yaml.safe_dump(manifest, allow_unicode=True), encoding="utf-8")
+        if registered and not self.is_registered(manifest["number"]):
+            self.sandbox.register(manifest["number"], profile={"name": manifest["name"]})
+        return manifest
+
+    def path(self, client: str) -> Path:
+        """Where a client's manifest lies."""
+        return self.folder / "clients.d" / f"{client}.yaml"
+
+    def withdraw(self, client: str) -> None:
+        """Remove a client's manifest."""
+        self.path(client).unlink()
+
+    def start(self, *args: str, die_at_commit: int = 0, **environment: str | None) -> Running:
+        """Start the command; a setting of None is not set."""
+        changed = {**self.environment, **environment}
+        return self.commands.start(
+            args, self.folder, {key: value for key, value in changed.items() if value is not None}, die_at_commit
+        )
+
+    def reconcile(self, *args: str, die_at_commit: int = 0, **environment: str | None) -> Result:
+        """Run the command. Whatever happens it shows neither a traceback nor a secret."""
+        result = self.start(*args, die_at_commit=die_at_commit, **environment).wait()
+        assert "Traceback" not in result.said, result.said
+        for secret in SECRETS:
+            assert secret not in result.said, result.said
+        return result
+
+    def apply(self, *args: str, **environment: str | None) -> Result:
+        """Apply, which must go well."""
+        result = self.reconcile("--yes", *args, **environment)
+        assert result.code == 0, result.said
+        return result
+
+    def plan(self, *args: str, **environment: str | None) -> Json:
+        """The plan as JSON; also of a plan with errors."""
+        return self.reconcile("--dry-run", "--format", "json", *args, **environment).document
+
+    def changes(self, *args: str) -> list[str]:
+        """The plan's changes, each as `client/kind/action/key`."""
+        return [change["id"] for change in self.plan(*args)["changes"]]
+
+    def snapshot(self) -> Snapshot:
+        """What the bot store holds."""
+        return read_snapshot(self.store_url, API_TOKEN)
+
+    def writes(self) -> int:
+        """How many writing calls both providers have got."""
+        return sum(counts["writes"] for counts in self.sandbox.summary().values())
+
+    def is_registered(self, number: str) -> bool:
+        """Whether Twilio knows the number."""
+        return number in self.senders()
+
+    def senders(self) -> dict[str, Json]:
+        """Twilio's senders by number, whole."""
+        return {sender["sender_id"].removeprefix("whatsapp:"): sender for sender in live.senders(self.sandbox)}
+
+    def sender(self, client: str) -> Json:
+        """A client's sender at Twilio."""
+        return self.senders()[self.number(client)]
+
+    def assistants(self) -> list[Json]:
+        """The live objects of the Assistants API."""
+        return live.assistants(self.sandbox)
+
+    def break_in(self, statement: str, *values: object) -> None:
+        """Change the bot store's rows behind everybody's back."""
+        with closing(sqlite3.connect(self.store_file, isolation_level=None)) as connection:
+            connection.execute(statement, values)
+
+    def runs(self) -> list[Json]:
+        """The history of applies, newest first."""
+        writer = open_writer(self.store_url, API_TOKEN)
+        with closing(writer):
+            return [asdict(run) for run in writer.runs()]
