@@ -60,16 +60,4 @@ class Accounts:
     async def list_all(self, request: web.Request) -> web.Response:
         rows = self._world.state.rows(ACCOUNTS)
         page = Page(request, [sid for sid, row in rows.items() if row["owner_account_sid"] == account_of(request)], 50)
-        return answer(
-            {
-                "accounts": [public(rows[sid]) for sid in page.keys],
-                "page": page.number,
-                "page_size": page.size,
-                "start": page.start,
-                "end": page.start + max(len(page.keys) - 1, 0),
-                "uri": page.here,
-                "first_page_uri": page.first,
-                "next_page_uri": page.following,
-                "previous_page_uri": page.previous,
-            }
-        )
+        return answer({"accounts": [public(rows[sid]) for sid in page.keys], **page.uris()})

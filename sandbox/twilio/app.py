@@ -8,9 +8,12 @@ from sandbox.control import Control
 from sandbox.gate import gate
 from sandbox.twilio.accounts import Accounts
 from sandbox.twilio.console import Console
+from sandbox.twilio.contents import Contents
 from sandbox.twilio.courier import Courier
+from sandbox.twilio.delivery import Delivery
 from sandbox.twilio.inbound import Inbound
 from sandbox.twilio.manifests import register_all
+from sandbox.twilio.media import Media
 from sandbox.twilio.messages import Messages
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.typing import Typing
@@ -24,8 +27,10 @@ def application(world: World) -> web.Application:
     courier = Courier(world)
     accounts = Accounts(world)
     senders = Senders(world)
-    messages = Messages(world, senders, courier)
-    inbound = Inbound(world, senders, messages, courier)
+    messages = Messages(world, senders)
+    delivery = Delivery(world, messages, courier)
+    media = Media(world, messages)
+    inbound = Inbound(world, senders, messages, media, courier)
     console = Console(world, accounts, senders)
 
     def begin() -> None:
@@ -35,7 +40,7 @@ def application(world: World) -> web.Application:
         register_all(world, accounts, senders)
 
     async def life(_: web.Application) -> AsyncIterator[None]:
-        messages.resume()
+        delivery.resume()
         yield
         await world.errands.drop()
         await courier.close()
@@ -43,6 +48,6 @@ def application(world: World) -> web.Application:
     begin()
     world.after_reset.append(begin)
     app.cleanup_ctx.append(life)
-    for part in (accounts, senders, messages, inbound, Typing(world), console, Control(world)):
+    for part in (accounts, senders, media, messages, inbound, Typing(world), Contents(world), console, Control(world)):
         app.router.add_routes(part.routes())
     return app

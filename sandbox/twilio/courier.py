@@ -46,7 +46,7 @@ class Receipt:
     body: str = ""
     error: str | None = None
     failure: str = ""
-    """`ct`, `rt`, `4xx`, `5xx`, or empty for success: the classes that `rp` names."""
+    """`ct`, `rt`, `4xx`, `5xx` (the classes that `rp` names), `twiml`, or empty for success."""
 
     @property
     def delivered(self) -> bool:
@@ -101,25 +101,21 @@ class Courier:
             await self._session.close()
             self._session = None
 
-    async def deliver(self, envelope: Envelope) -> list[Receipt]:
-        """One receipt, or two where a fault duplicates the webhook."""
-        again = 0
+    async def deliver(self, envelope: Envelope, after: asyncio.Event | None = None) -> list[Receipt]:
+        """One receipt, or two where a fault duplicates the webhook. Waits for `after`, unless a fault reorders."""
         path = urlsplit(envelope.url).path
-        for rule in list(self._world.faults.strike(NAME, envelope.method, path, WEBHOOK_KINDS)):
-            if rule.kind == "reorder_webhooks":
-                await asyncio.sleep(rule.random_hold(0.2))
-            else:
-                again, wait = 1, rule.hold(0.0)
-        if not again:
+        rules = {rule.kind: rule for rule in self._world.faults.strike(NAME, envelope.method, path, WEBHOOK_KINDS)}
+        if "reorder_webhooks" in rules:
+            await asyncio.sleep(rules["reorder_webhooks"].random_hold(0.2))
+        elif after is not None:
+            await after.wait()
+        if "duplicate_webhook" not in rules:
             return [await self._until_settled(envelope)]
+        wait = rules["duplicate_webhook"].hold(0.0)
+        return list(await asyncio.gather(self._until_settled(envelope), self._until_settled(envelope, wait)))
 
-        async def second() -> Receipt:
-            await asyncio.sleep(wait)
-            return await self._until_settled(envelope)
-
-        return list(await asyncio.gather(self._until_settled(envelope), second()))
-
-    async def _until_settled(self, envelope: Envelope) -> Receipt:
+    async def _until_settled(self, envelope: Envelope, wait: float = 0.0) -> Receipt:
+        await asyncio.sleep(wait)
         overrides = Overrides.of(envelope.url)
         deadline = time.monotonic() + overrides.total
         for attempt in range(1, overrides.retries + 2):
@@ -174,6 +170,8 @@ class Courier:
     async def fall_back(self, envelope: Envelope, failed: Receipt, url: str, method: str) -> list[Receipt]:
         """The same event to the fallback URL, with what went wrong."""
         code = _HTTP_FAILED if failed.status is not None else _CONNECT_FAILED
+        if failed.failure == "twiml":
+            code = (failed.error or "").partition(":")[0]
         fields = {**envelope.fields, "ErrorCode": code, "ErrorUrl": called_url(envelope.url)}
         return await self.deliver(replace(envelope, url=url, method=method, fields=fields, purpose="fallback"))
 

@@ -5,7 +5,6 @@ of time and not of a task: it is worked out when somebody looks, so it survives 
 """
 
 import time
-from collections.abc import Iterator
 
 from aiohttp import web
 
@@ -52,8 +51,15 @@ class Senders:
         sender = self._world.state.get(TABLE, sid) if sid else None
         return self._settled(sender) if sender else None
 
-    def all(self) -> Iterator[Json]:
-        return self._world.state.values(TABLE)
+    def named(self, name: str) -> Json | None:
+        """A sender by its number, its friendly name (the id in its manifest), or its display name with hyphens."""
+        if (sender := self.by_number(name.removeprefix("whatsapp:"))) is not None:
+            return sender
+        wanted = _slug(name)
+        for sender in self._world.state.values(TABLE):
+            if wanted in (_slug(sender["friendly_name"]), _slug(sender["profile"]["name"])):
+                return self._settled(sender)
+        return None
 
     def register(self, account: str, sender_id: str, parts: Json, status: str) -> Json:
         """Makes a sender in the given status, without any of the checks of the API."""
@@ -119,20 +125,12 @@ class Senders:
         if channel not in ("whatsapp", "rcs"):
             raise error(400, 20001, "Missing or invalid required parameter Channel: it is whatsapp or rcs")
         account = account_of(request)
-        rows = self._world.state.rows(TABLE) if channel == "whatsapp" else {}
+        whatsapp = channel == "whatsapp"
+        rows = self._world.state.rows(TABLE) if whatsapp else {}
         keys = [sid for sid, sender in rows.items() if sender["_account"] == account]
-        page = Page(request, keys, _WHATSAPP_PAGE if channel == "whatsapp" else _RCS_PAGE)
-        origin = f"{request.scheme}://{request.host}"
-        meta = {
-            "page": page.number,
-            "page_size": page.size,
-            "first_page_url": origin + page.first,
-            "previous_page_url": origin + page.previous if page.previous else None,
-            "url": origin + page.here,
-            "next_page_url": origin + page.following if page.following else None,
-            "key": "senders",
-        }
-        return answer({"meta": meta, "senders": [_listed(self._settled(rows[sid])) for sid in page.keys]})
+        page = Page(request, keys, _WHATSAPP_PAGE if whatsapp else _RCS_PAGE)
+        listed = [_listed(self._settled(rows[sid])) for sid in page.keys]
+        return answer({"meta": page.meta("senders"), "senders": listed})
 
     async def get(self, request: web.Request) -> web.Response:
         return answer(_whole(self._found(request)))
@@ -192,6 +190,10 @@ class Senders:
     async def delete(self, request: web.Request) -> web.Response:
         self.remove(self._found(request))
         return web.Response(status=204)
+
+
+def _slug(name: str | None) -> str | None:
+    return "-".join(name.lower().split()) if name else None
 
 
 def _reviewed(sender: Json, verdict: str) -> Json:

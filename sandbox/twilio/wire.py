@@ -127,21 +127,38 @@ class Page:
             query["PageToken"] = "PT" + urlsafe_b64encode(token.encode()).decode()
         return f"{self._request.path}?{urlencode(query)}"
 
-    @property
-    def here(self) -> str:
-        return self._request.path_qs
+    def _neighbours(self) -> tuple[str | None, str | None]:
+        previous = self._link(self._previous, max(self.number - 1, 0)) if self._previous is not None else None
+        following = self._link(self._next, self.number + 1) if self._next is not None else None
+        return previous, following
 
-    @property
-    def first(self) -> str:
-        return self._link(None, 0)
+    def uris(self) -> Json:
+        """The paging of a list of the 2010-04-01 API, relative to its host."""
+        previous, following = self._neighbours()
+        return {
+            "page": self.number,
+            "page_size": self.size,
+            "start": self.start,
+            "end": self.start + max(len(self.keys) - 1, 0),
+            "uri": self._request.path_qs,
+            "first_page_uri": self._link(None, 0),
+            "next_page_uri": following,
+            "previous_page_uri": previous,
+        }
 
-    @property
-    def following(self) -> str | None:
-        return self._link(self._next, self.number + 1) if self._next is not None else None
-
-    @property
-    def previous(self) -> str | None:
-        return self._link(self._previous, max(self.number - 1, 0)) if self._previous is not None else None
+    def meta(self, key: str) -> Json:
+        """The paging of a list of a newer API, with whole URLs."""
+        previous, following = self._neighbours()
+        origin = f"{self._request.scheme}://{self._request.host}"
+        return {
+            "key": key,
+            "page": self.number,
+            "page_size": self.size,
+            "url": origin + self._request.path_qs,
+            "first_page_url": origin + self._link(None, 0),
+            "next_page_url": origin + following if following else None,
+            "previous_page_url": origin + previous if previous else None,
+        }
 
 
 def _position(token: str | None, keys: Sequence[str]) -> int:

@@ -1,0 +1,89 @@
+"""What becomes of an accepted message: queued, sent, delivered, with a signed callback for each step.
+
+What cannot be known at once fails here: free text to someone who did not write within 24 hours is accepted, and then
+undelivered with 63016, as on WhatsApp. Callbacks of one message go out in order, unless a fault reorders them.
+"""
+
+import asyncio
+import time
+
+from sandbox.state import Json, new_id
+from sandbox.twilio.courier import Courier, Envelope
+from sandbox.twilio.messages import TABLE, Messages
+from sandbox.twilio.wire import ACCOUNTS, rfc2822
+from sandbox.world import World
+
+_WINDOW = 24 * 3600
+_UNDER_WAY = ("queued", "sent")
+_OUTSIDE = (63016, "Failed to send freeform message because you are outside the allowed window. Please use a Template.")
+
+
+class Delivery:
+    """Takes every outbound message to its end."""
+
+    def __init__(self, world: World, messages: Messages, courier: Courier) -> None:
+        self._world = world
+        self._messages = messages
+        self._courier = courier
+        messages.on_outbound.append(self._begin)
+
+    def resume(self) -> None:
+        """Goes on with what was under way when the process last ended."""
+        for message in list(self._world.state.values(TABLE)):
+            if message["status"] in _UNDER_WAY:
+                self._begin(message)
+
+    def _begin(self, message: Json) -> None:
+        self._world.errands.start(self._carry(message))
+
+    async def _carry(self, message: Json) -> None:
+        sid = message["sid"]
+        told = self._tell(message, None)
+        failed = self._outside_window(message)
+        for status in ("undelivered",) if failed else ("sent", "delivered"):
+            await asyncio.sleep(self._world.settings.values.delivery_seconds)
+            current = self._world.state.get(TABLE, sid)
+            if current is None:
+                return
+            code, text = _OUTSIDE if failed else (None, None)
+            dates = dict.fromkeys(("date_sent", "date_updated"), rfc2822(time.time()))
+            changed = {**current, **dates, "status": status, "error_code": code, "error_message": text}
+            told = self._tell(self._world.state.put(TABLE, sid, changed), told)
+
+    def _outside_window(self, message: Json) -> bool:
+        if not self._world.settings.values.session_window or message["_template"]:
+            return False
+        heard = self._messages.last(message["to"], message["from"])
+        return heard is None or message["_at"] - heard["_at"] > _WINDOW
+
+    def _tell(self, message: Json, before: asyncio.Event | None) -> asyncio.Event | None:
+        """Starts the callback of a status. The event says that it arrived; the next one waits for that."""
+        if not message["_callback"]:
+            return None
+        done = asyncio.Event()
+        self._world.errands.start(self._deliver(self._envelope(message), before, done))
+        return done
+
+    async def _deliver(self, envelope: Envelope, before: asyncio.Event | None, done: asyncio.Event) -> None:
+        try:
+            await self._courier.deliver(envelope, before)
+        finally:
+            done.set()
+
+    def _envelope(self, message: Json) -> Envelope:
+        fields = {
+            "SmsSid": message["sid"],
+            "MessageSid": message["sid"],
+            "SmsStatus": message["status"],
+            "MessageStatus": message["status"],
+            "AccountSid": message["account_sid"],
+            "From": message["from"],
+            "To": message["to"],
+            "ApiVersion": "2010-04-01",
+            "ChannelPrefix": "whatsapp",
+            "ChannelInstallSid": "XE" + "0" * 32,
+        }
+        if message["error_code"] is not None:
+            fields |= {"ErrorCode": str(message["error_code"]), "ChannelStatusMessage": message["error_message"]}
+        token = self._world.state.rows(ACCOUNTS)[message["account_sid"]]["auth_token"]
+        return Envelope(message["_callback"], "POST", fields, token, message["sid"], "status", new_id("", 32))
