@@ -5,6 +5,7 @@ The plan is that of a fleet in daily use: a prompt was edited, a client is new, 
 
 from __future__ import annotations
 
+import html
 import http.client
 import io
 import json
@@ -12,15 +13,18 @@ import os
 import pty
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.text import Text
 
 from demo.processes import BIN, Failed, Installation, installation
 from demo.walk import change_behind_the_back
 
 FOLDER = Path("var/picture")
 PICTURE = Path("docs/plan.svg")
-COLUMNS = 118
 
 NEW_CLIENT = """\
 id: ferreteria-sur
@@ -30,26 +34,12 @@ assistant:
   instructions: Eres el asistente de Ferretería Sur. Respondes sobre stock, precios y despachos en Santiago.
 """
 
-SVG = """\
-<svg viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg">
-<style>
-.{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, monospace; font-size: {char_height}px;
-  line-height: {line_height}px; }}
-{styles}
-</style>
-<defs>
-<clipPath id="{unique_id}-clip-terminal"><rect width="{terminal_width}" height="{terminal_height}"/></clipPath>
-{lines}
-</defs>
-<rect fill="#16181d" width="{terminal_width}" height="{terminal_height}" rx="8"/>
-<g transform="translate(12, 12)" clip-path="url(#{unique_id}-clip-terminal)">
-{backgrounds}
-<g class="{unique_id}-matrix">
-{matrix}
-</g>
-</g>
-</svg>
-"""
+COLOURS = {1: "#e06c75", 2: "#98c379", 3: "#e5c07b", 6: "#56b6c2"}
+"""A terminal's red, green, yellow and cyan."""
+INK, PAPER = "#d7dae0", "#16181d"
+FONT = "13px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+CHARACTER, LINE, MARGIN = 7.8, 18, 16
+"""Width of a character, height of a line and the border around them, in pixels at a font size of 13."""
 
 
 def picture() -> None:
@@ -58,13 +48,14 @@ def picture() -> None:
     clients_dir = FOLDER / "clients.d"
     shutil.copytree("clients.d", clients_dir)
     with installation(FOLDER, clients_dir=clients_dir) as running:
+        environment = {**running.environment, "PUBLIC_URL": "https://whatsapp.example.cl"}
         done = subprocess.run(
-            [BIN / "reconcile", "--yes"], env=running.environment, capture_output=True, text=True, check=False
+            [BIN / "reconcile", "--yes"], env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise Failed(f"The first apply failed:\n{done.stderr}")
         _a_day_passes(running)
-        printed = _on_a_terminal([str(BIN / "reconcile"), "--dry-run"], running)
+        printed = _on_a_terminal([str(BIN / "reconcile"), "--dry-run"], environment)
     PICTURE.write_text(_drawn(f"$ reconcile --dry-run\n{printed}"), encoding="utf-8")
     print(f"{PICTURE} is drawn.")
 
@@ -86,10 +77,10 @@ def _a_day_passes(running: Installation) -> None:
     change_behind_the_back(running)
 
 
-def _on_a_terminal(command: list[str], running: Installation) -> str:
+def _on_a_terminal(command: list[str], environment: Mapping[str, str]) -> str:
     """What the command prints, colours and all, when its output is a terminal."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(command, env=running.environment, stdout=theirs, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=environment, stdout=theirs, stderr=subprocess.DEVNULL) as process:
         os.close(theirs)
         printed = b""
         while True:
@@ -107,9 +98,34 @@ def _on_a_terminal(command: list[str], running: Installation) -> str:
 
 
 def _drawn(printed: str) -> str:
-    from rich.console import Console
-    from rich.text import Text
+    lines = Text.from_ansi(printed.rstrip("\n")).split(allow_blank=True)
+    width = round(2 * MARGIN + CHARACTER * max(len(line) for line in lines))
+    height = 2 * MARGIN + LINE * len(lines)
+    rows = "\n".join(
+        f'<text x="{MARGIN}" y="{MARGIN + LINE * row - 5}">{_spans(line)}</text>'
+        for row, line in enumerate(lines, start=1)
+    )
+    return f"""\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">
+<style>text {{ font: {FONT}; fill: {INK}; white-space: pre }}</style>
+<rect width="{width}" height="{height}" rx="8" fill="{PAPER}"/>
+<g xml:space="preserve">
+{rows}
+</g>
+</svg>
+"""
 
-    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
-    console.print(Text.from_ansi(printed.rstrip("\n")))
-    return console.export_svg(code_format=SVG, unique_id="plan")
+
+def _spans(line: Text) -> str:
+    """One line's pieces, each with its look."""
+    spans = []
+    for text, style, _ in line.render(Console(color_system="standard", file=io.StringIO())):
+        look = ""
+        if style and style.color and style.color.number in COLOURS:
+            look += f' fill="{COLOURS[style.color.number]}"'
+        if style and style.bold:
+            look += ' font-weight="bold"'
+        spans.append(
+            f"<tspan{look}>{html.escape(text, quote=False)}</tspan>" if look else html.escape(text, quote=False)
+        )
+    return "".join(spans)
