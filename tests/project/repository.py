@@ -13,13 +13,19 @@ import click
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-CONSOLE_SCRIPTS = {"reconcile": "reconciler.cli", "horizonai-whatsapp-bot": "runtime.cli", "sandbox": "sandbox.cli"}
+CONSOLE_SCRIPTS = {
+    "reconcile": "reconciler.cli:cli",
+    "horizonai-whatsapp-bot": "runtime.cli:cli",
+    "sandbox": "sandbox.cli:main",
+}
+"""Where the click command of each program is."""
 _COMMAND = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(?:python -m )?(reconcile|horizonai-whatsapp-bot|sandbox)(?: +(.*))?$")
 
 
 def console_script(name: str) -> click.Command:
     """The click command behind a console script, or behind `python -m sandbox`."""
-    command = import_module(CONSOLE_SCRIPTS[name]).main
+    module, _, attribute = CONSOLE_SCRIPTS[name].partition(":")
+    command = getattr(import_module(module), attribute)
     assert isinstance(command, click.Command)
     return command
 

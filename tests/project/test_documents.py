@@ -62,8 +62,14 @@ def test_every_command_that_a_workflow_runs_is_understood(workflow: Path) -> Non
 
 def commands_of(name: str, command: click.Command) -> list[tuple[str, click.Command]]:
     """A command and its subcommands, each with the words that call it."""
-    below = command.commands.items() if isinstance(command, click.Group) else ()
-    return [(name, command), *(found for sub, child in below for found in commands_of(f"{name} {sub}", child))]
+    found = [(name, command)]
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for sub in command.list_commands(context):
+            child = command.get_command(context, sub)
+            assert child is not None
+            found += commands_of(f"{name} {sub}", child)
+    return found
 
 
 @pytest.mark.parametrize("program", sorted(CONSOLE_SCRIPTS))
