@@ -38,7 +38,7 @@ class SandboxRefusal(Exception):
 class Sandbox:
     """A running sandbox as a test sees it."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     state: Path
     openai_url: str
     """Base URL for the openai SDK, ends in /v1."""
@@ -127,16 +127,22 @@ class Sandbox:
     def kill(self) -> None:
         """kill -9, as a power switch would."""
         self.process.kill()
-        self.process.wait()
+        self._ended()
 
     def stop(self) -> int:
         """Asks the process to end, and gives its exit code."""
         self.process.terminate()
         try:
-            return self.process.wait(timeout=10)
+            self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            self.kill()
-            return -9
+            self.process.kill()
+        return self._ended()
+
+    def _ended(self) -> int:
+        code = self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
 
 
 def start_sandbox(state: Path, *options: str) -> Sandbox:
@@ -149,24 +155,30 @@ def start_sandbox(state: Path, *options: str) -> Sandbox:
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
-        text=True,
+        bufsize=0,
     )
-    urls = dict(_announced(process) for _ in range(2))
+    urls = _announced(process)
     return Sandbox(process, state, urls["openai"], urls["twilio"])
 
 
-def _announced(process: subprocess.Popen[str]) -> tuple[str, str]:
-    if process.stdout is None:
-        raise RuntimeError("the sandbox was started without a pipe to read from")
+def _announced(process: subprocess.Popen[bytes]) -> dict[str, str]:
+    """The two lines that say where the stand-ins listen. Ends the process when they do not come."""
+    said = b""
+    deadline = time.monotonic() + _STARTUP_SECONDS
+    pipe = process.stdout
     with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        ready = selector.select(_STARTUP_SECONDS)
-    line = process.stdout.readline() if ready else ""
-    if not line:
-        process.kill()
-        raise RuntimeError(f"the sandbox did not start within {_STARTUP_SECONDS:g} s; what it said is above, on stderr")
-    name, url = line.split()
-    return name, url
+        if pipe is not None:
+            selector.register(pipe, selectors.EVENT_READ)
+        while said.count(b"\n") < 2 and pipe is not None:
+            ready = selector.select(max(deadline - time.monotonic(), 0))
+            piece = os.read(pipe.fileno(), 4096) if ready else b""
+            if not piece:
+                process.kill()
+                process.wait()
+                pipe.close()
+                raise RuntimeError(f"the sandbox did not start within {_STARTUP_SECONDS:g} s; it said: {said!r}")
+            said += piece
+    return dict(line.split() for line in said.decode().splitlines())
 
 
 @pytest.fixture(scope="session")
@@ -175,8 +187,6 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
     running = start_sandbox(tmp_path_factory.mktemp("sandbox"))
     yield running
     running.stop()
-    if running.process.stdout is not None:
-        running.process.stdout.close()
 
 
 @pytest.fixture
@@ -198,8 +208,6 @@ def sandbox_factory() -> Iterator[Callable[..., Sandbox]]:
     yield start
     for running in started:
         running.stop()
-        if running.process.stdout is not None:
-            running.process.stdout.close()
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 10.0, what: str = "the expected state") -> None:

@@ -40,7 +40,7 @@ def invalid(param: str, message: str, code: str = "invalid_value") -> ApiError:
 
 
 def wrong_type(param: str, expected: str) -> ApiError:
-    return wrong_type(param, "{expected}")
+    return invalid(param, f"Invalid type for '{param}': expected {expected}.", "invalid_type")
 
 
 def out_of_set(param: str, value: object, supported: Iterable[str]) -> ApiError:
