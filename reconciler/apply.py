@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from reconciler.model import UNKNOWN_ID, AccountKey, Binding, Change, Outcome, Plan, Values
+from reconciler.pace import Pace
 from reconciler.settings import Settings
 from reconciler.writers.attempts import Patience, WriteFailed
 from runtime.store.errors import StoreError
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from reconciler.writers.openai import OpenAIWriter
     from reconciler.writers.twilio import TwilioWriter
 
-WORKERS = 16
-"""Clients in work at once; the providers' own limits are narrower."""
+WORKERS = 32
+"""Clients in work at once; the paces of the providers are narrower."""
 
 
 def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: threading.Event) -> Iterator[Outcome]:
@@ -41,7 +42,7 @@ def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: thre
         store.forget_applied(client, kind)
     columns = [list(changes) for _, changes in groupby(plan.changes, key=lambda change: change.client)]
     with ExitStack() as cleanup:
-        writers = Writers(settings, store, Patience(stop=stop), cleanup)
+        writers = Writers(settings, store, stop, cleanup)
         pool = cleanup.enter_context(ThreadPoolExecutor(WORKERS, thread_name_prefix="apply"))
         arrived: SimpleQueue[Outcome | None] = SimpleQueue()
 
@@ -93,17 +94,11 @@ class Writers:
 
     settings: Settings
     store: StoreWriter
-    patience: Patience
+    stop: threading.Event
     cleanup: ExitStack
     _openai: OpenAIWriter | None = None
     _twilio: dict[str, TwilioWriter] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _openai_calls: threading.Semaphore = field(init=False)
-    _twilio_calls: threading.Semaphore = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._openai_calls = threading.Semaphore(self.settings.openai_concurrency)
-        self._twilio_calls = threading.Semaphore(self.settings.twilio_concurrency)
 
     def write(self, change: Change, made: Mapping[str, str]) -> str:
         """Apply one change and put it on record. Returns the live id. Raises `WriteFailed` or `StoreError`."""
@@ -119,12 +114,10 @@ class Writers:
         if change.kind == "assistant" and after["engine"] == "responses":
             return self.store.put_assistant(_assistant_record(change, after)).id
         if change.kind == "assistant":
-            with self._openai_calls:
-                return self._put_object(change, after)
+            return self._put_object(change, after)
         if change.kind == "bot":
             return self.store.put_bot(_bot_record(change, after)).id
-        with self._twilio_calls:
-            self._account(change.account).update_sender(str(change.live_id), change.before or {}, after)
+        self._account(change.account).update_sender(str(change.live_id), change.before or {}, after)
         return str(change.live_id)
 
     def _put_object(self, change: Change, after: Values) -> str:
@@ -137,19 +130,17 @@ class Writers:
     def _take_away(self, change: Change) -> None:
         live_id = str(change.live_id)
         if change.kind == "sender":
-            with self._twilio_calls:
-                twilio = self._account(change.account)
-                if change.action == "delete":
-                    twilio.delete_sender(live_id)
-                else:
-                    twilio.detach_sender(live_id, change.before or {})
+            twilio = self._account(change.account)
+            if change.action == "delete":
+                twilio.delete_sender(live_id)
+            else:
+                twilio.detach_sender(live_id, change.before or {})
         elif change.kind == "bot":
             self.store.delete_bot(live_id)
         elif change.key == "responses":
             self.store.delete_assistant(live_id)
         else:
-            with self._openai_calls:
-                self._assistants().delete_assistant(live_id)
+            self._assistants().delete_assistant(live_id)
         if change.source is None:
             self.store.forget_applied(change.client, change.kind)
 
@@ -158,7 +149,8 @@ class Writers:
             if self._openai is None:
                 from reconciler.writers.openai import OpenAIWriter
 
-                self._openai = OpenAIWriter(self.settings, self.patience)
+                pace = Pace(self.settings.openai_concurrency, self.settings.openai_rate)
+                self._openai = OpenAIWriter(self.settings, Patience(pace, self.stop))
                 self.cleanup.callback(self._openai.close)
             return self._openai
 
@@ -172,7 +164,8 @@ class Writers:
             if account.sid not in self._twilio:
                 from reconciler.writers.twilio import TwilioWriter
 
-                self._twilio[account.sid] = TwilioWriter(self.settings, account.sid, token, self.patience)
+                pace = Pace(self.settings.twilio_concurrency, self.settings.twilio_rate)
+                self._twilio[account.sid] = TwilioWriter(self.settings, account.sid, token, Patience(pace, self.stop))
             return self._twilio[account.sid]
 
 

@@ -75,6 +75,9 @@ class Commands(click.Group):
 @click.option("--max-changes", type=click.IntRange(min=0), help="Refuse more changes; no limit without it.")
 @click.option("--max-change-percent", type=click.IntRange(0, 100), help="Refuse to change more of the clients.")
 @click.option("--allow-empty", is_flag=True, help="Let a fleet without clients take away what is live.")
+@click.option(
+    "--deadline", type=click.IntRange(min=1), default=3600, show_default=True, help="Seconds; begin nothing new after."
+)
 @click.option("--verbose", is_flag=True, help="Also count what is not ours and was left alone.")
 @click.version_option(package_name="horizonai-reconciler", prog_name="reconcile")
 @click.pass_context

@@ -38,6 +38,10 @@ class Settings:
     openai_concurrency: int = 4
     """Calls in flight; more only collects 429s."""
     twilio_concurrency: int = 8
+    openai_rate: float = 5.0
+    """Writes a second; the Assistants API takes 300 a minute."""
+    twilio_rate: float = 50.0
+    """Writes a second to one account."""
     timeout: float = 30.0
     """Seconds that one call may take."""
 
@@ -66,6 +70,8 @@ def load_settings(root: Path = Path()) -> Settings:
         environment=environment,
         openai_concurrency=_count("OPENAI_CONCURRENCY", text("OPENAI_CONCURRENCY"), 4),
         twilio_concurrency=_count("TWILIO_CONCURRENCY", text("TWILIO_CONCURRENCY"), 8),
+        openai_rate=_count("OPENAI_RATE", text("OPENAI_RATE"), 5),
+        twilio_rate=_count("TWILIO_RATE", text("TWILIO_RATE"), 50),
     )
 
 

@@ -34,6 +34,8 @@ class Options:
     out: str | None
     detailed_exitcode: bool
     verbose: bool
+    deadline: int
+    """Seconds after which no further change is begun."""
     scope: Scope
     limits: Limits
 
@@ -97,6 +99,7 @@ def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | No
     stop = threading.Event()
     try:
         with (
+            _deadline(options.deadline, stop),
             closing(open_writer(settings.bot_store_url, settings.api_token)) as store,
             lease(store, stop=stop) as owner,
             _stopped_by_signals(stop),
@@ -151,6 +154,18 @@ def _exit_code(plan: Plan, outcomes: Sequence[Outcome]) -> Exit:
     if not failed:
         return Exit.OK
     return Exit.PARTIAL if any(outcome.status == "applied" for outcome in outcomes) else Exit.ERROR
+
+
+@contextmanager
+def _deadline(seconds: int, stop: threading.Event) -> Iterator[None]:
+    """Begin nothing new after this many seconds; what is in flight is finished and recorded."""
+    timer = threading.Timer(seconds, stop.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -1,11 +1,15 @@
-"""How far an apply is: a bar on a terminal, otherwise a log line for each change that is done. Always on stderr."""
+"""How far an apply is: a bar on a terminal, otherwise a log line every ten seconds and one for each failure. Always on
+stderr."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 
 from reconciler.model import Outcome
+
+LINE_EVERY_SECONDS = 10.0
 
 
 def following(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
@@ -15,7 +19,7 @@ def following(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
     elif sys.stderr.isatty():
         yield from _bar(outcomes, total)
     else:
-        yield from _logged(outcomes)
+        yield from _logged(outcomes, total)
 
 
 def _bar(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
@@ -29,19 +33,18 @@ def _bar(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
             yield outcome
 
 
-def _logged(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def _logged(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
     from reconciler.logs import logger
 
     log = logger()
-    for outcome in outcomes:
-        change = outcome.change
-        log.info(
-            outcome.status,
-            client=change.client,
-            kind=change.kind,
-            action=change.action,
-            key=change.key,
-            live_id=outcome.live_id,
-            error=outcome.error,
-        )
+    told = time.monotonic()
+    for done, outcome in enumerate(outcomes, start=1):
+        if outcome.status != "applied":
+            change = outcome.change
+            log.warning(
+                outcome.status, client=change.client, kind=change.kind, action=change.action, error=outcome.error
+            )
+        if time.monotonic() - told >= LINE_EVERY_SECONDS or done == total:
+            told = time.monotonic()
+            log.info("applying", done=done, of=total)
         yield outcome

@@ -9,8 +9,10 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
+
+from reconciler.pace import Pace
 
 T = TypeVar("T")
 
@@ -25,23 +27,35 @@ class OutcomeUnknown(WriteFailed):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often and how long a call is repeated."""
+    """How often and how long a call to one account is repeated, and how fast the account is called at all."""
 
+    pace: Pace
+    stop: threading.Event
+    """When set, nothing is waited for any longer."""
     attempts: int = 6
     first_wait: float = 0.5
-    longest_wait: float = 30.0
-    stop: threading.Event = field(default_factory=threading.Event)
-    """When set, nothing is waited for any longer."""
+    longest_wait: float = 60.0
+    """Seconds; a provider that asks for more than this is not waited for."""
 
-    def wait(self, attempt: int, retry_after: float | None) -> bool:
+    def call(self, call: Callable[[], T]) -> T:
+        """Call at the account's pace; a 429 with Retry-After holds back every other call to it too."""
+        with self.pace.call(self.stop):
+            try:
+                return call()
+            except Throttled as error:
+                if error.retry_after is not None and error.retry_after <= self.longest_wait:
+                    self.pace.hold(error.retry_after)
+                raise
+
+    def wait(self, attempt: int, retry_after: float | None = None) -> bool:
         """Wait before the next attempt, as long as the provider asks or with doubling, jittered back-off.
 
         Returns False when there shall be no next attempt.
         """
         if attempt + 1 >= self.attempts or (retry_after or 0) > self.longest_wait:
             return False
-        backoff = min(self.first_wait * 2**attempt, self.longest_wait)
-        seconds = retry_after if retry_after is not None else backoff * random.uniform(0.75, 1.25)  # noqa: S311
+        jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads calls, keeps no secret
+        seconds = (retry_after or 0) + min(self.first_wait * 2**attempt, self.longest_wait) * jitter
         return not self.stop.wait(seconds)
 
 
@@ -58,12 +72,12 @@ def repeat_safe(call: Callable[[], T], patience: Patience) -> T:
     attempt = 0
     while True:
         try:
-            return call()
+            return patience.call(call)
         except Throttled as error:
             if not patience.wait(attempt, error.retry_after):
                 raise
         except OutcomeUnknown:
-            if not patience.wait(attempt, None):
+            if not patience.wait(attempt):
                 raise
         attempt += 1
 
@@ -73,12 +87,12 @@ def create_once(create: Callable[[], T], find: Callable[[], T | None], patience:
     attempt = 0
     while True:
         try:
-            return create()
+            return patience.call(create)
         except Throttled as error:
             if not patience.wait(attempt, error.retry_after):
                 raise
         except OutcomeUnknown:
-            if not patience.wait(attempt, None):
+            if not patience.wait(attempt):
                 raise
             found = find()
             if found is not None:
