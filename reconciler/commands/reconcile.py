@@ -118,7 +118,7 @@ def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | No
     except StoreError as error:
         raise ReconcileError(str(error)) from error
     _show_outcomes(plan, outcomes, options)
-    return _exit_code(plan, outcomes)
+    return _exit_code(plan, outcomes, stopped=stop.is_set())
 
 
 def _look(fleet: Fleet, settings: Settings, options: Options) -> Looked:
@@ -149,11 +149,12 @@ def _show_outcomes(plan: Plan, outcomes: Sequence[Outcome], options: Options) ->
     write(rendered(plan, options.output, outcomes), options.out)
 
 
-def _exit_code(plan: Plan, outcomes: Sequence[Outcome]) -> Exit:
+def _exit_code(plan: Plan, outcomes: Sequence[Outcome], *, stopped: bool = False) -> Exit:
     failed = bool(plan.errors or plan.unresolved) or any(outcome.status != "applied" for outcome in outcomes)
     if not failed:
         return Exit.OK
-    return Exit.PARTIAL if any(outcome.status == "applied" for outcome in outcomes) else Exit.ERROR
+    in_part = stopped or any(outcome.status == "applied" for outcome in outcomes)
+    return Exit.PARTIAL if in_part else Exit.ERROR
 
 
 @contextmanager
