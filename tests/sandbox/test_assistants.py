@@ -11,7 +11,10 @@ from pydantic import TypeAdapter
 from tests.sandbox.conftest import error_of
 from tests.sandbox_process import Sandbox, wait_until
 
-pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The Assistants API is deprecated:DeprecationWarning"),
+]
 
 TOOL: Any = {
     "type": "function",

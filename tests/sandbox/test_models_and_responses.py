@@ -26,8 +26,8 @@ RESERVE: Any = {
 }
 
 
-def ask(client: OpenAI, text: Any, **more: Any) -> Response:
-    body = {"model": MODEL, "input": text, "store": False, **more}
+def ask(client: OpenAI, said: Any, /, **more: Any) -> Response:
+    body = {"model": MODEL, "input": said, "store": False, **more}
     TypeAdapter(response_create_params.ResponseCreateParamsNonStreaming).validate_python(body)
     response: Response = client.responses.create(**body)
     return response

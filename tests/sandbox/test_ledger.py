@@ -1,0 +1,69 @@
+"""The ledger: everything that happened, in order, and nothing else."""
+
+from typing import Any
+
+import pytest
+from openai import OpenAI
+from twilio.rest import Client
+
+from tests.sandbox.conftest import NUMBER, USER, Webhook, twiml
+from tests.sandbox_process import Sandbox, SandboxRefusal
+
+
+def test_every_call_is_there_with_its_body_and_its_outcome(openai: OpenAI, sandbox: Sandbox) -> None:
+    openai.models.list()
+    openai.responses.create(model="gpt-6-luna", input="hola")
+    listed, made = sandbox.ledger()
+    assert (listed["method"], listed["path"], listed["status"], listed["write"]) == ("GET", "/v1/models", 200, False)
+    assert (made["write"], made["body"]) == (True, {"model": "gpt-6-luna", "input": "hola"})
+
+
+def test_a_search_is_no_write(openai: OpenAI, sandbox: Sandbox) -> None:
+    store = openai.vector_stores.create(name="x").id
+    openai.vector_stores.search(store, query="hola")
+    assert sandbox.summary()["openai"] == {"calls": 2, "writes": 1, "inbound": 0, "outbound": 0, "webhooks": 0}
+
+
+def test_a_form_is_shown_as_its_fields(twilio: Client, sandbox: Sandbox, sender: Any) -> None:
+    twilio.messages.create(to=f"whatsapp:{USER}", from_=f"whatsapp:{NUMBER}", body="hola ñ")
+    assert sandbox.calls("twilio", "POST")[0]["body"]["Body"] == "hola ñ"
+
+
+def test_a_conversation_is_told_in_order(sandbox: Sandbox, sender: Any, webhook: Webhook) -> None:
+    webhook.answer("/whatsapp", twiml("buenas"))
+    sandbox.change(NUMBER, webhook={"status_callback_url": ""})
+    sandbox.inbound(NUMBER, "hola")
+    assert [entry["kind"] for entry in sandbox.ledger()] == ["inbound", "webhook", "outbound"]
+    assert sandbox.ledger(kind="inbound")[0]["webhooks"][0]["status"] == 200
+
+
+def test_only_what_is_new_can_be_asked_for(openai: OpenAI, sandbox: Sandbox) -> None:
+    openai.models.list()
+    following = sandbox.ask("GET", "ledger")["next"]
+    openai.models.retrieve("gpt-6-luna")
+    assert [entry["path"] for entry in sandbox.ledger(since=following)] == ["/v1/models/gpt-6-luna"]
+    assert sandbox.ledger(since=following + 1) == []
+
+
+def test_a_large_upload_is_kept_by_its_digest(openai: OpenAI, sandbox: Sandbox) -> None:
+    openai.files.create(file=("x.md", b"x" * 100_000), purpose="assistants")
+    entry = sandbox.calls("openai", "POST")[0]
+    assert entry["bytes"] > 100_000
+    assert len(entry["sha256"]) == 64
+    assert "body" not in entry
+
+
+def test_a_kind_that_is_not_there_is_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(SandboxRefusal, match="kind is one of call, inbound, outbound, webhook"):
+        sandbox.ledger(kind="calls")
+
+
+def test_a_reset_leaves_nothing(openai: OpenAI, sandbox: Sandbox, sender: Any) -> None:
+    openai.vector_stores.create(name="x")
+    sandbox.settings(think_seconds=1)
+    sandbox.faults({"kind": "status", "path": "/nowhere"})
+    sandbox.reset()
+    assert sandbox.ledger() == []
+    assert sandbox.ask("GET", "faults") == {"rules": []}
+    assert sandbox.ask("GET", "settings")["think_seconds"] == 0
+    assert openai.vector_stores.list().data == []
