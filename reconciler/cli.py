@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from reconciler.commands.printing import FORMATS
 from reconciler.errors import Exit, ReconcileError
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -59,9 +60,7 @@ class Commands(click.Group):
 @click.option("--expect", metavar="DIGEST", help="Apply only if the plan is exactly the one with this digest.")
 @click.option("--prune", is_flag=True, help="Take away what is ours and in no manifest any more.")
 @click.option("--delete-senders", is_flag=True, help="Delete the senders of clients that go; without it, detach them.")
-@click.option(
-    "--format", "output", type=click.Choice(["text", "json", "markdown"]), default="text", help="How the plan is shown."
-)
+@click.option("--format", "output", type=click.Choice(FORMATS), default="text", help="How the plan is shown.")
 @click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write the plan to this file instead.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: exit 2 when changes are pending.")
 @click.option("--max-deletes", type=click.IntRange(min=0), default=10, show_default=True, help="Refuse more deletes.")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from reconciler.commands.planning import load_fleet, plan_fleet
-from reconciler.commands.printing import Format, rendered, write
+from reconciler.commands.printing import FORMATS, Format, rendered, write
 from reconciler.errors import Exit
 from reconciler.model import Plan
 from reconciler.plan import Scope
@@ -15,9 +15,7 @@ from reconciler.plan import Scope
 
 @click.command()
 @click.option("--client", "clients", multiple=True, metavar="ID", help="Look at this client only; may be repeated.")
-@click.option(
-    "--format", "output", type=click.Choice(["text", "json", "markdown"]), default="text", help="How it is shown."
-)
+@click.option("--format", "output", type=click.Choice(FORMATS), default="text", help="How it is shown.")
 @click.pass_context
 def drift(ctx: click.Context, clients: tuple[str, ...], output: Format) -> None:
     """Say what was changed live, behind git's back; exit 2 when something was.

@@ -6,14 +6,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import click
 
 from reconciler.errors import ReconcileError
 from reconciler.model import Outcome, Plan
 
-Format = Literal["text", "json", "markdown"]
+Format = Literal["text", "json", "markdown", "html"]
+FORMATS: Final[Sequence[Format]] = get_args(Format)
 
 
 def rendered(
@@ -33,6 +34,10 @@ def rendered(
         from reconciler.render.markdown import plan_markdown
 
         return plan_markdown(plan)
+    if output == "html":
+        from reconciler.render.html import plan_html
+
+        return plan_html(plan, outcomes)
     from reconciler.render.text import plan_text
 
     return plan_text(plan, colour=colour_wanted() and not to_file, verbose=verbose)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from reconciler.model import Action, FieldChange, Finding, Outcome, Plan
 
 SIGNS: Final[dict[Action, str]] = {"create": "+", "update": "~", "delete": "-", "detach": "-"}
+
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+"""What steers a terminal, ends a line or turns the writing direction instead of being read."""
 
 
 def summary(plan: Plan) -> str:
@@ -39,12 +43,17 @@ def finding_text(finding: Finding) -> str:
     return ": ".join([*where, finding.message]).rstrip(".") + "."
 
 
+def visible(text: str) -> str:
+    """Text in which nothing acts unseen: a control character is shown by its number, `\\x1b`, and not obeyed."""
+    return _UNSEEN.sub(_numbered, text)
+
+
 def value_text(value: Any, limit: int = 120) -> str:
     """A value in one line, as YAML or JSON would have it, cut to `limit` characters."""
     if value is None:
         return "(none)"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(text.split()) or '""'
+    text = visible(" ".join(text.split())) or '""'
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -55,8 +64,21 @@ def text_diff(change: FieldChange) -> list[str] | None:
         return None
     if "\n" not in old + new and len(old) <= 100 and len(new) <= 100:
         return None
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=2)
-    return [line for line in lines if not line.startswith(("---", "+++"))]
+    before, after = _lines(old), _lines(new)
+    if old and new and old.endswith("\n") is not new.endswith("\n"):
+        # The one difference that lines alone do not show: there it is an empty last line.
+        (before if old.endswith("\n") else after).append("")
+    lines = difflib.unified_diff(before, after, lineterm="", n=2)
+    return [visible(line) for number, line in enumerate(lines) if number >= 2]
+
+
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def _numbered(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def _count(number: int, noun: str) -> str:

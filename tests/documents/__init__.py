@@ -1,0 +1,1 @@
+"""Plans as documents, drift as an alarm, and the history."""
