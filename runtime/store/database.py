@@ -52,18 +52,18 @@ class Database(Protocol):
         """Finishes what was queued and lets go of the database."""
 
 
-async def open_database(url: str) -> Database:
-    """Opens the store for serving and brings its schema to head; refuses a second serving process with StoreError."""
+async def open_database(url: str, *, serving: bool = True) -> Database:
+    """Opens the store and brings its schema to head; a second process that is `serving` is refused with StoreError."""
     kind = SqliteDatabase if url.startswith("sqlite:///") else PostgresqlDatabase
-    return await asyncio.to_thread(kind, url)
+    return await asyncio.to_thread(kind, url, serving)
 
 
 class SqliteDatabase:
     """One writer thread with group commit, two reader threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, serving: bool) -> None:
         self._url = url
-        self._lock = _lock_file(url)
+        self._lock = _lock_file(url) if serving else None
         self._writer = open_engine(url)
         with store_errors(url):
             migrate(self._writer)
@@ -93,7 +93,8 @@ class SqliteDatabase:
         self._readers.shutdown()
         self._reader.dispose()
         self._writer.dispose()
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def _write_groups(self) -> None:
         while group := self._next_group():
@@ -131,13 +132,13 @@ class PostgresqlDatabase:
 
     THREADS = 8
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, serving: bool) -> None:
         self._url = url
         self._engine = open_engine(url, pool_size=self.THREADS + 1)
         try:
             with store_errors(url):
                 migrate(self._engine)
-                self._lock = _lock_server(self._engine, url)
+                self._lock = _lock_server(self._engine, url) if serving else None
         except StoreError:
             self._engine.dispose()
             raise
@@ -156,7 +157,8 @@ class PostgresqlDatabase:
     async def close(self) -> None:
         """See Database."""
         await asyncio.to_thread(self._threads.shutdown)
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
         self._engine.dispose()
 
 

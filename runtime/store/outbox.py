@@ -75,14 +75,18 @@ SENT = Statement(
 FAILED = Statement("UPDATE outbox SET state = 'failed', error = :error, settled_at = :now WHERE id = :id")
 UNSENT_OF = Statement(
     f"SELECT {COLUMNS} FROM outbox WHERE conversation_id = :conversation_id"  # noqa: S608 - our own column names
-    " AND state IN ('ready', 'sending') ORDER BY id"
+    " AND turn_id IS NOT NULL AND state IN ('ready', 'sending') ORDER BY id"
 )
 UNSENT_CONVERSATIONS = Statement(
-    "SELECT conversation_id FROM outbox WHERE state IN ('ready', 'sending') AND conversation_id IS NOT NULL"
+    "SELECT conversation_id FROM outbox WHERE state IN ('ready', 'sending') AND turn_id IS NOT NULL"
     " GROUP BY conversation_id ORDER BY min(id)"
 )
-KNOWN_SIDS = Statement(
-    "SELECT message_sid FROM outbox WHERE conversation_id = :conversation_id AND message_sid IS NOT NULL"
+TWINS = Statement(
+    "SELECT message_sid FROM outbox WHERE sender = :sender AND recipient = :recipient AND body = :body"
+    " AND state = 'sent' AND claimed_at >= :since AND id <> :id"
+)
+UNSENT_PROACTIVE = Statement(
+    f"SELECT {COLUMNS} FROM outbox WHERE turn_id IS NULL AND state IN ('ready', 'sending') ORDER BY id"  # noqa: S608
 )
 BY_SID = Statement("SELECT id, status FROM outbox WHERE account_sid = :account_sid AND message_sid = :message_sid")
 OLDEST_TWIML = Statement(
@@ -152,18 +156,25 @@ def mark_failed(connection: Connection, row_id: int, error: str) -> None:
 
 
 def unsent_of(connection: Connection, conversation_id: int) -> list[OutboxRow]:
-    """Rows of a conversation that were not settled, in order."""
+    """Answers of a conversation that were not settled, in order."""
     return [OutboxRow(*row) for row in UNSENT_OF.rows(connection, conversation_id=conversation_id)]
 
 
 def unsent_conversations(connection: Connection) -> list[int]:
-    """Conversations with rows that were not settled, the oldest first."""
+    """Conversations with answers that were not settled, the oldest first."""
     return [row[0] for row in UNSENT_CONVERSATIONS.rows(connection)]
 
 
-def known_sids(connection: Connection, conversation_id: int) -> set[str]:
-    """Twilio's ids of what we know to have sent in a conversation."""
-    return {row[0] for row in KNOWN_SIDS.rows(connection, conversation_id=conversation_id)}
+def unsent_proactive(connection: Connection) -> list[OutboxRow]:
+    """Rows that answer nobody and were not settled, in order."""
+    return [OutboxRow(*row) for row in UNSENT_PROACTIVE.rows(connection)]
+
+
+def twins(connection: Connection, row: OutboxRow, since: str) -> list[str | None]:
+    """Messages of the same content that are known to have gone to the same user since a moment: Twilio's id of each,
+    None where no callback has told it yet."""
+    found = TWINS.rows(connection, sender=row.sender, recipient=row.recipient, body=row.body, since=since, id=row.id)
+    return [sid for (sid,) in found]
 
 
 def record_status(

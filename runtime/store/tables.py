@@ -181,7 +181,7 @@ turns = Table(
     Column("finished_at", Text),
     Index("turns_conversation", "conversation_id", "id"),
     Index("turns_dead", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
-    comment="One answer in the making. state: running | answered | unanswered | dead. `progress`: its function calls.",
+    comment="One answer in the making. state: running | answered | unanswered | dead. `progress`: calls made.",
 )
 
 items = Table(

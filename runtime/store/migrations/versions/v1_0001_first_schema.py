@@ -223,7 +223,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Text(), nullable=False),
         sa.Column("finished_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
-        comment="One answer in the making. state: running | answered | unanswered | dead. `progress`: its function calls.",
+        comment="One answer in the making. state: running | answered | unanswered | dead. `progress`: calls made.",
     )
     op.create_index("turns_conversation", "turns", ["conversation_id", "id"], unique=False)
     op.create_index(

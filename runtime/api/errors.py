@@ -1,0 +1,85 @@
+"""Errors of the API: one shape, `{"error": {"code", "message", "field"?}}`, whatever went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken, StoreError, StoreUnreachable
+
+log = structlog.get_logger("runtime.api")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ApiError(Exception):
+    """A refusal: HTTP status, a code for programs, a sentence for people."""
+
+    def __init__(self, status: int, code: str, message: str, *, field: str | None = None, **facts: object) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.field = field
+        self.facts = facts
+
+    def response(self) -> web.Response:
+        """The answer that says so."""
+        error: dict[str, object] = {"code": self.code, "message": str(self)}
+        if self.field is not None:
+            error["field"] = self.field
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
+        return web.json_response({"error": error | self.facts}, status=self.status, headers=headers)
+
+
+def not_found(kind: str, object_id: str) -> ApiError:
+    """There is no such object."""
+    return ApiError(404, "not_found", f"There is no {kind} {object_id!r}.")
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives every error its shape; an unexpected one is logged whole and told in one word."""
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return error.response()
+    except StoreError as error:
+        return _from_store(error).response()
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _from_http(request, error).response()
+    except Exception:
+        log.exception("request failed", method=request.method, path=request.path)
+        return ApiError(
+            500, "internal", "The request failed through a fault of this service; it was logged."
+        ).response()
+
+
+def _from_store(error: StoreError) -> ApiError:
+    if isinstance(error, NumberTaken):
+        return ApiError(409, "number_taken", str(error), field="twilio_phone_number", bot_id=error.bot_id)
+    if isinstance(error, LeaseHeld):
+        lease = error.lease
+        facts = {"owner": lease.owner, "acquired_at": lease.acquired_at, "expires_at": lease.expires_at}
+        return ApiError(409, "lease_held", str(error), **facts)
+    if isinstance(error, LeaseLost):
+        return ApiError(409, "lease_lost", str(error))
+    if isinstance(error, StoreUnreachable):
+        log.error("store not available", error=str(error))
+        return ApiError(503, "store_unavailable", "The store cannot be reached; try again later.")
+    return ApiError(400, "refused", str(error))
+
+
+def _from_http(request: web.Request, error: web.HTTPException) -> ApiError:
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return ApiError(413, "too_large", "The body is larger than 1 MiB.")
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return ApiError(405, "method_not_allowed", f"{request.path} takes {allowed}, not {request.method}.")
+    if isinstance(error, web.HTTPNotFound):
+        hint = f" Is it {request.path}/?" if request.path in ("/bots", "/assistants", "/messages") else ""
+        return ApiError(404, "not_found", f"There is no {request.path}.{hint}")
+    return ApiError(error.status, "refused", error.reason)

@@ -1,0 +1,64 @@
+"""/messages/: proactive messages, from the named bot's number or the installation's fallback number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtime.accounts import AccountError
+from runtime.api.endpoint import Call, Endpoint
+from runtime.api.errors import ApiError
+from runtime.api.models import MessageCreate
+from runtime.delivery import NotSent
+from runtime.proactive import NoSender, Proactive
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDocument:
+    """A message that was sent; `warning` when WhatsApp may not deliver it. Numbers are E.164, the sender is `from`."""
+
+    id: int
+    message_sid: str
+    status: str
+    to: str
+    warning: str | None
+
+
+class Messages:
+    """Handler of /messages/."""
+
+    def __init__(self, proactive: Proactive) -> None:
+        self._proactive = proactive
+
+    def endpoints(self) -> list[Endpoint]:
+        """What is served."""
+        return [
+            Endpoint(
+                "POST",
+                "/messages/",
+                "Send a proactive message.",
+                self.create,
+                status=201,
+                body=MessageCreate,
+                answer=MessageDocument,
+            )
+        ]
+
+    async def create(self, call: Call) -> object:
+        """POST /messages/"""
+        body: MessageCreate = call.body
+        try:
+            message = await self._proactive.send(to=body.to, body=body.body, bot_id=body.bot_id, number=body.from_)
+        except NoSender as error:
+            raise ApiError(400, "no_sender", str(error), field="bot_id" if body.bot_id else "from") from error
+        except AccountError as error:
+            raise ApiError(503, "not_configured", str(error)) from error
+        except NotSent as error:
+            raise ApiError(502, "not_sent", str(error)) from error
+        return {
+            "id": message.id,
+            "message_sid": message.message_sid,
+            "status": message.status,
+            "from": message.sender,
+            "to": message.recipient,
+            "warning": message.warning,
+        }

@@ -1,0 +1,159 @@
+"""Bodies of the API. Strict: an unknown field or a wrong type is an error, nothing is coerced."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from runtime.reply import MESSAGE_LIMIT
+
+Number = Annotated[str, Field(examples=["+15551234567"])]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=262_144)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+Metadata = dict[
+    Annotated[str, StringConstraints(min_length=1, max_length=64)], Annotated[str, StringConstraints(max_length=512)]
+]
+
+
+class Body(BaseModel):
+    """Base of every body."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FunctionEndpoint(Body):
+    """Where a function tool is called."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2048)]
+    secret_env: EnvName | None = None
+    timeout_seconds: float = Field(default=10.0, gt=0, le=60, strict=False)
+
+
+class BotFields(Body):
+    """What both creating and changing a bot may say."""
+
+    assistant_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    instructions: Text | None = None
+    model: Name | None = None
+    state: Literal["active", "paused"] = "active"
+    account_sid: Annotated[str, StringConstraints(pattern=r"^AC[0-9a-f]{32}$")] | None = None
+    auth_token_env: EnvName | None = None
+    fallback_message: Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_LIMIT)] | None = None
+    functions: dict[str, FunctionEndpoint] = {}
+    metadata: Metadata = {}
+
+    @field_validator("twilio_phone_number", check_fields=False)
+    @classmethod
+    def _is_e164(cls, value: str) -> str:
+        return checked_number(value)
+
+
+class BotCreate(BotFields):
+    """A new bot."""
+
+    name: Name
+    twilio_phone_number: Number
+
+
+class BotUpdate(BotFields):
+    """What changes about a bot; what is left out stays."""
+
+    name: Name = ""
+    twilio_phone_number: Number = ""
+
+
+class BotDeclaration(BotCreate):
+    """A bot as the reconciler declares it, whole."""
+
+    protected: bool = False
+    client: str | None = None
+    managed_by: str | None = None
+
+
+class AssistantFields(Body):
+    """What both creating and changing an assistant may say."""
+
+    tools: list[dict[str, Any]] = Field(default=[], max_length=128)
+    settings: dict[str, Any] = {}
+    metadata: Metadata = {}
+
+
+class AssistantCreate(AssistantFields):
+    """A new assistant."""
+
+    name: Name
+    instructions: Text
+    model: Name
+
+
+class AssistantUpdate(AssistantFields):
+    """What changes about an assistant; what is left out stays."""
+
+    name: Name = ""
+    instructions: Text = ""
+    model: Name = ""
+
+
+class AssistantDeclaration(AssistantCreate):
+    """An assistant as the reconciler declares it, whole."""
+
+    client: str | None = None
+    managed_by: str | None = None
+
+
+class MessageCreate(Body):
+    """A proactive message."""
+
+    to: Number
+    body: Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_LIMIT)]
+    bot_id: str | None = None
+    from_: Number | None = Field(default=None, alias="from")
+
+    @field_validator("to", "from_")
+    @classmethod
+    def _is_e164(cls, value: str | None) -> str | None:
+        return None if value is None else checked_number(value)
+
+
+class AppliedBody(Body):
+    """Values last applied to a client's resource."""
+
+    live_id: str
+    values: dict[str, Any]
+    applied_at: str = ""
+
+
+class LeaseBody(Body):
+    """Who wants to apply, and for how long at first."""
+
+    owner: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    ttl_seconds: float = Field(gt=0, le=86_400, strict=False)
+
+
+class RunBody(Body):
+    """One apply."""
+
+    id: str
+    started_at: str
+    actor: str
+    digest: str
+    git_sha: str | None = None
+    finished_at: str | None = None
+    outcome: str | None = None
+    changes: list[dict[str, Any]] = []
+
+
+def checked_number(value: str) -> str:
+    """The number, when it is E.164; raises ValueError that shows the right spelling."""
+    digits = value.removeprefix("whatsapp:").removeprefix("+")
+    if (
+        value == f"+{digits}"
+        and digits.isascii()
+        and digits.isdecimal()
+        and 7 <= len(digits) <= 15
+        and digits[0] != "0"
+    ):
+        return value
+    raise ValueError(f'not a number in E.164: {value!r}; write it like "+15551234567"')

@@ -1,0 +1,106 @@
+"""/reconcile/…: what the reconciler keeps in the store, for one that cannot reach the database."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from runtime.api.endpoint import Call, Endpoint, page_of
+from runtime.api.errors import ApiError
+from runtime.api.models import AppliedBody, LeaseBody, RunBody
+from runtime.api.ownership import PAGE_QUERY
+from runtime.store import applies
+from runtime.store.codec import to_document
+from runtime.store.database import Database
+from runtime.store.records import AppliedRecord, Lease, RunRecord
+
+
+class Reconcile:
+    """Handlers of /reconcile/…"""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def endpoints(self) -> list[Endpoint]:
+        """What is served."""
+        applied, lease, runs = "/reconcile/applied", "/reconcile/lease", "/reconcile/runs"
+        one = applied + "/{client}/{kind}"
+        page = PAGE_QUERY | {"after": "client/kind of the last one of the page before."}
+        release = {"owner": "Whose lease.", "force": "`true` releases another's as well."}
+        return [
+            Endpoint("GET", applied, "List last applied values.", self.applied, answer=list[AppliedRecord], query=page),
+            Endpoint("PUT", one, "Keep last applied values.", self.keep, status=204, body=AppliedBody),
+            Endpoint("DELETE", one, "Forget last applied values.", self.forget, status=204),
+            Endpoint("GET", lease, "Who holds the lease.", self.lease, answer=Lease),
+            Endpoint("POST", lease, "Take the lease.", self.acquire, body=LeaseBody, answer=Lease),
+            Endpoint("PUT", lease, "Renew the lease.", self.renew, body=LeaseBody, answer=Lease),
+            Endpoint("DELETE", lease, "Give the lease back.", self.release, status=204, query=release),
+            Endpoint(
+                "GET",
+                runs,
+                "List runs, newest first.",
+                self.runs,
+                answer=list[RunRecord],
+                query={"limit": PAGE_QUERY["limit"]},
+            ),
+            Endpoint("POST", runs, "Record a run that begins.", self.begin, status=204, body=RunBody),
+            Endpoint("PUT", runs + "/{id}", "Record how a run ended.", self.finish, status=204, body=RunBody),
+        ]
+
+    async def applied(self, call: Call) -> object:
+        """GET /reconcile/applied"""
+        limit, after = page_of(call)
+        client, _, kind = (after or "").partition("/")
+        records = await self._database.read(applies.list_applied, limit, (client, kind) if after else None)
+        return [to_document(record) for record in records]
+
+    async def keep(self, call: Call) -> object:
+        """PUT /reconcile/applied/{client}/{kind}"""
+        record = AppliedRecord(call.path["client"], call.path["kind"], **call.body.model_dump())
+        return await self._database.write(applies.record_applied, record)
+
+    async def forget(self, call: Call) -> object:
+        """DELETE /reconcile/applied/{client}/{kind}"""
+        return await self._database.write(applies.forget_applied, call.path["client"], call.path["kind"])
+
+    async def lease(self, _call: Call) -> object:
+        """GET /reconcile/lease"""
+        lease = await self._database.read(applies.current_lease)
+        if lease is None:
+            raise ApiError(404, "not_found", "Nobody holds the lease.")
+        return asdict(lease)
+
+    async def acquire(self, call: Call) -> object:
+        """POST /reconcile/lease"""
+        lease = await self._database.write(applies.acquire_lease, call.body.owner, call.body.ttl_seconds)
+        return asdict(lease)
+
+    async def renew(self, call: Call) -> object:
+        """PUT /reconcile/lease"""
+        lease = await self._database.write(applies.renew_lease, call.body.owner, call.body.ttl_seconds)
+        return asdict(lease)
+
+    async def release(self, call: Call) -> object:
+        """DELETE /reconcile/lease?owner="""
+        force = call.query.get("force") == "true"
+        if not force and not call.query.get("owner"):
+            raise ApiError(400, "missing_field", "The query parameter owner is required.", field="owner")
+        return await self._database.write(applies.release_lease, call.query.get("owner", ""), force=force)
+
+    async def runs(self, call: Call) -> object:
+        """GET /reconcile/runs"""
+        limit, _ = page_of(call)
+        return [to_document(record) for record in await self._database.read(applies.list_runs, limit or 20)]
+
+    async def begin(self, call: Call) -> object:
+        """POST /reconcile/runs"""
+        return await self._database.write(applies.start_run, _run(call))
+
+    async def finish(self, call: Call) -> object:
+        """PUT /reconcile/runs/{id}"""
+        return await self._database.write(applies.finish_run, _run(call))
+
+
+def _run(call: Call) -> RunRecord:
+    fields: dict[str, Any] = call.body.model_dump()
+    return RunRecord(**fields)

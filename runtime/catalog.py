@@ -1,0 +1,104 @@
+"""Bots and assistants as the message path sees them: read once, kept until anything in the catalog changes.
+
+Another process (the reconciler) may change the store at any time. Every turn compares the catalog's version with the
+one it began with, so a change counts from the next turn on; routing by number learns of it within POLL_SECONDS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection, select
+
+from runtime.store import catalog as store
+from runtime.store.database import Database
+from runtime.store.errors import StoreError
+from runtime.store.records import AssistantRecord, BotRecord
+from runtime.store.tables import bots
+from runtime.store.tables import catalog as catalog_table
+
+POLL_SECONDS = 0.5
+
+log = structlog.get_logger("runtime.catalog")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a turn is answered with: fixed when the turn begins."""
+
+    bot: BotRecord
+    assistant: AssistantRecord | None
+    """None when the bot answers by itself, or through a live object of the Assistants API."""
+
+
+class Catalog:
+    """A cache over the store's bots and assistants, and its user-hash salt."""
+
+    def __init__(self, database: Database, salt: str) -> None:
+        self._database = database
+        self._version = -1
+        self._by_number: dict[str, BotRecord] = {}
+        self._configurations: dict[str, Configuration] = {}
+        self.salt = salt
+
+    async def bot_of_number(self, number: str) -> BotRecord | None:
+        """The bot that answers on a number. A number that is not known is looked up anew each time."""
+        bot = self._by_number.get(number)
+        if bot is None:
+            version = self._version
+            bot = await self._database.read(_bot_of_number, number)
+            if bot is not None and version == self._version:
+                self._by_number[number] = bot
+        return bot
+
+    async def configuration(self, bot_id: str, at_least: int | None = None) -> Configuration | None:
+        """The bot and its assistant, as of that version of the catalog or later; None when the bot is gone."""
+        if at_least is not None:
+            self.notice(at_least)
+        version = self._version
+        configuration = self._configurations.get(bot_id)
+        if configuration is None:
+            configuration = await self._database.read(_configuration, bot_id)
+            if configuration is not None and version == self._version:
+                self._configurations[bot_id] = configuration
+        return configuration
+
+    def notice(self, version: int) -> None:
+        """Forgets everything when the store has moved on."""
+        if version != self._version:
+            self._version = version
+            self._by_number.clear()
+            self._configurations.clear()
+
+    async def watch(self) -> None:
+        """Looks for changes made by other processes, until cancelled."""
+        while True:
+            try:
+                self.notice(await self._database.read(store.catalog_version))
+            except StoreError as error:
+                log.warning("catalog not read", error=str(error))
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def open_catalog(database: Database) -> Catalog:
+    """A catalog over a store that is open."""
+    return Catalog(database, await database.read(_salt))
+
+
+def _salt(connection: Connection) -> str:
+    return str(connection.execute(select(catalog_table.c.salt)).scalar_one())
+
+
+def _bot_of_number(connection: Connection, number: str) -> BotRecord | None:
+    bot_id = connection.execute(select(bots.c.id).where(bots.c.twilio_phone_number == number)).scalar()
+    return None if bot_id is None else store.get_bot(connection, bot_id)
+
+
+def _configuration(connection: Connection, bot_id: str) -> Configuration | None:
+    bot = store.get_bot(connection, bot_id)
+    if bot is None:
+        return None
+    assistant = store.get_assistant(connection, bot.assistant_id) if bot.assistant_id else None
+    return Configuration(bot, assistant)

@@ -1,0 +1,170 @@
+"""The command `horizonai-whatsapp-bot`: serve, migrate, send, token. Each imports what it needs and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from runtime.settings import Settings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Answer WhatsApp messages for many clients from one place."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, help="Port to listen on; 0 takes a free one and prints it.")
+def serve(host: str, port: int) -> None:
+    """Serve webhooks and the management API until SIGTERM or Ctrl-C."""
+    with _sentences():
+        settings = _settings()
+        asyncio.run(_serve(settings, host, port))
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the store's schema up to date. `serve` does so by itself."""
+    from runtime.store.engine import open_engine, store_errors
+    from runtime.store.migrate import migrate as migrate_store
+
+    with _sentences():
+        settings = _settings()
+        engine = open_engine(settings.database_url)
+        with store_errors(settings.database_url):
+            click.echo(f"The store has the schema {migrate_store(engine)}.")
+        engine.dispose()
+
+
+@main.command()
+@click.argument("to")
+@click.argument("body")
+@click.option("--bot", "bot_id", help="Send from this bot's number.")
+@click.option("--from", "number", help="Send from this number; TWILIO_WHATSAPP_FROM without it or --bot.")
+def send(to: str, body: str, bot_id: str | None, number: str | None) -> None:
+    """Send BODY to the number TO (+56912345678) as a proactive message."""
+    with _sentences():
+        settings = _settings()
+        asyncio.run(_send(settings, to, body, bot_id, number))
+
+
+@main.group()
+def token() -> None:
+    """Tokens of the management API."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.option("--scope", type=click.Choice(["read", "write"]), default="read", show_default=True)
+def token_create(name: str, scope: str) -> None:
+    """Make a token and print it, this once: only its digest is kept."""
+    from runtime.store.tokens import create_token
+
+    with _store() as connection:
+        made = create_token(connection, name, "write" if scope == "write" else "read")
+    click.echo(made)
+    click.echo(f"This is the token {name!r} ({scope}); it cannot be shown again.", err=True)
+
+
+@token.command("list")
+def token_list() -> None:
+    """List tokens: name, scope, when made, whether revoked."""
+    from runtime.store.tokens import list_tokens
+
+    with _store() as connection:
+        found = list_tokens(connection)
+    for record in found:
+        click.echo(f"{record.name}\t{record.scope}\t{record.created_at}\t{record.revoked_at or 'valid'}")
+
+
+@token.command("revoke")
+@click.argument("name")
+def token_revoke(name: str) -> None:
+    """End a token's validity at once."""
+    from runtime.store.tokens import revoke_token
+
+    with _store() as connection:
+        revoke_token(connection, name)
+    click.echo(f"The token {name!r} is no longer valid.")
+
+
+async def _serve(settings: Settings, host: str, port: int) -> None:
+    from runtime.app import Service
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Service(settings, host, port) as address:
+        click.echo(f"runtime  {address.url}")
+        await stop.wait()
+
+
+async def _send(settings: Settings, to: str, body: str, bot_id: str | None, number: str | None) -> None:
+    from runtime.app import proactive_sender
+
+    async with proactive_sender(settings) as proactive:
+        message = await proactive.send(to=_number(to), body=body, bot_id=bot_id, number=number)
+    click.echo(f"{message.message_sid}\t{message.status}\tfrom {message.sender}")
+    if message.warning:
+        click.echo(f"Warning: {message.warning}", err=True)
+
+
+def _number(value: str) -> str:
+    from runtime.api.models import checked_number
+
+    try:
+        return checked_number(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="TO") from error
+
+
+def _settings() -> Settings:
+    from runtime.logs import configure_logs
+    from runtime.settings import read_settings
+
+    settings = read_settings()
+    configure_logs(settings.log_format, settings.log_level)
+    return settings
+
+
+@contextmanager
+def _store() -> Iterator[Connection]:
+    """A transaction on the store, which may be in use by a serving process."""
+    from runtime.store.engine import open_engine, store_errors
+    from runtime.store.migrate import migrate as migrate_store
+
+    with _sentences():
+        url = _settings().database_url
+        engine = open_engine(url)
+        with store_errors(url):
+            migrate_store(engine)
+            with engine.begin() as connection:
+                yield connection
+        engine.dispose()
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turns what a user can mend into one sentence on stderr and exit code 1."""
+    from runtime.accounts import AccountError
+    from runtime.delivery import NotSent
+    from runtime.proactive import NoSender
+    from runtime.settings import SettingsError
+    from runtime.store.errors import StoreError
+
+    try:
+        yield
+    except (SettingsError, StoreError, AccountError, NoSender, NotSent) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.strerror or error}: check --host and --port.") from error

@@ -1,0 +1,221 @@
+"""Sends what the outbox holds: once, in order, over the channel that was claimed.
+
+Every send is recorded as `sending` before it is made. When its outcome is unknown (time-out, broken connection, a crash
+in between), Twilio is asked for the messages of that conversation, and only what is not there is sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from runtime.accounts import Account, AccountError, Accounts
+from runtime.catalog import Catalog
+from runtime.errors import PermanentError, TemporaryError, UnknownOutcome
+from runtime.logs import masked_user
+from runtime.store import outbox
+from runtime.store.database import Database
+from runtime.store.outbox import FINAL_STATUSES, OutboxRow
+from runtime.store.records import BotRecord
+from runtime.store.times import timestamp
+from runtime.twilio_client import SentMessage, Twilio
+from runtime.twiml import ReplyWindow
+
+SETTLE_AFTER_SECONDS = 2.0
+"""A send may still be on its way inside Twilio for a moment; nobody asks before this."""
+CLOCK_SKEW_SECONDS = 60.0
+"""How far Twilio's clock may be behind ours when messages are looked up by time."""
+GIVE_UP_SECONDS = 600.0
+"""How long a message is tried."""
+PART_WAIT_SECONDS = 10.0
+"""How long a part waits for the one before it to be `sent`; WhatsApp keeps no order among messages under way."""
+ON_THE_WAY = frozenset({"sent", "delivered", "read"}) | FINAL_STATUSES
+
+log = structlog.get_logger("runtime.delivery")
+
+
+class NotSent(Exception):
+    """A message that will not go out; the text says why."""
+
+
+class Delivery:
+    """The way out."""
+
+    def __init__(
+        self, database: Database, twilio: Twilio, accounts: Accounts, catalog: Catalog, status_url: str | None
+    ) -> None:
+        self._database = database
+        self._twilio = twilio
+        self._accounts = accounts
+        self._catalog = catalog
+        self._status_url = status_url
+        self._on_the_way: dict[str, asyncio.Event] = {}
+
+    async def deliver(self, rows: Sequence[OutboxRow], bot: BotRecord | None, window: ReplyWindow | None) -> None:
+        """Sends the rows of one answer, in order; a claimed window takes the first. What fails is recorded."""
+        for index, row in enumerate(rows):
+            following = rows[index + 1] if index + 1 < len(rows) else None
+            try:
+                if row.channel == "twiml" and window is not None:
+                    await self._send_as_twiml(row, bot, window)
+                else:
+                    await self.send(row, bot, following)
+            except NotSent:
+                for lost in rows[index + 1 :]:
+                    await self._database.write(
+                        outbox.mark_failed, lost.id, "The part before this one could not be sent."
+                    )
+                return
+
+    async def send(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None = None) -> SentMessage:
+        """Sends one claimed row over REST and records the outcome; raises NotSent when it fails for good."""
+        try:
+            account = self._accounts.account_of(bot)
+            sent = await self._send_until_known(row, account)
+        except (AccountError, PermanentError) as error:
+            await self._database.write(outbox.mark_failed, row.id, str(error))
+            log.error("message not sent", error=str(error), **self._facts(row, bot))
+            raise NotSent(str(error)) from error
+        arrival = asyncio.Event()
+        if following is not None:
+            self._on_the_way[sent.sid] = arrival
+        await self._database.write(
+            outbox.mark_sent, row.id, sent.sid, sent.status, following.id if following is not None else None
+        )
+        log.info("message sent", channel="rest", message_sid=sent.sid, **self._facts(row, bot))
+        if following is not None:
+            await self._part_on_its_way(sent, arrival)
+        return sent
+
+    async def resume(self, conversation_id: int) -> None:
+        """Settles what an earlier process left unsent in a conversation, in order."""
+        for row in await self._database.read(outbox.unsent_of, conversation_id):
+            configuration = await self._catalog.configuration(row.bot_id) if row.bot_id else None
+            bot = configuration.bot if configuration else None
+            try:
+                if row.state == "sending":
+                    await self._settle(row, bot)
+                else:
+                    await self._database.write(outbox.claim, row.id, "rest")
+                    await self.send(row, bot)
+            except NotSent:
+                continue
+
+    async def settle_proactive(self, rows: Sequence[OutboxRow]) -> None:
+        """Settles proactive messages that an earlier process left in doubt. Whoever asked for one got no answer and may
+        ask again, so what did not go out is not sent now."""
+        for row in rows:
+            configuration = await self._catalog.configuration(row.bot_id) if row.bot_id else None
+            try:
+                account = self._accounts.account_of(configuration.bot if configuration else None)
+                sent = await self._find(row, account, time.monotonic() + GIVE_UP_SECONDS)
+            except (AccountError, PermanentError) as error:
+                await self._database.write(outbox.mark_failed, row.id, f"Its outcome is unknown: {error}")
+                continue
+            if sent is None:
+                await self._database.write(outbox.mark_failed, row.id, "Cut off before it was sent; send it again.")
+            else:
+                await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
+
+    def note_status(self, message_sid: str, status: str) -> None:
+        """Hears of a status callback: a part may be waiting for it."""
+        if status in ON_THE_WAY and (arrival := self._on_the_way.get(message_sid)) is not None:
+            arrival.set()
+
+    async def _send_as_twiml(self, row: OutboxRow, bot: BotRecord | None, window: ReplyWindow) -> None:
+        if await window.hand_over(row.body):
+            await self._database.write(outbox.mark_sent, row.id, None, None)
+            log.info("message sent", channel="twiml", **self._facts(row, bot))
+            return
+        # The caller hung up before it could read a byte, so this answer is still ours to send.
+        await self._database.write(outbox.claim, row.id, "rest")
+        await self.send(row, bot)
+
+    async def _settle(self, row: OutboxRow, bot: BotRecord | None) -> None:
+        try:
+            sent = await self._find(row, self._accounts.account_of(bot), time.monotonic() + GIVE_UP_SECONDS)
+        except (AccountError, PermanentError) as error:
+            await self._database.write(outbox.mark_failed, row.id, f"Its outcome is unknown: {error}")
+            log.error("outcome unknown", error=str(error), **self._facts(row, bot))
+            raise NotSent(str(error)) from error
+        if sent is not None:
+            await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
+            log.info("message had been sent", message_sid=sent.sid, **self._facts(row, bot))
+            return
+        await self._database.write(outbox.claim, row.id, "rest")
+        await self.send(row, bot)
+
+    async def _send_until_known(self, row: OutboxRow, account: Account) -> SentMessage:
+        give_up = time.monotonic() + GIVE_UP_SECONDS
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._twilio.send(
+                    account,
+                    sender=row.sender,
+                    recipient=row.recipient,
+                    body=row.body,
+                    status_callback=self._status_url,
+                )
+            except TemporaryError as error:
+                await self._pause(error, attempt, give_up)
+            except UnknownOutcome as error:
+                log.warning("send in doubt", error=str(error), message=row.id)
+                sent = await self._find(row, account, give_up)
+                if sent is not None:
+                    return sent
+
+    async def _find(self, row: OutboxRow, account: Account, give_up: float) -> SentMessage | None:
+        """Asks Twilio whether a row went out; raises PermanentError when it cannot be known."""
+        await asyncio.sleep(SETTLE_AFTER_SECONDS)
+        since = _earlier(row.claimed_at)
+        twins = await self._database.read(outbox.twins, row, since)
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                listed = await self._twilio.find(
+                    account, sender=row.sender, recipient=row.recipient, body=row.body, since=since
+                )
+            except TemporaryError as error:
+                await self._pause(error, attempt, give_up)
+                continue
+            # The same words may have been sent before; only one more than those is ours.
+            unknown = [message for message in listed if message.sid not in twins]
+            return unknown[-1] if len(listed) > len(twins) and unknown else None
+
+    async def _pause(self, error: TemporaryError, attempt: int, give_up: float) -> None:
+        delay = error.delay if error.delay is not None else min(0.5 * 2**attempt, 30.0)
+        delay *= random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
+        if time.monotonic() + delay > give_up:
+            raise PermanentError(f"Given up after {GIVE_UP_SECONDS:g} seconds: {error}") from error
+        await asyncio.sleep(delay)
+
+    async def _part_on_its_way(self, sent: SentMessage, arrival: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(PART_WAIT_SECONDS):
+                await arrival.wait()
+        except TimeoutError:
+            log.warning("no status callback", message_sid=sent.sid, waited_seconds=PART_WAIT_SECONDS)
+        finally:
+            del self._on_the_way[sent.sid]
+
+    def _facts(self, row: OutboxRow, bot: BotRecord | None) -> dict[str, object]:
+        return {
+            "client": (bot.client or bot.id) if bot else None,
+            "number": row.sender.removeprefix("whatsapp:"),
+            "user": masked_user(row.recipient),
+            "part": row.part,
+        }
+
+
+def _earlier(moment: str | None) -> str:
+    """A stored moment, moved back by what Twilio's clock may lag."""
+    at = datetime.fromisoformat(moment).timestamp() if moment else time.time()
+    return timestamp(at - CLOCK_SKEW_SECONDS)

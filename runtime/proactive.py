@@ -1,0 +1,107 @@
+"""Messages that answer nobody: a reminder, a notice. Sent from a bot's number, or from the installation's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from runtime.accounts import Accounts
+from runtime.catalog import Catalog
+from runtime.conversations import remembered
+from runtime.delivery import Delivery
+from runtime.store import catalog as store
+from runtime.store import inbox, outbox, turns
+from runtime.store.database import Database
+from runtime.store.outbox import Draft, OutboxRow
+from runtime.store.records import BotRecord
+
+FREE_WINDOW = timedelta(hours=24)
+"""How long after a user's last message WhatsApp lets a business write what it likes."""
+
+
+class NoSender(Exception):
+    """It is not clear from which number to send; the text says what to give."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProactiveMessage:
+    """What became of a message."""
+
+    id: int
+    message_sid: str
+    status: str
+    sender: str
+    recipient: str
+    warning: str | None
+
+
+class Proactive:
+    """Sends messages that nobody asked for."""
+
+    def __init__(
+        self,
+        database: Database,
+        catalog: Catalog,
+        accounts: Accounts,
+        delivery: Delivery,
+        fallback_number: str | None,
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._accounts = accounts
+        self._delivery = delivery
+        self._fallback_number = fallback_number.removeprefix("whatsapp:") if fallback_number else None
+
+    async def send(self, *, to: str, body: str, bot_id: str | None, number: str | None) -> ProactiveMessage:
+        """Sends to a number in E.164; raises NoSender, AccountError or NotSent."""
+        bot, sender = await self._sender(bot_id, number)
+        draft = Draft(
+            account_sid=self._accounts.account_of(bot).sid,
+            sender=f"whatsapp:{sender}",
+            recipient=f"whatsapp:{to}",
+            body=body,
+            channel="rest",
+            claimed=True,
+            bot_id=bot.id if bot else None,
+        )
+        row, last_inbound = await self._database.write(_record, draft)
+        sent = await self._delivery.send(row, bot)
+        if row.conversation_id is not None:
+            item = remembered({"role": "assistant", "content": body})
+            await self._database.write(turns.remember, row.conversation_id, [item])
+        return ProactiveMessage(row.id, sent.sid, sent.status, sender, to, _warning(last_inbound))
+
+    async def _sender(self, bot_id: str | None, number: str | None) -> tuple[BotRecord | None, str]:
+        if bot_id is not None:
+            bot = await self._database.read(store.get_bot, bot_id)
+            if bot is None:
+                raise NoSender(f"There is no bot {bot_id!r}; see GET /bots/.")
+            if number is not None and number != bot.twilio_phone_number:
+                raise NoSender(f"The bot {bot_id!r} has the number {bot.twilio_phone_number}, not {number}.")
+            return bot, bot.twilio_phone_number
+        wanted = number or self._fallback_number
+        if wanted is None:
+            raise NoSender("Name a bot_id or a number to send from, or set TWILIO_WHATSAPP_FROM.")
+        bot = await self._catalog.bot_of_number(wanted)
+        if bot is None and wanted != self._fallback_number:
+            raise NoSender(f"No bot has the number {wanted}, and it is not TWILIO_WHATSAPP_FROM; see GET /bots/.")
+        return bot, wanted
+
+
+def _record(connection: Connection, draft: Draft) -> tuple[OutboxRow, str | None]:
+    if draft.bot_id is None:
+        return outbox.add_to_outbox(connection, draft), None
+    last_inbound = inbox.last_inbound(connection, draft.bot_id, draft.recipient)
+    conversation_id = inbox.conversation_of(connection, draft.bot_id, draft.recipient, draft.recipient)
+    return outbox.add_to_outbox(connection, replace(draft, conversation_id=conversation_id)), last_inbound
+
+
+def _warning(last_inbound: str | None) -> str | None:
+    if last_inbound is not None and datetime.now(UTC) - datetime.fromisoformat(last_inbound) < FREE_WINDOW:
+        return None
+    return (
+        "This user has not written to this number in the last 24 hours as far as we know; "
+        "WhatsApp then delivers approved templates only and reports error 63016 later."
+    )

@@ -1,0 +1,241 @@
+"""One turn: the messages that wait in a conversation, answered, recorded and sent.
+
+    begin (attempt on disk) → configuration → engine → end (answer, memory, outbox in one commit) → delivery
+
+The same code runs whoever calls it; it must be called for one conversation at a time. What is cut off anywhere is taken
+up again by calling it anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from runtime.catalog import Catalog, Configuration
+from runtime.conversations import recalled, remembered, user_hash
+from runtime.delivery import Delivery
+from runtime.engines.functions import FunctionCall, Functions
+from runtime.engines.port import Answer, Request
+from runtime.engines.selection import Engines
+from runtime.errors import PermanentError, ProviderError, TemporaryError
+from runtime.logs import masked_user
+from runtime.reply import split_reply
+from runtime.settings import Settings
+from runtime.store import turns
+from runtime.store.codec import dump_json
+from runtime.store.database import Database
+from runtime.store.errors import StoreError
+from runtime.store.outbox import Draft
+from runtime.store.turns import Ending, Turn
+from runtime.twiml import ReplyWindow
+
+MAX_ATTEMPTS = 8
+"""A turn that ends its process is attempted again by the next one, but not for ever."""
+
+log = structlog.get_logger("runtime.turn")
+
+
+class Turns:
+    """The handler of turns."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        catalog: Catalog,
+        engines: Engines,
+        functions: Functions,
+        delivery: Delivery,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._catalog = catalog
+        self._engines = engines
+        self._functions = functions
+        self._delivery = delivery
+
+    async def run(self, conversation_id: int, windows: MutableMapping[int, ReplyWindow]) -> bool:
+        """Answers what waits in a conversation; False when nothing does. `windows` are open webhooks by inbox id."""
+        turn = await self._database.write(turns.begin_turn, conversation_id, self._settings.memory_items)
+        if turn is None:
+            return False
+        configuration = await self._catalog.configuration(turn.bot_id, turn.catalog_version)
+        if configuration is None or configuration.bot.state == "paused":
+            await self._database.write(turns.end_turn, turn, Ending("unanswered"))
+            _claimed_window(turn, windows, wanted=False)
+            log.info("message not answered", reason="bot paused" if configuration else "bot deleted", bot=turn.bot_id)
+            return True
+        facts = _facts(turn, configuration)
+        began = time.monotonic()
+        try:
+            answer = await self._answered(turn, configuration)
+        except TemporaryError as error:
+            if not await self._may_retry(turn, error, facts):
+                await self._end_dead(turn, configuration, str(error), windows, facts)
+            return True
+        except PermanentError as error:
+            await self._end_dead(turn, configuration, str(error), windows, facts)
+            return True
+        log.info(
+            "turn answered",
+            seconds=round(time.monotonic() - began, 3),
+            model=answer.model,
+            input_tokens=answer.usage.input_tokens,
+            output_tokens=answer.usage.output_tokens,
+            attempt=turn.attempt,
+            **facts,
+        )
+        await self._end_answered(turn, configuration, answer, windows)
+        return True
+
+    async def _answered(self, turn: Turn, configuration: Configuration) -> Answer:
+        if turn.attempt > MAX_ATTEMPTS:
+            raise PermanentError(f"The turn was begun {MAX_ATTEMPTS} times and never came to an end.")
+        try:
+            engine = await self._engines.engine_of(configuration)
+            return await engine.answer(self._request(turn, configuration))
+        except (ProviderError, StoreError):
+            raise
+        except Exception as error:
+            # A mistake of ours must not leave the user without a word, nor the conversation stuck on it.
+            log.exception("engine failed")
+            raise PermanentError(f"The engine failed with {type(error).__name__}: {error}") from error
+
+    def _request(self, turn: Turn, configuration: Configuration) -> Request:
+        bot, assistant = configuration.bot, configuration.assistant
+        client = bot.client or bot.id
+        conversation = user_hash(self._catalog.salt, bot.id, turn.user_key)
+
+        async def call_function(name: str, arguments: str, call_id: str) -> str:
+            call = FunctionCall(name, arguments, call_id, client, conversation)
+            return await self._functions.call(bot.functions.get(name), call)
+
+        async def keep_progress(items: Sequence[Mapping[str, Any]]) -> None:
+            await self._database.write(turns.keep_progress, turn.id, dump_json(list(items)))
+
+        async def keep_thread(thread_id: str) -> None:
+            await self._database.write(turns.keep_thread, turn.conversation_id, thread_id)
+
+        return Request(
+            turn_id=turn.id,
+            client=client,
+            assistant_id=bot.assistant_id or bot.id,
+            assistant_name=assistant.name if assistant else bot.name,
+            model=bot.model or (assistant.model if assistant else None),
+            instructions=bot.instructions or (assistant.instructions if assistant else None),
+            tools=assistant.tools if assistant else (),
+            settings=assistant.settings if assistant else {},
+            history=recalled(turn.history, self._settings.memory_tokens),
+            messages=[message.body for message in turn.messages],
+            user_hash=conversation,
+            progress=json.loads(turn.progress) if turn.progress else (),
+            keep_progress=keep_progress,
+            call_function=call_function,
+            thread_id=turn.thread_id,
+            keep_thread=keep_thread,
+        )
+
+    async def _may_retry(self, turn: Turn, error: TemporaryError, facts: dict[str, object]) -> bool:
+        """Waits before the next attempt; False when that would be too late."""
+        delay = error.delay if error.delay is not None else min(0.5 * 2**turn.attempt, 15.0)
+        delay *= random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
+        age = time.time() - datetime.fromisoformat(turn.started_at).timestamp()
+        if age + delay > self._settings.turn_deadline_seconds:
+            return False
+        log.warning("turn retried", error=str(error), attempt=turn.attempt, delay=round(delay, 2), **facts)
+        await asyncio.sleep(delay)
+        return True
+
+    async def _end_answered(
+        self, turn: Turn, configuration: Configuration, answer: Answer, windows: MutableMapping[int, ReplyWindow]
+    ) -> None:
+        ending = Ending(
+            "answered",
+            items=[remembered(item) for item in answer.items],
+            model=answer.model,
+            usage=answer.usage,
+            bot_version=configuration.bot.version,
+            assistant_version=configuration.assistant.version if configuration.assistant else None,
+        )
+        await self._end(turn, configuration, split_reply(answer.text), ending, windows)
+
+    async def _end_dead(
+        self,
+        turn: Turn,
+        configuration: Configuration,
+        error: str,
+        windows: MutableMapping[int, ReplyWindow],
+        facts: dict[str, object],
+    ) -> None:
+        log.error("turn failed", error=error, attempt=turn.attempt, **facts)
+        text = configuration.bot.fallback_message or self._settings.fallback_message
+        ending = Ending("dead", error=error, bot_version=configuration.bot.version)
+        await self._end(turn, configuration, split_reply(text), ending, windows)
+
+    async def _end(
+        self,
+        turn: Turn,
+        configuration: Configuration,
+        parts: Sequence[str],
+        ending: Ending,
+        windows: MutableMapping[int, ReplyWindow],
+    ) -> None:
+        """Records the end and what is to be sent, then sends it."""
+        # Parts go out one after the other, which one TwiML document cannot promise.
+        window = _claimed_window(turn, windows, wanted=len(parts) == 1)
+        last = turn.messages[-1]
+        drafts = [
+            Draft(
+                account_sid=last.account_sid,
+                sender=f"whatsapp:{configuration.bot.twilio_phone_number}",
+                recipient=last.sender,
+                body=part,
+                channel="twiml" if window else "rest",
+                claimed=number == 0,
+                part=number,
+                bot_id=configuration.bot.id,
+                conversation_id=turn.conversation_id,
+            )
+            for number, part in enumerate(parts)
+        ]
+        try:
+            rows = await self._database.write(turns.end_turn, turn, replace(ending, drafts=drafts))
+        except BaseException:
+            if window:
+                window.release()
+            raise
+        await self._delivery.deliver(rows, configuration.bot, window)
+
+
+def _claimed_window(turn: Turn, windows: MutableMapping[int, ReplyWindow], *, wanted: bool) -> ReplyWindow | None:
+    """The webhook of the newest message that can still take the answer; the turn's others are let go."""
+    claimed: ReplyWindow | None = None
+    for message in reversed(turn.messages):
+        window = windows.pop(message.inbox_id, None)
+        if window is None:
+            continue
+        if wanted and claimed is None and window.claim():
+            claimed = window
+        else:
+            window.release()
+    return claimed
+
+
+def _facts(turn: Turn, configuration: Configuration) -> dict[str, object]:
+    """What every line of the log about a turn says."""
+    bot = configuration.bot
+    return {
+        "client": bot.client or bot.id,
+        "number": bot.twilio_phone_number,
+        "user": masked_user(turn.messages[-1].sender),
+        "turn": turn.id,
+        "messages": len(turn.messages),
+    }

@@ -1,0 +1,159 @@
+"""Sends and looks up WhatsApp messages with Twilio's SDK, over one aiohttp connection pool.
+
+Twilio has no idempotency key for messages, so every failure is sorted by one question: can the message have gone out?
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from twilio.base.exceptions import TwilioException
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from runtime.accounts import Account
+from runtime.errors import PermanentError, ProviderError, TemporaryError, UnknownOutcome
+
+TIMEOUT_SECONDS = 15.0
+LOOKUP_LIMIT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message that Twilio has taken."""
+
+    sid: str
+    status: str
+
+
+class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
+    """The SDK's transport: obeys its timeout, and reaches every Twilio host at `base_url` when there is one.
+
+    The SDK's own asynchronous client ignores its timeout and sends JSON bodies as forms (its issues 925 and 932).
+    """
+
+    def __init__(self, base_url: str | None) -> None:
+        super().__init__(logging.getLogger("runtime.twilio"), True, TIMEOUT_SECONDS)
+        self._base_url = base_url
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, sock_connect=5), cookie_jar=aiohttp.DummyCookieJar()
+        )
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the SDK's signature
+        allow_redirects: bool = False,
+    ) -> Response:
+        """See AsyncHttpClient."""
+        body: Any = data
+        if data is not None and (headers or {}).get("Content-Type") == "application/json":
+            body = json.dumps(data)
+        given = dict(headers or {})
+        if auth is not None:
+            given["Authorization"] = aiohttp.encode_basic_auth(*auth)
+        async with self._session.request(
+            method.upper(),
+            self._rewritten(url),
+            params={key: str(value) for key, value in (params or {}).items()},
+            data=body,
+            headers=given,
+            allow_redirects=allow_redirects,
+            timeout=aiohttp.ClientTimeout(total=timeout or TIMEOUT_SECONDS, sock_connect=5),
+        ) as response:
+            return Response(response.status, await response.text(), response.headers)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._session.close()
+
+    def _rewritten(self, url: str) -> str:
+        if self._base_url is None:
+            return url
+        parts = urlsplit(url)
+        return self._base_url + parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+class Twilio:
+    """WhatsApp messages of any account."""
+
+    def __init__(self, base_url: str | None) -> None:
+        self._http = TwilioHttp(base_url)
+        self._clients: dict[Account, Client] = {}
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.close()
+
+    async def send(
+        self, account: Account, *, sender: str, recipient: str, body: str, status_callback: str | None
+    ) -> SentMessage:
+        """Sends one message; raises PermanentError, TemporaryError (nothing was sent) or UnknownOutcome."""
+        callback = {"status_callback": status_callback} if status_callback else {}
+        try:
+            message = await self._client(account).messages.create_async(
+                from_=sender, to=recipient, body=body, **callback
+            )
+        except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
+            raise _from_twilio(error) from error
+        return SentMessage(str(message.sid), str(message.status))
+
+    async def find(self, account: Account, *, sender: str, recipient: str, body: str, since: str) -> list[SentMessage]:
+        """Messages of that content sent at or after a moment, oldest first.
+
+        Raises PermanentError or TemporaryError when Twilio could not be asked.
+        """
+        moment = datetime.fromisoformat(since).astimezone(UTC).replace(microsecond=0)
+        try:
+            listed = await self._client(account).messages.list_async(
+                to=recipient, from_=sender, date_sent_after=moment, limit=LOOKUP_LIMIT
+            )
+        except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
+            reason = _from_twilio(error)
+            raise reason if isinstance(reason, PermanentError) else TemporaryError(str(reason)) from error
+        fitting = [message for message in listed if message.body == body]
+        return [SentMessage(str(message.sid), str(message.status)) for message in reversed(fitting)]
+
+    def _client(self, account: Account) -> Client:
+        client = self._clients.get(account)
+        if client is None:
+            client = self._clients[account] = Client(account.sid, account.auth_token, http_client=self._http)
+        return client
+
+
+def _from_twilio(error: Exception) -> ProviderError:
+    """What a failed call means for the message that it was about."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return TemporaryError("Twilio cannot be reached; check the network and TWILIO_BASE_URL.")
+    if isinstance(error, (aiohttp.ClientError, TimeoutError)):
+        return UnknownOutcome("The connection to Twilio broke before it answered.")
+    status, code, said = _details(error)
+    if status == 429:
+        return TemporaryError(f"Twilio is limiting us (429, {code}).")
+    if status is None or status >= 500:
+        return UnknownOutcome(f"Twilio failed ({status or 'no status'}).")
+    if status == 401:
+        return PermanentError("Twilio does not accept the account's credentials (401); check its SID and auth token.")
+    return PermanentError(f"Twilio refused the message ({status}, {code}): {said}")
+
+
+def _details(error: Exception) -> tuple[int | None, int | None, str]:
+    """Status, Twilio's code and message, out of any of the SDK's errors: a failed list raises another than a failed
+    call."""
+    status = getattr(error, "status", None) or getattr(error, "status_code", None)
+    response = error.args[1] if len(error.args) > 1 else None
+    if status is None and isinstance(response, Response):
+        status = response.status_code
+    return status, getattr(error, "code", None), str(getattr(error, "msg", None) or error)

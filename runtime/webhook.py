@@ -1,0 +1,236 @@
+"""Twilio's webhooks: an inbound message is verified, stored, and only then acknowledged.
+
+Answers 400 when the body is no form or a field is missing, 403 when it was not signed by the account that the number
+belongs to, 404 when no bot is on that number, 413 when it is too large, and 503 when it could not be stored, so that
+Twilio may try again or call the fallback URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+import structlog
+from aiohttp import web
+
+from runtime.accounts import Accounts
+from runtime.catalog import Catalog
+from runtime.delivery import Delivery
+from runtime.inbox import Inbox
+from runtime.logs import masked_user
+from runtime.signature import SETTINGS_HEADER, algorithm_of, is_signed
+from runtime.store import outbox
+from runtime.store.codec import dump_json
+from runtime.store.database import Database
+from runtime.store.errors import StoreError
+from runtime.store.inbox import InboundMessage
+from runtime.store.records import BotRecord
+from runtime.twiml import NOTHING, ReplyWindow, message_twiml
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_FIELDS = 500
+COLUMNS = frozenset({"AccountSid", "MessageSid", "From", "To", "Body"})
+"""Parameters that the inbox has columns for; every other one is kept as JSON."""
+
+log = structlog.get_logger("runtime.webhook")
+
+Form = Mapping[str, Sequence[str]]
+
+
+class Refused(Exception):
+    """A request that is not taken in."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """The handlers of both webhooks."""
+
+    public_url: str
+    reply_within_seconds: float
+    database: Database
+    catalog: Catalog
+    accounts: Accounts
+    inbox: Inbox
+    delivery: Delivery
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where they are served."""
+        return [
+            web.post("/webhook/whatsapp", self.receive),
+            web.post("/webhook/whatsapp/status", self.receive_status),
+        ]
+
+    async def receive(self, request: web.Request) -> web.StreamResponse:
+        """A user's message: 200 with TwiML, the answer in it when it was ready in time."""
+        try:
+            form = await _form(request, ("AccountSid", "MessageSid", "From", "To"))
+            bot = _known(await self._verified_bot(request, form, form["To"][0]), form)
+            window = self._window(request, bot)
+            accepted = await self.inbox.accept(_message(form, bot), window)
+        except Refused as refusal:
+            return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
+        except StoreError as error:
+            log.error("message not stored", error=str(error))
+            return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
+        log.info(
+            "message received" if accepted else "message received again",
+            client=bot.client or bot.id,
+            number=bot.twilio_phone_number,
+            user=masked_user(form["From"][0]),
+            message_sid=form["MessageSid"][0],
+        )
+        return await self._respond(request, window if accepted else None)
+
+    async def receive_status(self, request: web.Request) -> web.Response:
+        """How a message of ours fares: queued, sent, delivered, read, or failed."""
+        try:
+            form = await _form(request, ("AccountSid", "MessageSid", "MessageStatus", "From", "To"))
+            bot = await self._verified_bot(request, form, form["From"][0])
+            code = form.get("ErrorCode", [""])[0]
+            known = await self.database.write(
+                outbox.record_status,
+                account_sid=form["AccountSid"][0],
+                message_sid=form["MessageSid"][0],
+                sender=form["From"][0],
+                recipient=form["To"][0],
+                status=form["MessageStatus"][0],
+                error=f"Twilio error {code}" if code else None,
+            )
+        except Refused as refusal:
+            return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
+        except StoreError as error:
+            log.error("status not stored", error=str(error))
+            return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
+        self.delivery.note_status(form["MessageSid"][0], form["MessageStatus"][0])
+        log.log(
+            30 if code else 10,
+            "message status",
+            client=(bot.client or bot.id) if bot else None,
+            number=_bare(form["From"][0]),
+            status=form["MessageStatus"][0],
+            message_sid=form["MessageSid"][0],
+            error_code=code or None,
+            ours=known,
+        )
+        return web.Response(status=204)
+
+    async def _verified_bot(self, request: web.Request, form: Form, address: str) -> BotRecord | None:
+        """The bot with that address; raises Refused unless its account signed the request."""
+        bot = await self.catalog.bot_of_number(_bare(address))
+        settings = request.headers.get(SETTINGS_HEADER)
+        secrets = self.accounts.webhook_secrets(bot, form["AccountSid"][0], shared_key=settings is not None)
+        if not is_signed(
+            request.headers.get("X-Twilio-Signature"),
+            secrets,
+            self.public_url + request.raw_path,
+            form,
+            algorithm=algorithm_of(settings),
+        ):
+            log.warning(
+                "signature refused",
+                number=_bare(address),
+                account_known=bool(secrets),
+                signed="X-Twilio-Signature" in request.headers,
+                hint=f"PUBLIC_URL is {self.public_url}; Twilio must be calling exactly that",
+            )
+            raise Refused(403, "not signed by the Twilio account of this number")
+        return bot
+
+    def _window(self, request: web.Request, bot: BotRecord) -> ReplyWindow | None:
+        if self.reply_within_seconds <= 0 or bot.state == "paused":
+            return None
+        return ReplyWindow(lambda: _is_connected(request))
+
+    async def _respond(self, request: web.Request, window: ReplyWindow | None) -> web.StreamResponse:
+        text = await window.wait(self.reply_within_seconds) if window is not None else None
+        response = web.Response(text=NOTHING if text is None else message_twiml(text), content_type="text/xml")
+        if window is None or text is None:
+            return response
+        delivered = False
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+            delivered = _is_connected(request)
+        except ConnectionError:
+            log.info("webhook hung up")
+        finally:
+            window.written(delivered)
+        return response
+
+
+async def _form(request: web.Request, required: Sequence[str]) -> dict[str, list[str]]:
+    """The form's fields with all their values; raises Refused when it is none or incomplete."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refused(400, "the body must be application/x-www-form-urlencoded")
+    body = await _body(request)
+    try:
+        form = parse_qs(
+            body.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except ValueError as error:
+        raise Refused(400, "the body is not a valid form in UTF-8") from error
+    for name in required:
+        if not form.get(name, [""])[0]:
+            raise Refused(400, f"the field {name} is missing")
+    return form
+
+
+async def _body(request: web.Request) -> bytes:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise Refused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise Refused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
+    return bytes(body)
+
+
+def _known(bot: BotRecord | None, form: Form) -> BotRecord:
+    if bot is None:
+        number = _bare(form["To"][0])
+        log.warning("unknown number", number=number, message_sid=form["MessageSid"][0])
+        raise Refused(404, f"no bot answers on {number}")
+    return bot
+
+
+def _message(form: Form, bot: BotRecord) -> InboundMessage:
+    sender = form["From"][0]
+    return InboundMessage(
+        account_sid=form["AccountSid"][0],
+        message_sid=form["MessageSid"][0],
+        bot_id=bot.id,
+        sender=sender,
+        user_key=form.get("ExternalUserId", [""])[0] or sender,
+        profile_name=form.get("ProfileName", [None])[0],
+        body=_text(form),
+        params=dump_json({name: values[0] for name, values in form.items() if name not in COLUMNS}),
+    )
+
+
+def _text(form: Form) -> str:
+    """What the user said, as the model reads it: what is no text is named in square brackets."""
+    parts = [form.get("Body", [""])[0].strip()]
+    count = form.get("NumMedia", ["0"])[0]
+    for index in range(int(count) if count.isdecimal() else 0):
+        kind = form.get(f"MediaContentType{index}")
+        if kind is None:
+            break
+        parts.append(f"[{kind[0]}]")
+    if "Latitude" in form and "Longitude" in form:
+        place = ", ".join(form[name][0] for name in ("Label", "Address") if form.get(name, [""])[0])
+        parts.append(f"[location {form['Latitude'][0]},{form['Longitude'][0]}{': ' + place if place else ''}]")
+    return "\n".join(part for part in parts if part) or f"[{form.get('MessageType', ['empty'])[0]}]"
+
+
+def _bare(address: str) -> str:
+    return address.removeprefix("whatsapp:")
+
+
+def _is_connected(request: web.Request) -> bool:
+    return request.transport is not None and not request.transport.is_closing()
