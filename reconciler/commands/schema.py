@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
+from reconciler.commands.printing import write
 from reconciler.errors import ReconcileError
 
 
 @click.command()
 @click.argument("kind", type=click.Choice(["client", "defaults"]), default="client")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file instead.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Write it to this file instead.")
 @click.option("--check", is_flag=True, help="Only say whether the shipped schemas are those of the models.")
-def schema(kind: str, out: Path | None, check: bool) -> None:
+def schema(kind: str, out: str | None, check: bool) -> None:
     """Print the JSON Schema of a manifest.
 
     KIND is `client`, a client's own file, or `defaults`, the file _defaults.yaml.
@@ -26,11 +27,7 @@ def schema(kind: str, out: Path | None, check: bool) -> None:
             names = ", ".join(shipped(name).name for name in stale)
             raise ReconcileError(f"Not what the models say: {names}. Run `make schema` and commit the result.")
         return
-    text = as_text(SCHEMAS[kind]())
-    if out is None:
-        click.echo(text, nl=False)
-    else:
-        out.write_text(text, encoding="utf-8")
+    write(as_text(SCHEMAS[kind]()), out)
 
 
 def _holds(path: Path, text: str) -> bool:

@@ -1,37 +1,58 @@
-"""Checks of a well-formed manifest that its types cannot express: the phone number, function tools."""
+"""Checks of a manifest that its types cannot express: the phone number, function tools.
+
+They look at the values as written, so that they also speak where something else in the file is wrong.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from reconciler.manifest.explain import dotted, nearest
 from reconciler.manifest.literal_secrets import shown
 from reconciler.manifest.problem import Severity
 from reconciler.manifest.shape import Loc
-from schemas import Client, FunctionTool
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _JSON_TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
 
-# (location, message, hint, severity)
-Finding = tuple[Loc, str, str, Severity]
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong at a location of a manifest's values; message and hint as in Problem."""
+
+    loc: Loc
+    message: str
+    hint: str
+    severity: Severity = "error"
 
 
-def check(client: Client) -> Iterator[Finding]:
-    """Findings of one client."""
-    yield from _number(client.number)
+def check(values: Mapping[str, Any]) -> Iterator[Finding]:
+    """Findings of one client. What has the wrong type is left to the models."""
+    number = values.get("number")
+    if isinstance(number, str) and re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+        yield from _number(number)
     names: dict[str, int] = {}
-    for index, tool in enumerate(client.assistant.tools):
-        if not isinstance(tool, FunctionTool):
-            continue
+    for index, tool in tools(values, "function"):
         loc: Loc = ("assistant", "tools", index)
-        if tool.name in names:
-            message = f"{dotted((*loc, 'name'))}: {shown(tool.name)} is also the name of tool {names[tool.name]}"
-            yield (*loc, "name"), message, "Give each function a name of its own.", "error"
-        names.setdefault(tool.name, index)
-        yield from _parameters((*loc, "parameters"), tool.parameters)
+        name, parameters = tool.get("name"), tool.get("parameters")
+        if isinstance(name, str) and names.setdefault(name, index) != index:
+            message = f"{dotted((*loc, 'name'))}: {shown(name)} is also the name of tool {names[name]}"
+            yield Finding((*loc, "name"), message, "Give each function a name of its own.")
+        if isinstance(parameters, dict):
+            yield from _parameters((*loc, "parameters"), parameters)
+
+
+def tools(values: Mapping[str, Any], kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Tools of one type with their index."""
+    assistant = values.get("assistant")
+    listed = assistant.get("tools") if isinstance(assistant, Mapping) else None
+    for index, tool in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(tool, Mapping) and tool.get("type") == kind:
+            yield index, tool
 
 
 def _number(number: str) -> Iterator[Finding]:
@@ -43,35 +64,36 @@ def _number(number: str) -> Iterator[Finding]:
     except phonenumbers.NumberParseException:
         possible = False
     if not possible:
-        hint = "Check its country code and count its digits."
-        yield ("number",), f"number: {number} is not a possible phone number", hint, "error"
+        message, hint = "is not a possible phone number", "Check its country code and count its digits."
+        yield Finding(("number",), f"number: {number} {message}", hint)
     elif not phonenumbers.is_valid_number(parsed):
+        message = "is in no range that is assigned to anyone"
         hint = "Check it; numbers for trials, such as +1 555…, are fine with the sandbox only."
-        yield ("number",), f"number: {number} is in no range that is assigned to anyone", hint, "warning"
+        yield Finding(("number",), f"number: {number} {message}", hint, "warning")
 
 
 def _parameters(loc: Loc, parameters: dict[str, Any]) -> Iterator[Finding]:
     if parameters.get("type") != "object":
-        hint = "Write type: object at its top, with the arguments below properties."
-        yield loc, f'{dotted(loc)}: the arguments of a function are an object, its "type" must say so', hint, "error"
+        message = f'{dotted(loc)}: the arguments of a function are an object, its "type" must say so'
+        yield Finding(loc, message, "Write type: object at its top, with the arguments below properties.")
         return
     validator = _json_schema()
     if validator.is_valid(parameters):
         return
-    reported = set()
-    for error in validator.iter_errors(parameters):
-        place = (*loc, *error.instance_path)
-        if place not in reported:
-            reported.add(place)
-            yield place, *_explain_schema(place, error), "error"
+    # Each alternative that did not fit has an error of its own; the first one of a place says enough.
+    errors = {(*loc, *error.instance_path): error for error in reversed(list(validator.iter_errors(parameters)))}
+    for place, error in errors.items():
+        yield _wrong_schema(place, error)
 
 
-def _explain_schema(place: Loc, error: Any) -> tuple[str, str]:
+def _wrong_schema(place: Loc, error: Any) -> Finding:
     if place[-1] == "type":
         near = nearest(str(error.instance), list(_JSON_TYPES))
         hint = f'Did you mean "{near}"? ' if near else ""
-        return f"{dotted(place)}: {shown(error.instance)} is no JSON type", f"{hint}Types: {', '.join(_JSON_TYPES)}."
-    return f"{dotted(place)}: not valid JSON Schema, {error.message}", "See json-schema.org for what may stand there."
+        message = f"{dotted(place)}: {shown(error.instance)} is no JSON type"
+        return Finding(place, message, f"{hint}Types: {', '.join(_JSON_TYPES)}.")
+    message = f"{dotted(place)}: not valid JSON Schema, {error.message}"
+    return Finding(place, message, "See json-schema.org for what may stand there.")
 
 
 @functools.cache

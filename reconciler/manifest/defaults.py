@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reconciler.manifest.document import Document
-from reconciler.manifest.explain import explain, superseded
+from reconciler.manifest.explain import explain, relevant
 from reconciler.manifest.shape import follow
 from schemas import OWN_KEYS, Client
 
@@ -41,20 +41,18 @@ def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 
 def check_defaults(document: Document) -> None:
-    """Adds to the document what is wrong with it as defaults."""
+    """Adds to the document what is wrong with it as defaults, and takes out what cannot be one."""
     for key in OWN_KEYS:
         if key in document.value:
             message = f"{key}: belongs to one client, it cannot have a default"
             document.report(document.place((key,), key=True), message, "Move it into the client's own manifest.")
-    shared = {key: value for key, value in document.value.items() if key not in OWN_KEYS}
+            del document.value[key]
     try:
-        Client.model_validate(merge(FILLER, shared))
+        Client.model_validate(merge(FILLER, document.value))
     except ValidationError as invalid:
-        for error in invalid.errors(include_url=False):
+        for error in relevant(invalid.errors(include_url=False)):
             spot = follow(error["loc"])
             # What the defaults leave out the clients may give.
-            if error["type"] == "missing" or superseded(error, spot):
-                continue
-            if document.find(spot.loc)[1] is not None:
+            if error["type"] != "missing" and document.find(spot.loc)[1] is not None:
                 place = document.place(spot.loc, key=error["type"] == "extra_forbidden")
                 document.report(place, *explain(error, spot, document.written(spot.loc)))

@@ -24,7 +24,8 @@ Loc = tuple[str | int, ...]
 
 @dataclass(slots=True)
 class Document:
-    """A parsed file. `value` is only worth checking further when `root` is there."""
+    """A parsed file. `value` is only worth checking further when `root` is there; an empty file has neither that nor
+    problems."""
 
     path: str
     text: str = ""
@@ -120,8 +121,8 @@ def _compose(document: Document) -> None:
         document.report(*syntax.explain(error, document.text))
         return
     if node is None or node.tag is plain.NULL:
-        document.report((1, 1), "the file is empty", "Write a client into it (reconcile new helps), or remove it.")
-    elif not isinstance(node, MappingNode):
+        return
+    if not isinstance(node, MappingNode):
         document.report(node, "the file is not a mapping of keys to values", 'Begin with "id: la-cocina" and the like.')
     else:
         document.root = node
@@ -156,7 +157,7 @@ class _Builder:
             raise _Unbounded(node, f"more than {MAX_DEPTH} levels deep")
         tag = node.tag
         if tag is plain.STR:
-            return node.value
+            return node.value if "\0" not in node.value else self._nul(node)
         if tag is plain.MAP:
             return self._mapping(node, depth)
         if tag is plain.SEQ:
@@ -203,6 +204,10 @@ class _Builder:
         self._scalar(node)
         if node.tag in (plain.INT, plain.FLOAT, plain.TRUE, plain.FALSE):
             self.document.report(node, "a key that is not a text", f"Write it in quotes: {shown(node.value)}.")
+        return str(node.value)
+
+    def _nul(self, node: Node) -> str:
+        self.document.report(node, "a NUL character", "Remove it; no store can hold it.")
         return str(node.value)
 
     def _scalar(self, node: Node) -> Any:

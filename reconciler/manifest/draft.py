@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from reconciler.manifest.checks import check
 from reconciler.manifest.defaults import FILLER, merge
 from reconciler.manifest.emit import to_yaml
-from reconciler.manifest.explain import explain, superseded
+from reconciler.manifest.explain import explain, relevant
 from reconciler.manifest.shape import Loc, follow
 from schemas import Client
 
@@ -68,17 +68,15 @@ def problem_with(loc: Loc, value: Any) -> str | None:
     for key in reversed(loc):
         part = {key: part}
     try:
-        client = Client.model_validate(merge(FILLER, part))
+        Client.model_validate(merge(FILLER, part))
     except ValidationError as invalid:
-        for error in invalid.errors(include_url=False):
+        for error in relevant(invalid.errors(include_url=False)):
             spot = follow(error["loc"])
-            if spot.loc[: len(loc)] == loc and not superseded(error, spot):
+            if spot.loc[: len(loc)] == loc:
                 return "{}. {}".format(*explain(error, spot, str(value)))
         return None
-    for place, message, hint, severity in check(client):
-        if place == loc and severity == "error":
-            return f"{message}. {hint}"
-    return None
+    findings = (finding for finding in check(part) if finding.loc == loc and finding.severity == "error")
+    return next((f"{finding.message}. {finding.hint}" for finding in findings), None)
 
 
 def draft_text(draft: Draft) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from yaml import Node, SafeDumper, ScalarNode, dump
 
 from reconciler.manifest import plain
+
+# Written as they are, a parser folds these into spaces or refuses them.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
 def to_yaml(value: Any) -> str:
@@ -24,8 +28,10 @@ class _Dumper(SafeDumper):
 
 
 def _text(dumper: SafeDumper, value: str) -> Node:
-    unclear = '"' if plain.tag_of(value) is not plain.STR else None
-    return ScalarNode("tag:yaml.org,2002:str", value, style="|" if "\n" in value else unclear)
+    style = "|" if "\n" in value else None
+    if plain.tag_of(value) is not plain.STR or _UNPRINTABLE.search(value):
+        style = '"'
+    return ScalarNode("tag:yaml.org,2002:str", value, style=style)
 
 
 _Dumper.add_representer(str, _text)

@@ -6,13 +6,13 @@ import difflib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
 from reconciler.manifest import shape
-from reconciler.manifest.literal_secrets import shown
+from reconciler.manifest.literal_secrets import looks_secret, shown
 from reconciler.manifest.shape import Loc, Spot
 from schemas import SecretRef
 
@@ -61,7 +61,7 @@ _FORMATS = {
 def explain(error: ErrorDetails, spot: Spot, written: str) -> tuple[str, str]:
     """Message and hint for one error; `written` is the scalar as it stands in the file."""
     kind, value = error["type"], error["input"]
-    where = dotted(spot.loc)
+    where = f"the key {dotted(spot.loc)}" if error["loc"][-1] == "[key]" else dotted(spot.loc)
     context = error.get("ctx", {})
     if kind == "missing":
         return _missing(spot, where)
@@ -72,6 +72,8 @@ def explain(error: ErrorDetails, spot: Spot, written: str) -> tuple[str, str]:
             "Write {env: NAME} and set that environment variable where the command runs."
         )
     if kind in _WANTED:
+        if value is None:
+            return _nothing(_wanted(spot, kind), where, spot)
         return _wrong_type(_wanted(spot, kind), where, value, written)
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         return _tool_type(kind, where, value)
@@ -82,11 +84,29 @@ def explain(error: ErrorDetails, spot: Spot, written: str) -> tuple[str, str]:
     return _bounds(kind, where, value, context) or (f"{where}: {error['msg'][:1].lower()}{error['msg'][1:]}", "")
 
 
-def superseded(error: ErrorDetails, spot: Spot) -> bool:
-    """Whether the error is about an alternative of a union that was not meant: pydantic reports each one's."""
+def relevant(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Leaves out what says the same thing twice: the alternatives of a union that were not meant, and a missing key
+    that stands there misspelt."""
+    errors = list(errors)
+    unknown = [shape.follow(error["loc"]) for error in errors if error["type"] == "extra_forbidden"]
+    misspelt = {(*spot.loc[:-1], _meant(spot)) for spot in unknown}
+    for error in errors:
+        spot = shape.follow(error["loc"])
+        if not (_superseded(error, spot) or (error["type"] == "missing" and spot.loc in misspelt)):
+            yield error
+
+
+def _superseded(error: ErrorDetails, spot: Spot) -> bool:
+    """Pydantic reports an error for each alternative of a union."""
     if len(spot.alternatives) < 2 or spot.loc == error["loc"]:
         return False
     return error["type"] == "model_type" or (error["type"] == "string_type" and isinstance(error["input"], Mapping))
+
+
+def _meant(spot: Spot) -> str | None:
+    """The key that an unknown key probably means, among those known where it stands."""
+    key = str(spot.loc[-1])
+    return nearest(_SYNONYMS.get(key.lower(), key), shape.known_keys(spot.owner))
 
 
 def dotted(loc: Loc) -> str:
@@ -126,17 +146,17 @@ def _unknown_key(spot: Spot, where: str) -> tuple[str, str]:
     key = str(spot.loc[-1])
     message = f"{where}: unknown key"
     known = shape.known_keys(spot.owner)
-    meant = _SYNONYMS.get(key.lower(), key)
+    synonym = _SYNONYMS.get(key.lower(), key)
     if "webhook" in key.lower() or "callback" in key.lower():
         return message, "Remove it: webhook addresses are made from the setting PUBLIC_URL."
-    if meant in known:
-        return message, f'Here it is called "{meant}".'
-    near = nearest(meant, known)
-    if near:
-        return message, f'Did you mean "{near}"?'
-    homes = [home for home in shape.homes(meant) if home]
+    if synonym in known:
+        return message, f'Here it is called "{synonym}".'
+    meant = _meant(spot)
+    if meant:
+        return message, f'Did you mean "{meant}"?'
+    homes = [home for home in shape.homes(synonym) if home]
     if homes:
-        return message, f'"{meant}" belongs below "{homes[0]}".'
+        return message, f'"{synonym}" belongs below "{homes[0]}".'
     return message, f"Keys known here: {', '.join(known)}."
 
 
@@ -146,9 +166,13 @@ def _wanted(spot: Spot, kind: str) -> str:
     return _WANTED[kind]
 
 
+def _nothing(wanted: str, where: str, spot: Spot) -> tuple[str, str]:
+    field = spot.owner.model_fields.get(str(spot.loc[-1]))
+    rest = "." if field is not None and field.is_required() else ", or remove the key."
+    return f"{where}: nothing is given", f"Write {wanted} after the colon{rest}"
+
+
 def _wrong_type(wanted: str, where: str, value: Any, written: str) -> tuple[str, str]:
-    if value is None:
-        return f"{where}: nothing is given", f"Write {wanted} after the colon, or remove the key."
     if wanted.startswith("a text") and isinstance(value, bool | int | float):
         given = "true or false without quotes" if isinstance(value, bool) else "an unquoted number"
         return f"{where}: {given}", f"Write it in quotes: {shown(written or value)}."
@@ -156,7 +180,10 @@ def _wrong_type(wanted: str, where: str, value: Any, written: str) -> tuple[str,
         hint = "Write true or false." if wanted == "true or false" else "Write it in digits, without quotes."
         return f"{where}: a text where {wanted} is expected", hint
     given = {list: "a list", dict: "a mapping", str: "a text", bool: "true or false"}.get(type(value), "a number")
-    hints = {"a list": 'Write each item on a line of its own, with "- " before it.', "a text": "Write a text."}
+    hints = {
+        "a list": 'Write each item on a line of its own, with "- " before it.',
+        "a mapping of keys to values": "Write its keys on lines of their own, indented below it.",
+    }
     return f"{where}: {given} where {wanted} is expected", hints.get(wanted, f"Write {wanted}.")
 
 
@@ -181,7 +208,9 @@ def _closest(value: Any, expected: str) -> str:
 def _format(spot: Spot, where: str, value: str) -> tuple[str, str]:
     key = next((part for part in reversed(spot.loc) if isinstance(part, str)), "")
     what, rule = _FORMATS.get(key, ("has the wrong form", "See the schema"))
-    suggestion = {"id": slug(value), "number": _e164(value), "name": slug(value).replace("-", "_")}.get(key)
+    suggestion = None
+    if not looks_secret(value):
+        suggestion = {"id": slug(value), "number": _e164(value), "name": slug(value).replace("-", "_")}.get(key)
     given = "this" if spot.owner is SecretRef else shown(value)
     return f"{where}: {given} {what}", f"{rule}{f', like {json.dumps(suggestion)}' if suggestion else ''}."
 
@@ -204,5 +233,5 @@ def _bounds(kind: str, where: str, value: Any, context: Mapping[str, Any]) -> tu
     words = {"greater_than": "more than", "greater_than_equal": "at least", "less_than": "less than"}
     for rule, limit in context.items():
         if rule in ("gt", "ge", "lt", "le"):
-            return f"{where}: {shown(value)} is out of range", f"It is {words.get(kind, 'at most')} {limit}."
+            return f"{where}: {value} is out of range", f"It is {words.get(kind, 'at most')} {limit}."
     return None

@@ -9,22 +9,23 @@ It reads that folder only and calls nobody.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from reconciler.manifest.checks import Finding, check
+from reconciler.manifest.checks import Finding, check, tools
 from reconciler.manifest.defaults import FILE, check_defaults, merge
 from reconciler.manifest.document import Document
-from reconciler.manifest.explain import dotted, explain, superseded
+from reconciler.manifest.explain import dotted, explain, relevant
 from reconciler.manifest.folder import Folder, open_folder
 from reconciler.manifest.literal_secrets import shown
 from reconciler.manifest.problem import ManifestErrors, Problem
-from reconciler.manifest.shape import Loc, follow
+from reconciler.manifest.shape import Loc, Spot, follow
 from reconciler.manifest.texts import FileProblem, KnowledgeFile, hash_document, read_prompt
 from reconciler.manifest.unsupported import unsupported
 from schemas import Client
@@ -97,6 +98,8 @@ class _Reading:
     def read(self, name: str) -> None:
         """Reads one manifest; what is wrong with it becomes problems."""
         document = self.folder.parse(name)
+        if document.root is None and not document.problems:
+            document.report((0, 0), "the file is empty", "Write a client into it (reconcile new helps), or remove it.")
         if document.root is not None:
             one = _OneManifest(self.folder, name, document, self.defaults)
             manifest = one.manifest()
@@ -140,34 +143,39 @@ class _OneManifest:
         self.problems: list[Problem] = []
 
     def manifest(self) -> Manifest | None:
-        """The manifest, None when there are errors in it."""
-        try:
-            client = Client.model_validate(self.value)
-        except ValidationError as invalid:
-            self._explain(invalid)
-            return None
-        for finding in (*check(client), *unsupported(client)):
+        """The manifest, None when its values are not a client; problems are collected either way."""
+        client = self._validated()
+        for finding in (*check(self.value), *unsupported(self.value)):
             self._report(finding)
-        instructions = self._instructions(client)
-        knowledge = tuple(self._knowledge(client))
+        instructions = self._instructions()
+        knowledge = tuple(self._knowledge())
+        if client is None:
+            return None
         return Manifest(f"{self.folder.name}/{self.name}", client, instructions, knowledge)
 
-    def _explain(self, invalid: ValidationError) -> None:
-        for error in invalid.errors(include_url=False):
-            spot = follow(error["loc"])
-            if superseded(error, spot):
-                continue
-            loc = (*spot.loc, "type") if error["type"] == "union_tag_invalid" else spot.loc
-            source, place = self._place(loc, key=error["type"] == "extra_forbidden")
-            # A scalar that was already found unclear is not of the wrong type as well.
-            if place not in {(problem.line, problem.column) for problem in source.problems}:
-                message, hint = explain(error, spot, source.written(spot.loc))
-                self.problems.append(Problem(source.path, *place, message, hint))
+    def _validated(self) -> Client | None:
+        try:
+            return Client.model_validate(self.value)
+        except ValidationError as invalid:
+            for error in relevant(invalid.errors(include_url=False)):
+                self._explain(error, follow(error["loc"]))
+            return None
+
+    def _explain(self, error: ErrorDetails, spot: Spot) -> None:
+        if error["type"] == "missing" and self.defaults.problems:
+            # It may well stand in the defaults, once those can be read.
+            return
+        loc = (*spot.loc, "type") if error["type"] == "union_tag_invalid" else spot.loc
+        source, place = self._place(loc, key=error["type"] == "extra_forbidden")
+        # A scalar that was already found unclear is not of the wrong type as well.
+        if place not in _places(source.problems):
+            message, hint = explain(error, spot, source.written(spot.loc))
+            self.problems.append(Problem(source.path, *place, message, hint))
 
     def _report(self, finding: Finding) -> None:
-        loc, message, hint, severity = finding
-        source, place = self._place(loc)
-        self.problems.append(Problem(source.path, *place, message, hint, severity))
+        source, place = self._place(finding.loc)
+        if place not in _places(self.problems):
+            self.problems.append(Problem(source.path, *place, finding.message, finding.hint, finding.severity))
 
     def _place(self, loc: Loc, *, key: bool = False) -> tuple[Document, tuple[int, int]]:
         """The file that says what stands at a location, and the place in it."""
@@ -176,29 +184,37 @@ class _OneManifest:
                 return source, source.place(loc, key=key)
         return self.document, self.document.place(loc)
 
-    def _instructions(self, client: Client) -> str:
-        given = client.assistant.instructions
+    def _instructions(self) -> str:
+        assistant = self.value.get("assistant")
+        given = assistant.get("instructions") if isinstance(assistant, Mapping) else None
         if isinstance(given, str):
             return given
+        name = given.get("file") if isinstance(given, Mapping) else None
+        if not isinstance(name, str):
+            return ""
         try:
-            text, problems = read_prompt(self.folder.path, self.folder.display, given.file)
+            text, problems = read_prompt(self.folder.path, self.folder.display, name)
         except FileProblem as error:
-            self._file_problem(("assistant", "instructions", "file"), given.file, error)
+            self._file_problem(("assistant", "instructions", "file"), name, error)
             return ""
         self.problems += problems
         return text
 
-    def _knowledge(self, client: Client) -> Iterator[KnowledgeFile]:
-        for index, tool in enumerate(client.assistant.tools):
-            for position, name in enumerate(tool.files if tool.type == "file_search" else ()):
+    def _knowledge(self) -> Iterator[KnowledgeFile]:
+        for index, tool in tools(self.value, "file_search"):
+            names = tool.get("files")
+            for position, name in enumerate(names if isinstance(names, list) else ()):
                 try:
-                    yield hash_document(self.folder.path, name)
+                    yield hash_document(self.folder.path, str(name))
                 except FileProblem as error:
-                    self._file_problem(("assistant", "tools", index, "files", position), name, error)
+                    self._file_problem(("assistant", "tools", index, "files", position), str(name), error)
 
     def _file_problem(self, loc: Loc, name: str, error: FileProblem) -> None:
-        message = f"{dotted(loc)}: {shown(name)}: {error.message}"
-        self._report((loc, message, error.hint, "error"))
+        self._report(Finding(loc, f"{dotted(loc)}: {shown(name)}: {error.message}", error.hint))
+
+
+def _places(problems: Iterable[Problem]) -> set[tuple[int, int]]:
+    return {(problem.line, problem.column) for problem in problems}
 
 
 @contextmanager

@@ -37,10 +37,15 @@ def literal_secrets(text: str) -> Iterator[tuple[int, str]]:
             yield match.start(), _NAMES[match.lastgroup or "bearer"]
 
 
+def looks_secret(text: str) -> bool:
+    """Whether a text could be a secret, or hold one: a known form, or a long run of hexadecimal digits."""
+    return _HIDDEN.search(text) is not None
+
+
 def shown(value: object, limit: int = 60) -> str:
     """A value as an error message may quote it: one line, short, and without anything that looks like a secret."""
     text = value if isinstance(value, str) else str(value)
-    if _HIDDEN.search(text):
+    if looks_secret(text):
         return "(not shown: it looks like a secret)"
     if len(text) > limit:
         text = text[:limit] + "…"

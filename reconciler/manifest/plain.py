@@ -69,7 +69,7 @@ def ambiguity(tag: str, value: str) -> tuple[str, str] | None:
     if tag is DATE:
         return "an unquoted date", f'Write it in quotes: "{value}".'
     if tag is NUMBER:
-        return f"{value} without quotes is a different number to different tools", (
-            f'Write it in quotes: "{value}"; or, where a number is meant, in plain decimal digits.'
+        return f"{value} without quotes does not mean the same to all tools", (
+            f'Write it in quotes: "{value}"; where a number is meant, in plain decimal digits.'
         )
     return None

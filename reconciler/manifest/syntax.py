@@ -27,8 +27,8 @@ _MEANINGS = (
     ),
     (
         "did not find expected key",
-        "the line does not fit the lines above it",
-        "Check its indentation, and the quotes of the lines above.",
+        "what stands here belongs neither to the value before it nor to a key of its own",
+        "Check the indentation of the line and the quotes in it.",
     ),
     (
         "did not find expected '-' indicator",
@@ -37,6 +37,11 @@ _MEANINGS = (
     ),
     ("did not find expected ',' or ']'", "a list in [ ] that does not end", "Close it with ], with commas between."),
     ("did not find expected ',' or '}'", "a mapping in { } that does not end", "Close it with }, with commas between."),
+    (
+        "did not find expected node content",
+        "nothing that could be a value",
+        "Close the [ or { before it, or put the text in quotes.",
+    ),
     ("found unexpected end of stream", "a quote that is never closed", "Close it with the quote that it begins with."),
     ("found undefined alias", "an alias (*name) without an anchor (&name) before it", "Put the text in quotes."),
     ("found unknown escape character", "a backslash that YAML does not know", "Write the text in single quotes."),
@@ -50,23 +55,32 @@ _MEANINGS = (
         "a character that cannot begin a value",
         "Put the text in quotes.",
     ),
-    ("duplicate anchor", "two anchors with one name", "Give one of them another name."),
+    ("Unicode character escape", "a character code that is none", "Write the character itself."),
+    ("found duplicate anchor", "two anchors with one name", "Give one of them another name."),
+)
+# Where libyaml notices these is the end of the file or the next line; where they begin says more.
+_TOLD_AT_THE_START = (
+    "while scanning a simple key",
+    "while scanning a quoted scalar",
+    "while parsing a flow mapping",
+    "while parsing a flow sequence",
 )
 
 
 def explain(error: YAMLError, text: str) -> tuple[tuple[int, int], str, str]:
     """(line, column) from 1, what is wrong, what to do."""
+    context = str(getattr(error, "context", None) or "")
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "")
     where = _where(error, text)
-    lines = text.splitlines()
-    line = lines[where[0] - 1] if where[0] <= len(lines) else ""
+    lines = text.splitlines() or [""]
+    if where[0] > len(lines):
+        where = (len(lines), len(lines[-1]) + 1)
+    line = lines[where[0] - 1]
     indentation = line[: len(line) - len(line.lstrip())]
     if "\t" in indentation:
         return (where[0], indentation.index("\t") + 1), "a tab in the indentation", "Indent with spaces, two a level."
-    if "found another document" in f"{problem} {getattr(error, 'context', '')}":
-        problem = "found another document"
     for words, message, hint in _MEANINGS:
-        if words in problem:
+        if words in f"{problem} {context}":
             return where, message, hint
     if "control characters" in problem or "special characters" in problem or "unacceptable" in problem:
         return where, "a control character", "Remove it; it cannot be seen, so write the line anew."
@@ -100,7 +114,8 @@ def _events(text: str) -> Iterator[Event]:
 
 def _where(error: YAMLError, text: str) -> tuple[int, int]:
     if isinstance(error, MarkedYAMLError):
-        return _place(error.problem_mark or error.context_mark)
+        at_start = (error.context or "").startswith(_TOLD_AT_THE_START)
+        return _place(error.context_mark if at_start else error.problem_mark or error.context_mark)
     position = getattr(error, "position", None)
     before = text.encode()[:position].decode("utf-8", "ignore") if isinstance(position, int) else ""
     lines = before.split("\n")

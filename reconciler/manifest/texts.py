@@ -43,7 +43,7 @@ def resolve(folder: Path, name: str) -> Path:
     root = os.path.realpath(folder)
     path = os.path.realpath(os.path.join(root, name))  # noqa: PTH118 - pathlib costs 20 µs more for each client
     if os.path.commonpath((root, path)) != root:
-        raise FileProblem("the file lies outside the folder of manifests", "Move it in there.")
+        raise FileProblem("the file lies outside the folder of manifests", "Move it into that folder.")
     try:
         if Path(path).is_file():
             return Path(path)
@@ -70,6 +70,8 @@ def read_prompt(folder: Path, shown_folder: str, name: str) -> tuple[str, list[P
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise FileProblem(f"the file is not UTF-8 (line {line})", "Save it in the encoding UTF-8.") from error
+    if "\0" in text:
+        raise FileProblem(f"a NUL character in line {text[: text.index(chr(0))].count(chr(10)) + 1}", "Remove it.")
     if not text.strip():
         raise FileProblem("the file is empty", "Write the prompt into it.")
     return text, _secrets(f"{shown_folder}/{name}", text)

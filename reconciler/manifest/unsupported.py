@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from reconciler.manifest.checks import Finding
-from reconciler.manifest.shape import Loc
-from schemas import Client
+from reconciler.manifest.checks import Finding, tools
 
 
-def unsupported(client: Client) -> Iterator[Finding]:
+def unsupported(values: Mapping[str, Any]) -> Iterator[Finding]:
     """One finding for each use of the engine `agents` or of the tool `file_search`."""
-    if client.assistant.engine == "agents":
-        loc: Loc = ("assistant", "engine")
-        yield loc, "assistant.engine: agents is not managed by this version", "Use responses.", "error"
-    for index, tool in enumerate(client.assistant.tools):
-        if tool.type == "file_search":
-            message = f"assistant.tools[{index}]: file_search is not managed by this version"
-            yield ("assistant", "tools", index, "type"), message, "Remove the tool for now.", "error"
+    assistant = values.get("assistant")
+    if isinstance(assistant, Mapping) and assistant.get("engine") == "agents":
+        message = "assistant.engine: agents is not managed by this version"
+        yield Finding(("assistant", "engine"), message, "Use responses.")
+    for index, _ in tools(values, "file_search"):
+        message = f"assistant.tools[{index}]: file_search is not managed by this version"
+        yield Finding(("assistant", "tools", index, "type"), message, "Remove the tool for now.")

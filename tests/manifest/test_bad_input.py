@@ -1,0 +1,100 @@
+"""What a user is told: the exact words for each situation, kept in golden/<situation>.txt.
+
+UPDATE_GOLDEN=1 writes the files anew; the difference is then reviewed like any other change.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reconciler.manifest import ManifestErrors, load
+from tests.manifest.fleet_files import manifest, write_files
+from tests.manifest.situations import HEX_TOKEN, KEY, SITUATIONS, TWILIO_KEY
+
+GOLDEN = Path(__file__).with_name("golden")
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_words(situation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tmp_path, SITUATIONS[situation])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ManifestErrors) as found:
+        load(Path("clients.d"))
+    text = f"{found.value}\n"
+    golden = GOLDEN / f"{situation}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+    assert not any(secret in text for secret in (KEY, TWILIO_KEY, HEX_TOKEN))
+
+
+def test_every_golden_file_has_a_situation() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(SITUATIONS)
+
+
+def test_problems_are_sorted_by_file_line_and_column(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, SITUATIONS["errors_in_every_file"])
+    with pytest.raises(ManifestErrors) as found:
+        load(folder)
+    places = [(problem.path, problem.line, problem.column) for problem in found.value.problems]
+    assert places == sorted(places)
+    assert len({path for path, _, _ in places}) == 3
+
+
+def test_missing_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ManifestErrors, match=r"^clients\.d: no clients\.d here\. Run in the folder that holds it"):
+        load(Path("clients.d"))
+
+
+def test_folder_without_manifests(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, {"_defaults.yaml": "protected: true\n", "README.md": "Hola"})
+    with pytest.raises(ManifestErrors, match="no manifest in the folder"):
+        load(folder)
+
+
+def test_file_in_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "clients.d").write_text("hola")
+    with pytest.raises(ManifestErrors, match=r"the folder of manifests cannot be read \(Not a directory\)"):
+        load(tmp_path / "clients.d")
+
+
+def test_folder_called_like_a_manifest(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, {"uno.yaml": manifest(), "dos.yaml/prompt.md": "Hola"})
+    with pytest.raises(ManifestErrors, match=r"dos\.yaml: not a file"):
+        load(folder)
+
+
+def test_pipe_in_place_of_a_manifest_does_not_block(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, {"uno.yaml": manifest()})
+    os.mkfifo(folder / "dos.yaml")
+    with pytest.raises(ManifestErrors, match=r"dos\.yaml: not a file"):
+        load(folder)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_manifest_without_permission_to_read(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, {"uno.yaml": manifest()})
+    (folder / "uno.yaml").chmod(0)
+    with pytest.raises(ManifestErrors, match=r"uno\.yaml: the file cannot be read \(Permission denied\)"):
+        load(folder)
+
+
+def test_manifest_that_links_out_of_the_folder(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, {"uno.yaml": manifest()})
+    (tmp_path / "secreto.yaml").write_text(manifest("dos"))
+    (folder / "dos.yaml").symlink_to(tmp_path / "secreto.yaml")
+    with pytest.raises(ManifestErrors, match=r"dos\.yaml: a link to a file outside the folder"):
+        load(folder)
+
+
+def test_prompt_that_links_out_of_the_folder(tmp_path: Path) -> None:
+    text = manifest().replace("Responde en español.", "{file: p.md}")
+    folder = write_files(tmp_path, {"uno.yaml": text})
+    (tmp_path / "secreto.md").write_text("Hola")
+    (folder / "p.md").symlink_to(tmp_path / "secreto.md")
+    with pytest.raises(ManifestErrors, match="the file lies outside the folder of manifests"):
+        load(folder)
