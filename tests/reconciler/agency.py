@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -27,7 +26,7 @@ WEBHOOK = {
     "status_callback_url": f"{PUBLIC_URL}/webhook/whatsapp/status",
     "status_callback_method": "POST",
 }
-NUMBERS = tuple(f"+5691234{n:04}" for n in range(1000, 1100))
+NUMBERS = tuple(f"+5699876{n}" for n in range(5000, 5100))
 API_TOKEN = "api-token-of-the-tests"
 SECRETS = ("sandbox-token", "sk-sandbox", API_TOKEN, "wrong-key", "wrong-token")
 """Values that no output may ever show."""
@@ -82,16 +81,19 @@ class Agency:
         """Remove a client's manifest."""
         self.path(client).unlink()
 
-    def start(self, *args: str, die_at_commit: int = 0, **environment: str | None) -> Running:
+    def start(self, *args: str, **environment: str | None) -> Running:
         """Start the command; a setting of None is not set."""
         changed = {**self.environment, **environment}
-        return self.commands.start(
-            args, self.folder, {key: value for key, value in changed.items() if value is not None}, die_at_commit
-        )
+        settings = {key: value for key, value in changed.items() if value is not None}
+        return self.commands.start(args, self.folder, settings)
 
-    def reconcile(self, *args: str, die_at_commit: int = 0, **environment: str | None) -> Result:
+    def start_dying(self, commit: int, *args: str) -> Running:
+        """Start the command; it is killed just before its commit of this number to the bot store."""
+        return self.commands.start(args, self.folder, self.environment, die_at_commit=commit)
+
+    def reconcile(self, *args: str, **environment: str | None) -> Result:
         """Run the command. Whatever happens it shows neither a traceback nor a secret."""
-        result = self.start(*args, die_at_commit=die_at_commit, **environment).wait()
+        result = self.start(*args, **environment).wait()
         assert "Traceback" not in result.said, result.said
         for secret in SECRETS:
             assert secret not in result.said, result.said
@@ -145,3 +147,7 @@ class Agency:
         writer = open_writer(self.store_url, API_TOKEN)
         with closing(writer):
             return [asdict(run) for run in writer.runs()]
+
+    def openai(self, method: str, path: str, body: Json | None = None) -> Json:
+        """One call of OpenAI's API, as somebody else would make it."""
+        return dict(live.openai_call(self.sandbox, method, path, body))

@@ -1,8 +1,8 @@
 """Starts `reconcile` by forking a process that has everything imported already.
 
-Tests of a kill at each write start the command dozens of times, and importing two SDKs each time would cost more than all
-the rest. What a fork runs is the command itself, in a process of its own: own environment, folder, output and exit code.
-It takes one JSON request a line on stdin and answers each with one line on stdout; it ends when stdin does.
+Tests of a kill at each write start the command dozens of times, and importing two SDKs each time would cost more than
+all the rest. What a fork runs is the command itself, in a process of its own: own environment, folder, output and exit
+code. It takes one JSON request a line on stdin and answers each with one line on stdout; it ends when stdin does.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 PRELOADED = (
     "deepdiff",
     "openai.resources.beta.assistants",
+    "phonenumbers",
     "reconciler.cli",
     "reconciler.commands.drift",
     "reconciler.commands.reconcile",

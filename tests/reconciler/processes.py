@@ -49,9 +49,7 @@ class Commands:
             text=True,
         )
 
-    def start(
-        self, args: Sequence[str], cwd: Path, environment: Mapping[str, str], die_at_commit: int = 0
-    ) -> Running:
+    def start(self, args: Sequence[str], cwd: Path, environment: Mapping[str, str], die_at_commit: int = 0) -> Running:
         """Start `reconcile ARGS` in `cwd` with exactly this environment."""
         self._count += 1
         out, err = (self._folder / f"{self._count}.{name}" for name in ("out", "err"))

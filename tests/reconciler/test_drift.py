@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.reconciler import live
 from tests.reconciler.agency import WEBHOOK, Agency
 
 BROKEN = {"callback_url": "https://otro.cl/webhook"}
@@ -62,7 +61,7 @@ def test_a_live_assistant_changed_in_its_console(agency: Agency) -> None:
     agency.declare("el-viejo", assistant={"engine": "assistants"})
     agency.apply()
     [assistant] = agency.assistants()
-    live.openai_call(agency.sandbox, "POST", f"/assistants/{assistant['id']}", {"model": "gpt-6-sol"})
+    agency.openai("POST", f"/assistants/{assistant['id']}", {"model": "gpt-6-sol"})
     assert drift(agency) == [("assistant", "update", "drift")]
     agency.apply()
     assert agency.assistants()[0]["model"] == "gpt-6-luna"
@@ -125,7 +124,7 @@ def test_a_live_assistant_deleted_behind_the_back_is_created_again_and_the_bot_f
     agency.declare("el-viejo", assistant={"engine": "assistants"})
     agency.apply()
     [gone] = agency.assistants()
-    live.openai_call(agency.sandbox, "DELETE", f"/assistants/{gone['id']}")
+    agency.openai("DELETE", f"/assistants/{gone['id']}")
     assert ("assistant", "create", "drift") in drift(agency)
     agency.apply()
     [made] = agency.assistants()
@@ -137,7 +136,7 @@ def test_a_live_assistant_whose_mark_was_wiped_is_known_by_the_last_apply(agency
     agency.declare("el-viejo", assistant={"engine": "assistants"})
     agency.apply()
     [assistant] = agency.assistants()
-    live.openai_call(agency.sandbox, "POST", f"/assistants/{assistant['id']}", {"metadata": {}, "name": "Otro"})
+    agency.openai("POST", f"/assistants/{assistant['id']}", {"metadata": {}, "name": "Otro"})
     assert drift(agency) == [("assistant", "update", "drift")]
     agency.apply()
     [repaired] = agency.assistants()
