@@ -1,13 +1,15 @@
-"""Chooses the engine of a bot, and opens the one client that all engines share.
+"""Chooses the engine of a bot. Engines are opened when they are first needed and share one client.
 
-The OpenAI SDK takes most of a second to import, so it is imported in a thread while the service is already listening;
-the first turn waits for it.
+The OpenAI SDK takes most of a second and a good part of our memory to import, so each engine is imported by itself, in a
+thread: `responses` while the service is already listening, `assistants` only where a bot uses it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import importlib
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from runtime.catalog import Configuration
 from runtime.engines.port import Engine
@@ -26,24 +28,20 @@ class Engines:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._opening: asyncio.Task[dict[str, Engine]] | None = None
+        self._opened: dict[str, asyncio.Task[Engine]] = {}
         self._client: AsyncOpenAI | None = None
 
     def warm_up(self) -> None:
-        """Begins to open the engines."""
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._open())
+        """Begins to open the engine that nearly every bot uses."""
+        self._open("responses", self._open_responses)
 
     async def engine_of(self, configuration: Configuration) -> Engine:
         """The engine that answers for a bot; raises PermanentError when its assistant does not exist."""
-        self.warm_up()
-        assert self._opening is not None
-        engines = await asyncio.shield(self._opening)
         assistant_id = configuration.bot.assistant_id
         if assistant_id is None or configuration.assistant is not None:
-            return engines["responses"]
+            return await asyncio.shield(self._open("responses", self._open_responses))
         if assistant_id.startswith(LIVE_ASSISTANT_PREFIX):
-            return engines["assistants"]
+            return await asyncio.shield(self._open("assistants", self._open_assistants))
         raise PermanentError(
             f"The bot {configuration.bot.id!r} names the assistant {assistant_id!r}, which does not exist; "
             "create it, or give the bot another assistant_id."
@@ -51,34 +49,37 @@ class Engines:
 
     async def close(self) -> None:
         """Closes the client."""
-        if self._opening is not None:
-            await asyncio.gather(self._opening, return_exceptions=True)
+        await asyncio.gather(*self._opened.values(), return_exceptions=True)
         if self._client is not None:
             await self._client.close()
 
-    async def _open(self) -> dict[str, Engine]:
-        await asyncio.to_thread(_import_engines)
-        from openai import AsyncOpenAI, DefaultAioHttpClient
+    def _open(self, name: str, opener: Callable[[], Coroutine[Any, Any, Engine]]) -> asyncio.Task[Engine]:
+        if name not in self._opened:
+            self._opened[name] = asyncio.create_task(opener())
+        return self._opened[name]
 
-        from runtime.engines.assistants import AssistantsEngine
-        from runtime.engines.responses import ResponsesEngine
+    async def _open_responses(self) -> Engine:
+        module = await asyncio.to_thread(importlib.import_module, "runtime.engines.responses")
+        engine: Engine = module.ResponsesEngine(self._shared_client())
+        return engine
 
-        key = self._settings.openai_api_key
-        self._client = AsyncOpenAI(
-            # The SDK refuses to start without a key; the provider's 401 says it better, and per turn.
-            api_key=key.get_secret_value() if key else "OPENAI_API_KEY-is-not-set",
-            base_url=self._settings.openai_base_url,
-            timeout=self._settings.model_timeout_seconds,
-            # A repeated call is the turn's decision: it knows its deadline, and what the call may have done.
-            max_retries=0,
-            http_client=DefaultAioHttpClient(),
-        )
-        return {
-            "responses": ResponsesEngine(self._client),
-            "assistants": AssistantsEngine(self._client, self._settings.model_timeout_seconds),
-        }
+    async def _open_assistants(self) -> Engine:
+        module = await asyncio.to_thread(importlib.import_module, "runtime.engines.assistants")
+        engine: Engine = module.AssistantsEngine(self._shared_client(), self._settings.model_timeout_seconds)
+        return engine
 
+    def _shared_client(self) -> AsyncOpenAI:
+        if self._client is None:
+            from openai import AsyncOpenAI, DefaultAioHttpClient
 
-def _import_engines() -> None:
-    import runtime.engines.assistants
-    import runtime.engines.responses  # noqa: F401
+            key = self._settings.openai_api_key
+            self._client = AsyncOpenAI(
+                # The SDK refuses to start without a key; the provider's 401 says it better, and per turn.
+                api_key=key.get_secret_value() if key else "OPENAI_API_KEY-is-not-set",
+                base_url=self._settings.openai_base_url,
+                timeout=self._settings.model_timeout_seconds,
+                # A repeated call is the turn's decision: it knows its deadline, and what the call may have done.
+                max_retries=0,
+                http_client=DefaultAioHttpClient(),
+            )
+        return self._client

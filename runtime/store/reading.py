@@ -1,0 +1,98 @@
+"""Reads the bot store's tables without the libraries that the runtime needs to serve, and never makes or migrates a store.
+
+Importing this module brings in nothing heavier than `sqlite3`; reading brings psycopg where it is needed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from runtime.store.errors import StoreError, StoreOutdated, StoreRefused, StoreUnreachable, masked
+from runtime.store.revision import HEAD, fits
+
+T = TypeVar("T")
+Run = Callable[[Any], Iterable[tuple[Any, ...]]]
+"""Runs one SELECT and gives its rows."""
+
+
+def is_api(url: str) -> bool:
+    """Whether the store is reached through the runtime's API and has no tables to be read from here."""
+    return url.startswith(("https://", "http://"))
+
+
+def read_tables(url: str, timeout: float, read: Callable[[Run], T], empty: T) -> T:
+    """What `read` makes of a store at `sqlite:///…` or `postgresql://…`, in one transaction, so that all is of one moment.
+
+    Gives `empty` when there is no store yet. `timeout` in seconds. Raises StoreUnreachable, StoreRefused or StoreOutdated.
+    """
+    if url.startswith("sqlite:///"):
+        return _from_sqlite(url, timeout, read, empty)
+    if url.startswith(("postgresql://", "postgres://")):
+        return _from_postgresql(url, timeout, read, empty)
+    raise StoreError(
+        f"The store's address {masked(url)!r} is of no known kind; use sqlite:///path/to/file.db, "
+        "postgresql://user:password@host/database, or https:// and the runtime's address."
+    )
+
+
+def _from_sqlite(url: str, timeout: float, read: Callable[[Run], T], empty: T) -> T:
+    path = Path(url.removeprefix("sqlite:///"))
+    if not path.exists():
+        return empty
+    try:
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=timeout, isolation_level=None
+        )
+    except sqlite3.Error as error:
+        raise StoreUnreachable(
+            f"The store {url} cannot be opened: {error}; check the file and its permissions."
+        ) from error
+    try:
+        connection.execute("BEGIN")
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
+            return empty
+        return _checked(connection.execute, url, read, empty)
+    except sqlite3.Error as error:
+        raise StoreUnreachable(
+            f"The store {url} cannot be read: {error}; check that the file is a bot store."
+        ) from error
+    finally:
+        connection.close()
+
+
+def _from_postgresql(url: str, timeout: float, read: Callable[[Run], T], empty: T) -> T:
+    import psycopg
+
+    try:
+        with psycopg.connect(url, connect_timeout=max(2, round(timeout)), autocommit=False) as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            connection.execute(f"SET LOCAL statement_timeout = {round(timeout * 1000)}")
+            found = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
+            if found is None or found[0] is None:
+                return empty
+            return _checked(connection.execute, url, read, empty)
+    except psycopg.OperationalError as error:
+        detail = str(error).strip().splitlines()
+        reason = detail[0].rstrip(".") if detail else "no detail given"
+        if "authentication failed" in str(error) or 'role "' in str(error):
+            raise StoreRefused(
+                f"The store {masked(url)} does not accept this user or password; check both in its URL."
+            ) from error
+        raise StoreUnreachable(
+            f"The store {masked(url)} cannot be reached: {reason}; check its address and that it is running."
+        ) from error
+
+
+def _checked(run: Run, url: str, read: Callable[[Run], T], empty: T) -> T:
+    versions = list(run("SELECT version_num FROM alembic_version"))
+    if not versions:
+        return empty
+    if not fits(versions[0][0], masked(url)):
+        raise StoreOutdated(
+            f"The store {masked(url)} has the schema {versions[0][0]}, this program needs {HEAD}; "
+            "run `horizonai-whatsapp-bot migrate`."
+        )
+    return read(run)
