@@ -1,0 +1,1 @@
+"""Measures this project beside its peers: `make bench` writes bench/RESULTS.md. Nothing of the project imports it."""

@@ -1,0 +1,53 @@
+"""`python -m bench [SECTION …]`: measures and prints a report; with every section it becomes bench/RESULTS.md."""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import plan
+from bench.installation import Installations
+from bench.measure import BenchError, progress
+from bench.peers import section as peers
+from bench.report import Section, markdown
+from bench.sandbox import ROOT
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+SECTIONS: Mapping[str, Callable[[Installations], Section]] = {"plan": plan.section, "peers": peers.section}
+ROOMS = ("schemas", "reconciler", "runtime", "sandbox", "bench")
+
+
+def main() -> int:
+    """Measures the sections that were named, all without a name."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"any of: {', '.join(SECTIONS)}")
+    chosen = parser.parse_args().sections or list(SECTIONS)
+    for name in chosen:
+        if name not in SECTIONS:
+            parser.error(f"no section {name!r}; there are: {', '.join(SECTIONS)}")
+    # Without bytecode on disk the first command of each would pay for the compiler.
+    for room in ROOMS:
+        compileall.compile_dir(ROOT / room, quiet=2)
+    started = time.monotonic()
+    try:
+        with ExitStack() as cleanup:
+            installations = Installations(cleanup)
+            sections = [SECTIONS[name](installations) for name in chosen]
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    report = markdown(sections, time.monotonic() - started)
+    print(report, end="")
+    if set(chosen) == set(SECTIONS):
+        RESULTS.write_text(report, encoding="utf-8")
+        progress(f"written to {RESULTS.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""`reconcile validate` and `reconcile --dry-run` with nothing to change: start-up, cost of a client, memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from bench.installation import Installation, Installations
+from bench.measure import Case, Runs, measure
+from bench.report import TIMING_HEAD, Section, Table, Target, at_most, timing
+
+ROUNDS: Mapping[int, int] = {3: 9, 1_000: 7, 10_000: 3}
+"""Clients → rounds; a short run needs more of them to be told from noise."""
+
+_TEXT = """\
+Manifests of about 42 lines with a 1–3 KB prompt, a function tool, a profile and metadata. The plan reads every
+manifest, the models and senders of the sandbox (pages of 1,000) and the bot store in SQLite, and says that nothing
+changes. The lean script is the floor: the same reads and comparisons in 150 lines, without what makes a tool."""
+
+
+def section(installations: Installations) -> Section:
+    """Measures every size."""
+    taken = {count: _measure(installations.primed(count)) for count in ROUNDS}
+    rows = [
+        timing(f"{count:,} clients: {name}", runs) for count, results in taken.items() for name, runs in results.items()
+    ]
+    return Section("Validating and planning", _TEXT, Table(TIMING_HEAD, rows), _targets(taken))
+
+
+def _measure(installation: Installation) -> dict[str, Runs]:
+    cases = [installation.validate(), installation.plan(), installation.lean()]
+    if installation.count == min(ROUNDS):
+        cases.append(Case("python -c pass", [sys.executable, "-c", "pass"], installation.folder))
+    return measure(cases, ROUNDS[installation.count])
+
+
+def _targets(taken: Mapping[int, Mapping[str, Runs]]) -> list[Target]:
+    def seconds(command: str, count: int, limit: float) -> Target:
+        return at_most(f"`{command}`, {count:,} clients", taken[count][command].best, limit, "s")
+
+    def megabytes(count: int, limit: float) -> Target:
+        peak = taken[count]["reconcile --dry-run"].peak_mb
+        return at_most(f"`reconcile --dry-run`, {count:,} clients, peak", peak, limit, "MB")
+
+    plan = {count: results["reconcile --dry-run"] for count, results in taken.items()}
+    growth = plan[1_000].peak_mb - plan[3].peak_mb
+    return [
+        seconds("reconcile validate", 3, 0.3),
+        seconds("reconcile validate", 1_000, 0.8),
+        seconds("reconcile --dry-run", 3, 0.4),
+        seconds("reconcile --dry-run", 1_000, 1.0),
+        seconds("reconcile --dry-run", 10_000, 9.0),
+        megabytes(1_000, 100),
+        megabytes(10_000, 320),
+        at_most("memory for 1,000 clients over a run with three", growth, 60, "MB"),
+    ]
