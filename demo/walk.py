@@ -39,6 +39,7 @@ BEFORE_DRIFT = (
     Step("A customer writes to each number.", 'python -m sandbox phone cliente-a "Hola, ¿cuándo llega mi pedido?"'),
     Step("", 'python -m sandbox phone cliente-b "Hola, ¿tienen hora para el martes?"'),
     Step("", 'python -m sandbox phone la-cocina "Hola, quiero reservar una mesa para cuatro"'),
+    Step("The conversation is remembered.", 'python -m sandbox phone la-cocina "Perdón, mejor para seis"'),
     Step("Plan again: nothing is left to do (2 would mean changes).", "reconcile --dry-run --detailed-exitcode"),
 )
 AFTER_DRIFT = (
@@ -100,7 +101,7 @@ def _show(output: list[str], lines: int | None) -> None:
     left_out = max(0, len(output) - lines) if lines is not None else 0
     if left_out:
         print(f"(the plan again, {left_out} lines)")
-    print("\n".join(output[left_out:]), flush=True)
+    print("\n".join(output[left_out:]) or "(prints nothing)", flush=True)
 
 
 def change_behind_the_back(running: Installation) -> None:

@@ -15,7 +15,7 @@ DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 CONSOLE_SCRIPTS = {
     "reconcile": "reconciler.cli:cli",
-    "horizonai-whatsapp-bot": "runtime.cli:cli",
+    "horizonai-whatsapp-bot": "runtime.cli:main",
     "sandbox": "sandbox.cli:main",
 }
 """Where the click command of each program is."""
