@@ -145,6 +145,13 @@ class RunBody(Body):
     changes: list[dict[str, Any]] = []
 
 
+class NoticeBody(Body):
+    """A finding of drift that was told on a channel."""
+
+    fingerprint: str
+    notified_at: str
+
+
 def checked_number(value: str) -> str:
     """The number, when it is E.164; raises ValueError that shows the right spelling."""
     digits = value.removeprefix("whatsapp:").removeprefix("+")

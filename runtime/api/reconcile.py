@@ -7,12 +7,12 @@ from typing import Any
 
 from runtime.api.endpoint import Call, Endpoint, page_of
 from runtime.api.errors import ApiError
-from runtime.api.models import AppliedBody, LeaseBody, RunBody
+from runtime.api.models import AppliedBody, LeaseBody, NoticeBody, RunBody
 from runtime.api.ownership import PAGE_QUERY
 from runtime.store import applies
 from runtime.store.codec import to_document
 from runtime.store.database import Database
-from runtime.store.records import AppliedRecord, Lease, RunRecord
+from runtime.store.records import AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
 
 
 class Reconcile:
@@ -28,6 +28,7 @@ class Reconcile:
         page = PAGE_QUERY | {"after": "client/kind of the last one of the page before."}
         release = {"owner": "Whose lease.", "force": "`true` releases another's as well."}
         return [
+            *self._drift_endpoints(),
             Endpoint("GET", applied, "List last applied values.", self.applied, answer=list[AppliedRecord], query=page),
             Endpoint("PUT", one, "Keep last applied values.", self.keep, status=204, body=AppliedBody),
             Endpoint("DELETE", one, "Forget last applied values.", self.forget, status=204),
@@ -45,6 +46,16 @@ class Reconcile:
             ),
             Endpoint("POST", runs, "Record a run that begins.", self.begin, status=204, body=RunBody),
             Endpoint("PUT", runs + "/{id}", "Record how a run ended.", self.finish, status=204, body=RunBody),
+        ]
+
+    def _drift_endpoints(self) -> list[Endpoint]:
+        edits, notices = "/reconcile/edits", "/reconcile/notices"
+        notice = notices + "/{channel}/{finding}"
+        return [
+            Endpoint("GET", edits, "The last change by hand of declared objects.", self.edits, answer=list[EditRecord]),
+            Endpoint("GET", notices, "Findings of drift that were told.", self.notices, answer=list[NoticeRecord]),
+            Endpoint("PUT", notice, "Note that one was told.", self.put_notice, status=204, body=NoticeBody),
+            Endpoint("DELETE", notice, "Drop that note.", self.forget_notice, status=204),
         ]
 
     async def applied(self, call: Call) -> object:
@@ -99,6 +110,23 @@ class Reconcile:
     async def finish(self, call: Call) -> object:
         """PUT /reconcile/runs/{id}"""
         return await self._database.write(applies.finish_run, _run(call))
+
+    async def edits(self, _call: Call) -> object:
+        """GET /reconcile/edits"""
+        return [to_document(edit) for edit in await self._database.read(applies.latest_edits)]
+
+    async def notices(self, _call: Call) -> object:
+        """GET /reconcile/notices"""
+        return [to_document(notice) for notice in await self._database.read(applies.list_notices)]
+
+    async def put_notice(self, call: Call) -> object:
+        """PUT /reconcile/notices/{channel}/{finding}"""
+        record = NoticeRecord(call.path["channel"], call.path["finding"], **call.body.model_dump())
+        return await self._database.write(applies.put_notice, record)
+
+    async def forget_notice(self, call: Call) -> object:
+        """DELETE /reconcile/notices/{channel}/{finding}"""
+        return await self._database.write(applies.forget_notice, call.path["channel"], call.path["finding"])
 
 
 def _run(call: Call) -> RunRecord:

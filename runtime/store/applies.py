@@ -1,4 +1,7 @@
-"""What the reconciler keeps here: last applied values, the lease, the history of runs. Functions over a connection."""
+"""What the reconciler keeps here: last applied values, the lease, the history of runs, what was notified.
+
+Functions over a connection.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.store.codec import columns, from_rows, to_row
 from runtime.store.errors import LeaseHeld, LeaseLost, StoreError
-from runtime.store.records import AppliedRecord, Lease, RunRecord
-from runtime.store.tables import applied, leases, runs
+from runtime.store.history import LATEST_EDITS
+from runtime.store.records import AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.tables import applied, leases, notices, runs
 from runtime.store.times import timestamp
 
 APPLY_LEASE = "apply"
@@ -114,6 +118,33 @@ def list_runs(connection: Connection, limit: int = 20) -> list[RunRecord]:
     """The newest runs, newest first."""
     query = select(*(runs.c[name] for name in columns(RunRecord))).order_by(runs.c.started_at.desc(), runs.c.id.desc())
     return from_rows(RunRecord, (tuple(row) for row in connection.execute(query.limit(limit))))
+
+
+def latest_edits(connection: Connection) -> list[EditRecord]:
+    """The last change by hand of every object that a manifest declares."""
+    return from_rows(EditRecord, (tuple(row) for row in connection.exec_driver_sql(LATEST_EDITS)))
+
+
+def list_notices(connection: Connection) -> list[NoticeRecord]:
+    """What was notified and is not gone yet, on all channels."""
+    query = select(*(notices.c[name] for name in columns(NoticeRecord))).order_by(notices.c.channel, notices.c.finding)
+    return from_rows(NoticeRecord, (tuple(row) for row in connection.execute(query)))
+
+
+def put_notice(connection: Connection, record: NoticeRecord) -> None:
+    """Notes that a finding was told on a channel, in place of an earlier note."""
+    statement = _insert(connection, notices).values(to_row(record))
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["channel", "finding"],
+            set_={name: statement.excluded[name] for name in ("fingerprint", "notified_at")},
+        )
+    )
+
+
+def forget_notice(connection: Connection, channel: str, finding: str) -> None:
+    """Drops the note of a finding that is gone; an absent one is fine."""
+    connection.execute(delete(notices).where(notices.c.channel == channel, notices.c.finding == finding))
 
 
 def _insert(connection: Connection, table: object) -> postgresql.Insert:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, RunRecord
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, EditRecord, Lease, NoticeRecord, RunRecord
 
-Record = TypeVar("Record", AssistantRecord, BotRecord, AppliedRecord, RunRecord, Lease)
+Record = TypeVar("Record", AssistantRecord, BotRecord, AppliedRecord, RunRecord, Lease, EditRecord, NoticeRecord)
+AnyRecord: TypeAlias = AssistantRecord | BotRecord | AppliedRecord | RunRecord | Lease | EditRecord | NoticeRecord
 
-JSON_FIELDS = frozenset({"tools", "settings", "metadata", "functions", "values", "changes"})
+JSON_FIELDS = frozenset({"tools", "settings", "metadata", "functions", "values", "changes", "fields"})
 """Fields that a row holds as JSON text; the databases are never asked to look into them."""
 
 BOOL_FIELDS = frozenset({"protected"})
@@ -28,7 +29,7 @@ def dump_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def to_row(record: AssistantRecord | BotRecord | AppliedRecord | RunRecord | Lease) -> dict[str, Any]:
+def to_row(record: AnyRecord) -> dict[str, Any]:
     """Column → value, JSON fields as text."""
     row: dict[str, Any] = {}
     for field in fields(record):
@@ -53,7 +54,7 @@ def from_rows(kind: type[Record], rows: Iterable[tuple[Any, ...]]) -> list[Recor
     return records
 
 
-def to_document(record: AssistantRecord | BotRecord | AppliedRecord | RunRecord | Lease) -> dict[str, Any]:
+def to_document(record: AnyRecord) -> dict[str, Any]:
     """The record as a JSON object."""
     return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from runtime.store.codec import from_document, to_document
 from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken
 from runtime.store.http_client import ApiError, HttpStore, segment
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, RunRecord
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
 
 WRITE_TIMEOUT_SECONDS = 30
 SET_BY_STORE = ("version", "created_at", "updated_at")
@@ -76,6 +76,15 @@ class HttpWriter:
         """See StoreWriter."""
         return [from_document(RunRecord, run) for run in self._http.call("GET", "/reconcile/runs", limit=limit)]
 
+    def put_notice(self, record: NoticeRecord) -> None:
+        """See StoreWriter."""
+        body = {"fingerprint": record.fingerprint, "notified_at": record.notified_at}
+        self._http.call("PUT", _notice(record.channel, record.finding), body)
+
+    def forget_notice(self, channel: str, finding: str) -> None:
+        """See StoreWriter."""
+        self._delete(_notice(channel, finding))
+
     def close(self) -> None:
         """See StoreWriter."""
         self._http.close()
@@ -101,6 +110,10 @@ def _raise_lease_error(error: ApiError, owner: str) -> NoReturn:
     if error.error.get("code") == "lease_lost":
         raise LeaseLost(owner) from error
     raise error
+
+
+def _notice(channel: str, finding: str) -> str:
+    return f"/reconcile/notices/{segment(channel)}/{segment(finding)}"
 
 
 def _declared(record: AssistantRecord | BotRecord) -> dict[str, Any]:

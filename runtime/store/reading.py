@@ -1,4 +1,4 @@
-"""Reads the bot store's tables without the libraries that the runtime needs to serve, and never makes or migrates a store.
+"""Reads the bot store's tables without the libraries that the runtime needs to serve; never makes or migrates a store.
 
 Importing this module brings in nothing heavier than `sqlite3`; reading brings psycopg where it is needed.
 """
@@ -24,9 +24,10 @@ def is_api(url: str) -> bool:
 
 
 def read_tables(url: str, timeout: float, read: Callable[[Run], T], empty: T) -> T:
-    """What `read` makes of a store at `sqlite:///…` or `postgresql://…`, in one transaction, so that all is of one moment.
+    """What `read` makes of a store at `sqlite:///…` or `postgresql://…`, in one transaction: all is of one moment.
 
-    Gives `empty` when there is no store yet. `timeout` in seconds. Raises StoreUnreachable, StoreRefused or StoreOutdated.
+    Gives `empty` when there is no store yet. `timeout` in seconds. Raises StoreUnreachable, StoreRefused or
+    StoreOutdated.
     """
     if url.startswith("sqlite:///"):
         return _from_sqlite(url, timeout, read, empty)

@@ -103,6 +103,36 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class EditRecord:
+    """A change that somebody made through the API to an object that a manifest declares."""
+
+    kind: str
+    """`bot` or `assistant`."""
+    object_id: str
+    action: str
+    """`change` or `delete`."""
+    actor: str
+    """The token's name."""
+    at: str
+    overridden: str | None = None
+    """The manifest that declares it otherwise."""
+    fields: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRecord:
+    """A finding of drift that was told on one channel: it is not told there again, until it is gone."""
+
+    channel: str
+    """A digest of the channel's address, which may hold a secret itself."""
+    finding: str
+    """Which resource: `la-cocina/sender/+56912345678`."""
+    fingerprint: str
+    """A digest of what was found; another one is news."""
+    notified_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that planning needs from the store, read at one moment."""
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from runtime.store import applies, catalog
 from runtime.store.engine import open_engine, store_errors
 from runtime.store.migrate import migrate
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, RunRecord
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,6 +75,14 @@ class SqlWriter:
     def runs(self, limit: int = 20) -> Sequence[RunRecord]:
         """See StoreWriter."""
         return self._run(applies.list_runs, limit)
+
+    def put_notice(self, record: NoticeRecord) -> None:
+        """See StoreWriter."""
+        self._run(applies.put_notice, record)
+
+    def forget_notice(self, channel: str, finding: str) -> None:
+        """See StoreWriter."""
+        self._run(applies.forget_notice, channel, finding)
 
     def close(self) -> None:
         """See StoreWriter."""

@@ -110,6 +110,16 @@ runs = Table(
     Index("runs_started_at", "started_at"),
 )
 
+notices = Table(
+    "notices",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("finding", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("notified_at", Text, nullable=False),
+    comment="Findings of drift that were told, each on a channel (a digest of its address), until they are gone.",
+)
+
 tokens = Table(
     "tokens",
     metadata,

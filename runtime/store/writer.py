@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, RunRecord
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
 
 
 class StoreWriter(Protocol):
@@ -46,6 +46,12 @@ class StoreWriter(Protocol):
 
     def runs(self, limit: int = 20) -> Sequence[RunRecord]:
         """The newest runs, newest first."""
+
+    def put_notice(self, record: NoticeRecord) -> None:
+        """Notes that a finding of drift was told on a channel."""
+
+    def forget_notice(self, channel: str, finding: str) -> None:
+        """Drops that note; an absent one is fine."""
 
     def close(self) -> None:
         """Lets go of connections."""

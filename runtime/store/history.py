@@ -1,0 +1,85 @@
+"""Reads who did what: applies, the lease, changes made by hand, what was told. Light and harmless like `snapshot`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from runtime.store.codec import columns, from_document, from_rows
+from runtime.store.reading import Run, is_api, read_tables
+from runtime.store.records import EditRecord, Lease, NoticeRecord, RunRecord
+
+RUNS, LEASE, EDITS, NOTICES = "/reconcile/runs", "/reconcile/lease", "/reconcile/edits", "/reconcile/notices"
+
+LATEST_EDITS = """
+    SELECT kind, object_id, action, actor, at, overridden, fields FROM audit
+    WHERE id IN (SELECT MAX(id) FROM audit WHERE overridden IS NOT NULL GROUP BY kind, object_id)
+    ORDER BY kind, object_id
+"""
+
+
+class Api(Protocol):
+    """The runtime's API."""
+
+    def call(self, method: str, path: str, body: object = None, **query: str | int | None) -> Any:
+        """The decoded answer of one call."""
+
+
+def read_runs(url: str, token: str | None, limit: int = 20, timeout: float = 10) -> Sequence[RunRecord]:
+    """The newest applies, newest first; none when there is no store yet."""
+    if is_api(url):
+        return [from_document(RunRecord, run) for run in _api(url, token, timeout).call("GET", RUNS, limit=limit)]
+
+    def read(run: Run) -> Sequence[RunRecord]:
+        names = ", ".join(columns(RunRecord))
+        query = f"SELECT {names} FROM runs ORDER BY started_at DESC, id DESC LIMIT {int(limit)}"  # noqa: S608 - our own names and a number
+        return from_rows(RunRecord, run(query))
+
+    return read_tables(url, timeout, read, ())
+
+
+def read_lease(url: str, token: str | None, timeout: float = 10) -> Lease | None:
+    """The lease as it stands, also when it has expired; None when nobody holds it."""
+    if is_api(url):
+        from runtime.store.http_client import ApiError
+
+        try:
+            return from_document(Lease, _api(url, token, timeout).call("GET", LEASE))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def read(run: Run) -> Lease | None:
+        found = list(run("SELECT owner, acquired_at, expires_at FROM leases WHERE name = 'apply'"))
+        return Lease(*found[0]) if found else None
+
+    return read_tables(url, timeout, read, None)
+
+
+def read_edits(url: str, token: str | None, timeout: float = 10) -> Sequence[EditRecord]:
+    """The last change by hand of every object that a manifest declares, as far as the API was used for it."""
+    if is_api(url):
+        return [from_document(EditRecord, edit) for edit in _api(url, token, timeout).call("GET", EDITS)]
+
+    def read(run: Run) -> Sequence[EditRecord]:
+        return from_rows(EditRecord, run(LATEST_EDITS))
+
+    return read_tables(url, timeout, read, ())
+
+
+def read_notices(url: str, token: str | None, timeout: float = 10) -> Sequence[NoticeRecord]:
+    """Which findings of drift were told, on which channels."""
+    if is_api(url):
+        return [from_document(NoticeRecord, notice) for notice in _api(url, token, timeout).call("GET", NOTICES)]
+
+    def read(run: Run) -> Sequence[NoticeRecord]:
+        return from_rows(NoticeRecord, run("SELECT channel, finding, fingerprint, notified_at FROM notices"))
+
+    return read_tables(url, timeout, read, ())
+
+
+def _api(url: str, token: str | None, timeout: float) -> Api:
+    from runtime.store.http_client import HttpStore
+
+    return HttpStore(url, token, timeout)
