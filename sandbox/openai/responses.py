@@ -35,7 +35,6 @@ _ECHOED: Json = {
     "top_p": 1.0,
     "truncation": "disabled",
     "background": False,
-    "user": None,
 }
 
 
@@ -121,6 +120,7 @@ class Responses:
             "model": body["model"],
             "output": output,
             **echoed,
+            **({"user": body["user"]} if body.get("user") else {}),
             "conversation": {"id": asked.conversation} if asked.conversation else None,
             "metadata": checked_metadata(body.get("metadata")),
             "reasoning": {"effort": "medium", "summary": None, **(body.get("reasoning") or {})},

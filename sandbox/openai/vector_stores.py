@@ -41,7 +41,8 @@ class VectorStores:
         counts, size = self._files.counts(store["id"])
         expired = store["expires_at"] is not None and store["expires_at"] <= time.time()
         status = "expired" if expired else "in_progress" if counts["in_progress"] else "completed"
-        return {**store, "status": status, "usage_bytes": size, "file_counts": counts}
+        shown = {**store, "status": status, "usage_bytes": size, "file_counts": counts}
+        return shown if store["expires_after"] else {key: shown[key] for key in shown if key != "expires_after"}
 
     def _found(self, request: web.Request) -> Json:
         return self._files.store(request)

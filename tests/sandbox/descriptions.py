@@ -1,0 +1,83 @@
+"""The providers' official OpenAPI descriptions, as something to hold an answer against.
+
+They lie beside the repository where they are at hand, and are no part of it.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from tests.sandbox_process import ROOT
+
+FOLDER = ROOT.parent / "shared" / "specs"
+
+
+def _loosened(node: Any) -> Any:
+    """The description as plain JSON Schema.
+
+    `nullable` becomes a type, and `oneOf` becomes `anyOf`: OpenAI's alternatives overlap, so one answer fits several.
+    """
+    if isinstance(node, list):
+        return [_loosened(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    fixed = {("anyOf" if key == "oneOf" else key): _loosened(value) for key, value in node.items()}
+    fixed.pop("discriminator", None)
+    nullable = fixed.pop("nullable", None)
+    return {"anyOf": [fixed, {"type": "null"}]} if nullable is True else fixed
+
+
+@dataclass(frozen=True)
+class Description:
+    """One OpenAPI document."""
+
+    path: Path
+
+    @cached_property
+    def document(self) -> Any:
+        return _loosened(json.loads(self.path.read_text()))
+
+    @cached_property
+    def _registry(self) -> Registry[Any]:
+        resource = Resource.from_contents(self.document, default_specification=DRAFT202012)
+        return Registry().with_resource("urn:description", resource)
+
+    def operation(self, method: str, path: str) -> tuple[str, Any] | None:
+        """The path template and the operation that a request is for; the most literal template wins."""
+        for template in sorted(self.document["paths"], key=lambda item: item.count("{")):
+            pattern = re.sub(r"\{[^}]+\}", "[^/]+", re.escape(template).replace(r"\{", "{").replace(r"\}", "}"))
+            operation = self.document["paths"][template].get(method.lower())
+            if operation and re.fullmatch(pattern, path):
+                return template, operation
+        return None
+
+    def complaints(self, method: str, path: str, status: int, body: Any) -> list[str]:
+        """What is wrong with an answer, by the description."""
+        found = self.operation(method, path)
+        if found is None:
+            return [f"{method} {path} is not in the description"]
+        template, operation = found
+        if str(status) not in operation["responses"]:
+            return [f"{method} {template} never answers {status}"]
+        content = operation["responses"][str(status)].get("content", {}).get("application/json")
+        if content is None:
+            return []
+        pointer = "/".join(
+            item.replace("~", "~0").replace("/", "~1")
+            for item in ("paths", template, method.lower(), "responses", str(status), "content", "application/json")
+        )
+        schema = {"$ref": f"urn:description#/{pointer}/schema"}
+        errors = Draft202012Validator(schema, registry=self._registry).iter_errors(body)
+        return [f"{method} {template}: {error.json_path}: {error.message[:300]}" for error in errors]
+
+
+def path_of(url: str) -> str:
+    return urlsplit(url).path
