@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import click
@@ -47,17 +48,23 @@ def test_every_command_that_a_document_shows_is_understood(document: Path) -> No
             parse(program, [word for word in arguments if word != "…"])
 
 
+def scripts(workflow: Path) -> list[str]:
+    """The shell scripts of a workflow's steps."""
+    jobs = yaml.safe_load(workflow.read_text())["jobs"].values()
+    return [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+
+
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=names)
 def test_every_command_that_a_workflow_runs_is_understood(workflow: Path) -> None:
-    runs = [
-        step["run"]
-        for job in yaml.safe_load(workflow.read_text())["jobs"].values()
-        for step in job["steps"]
-        if "run" in step
-    ]
-
-    for program, arguments in commands_in("\n".join(runs)):
+    for program, arguments in commands_in("\n".join(scripts(workflow))):
         parse(program, arguments)
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=names)
+def test_every_script_of_a_workflow_is_valid_bash(workflow: Path) -> None:
+    for script in scripts(workflow):
+        checked = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
+        assert checked.stderr == ""
 
 
 def commands_of(name: str, command: click.Command) -> list[tuple[str, click.Command]]:

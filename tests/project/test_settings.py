@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 from demo.processes import Installation
@@ -29,6 +30,21 @@ def test_every_line_of_the_example_can_be_uncommented() -> None:
     lines = [line for line in EXAMPLE.splitlines() if line]
 
     assert [line for line in lines if not line.startswith("# ") and not re.match(r"#?[A-Z][A-Z0-9_]*=", line)] == []
+
+
+def test_the_example_can_be_read_by_a_shell_too(tmp_path: Path) -> None:
+    uncommented = re.sub(r"^#(?=[A-Z])", "", EXAMPLE, flags=re.MULTILINE)
+    (tmp_path / "settings").write_text(uncommented)
+
+    read = subprocess.run(
+        ["sh", "-e", "-c", ". ./settings; echo $MEMORY_ITEMS"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (read.stdout, read.stderr) == ("60\n", "")
 
 
 def test_the_demo_sets_everything_that_leads_to_another_installation() -> None:
