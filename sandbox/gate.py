@@ -127,6 +127,11 @@ class _Call:
             return await handler(self.request)
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
             raise self.provider.no_such_path(self.request.method, self.request.path) from None
+        except ApiError:
+            raise
+        except Exception:
+            self.record(500)  # a mistake of the stand-in itself: aiohttp answers 500 and prints the traceback
+            raise
 
     async def spoil(self, rule: Rule, response: web.StreamResponse) -> web.StreamResponse:
         if not isinstance(response, web.Response) or not isinstance(response.body, bytes) or response.status != 200:
@@ -174,6 +179,7 @@ def gate(world: World, provider: Provider) -> Any:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith("/_sandbox/"):
             return await handler(request)
-        return await _Call(world, provider, request, await request.read()).run(handler)
+        with world.errands.call():
+            return await _Call(world, provider, request, await request.read()).run(handler)
 
     return middleware

@@ -7,7 +7,8 @@ It holds things together and never answers a request itself.
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,32 @@ class Credentials:
 
 
 class Errands:
-    """Work that goes on after a call was answered: webhooks, status callbacks. A reset drops all of it."""
+    """Work under way: calls being answered, and what goes on after them (webhooks, status callbacks).
+
+    A reset drops all of it, so that nothing from before it is found after it.
+    """
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Held by the task that answers a call."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a call is answered by a task")
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             sys.stderr.write(f"sandbox: an errand failed: {error!r}\n")

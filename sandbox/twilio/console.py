@@ -78,17 +78,13 @@ class Console:
             raise InputError(f"there is no account {account}; POST /_sandbox/accounts opens one")
         return self._senders.register(account, sender_id, parts, document.get("status", "ONLINE"))
 
-    def _found(self, request: web.Request) -> Json:
+    async def change(self, request: web.Request) -> web.Response:
         number = request.match_info["number"]
         sender = self._senders.by_number(number)
         if sender is None:
-            raise InputError(f"there is no sender with the number {number}")
-        return sender
-
-    async def change(self, request: web.Request) -> web.Response:
+            return _nobody(number)
         try:
             document = await body_of(request)
-            sender = self._found(request)
             _, parts = _checked(document)
         except InputError as error:
             return refuse(400, str(error))
@@ -96,10 +92,11 @@ class Console:
         return answer(public(self._senders.change(sender, parts, **more, _since=time.time())))
 
     async def remove(self, request: web.Request) -> web.Response:
-        try:
-            self._senders.remove(self._found(request))
-        except InputError as error:
-            return refuse(400, str(error))
+        number = request.match_info["number"]
+        sender = self._senders.by_number(number)
+        if sender is None:
+            return _nobody(number)
+        self._senders.remove(sender)
         return web.Response(status=204)
 
     async def open_account(self, request: web.Request) -> web.Response:
@@ -111,6 +108,10 @@ class Console:
         token = str(body.get("auth_token") or new_id("", 32))
         name = str(body.get("friendly_name") or "Client")
         return answer(public(self._accounts.open(sid, token, name, owner=self._world.credentials.account_sid)), 201)
+
+
+def _nobody(number: str) -> web.Response:
+    return refuse(404, f"there is no sender with the number {number}")
 
 
 def _checked(document: Json) -> tuple[str, Json]:

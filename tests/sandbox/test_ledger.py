@@ -1,7 +1,9 @@
 """The ledger: everything that happened, in order, and nothing else."""
 
+import time
 from typing import Any
 
+import openai as sdk
 import pytest
 from openai import OpenAI
 from twilio.rest import Client
@@ -56,6 +58,16 @@ def test_a_large_upload_is_kept_by_its_digest(openai: OpenAI, sandbox: Sandbox) 
 def test_a_kind_that_is_not_there_is_refused(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxRefusal, match="kind is one of call, inbound, outbound, webhook"):
         sandbox.ledger(kind="calls")
+
+
+def test_a_call_from_before_a_reset_leaves_no_trace_after_it(openai: OpenAI, sandbox: Sandbox) -> None:
+    sandbox.faults({"kind": "latency", "seconds": 0.3})
+    with pytest.raises(sdk.APITimeoutError):
+        openai.with_options(timeout=0.1).vector_stores.create(name="tarde")
+    sandbox.reset()
+    time.sleep(0.4)  # longer than the call had to go: nothing else can show that it never ends
+    assert sandbox.ledger() == []
+    assert openai.vector_stores.list().data == []
 
 
 def test_a_reset_leaves_nothing(openai: OpenAI, sandbox: Sandbox, sender: Any) -> None:
