@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import groupby
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,9 @@ def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: thre
         store.record_applied(_record_of(binding))
     for client, kind in plan.forgotten:
         store.forget_applied(client, kind)
-    columns = [list(changes) for _, changes in groupby(plan.changes, key=lambda change: change.client)]
+    columns: dict[str, list[Change]] = {}
+    for change in plan.work:
+        columns.setdefault(change.client, []).append(change)
     with ExitStack() as cleanup:
         writers = Writers(settings, store, stop, cleanup)
         pool = cleanup.enter_context(ThreadPoolExecutor(WORKERS, thread_name_prefix="apply"))
@@ -53,7 +54,7 @@ def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: thre
             finally:
                 arrived.put(None)
 
-        working = [pool.submit(work, column) for column in columns]
+        working = [pool.submit(work, column) for column in columns.values()]
         finished = 0
         while finished < len(working):
             outcome = arrived.get()
@@ -79,7 +80,7 @@ def apply_column(column: Sequence[Change], writers: Writers, stop: threading.Eve
             broken = f"{change.kind} failed"
             yield Outcome(change, "failed", str(error))
             continue
-        if change.kind == "assistant" and change.action == "create":
+        if change.kind == "assistant" and change.live_id is None:
             made["assistant"] = live_id
         yield Outcome(change, "applied", None, live_id)
 
@@ -117,7 +118,8 @@ class Writers:
             return self._put_object(change, after)
         if change.kind == "bot":
             return self.store.put_bot(_bot_record(change, after)).id
-        self._account(change.account).update_sender(str(change.live_id), change.before or {}, after)
+        if change.action != "adopt" or change.fields:
+            self._account(change.account).update_sender(str(change.live_id), change.before or {}, after)
         return str(change.live_id)
 
     def _put_object(self, change: Change, after: Values) -> str:
@@ -192,4 +194,7 @@ def _assistant_record(change: Change, values: Values) -> AssistantRecord:
 
 
 def _bot_record(change: Change, values: Values) -> BotRecord:
+    if change.action == "adopt":
+        # Notes that the manifest does not speak of are nobody's to throw away.
+        values = {**values, "metadata": {**(change.before or {}).get("metadata", {}), **values["metadata"]}}
     return BotRecord(id=change.live_id or change.client, client=change.client, managed_by=change.source, **values)

@@ -22,7 +22,7 @@ def recorded(store: StoreWriter, plan: Plan, actor: str) -> Iterator[list[Outcom
     Yields the list that the outcomes go to. An empty plan is no run.
     """
     outcomes: list[Outcome] = []
-    if not plan.changes:
+    if not plan.work:
         yield outcomes
         return
     run = RunRecord(id=uuid.uuid4().hex, started_at=_now(), actor=actor, digest=digest(plan), git_sha=_git_sha())
@@ -37,9 +37,9 @@ def recorded(store: StoreWriter, plan: Plan, actor: str) -> Iterator[list[Outcom
 
 def _outcome(plan: Plan, outcomes: list[Outcome]) -> str:
     applied = sum(outcome.status == "applied" for outcome in outcomes)
-    if len(outcomes) < len(plan.changes):
+    if len(outcomes) < len(plan.work):
         return "interrupted"
-    if applied == len(plan.changes):
+    if applied == len(plan.work):
         return "applied"
     return "partial" if applied else "failed"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 Kind = Literal["knowledge", "assistant", "bot", "sender"]
-Action = Literal["create", "update", "delete", "detach"]
+Action = Literal["create", "update", "delete", "detach", "adopt"]
 Reason = Literal["config", "drift", "both"]
 Severity = Literal["error", "warning", "notice"]
 Values = Mapping[str, Any]
@@ -107,6 +107,16 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmanaged:
+    """A live object that somebody made by hand: listed, never touched."""
+
+    kind: Kind
+    key: str
+    """What a person knows it by: a name or a number."""
+    live_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """A live object that is as declared, but not on record as applied: a run was cut off before it could write it
     down."""
@@ -128,17 +138,25 @@ class Plan:
     """Clients of which a side could not be read; nothing of them is changed or deleted."""
     clients: int
     """How many manifests the plan looked at."""
-    unmanaged: int = 0
+    unmanaged: Sequence[Unmanaged] = ()
     """Live objects that are not ours and were left alone."""
     unrecorded: Sequence[Binding] = ()
     """Put on record by the next apply; no provider is called for them."""
     forgotten: Sequence[tuple[str, Kind]] = ()
     """Records of clients that are gone, dropped by the next apply."""
+    adoptions: Sequence[Change] = ()
+    """Objects made by hand that already are what is declared: the next apply puts our mark on them and writes them
+    down. Their `fields` are what that makes plain, such as instructions of the bot that become the assistant's own."""
 
     @property
     def errors(self) -> Sequence[Finding]:
         """Findings that make the exit code an error's."""
         return [finding for finding in self.findings if finding.severity == "error"]
+
+    @property
+    def work(self) -> Sequence[Change]:
+        """Everything that applying does, in its order: a client's adoptions come before its changes."""
+        return [*self.adoptions, *self.changes]
 
     def count(self, *actions: Action) -> int:
         """How many changes take one of these actions."""

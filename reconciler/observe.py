@@ -6,6 +6,7 @@ every client that depends on it is left alone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -43,6 +44,8 @@ class Store:
     assistants_by_client: Mapping[str, AssistantRecord]
     applied: Mapping[tuple[str, str], AppliedRecord]
     exists: bool
+    bots_of_assistant: Mapping[str, int]
+    """How many bots each assistant answers for, by the assistant's id."""
 
     @property
     def clients(self) -> set[str]:
@@ -153,6 +156,7 @@ def index_store(snapshot: Snapshot) -> Store:
         assistants_by_client={record.client: record for record in snapshot.assistants if record.client is not None},
         applied={(record.client, record.kind): record for record in snapshot.applied},
         exists=snapshot.exists,
+        bots_of_assistant=Counter(bot.assistant_id for bot in snapshot.bots if bot.assistant_id is not None),
     )
 
 

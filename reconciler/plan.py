@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from reconciler.errors import ReadFailed
 from reconciler.kinds import assistant, bot, sender
 from reconciler.kinds.column import Column, Withheld
+from reconciler.kinds.handmade import take_over
 from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet, Manifest
-from reconciler.model import KINDS, AccountKey, Binding, Change, Finding, Kind, Orphan, Plan
+from reconciler.model import KINDS, AccountKey, Binding, Change, Finding, Kind, Orphan, Plan, Unmanaged
 from reconciler.observe import Failed, Senders, Store, World, account_of, account_of_bot
 from reconciler.settings import Settings
 
@@ -51,11 +52,13 @@ class _Draft:
     unresolved: list[str] = field(default_factory=list)
     unrecorded: list[Binding] = field(default_factory=list)
     forgotten: list[tuple[str, Kind]] = field(default_factory=list)
+    adoptions: list[Change] = field(default_factory=list)
 
     def add(self, column: Column, changes: Iterable[Change]) -> None:
         self.changes += _chained(changes)
         self.findings += column.findings
         self.unrecorded += column.unrecorded
+        self.adoptions += _chained(column.adoptions)
 
 
 def make_plan(fleet: Fleet, world: World, settings: Settings, scope: Scope = Scope()) -> Plan:
@@ -81,9 +84,10 @@ def make_plan(fleet: Fleet, world: World, settings: Settings, scope: Scope = Sco
         orphans=orphans,
         unresolved=draft.unresolved,
         clients=len(chosen),
-        unmanaged=_unmanaged(fleet, world, store),
+        unmanaged=_without(draft.adoptions, _unmanaged(fleet, world, store)),
         unrecorded=draft.unrecorded,
         forgotten=draft.forgotten,
+        adoptions=draft.adoptions,
     )
 
 
@@ -99,7 +103,7 @@ def digest(plan: Plan) -> str:
             sorted(([list(field.steps), field.old, field.new] for field in change.fields), key=repr),
             change.after,
         ]
-        for change in plan.changes
+        for change in plan.work
     ]
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
@@ -120,7 +124,7 @@ def _plan_client(
         draft.unresolved.append(client.id)
         return
     column = Column(client.id, manifest, account, world, store, settings)
-    draft.add(column, _planned(column, PLANNERS, KINDS))
+    draft.add(column, _planned_or_taken_over(column))
 
 
 def _plan_departure(draft: _Draft, column: Column) -> bool:
@@ -135,6 +139,19 @@ def _plan_departure(draft: _Draft, column: Column) -> bool:
     touched = {change.kind for change in changes}
     draft.forgotten += [(column.id, kind) for kind in KINDS if column.applied(kind) and kind not in touched]
     return bool(changes)
+
+
+def _planned_or_taken_over(column: Column) -> list[Change]:
+    """The changes of a client that shall exist. While its bot is one that somebody made by hand, it is adopted with its
+    assistant or nothing of the client is touched."""
+    if column.handmade is None:
+        return _planned(column, PLANNERS, KINDS)
+    try:
+        changes = take_over(column, column.handmade)
+    except Withheld as withheld:
+        column.say("error", "bot", str(withheld))
+        return []
+    return changes + _planned(column, {"sender": sender.plan}, KINDS)
 
 
 def _planned(column: Column, planners: Mapping[Kind, Planner], order: tuple[Kind, ...]) -> list[Change]:
@@ -210,15 +227,30 @@ def _number_of(world: World, sid: str) -> str:
     return sid
 
 
-def _unmanaged(fleet: Fleet, world: World, store: Store) -> int:
-    """How many live objects are nobody's: made by hand, listed, never touched."""
+def _unmanaged(fleet: Fleet, world: World, store: Store) -> list[Unmanaged]:
+    """Live objects that are nobody's."""
     numbers = {manifest.client.number for manifest in fleet.clients}
     bound = {applied.live_id for (_, kind), applied in store.applied.items() if kind == "sender"}
-    count = sum(held.client is None for held in store.bots.values())
-    count += sum(record.client is None for record in store.assistants.values())
+    found = [
+        Unmanaged("assistant", record.name, record.id) for record in store.assistants.values() if not record.client
+    ]
     if not isinstance(world.assistants, Failed):
-        count += sum(client_of(live.metadata) is None for live in world.assistants)
+        found += [
+            Unmanaged("assistant", str(live.values["name"]), live.id)
+            for live in world.assistants
+            if client_of(live.metadata) is None
+        ]
+    found += [Unmanaged("bot", held.twilio_phone_number, held.id) for held in store.bots.values() if not held.client]
     for senders in world.senders.values():
         if isinstance(senders, Senders):
-            count += sum(sid not in bound and live.number not in numbers for sid, live in senders.by_sid.items())
-    return count
+            found += [
+                Unmanaged("sender", live.number, sid)
+                for sid, live in senders.by_sid.items()
+                if sid not in bound and live.number not in numbers
+            ]
+    return found
+
+
+def _without(adoptions: Iterable[Change], unmanaged: Iterable[Unmanaged]) -> list[Unmanaged]:
+    adopted = {change.live_id for change in adoptions}
+    return [item for item in unmanaged if item.live_id not in adopted]

@@ -1,36 +1,106 @@
-"""`reconcile drift`: what was changed live, behind git's back. Read-only, quiet when nothing was."""
+"""`reconcile drift`: what was changed live, behind git's back. Quiet when nothing was; repairs nothing."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import click
 
-from reconciler.commands.planning import load_fleet, plan_fleet
+from reconciler.commands.planning import load_fleet
 from reconciler.commands.printing import FORMATS, Format, rendered, write
-from reconciler.errors import Exit
+from reconciler.drift.edits import with_edits
+from reconciler.errors import Exit, ReconcileError
 from reconciler.model import Plan
-from reconciler.plan import Scope
+from reconciler.observe import observe
+from reconciler.plan import Scope, make_plan
+from reconciler.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command's options."""
+
+    clients: tuple[str, ...]
+    output: Format | Literal["prometheus"]
+    out: str | None
+    notify: tuple[str, ...]
+    pushgateway: str | None
 
 
 @click.command()
 @click.option("--client", "clients", multiple=True, metavar="ID", help="Look at this client only; may be repeated.")
-@click.option("--format", "output", type=click.Choice(FORMATS), default="text", help="How it is shown.")
+@click.option(
+    "--format", "output", type=click.Choice([*FORMATS, "prometheus"]), default="text", help="How it is shown."
+)
+@click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write it to this file instead.")
+@click.option("--notify", multiple=True, metavar="URL", help="Tell this address (Apprise) what is news; repeatable.")
+@click.option("--pushgateway", metavar="URL", help="Push the metrics to this Prometheus Pushgateway as well.")
 @click.pass_context
-def drift(ctx: click.Context, clients: tuple[str, ...], output: Format) -> None:
+def drift(ctx: click.Context, clients: tuple[str, ...], **options: str) -> None:
     """Say what was changed live, behind git's back; exit 2 when something was.
 
     Changes that git made and nobody has applied yet are not drift: `reconcile --dry-run` shows them.
     """
-    settings, fleet = load_fleet(clients)
-    found = drifted(plan_fleet(fleet, settings, Scope(only=clients)))
-    if output != "text" or found.changes or found.errors or found.unresolved:
-        write(rendered(found, output))
-    if found.errors or found.unresolved:
-        ctx.exit(Exit.ERROR)
-    ctx.exit(Exit.CHANGES if found.changes else Exit.OK)
+    ctx.exit(_drift(Options(clients=clients, **options)))  # type: ignore[arg-type] - click has checked them
+
+
+def _drift(options: Options) -> Exit:
+    """What was found is shown before anything else can fail."""
+    settings, fleet = load_fleet(options.clients)
+    channels = [*settings.drift_notify, *options.notify]
+    if channels:
+        from reconciler.drift.notify import check_channels
+
+        check_channels(channels)
+    world = observe(fleet, settings)
+    found = with_edits(drifted(make_plan(fleet, world, settings, Scope(only=options.clients))), world, settings)
+    _show(found, options)
+    problems = [*_push(found, options), *_notify(found, channels, options, settings)]
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems or found.errors or found.unresolved:
+        return Exit.ERROR
+    return Exit.CHANGES if found.changes else Exit.OK
 
 
 def drifted(plan: Plan) -> Plan:
     """The plan's part that somebody else's hand made necessary."""
-    return replace(plan, changes=[change for change in plan.changes if change.reason in ("drift", "both")])
+    found = [change for change in plan.changes if change.reason in ("drift", "both")]
+    return replace(plan, changes=found, adoptions=())
+
+
+def _show(found: Plan, options: Options) -> None:
+    if options.output == "prometheus":
+        from reconciler.drift.metrics import metrics, text, write_textfile
+
+        if options.out is None:
+            write(text(metrics(found)))
+        else:
+            write_textfile(metrics(found), options.out)
+    elif options.output != "text" or options.out or found.changes or found.errors or found.unresolved:
+        write(rendered(found, options.output, to_file=options.out is not None), options.out)
+
+
+def _push(found: Plan, options: Options) -> Sequence[str]:
+    if options.pushgateway is None:
+        return ()
+    from reconciler.drift.metrics import metrics, push
+
+    try:
+        push(metrics(found), options.pushgateway)
+    except ReconcileError as error:
+        return (str(error),)
+    return ()
+
+
+def _notify(found: Plan, channels: Sequence[str], options: Options, settings: Settings) -> Sequence[str]:
+    if not channels:
+        return ()
+    from reconciler.drift.notify import notify
+
+    try:
+        return notify(found, channels, options.clients, settings)
+    except ReconcileError as error:
+        return (str(error),)

@@ -60,9 +60,9 @@ def reconcile(options: Options) -> Exit:
     looked = _look(fleet, settings, options)
     _show(looked.plan, options)
     check(looked.plan, fleet, looked.world, options.limits)
-    if not looked.plan.changes:
+    if not looked.plan.work:
         return _exit_code(looked.plan, ())
-    click.confirm(f"Apply {len(looked.plan.changes)} changes?", abort=True, err=True)
+    click.confirm(_question(looked.plan), abort=True, err=True)
     return _apply(options, settings, fleet, agreed=looked.plan)
 
 
@@ -113,7 +113,7 @@ def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | No
             _check_expected(plan, options)
             check(plan, fleet, looked.world, options.limits)
             with recorded(store, plan, owner) as outcomes:
-                for outcome in following(apply_plan(plan, settings, store, stop=stop), len(plan.changes)):
+                for outcome in following(apply_plan(plan, settings, store, stop=stop), len(plan.work)):
                     outcomes.append(outcome)
     except StoreError as error:
         raise ReconcileError(str(error)) from error
@@ -135,13 +135,20 @@ def _check_expected(plan: Plan, options: Options) -> None:
         )
 
 
+def _question(plan: Plan) -> str:
+    adopted = f"put {len(plan.adoptions)} objects made by hand on record" if plan.adoptions else ""
+    if not plan.changes:
+        return f"{adopted.capitalize()}?"
+    return f"Apply {len(plan.changes)} changes" + (f" and {adopted}?" if adopted else "?")
+
+
 def _show(plan: Plan, options: Options) -> None:
     write(rendered(plan, options.output, to_file=options.out is not None, verbose=options.verbose), options.out)
 
 
 def _show_outcomes(plan: Plan, outcomes: Sequence[Outcome], options: Options) -> None:
     if options.output == "text":
-        if plan.changes:
+        if plan.work:
             from reconciler.render.text import outcomes_text
 
             click.echo(outcomes_text(outcomes, colour=colour_wanted()), nl=False)

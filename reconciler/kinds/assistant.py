@@ -26,10 +26,10 @@ REPLACEMENTS: Mapping[str, str] = {"gpt-4o-mini": "gpt-6-luna"}
 
 def plan(column: Column) -> list[Change]:
     """The changes of one client's assistant. Sets the column's `assistant_id`. Raises `Withheld`."""
-    _check_model(column)
+    check_model(column)
     if column.manifest.client.assistant.engine == "responses":
         changes = _plan_record(column)
-        column.deferred += [_delete_object(column, live) for live in _objects(column)]
+        column.deferred += [_delete_object(column, live) for live in objects_of(column)]
     else:
         changes = _plan_object(column)
         if column.record is not None:
@@ -39,7 +39,7 @@ def plan(column: Column) -> list[Change]:
 
 def plan_absent(column: Column) -> list[Change]:
     """The deletes for a client that shall be absent."""
-    changes = [_delete_object(column, live) for live in _objects(column)]
+    changes = [_delete_object(column, live) for live in objects_of(column)]
     if column.record is not None:
         changes.append(_delete_record(column, column.record))
     return changes
@@ -86,7 +86,7 @@ def _plan_record(column: Column) -> list[Change]:
         applied = column.applied("assistant")
         last = applied.values if applied and applied.values.get("engine") == "responses" else None
         return [column.create("assistant", "responses", after, last)]
-    values = _values_of(live)
+    values = values_of(live)
     before = {**values, "metadata": dict(live.metadata)}
     change = column.update("assistant", "responses", live.id, values, after, before)
     return [change] if change else []
@@ -94,7 +94,7 @@ def _plan_record(column: Column) -> list[Change]:
 
 def _plan_object(column: Column) -> list[Change]:
     after = object_values(column)
-    found = _objects(column)
+    found = objects_of(column)
     if len(found) > 1:
         ids = ", ".join(live.id for live in found)
         raise Withheld(f"{len(found)} live assistants carry this client's mark ({ids}); delete all but the one in use")
@@ -110,7 +110,7 @@ def _plan_object(column: Column) -> list[Change]:
     return [change] if change else []
 
 
-def _objects(column: Column) -> Sequence[LiveAssistant]:
+def objects_of(column: Column) -> Sequence[LiveAssistant]:
     """The live objects of this client: by their mark, or by the last apply's record when someone wiped the mark."""
     live = column.world.assistants
     if isinstance(live, Failed):
@@ -130,7 +130,8 @@ def _delete_record(column: Column, record: AssistantRecord) -> Change:
     return column.take_away("assistant", "responses", record.id)
 
 
-def _values_of(record: AssistantRecord) -> dict[str, Any]:
+def values_of(record: AssistantRecord) -> dict[str, Any]:
+    """A live record in the same shape."""
     return {
         "engine": "responses",
         "name": record.name,
@@ -141,7 +142,8 @@ def _values_of(record: AssistantRecord) -> dict[str, Any]:
     }
 
 
-def _check_model(column: Column) -> None:
+def check_model(column: Column) -> None:
+    """Withholds a client whose model is not there, and says until when one is."""
     models = column.world.models
     wanted = column.manifest.client.assistant.model
     if isinstance(models, Failed):

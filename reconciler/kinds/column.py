@@ -38,6 +38,8 @@ class Column:
     deferred: list[Change] = field(default_factory=list)
     """Takes away what was replaced, once everything else of the client is in place."""
     unrecorded: list[Binding] = field(default_factory=list)
+    adoptions: list[Change] = field(default_factory=list)
+    """Made by hand, already as declared, and ours from the next apply on."""
 
     @property
     def manifest(self) -> Manifest:
@@ -55,6 +57,14 @@ class Column:
     def record(self) -> AssistantRecord | None:
         """The client's own assistant in the store."""
         return self.store.assistants_by_client.get(self.id)
+
+    @property
+    def handmade(self) -> BotRecord | None:
+        """The bot that somebody made by hand for the declared number, while the client has none of its own."""
+        if self.declared is None or self.bot is not None:
+            return None
+        holder = self.store.bots_by_number.get(self.declared.client.number)
+        return holder if holder is not None and holder.client is None else None
 
     def applied(self, kind: Kind) -> AppliedRecord | None:
         """What was applied last for this client and kind."""
@@ -79,6 +89,11 @@ class Column:
             return None
         last = applied.values if applied and applied.live_id == live_id else None
         return self._change(kind, "update", key, live_id, fields, after, reason_of(fields, last), before)
+
+    def adopt(self, kind: Kind, key: str, live_id: str | None, live: Values, after: Values, before: Values) -> None:
+        """Take over an object that is what is declared, though perhaps said in another way."""
+        change = self._change(kind, "adopt", key, live_id, field_changes(live, after), after, "config", before)
+        self.adoptions.append(change)
 
     def take_away(
         self, kind: Kind, key: str, live_id: str, action: Action = "delete", before: Values | None = None

@@ -23,6 +23,12 @@ def client_of(metadata: Mapping[str, str]) -> str | None:
     return metadata.get(CLIENT) if metadata.get(OWNER) == MANAGED_BY else None
 
 
+def foreign_owner(metadata: Mapping[str, str]) -> str | None:
+    """The other tool that has marked an object as its own, None when none has."""
+    owner = metadata.get(OWNER)
+    return owner if owner != MANAGED_BY else None
+
+
 def spec_hash(values: Values) -> str:
     """Sixteen hex digits that tell one declared content from another."""
     canonical = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

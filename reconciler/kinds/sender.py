@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from reconciler.diff import field_changes
 from reconciler.kinds.column import Column, Withheld
 from reconciler.model import Change, Values
 from reconciler.observe import Failed, Senders
@@ -46,8 +47,10 @@ def plan(column: Column) -> list[Change]:
         raise Withheld(_not_online(live))
     after = sender_values(column)
     changes = []
-    change = column.update("sender", number, live.sid, normalised(live, after, _last_logo(column)), after, _whole(live))
-    if change:
+    seen = normalised(live, after, _last_logo(column))
+    if column.adoptions and column.applied("sender") is None and _lacks_only_later_urls(seen, after):
+        column.adopt("sender", number, live.sid, seen, after, _whole(live))
+    elif change := column.update("sender", number, live.sid, seen, after, _whole(live)):
         changes.append(change)
     changes += _detach_former(column, senders, live.sid)
     return changes
@@ -100,6 +103,14 @@ def normalised(live: LiveSender, declared: Values, last_logo: str | None = None)
     if logo is not None and logo == last_logo and profile.get("logo_url"):
         profile["logo_url"] = logo
     return {"webhook": webhook, "profile": profile}
+
+
+def _lacks_only_later_urls(seen: Values, declared: Values) -> bool:
+    """Whether a sender set up by hand calls us and lacks nothing but the URLs that a console's form leaves empty."""
+    return all(
+        not change.old and change.path in ("webhook.fallback_url", "webhook.status_callback_url")
+        for change in field_changes(seen, declared)
+    )
 
 
 def _senders(column: Column) -> Senders:

@@ -154,7 +154,7 @@ def _look(line: str) -> str:
 def _foot(plan: Plan) -> Iterator[str]:
     yield "<footer>\n"
     if plan.unmanaged:
-        there = _count(plan.unmanaged, "objeto que no es nuestro", "objetos que no son nuestros")
+        there = _count(len(plan.unmanaged), "objeto que no es nuestro", "objetos que no son nuestros")
         yield f"<p>Además hay {there}: no se tocan.</p>\n"
     yield f"<p>{_count(plan.clients, 'cliente revisado', 'clientes revisados')}.</p>\n</footer>\n"
 

@@ -25,9 +25,10 @@ def plan_json(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
             "errors": len(plan.errors),
             "unresolved": len(plan.unresolved),
             "orphans": len(plan.orphans),
-            "unmanaged": plan.unmanaged,
+            "unmanaged": len(plan.unmanaged),
         },
         "changes": [_change(change) for change in plan.changes],
+        "adoptions": [_change(change) for change in plan.adoptions],
         "findings": [
             {"severity": f.severity, "client": f.client, "kind": f.kind, "message": f.message} for f in plan.findings
         ],

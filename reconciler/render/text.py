@@ -11,7 +11,7 @@ from reconciler.model import Action, Change, FieldChange, Finding, Outcome, Plan
 from reconciler.plan import digest
 from reconciler.render.wording import SIGNS, finding_text, outcome_summary, summary, text_diff, value_text
 
-_COLOURS: dict[Action, str] = {"create": "green", "update": "yellow", "delete": "red", "detach": "red"}
+_COLOURS: dict[Action, str] = {"create": "green", "update": "yellow", "delete": "red", "detach": "red", "adopt": "cyan"}
 _SEVERITIES = {"error": "red", "warning": "yellow", "notice": "cyan"}
 
 Paint = Callable[..., str]
@@ -30,8 +30,10 @@ def plan_text(plan: Plan, *, colour: bool = False, verbose: bool = False) -> str
         what = f"{orphan.client}: {orphan.kind} {orphan.key} ({orphan.live_id})"
         lines.append(paint(f"orphan: {what} is ours and no manifest declares it.", fg="yellow"))
     if verbose:
-        lines.append(f"{plan.unmanaged} live objects are not ours and were left alone.")
-    if plan.changes:
+        lines += [line for change in plan.adoptions for line in _adoption(change, paint)]
+        lines += [f"not ours: {item.kind} {item.key} ({item.live_id}), left alone." for item in plan.unmanaged]
+        lines.append(f"{len(plan.unmanaged)} live objects are not ours and were left alone.")
+    if plan.work:
         lines.append(f"Digest: {digest(plan)}")
     lines.append(paint(summary(plan), bold=True))
     return "\n".join(lines) + "\n"
@@ -56,6 +58,13 @@ def outcomes_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
 def _change(change: Change, paint: Paint) -> Iterator[str]:
     head = f"{SIGNS[change.action]} {change.kind} {change.key}"
     yield f"  {paint(head, fg=_COLOURS[change.action])}  ({change.action}, {change.reason})"
+    for field in change.fields:
+        yield from _field(change, field, paint)
+
+
+def _adoption(change: Change, paint: Paint) -> Iterator[str]:
+    what = f"{change.client}: {change.kind} {change.key} ({change.live_id or 'a copy of its own'})"
+    yield paint(f"adopt: {what} was made by hand and is as declared.", fg=_COLOURS["adopt"])
     for field in change.fields:
         yield from _field(change, field, paint)
 

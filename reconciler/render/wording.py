@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from reconciler.model import Action, FieldChange, Finding, Outcome, Plan
 
-SIGNS: Final[dict[Action, str]] = {"create": "+", "update": "~", "delete": "-", "detach": "-"}
+SIGNS: Final[dict[Action, str]] = {"create": "+", "update": "~", "delete": "-", "detach": "-", "adopt": "="}
 
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 """What steers a terminal, ends a line or turns the writing direction instead of being read."""
@@ -20,6 +20,7 @@ def summary(plan: Plan) -> str:
     """One line: what the plan would do."""
     looked = _count(plan.clients, "client")
     left = f" {_count(len(plan.unresolved), 'client')} unresolved." if plan.unresolved else ""
+    left += adoption_summary(plan)
     if not plan.changes:
         return f"No changes: {looked} looked at.{left}"
     parts = [
@@ -29,6 +30,15 @@ def summary(plan: Plan) -> str:
     ]
     touched = len({change.client for change in plan.changes})
     return f"Plan: {', '.join(parts)}, in {touched} of {looked}.{left}"
+
+
+def adoption_summary(plan: Plan) -> str:
+    """How much that was made by hand becomes ours as it is; "" when there is nothing of the kind."""
+    if not plan.adoptions:
+        return ""
+    one = len(plan.adoptions) == 1
+    objects = f"{_count(len(plan.adoptions), 'object')} made by hand {'is' if one else 'are'} as declared"
+    return f" {objects}; applying puts {'it' if one else 'them'} on record."
 
 
 def outcome_summary(outcomes: Sequence[Outcome]) -> str:

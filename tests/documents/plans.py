@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from reconciler.model import KINDS, Change, FieldChange, Finding, Orphan, Plan
+from reconciler.model import KINDS, Change, FieldChange, Finding, Orphan, Plan, Unmanaged
 
 HOSTILE = (
     "<script>document.title='x'</script>",
@@ -53,6 +53,7 @@ values = st.one_of(st.none(), long_texts, st.integers(), st.lists(texts, max_siz
 fields = st.builds(FieldChange, st.tuples(texts), values, values)
 findings = st.builds(Finding, st.sampled_from(["error", "warning", "notice"]), texts, st.none() | texts)
 orphans = st.builds(Orphan, texts, st.sampled_from(KINDS), texts, texts)
+unmanaged = st.builds(Unmanaged, st.sampled_from(KINDS), texts, texts)
 changes = st.builds(
     Change,
     client=texts,
@@ -77,5 +78,5 @@ def plans(draw: st.DrawFn) -> Plan:
         orphans=draw(st.lists(orphans, max_size=3)),
         unresolved=draw(st.lists(texts, max_size=3)),
         clients=draw(st.integers(0, 5000)),
-        unmanaged=draw(st.integers(0, 9)),
+        unmanaged=draw(st.lists(unmanaged, max_size=3)),
     )
