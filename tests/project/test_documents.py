@@ -106,3 +106,15 @@ def test_the_command_reference_lists_no_command_that_is_gone() -> None:
     }
 
     assert set(re.findall(r"^### `([^`]+)`", reference, re.MULTILINE)) <= there
+
+
+def test_log_events_that_the_guide_explains_are_logged() -> None:
+    guide = (ROOT / "docs" / "guia.es.md").read_text()
+    table = guide[guide.index("¿Llega el mensaje?") : guide.index("¿Qué recibe la persona")]
+    explained = {
+        event for row in re.findall(r"^ *\| (`.*?`) \|", table, re.MULTILINE) for event in re.findall(r"`(.*?)`", row)
+    }
+    source = "".join(path.read_text() for path in (ROOT / "runtime").rglob("*.py"))
+
+    assert explained
+    assert [event for event in sorted(explained) if f'"{event}"' not in source] == []
