@@ -10,8 +10,10 @@ from pathlib import Path
 
 from bench.installation import WORK, Installations
 from bench.measure import Case, Runs, measure, progress
+from bench.peers.kubectl import kubectl
 from bench.peers.octodns import octodns
 from bench.peers.packages import Unobtainable
+from bench.peers.terraform import terraform
 from bench.report import TIMING_HEAD, Section, Table, Target, at_least, timing
 
 COUNT = 1_000
@@ -31,14 +33,14 @@ class Peer:
 
 
 PEERS = (
-    Peer(
-        "octodns-sync", octodns, "a zone file as long as a manifest; both sides are YAML files, no call is made", (6, 1)
-    ),
+    Peer("octodns-sync", octodns, "zone files; both sides are YAML files, no call", (6, 1)),
+    Peer("kubectl diff", kubectl, "config maps; one GET for each, eight at once, from a stand-in's memory", (1,)),
+    Peer("terraform plan", terraform, "`terraform_data` resources; the live side is its own state file, no call", (1,)),
 )
 
 _TEXT = """\
-Each program plans 1,000 unchanged things of about the same size. None does exactly this work, so a ratio compares
-how long one waits for a plan of a thousand, not how good the code is. What each one does here:
+Each program plans 1,000 unchanged things, each in a file of its own of about 2.8 KB. None does exactly this work, so a
+ratio says how long one waits for a plan of a thousand, not whose code is better. What each one reads here:
 
 - reconcile: 1,000 manifests; models and senders over HTTP, bots, assistants and last applied values from SQLite."""
 
