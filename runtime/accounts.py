@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from runtime.errors import OperatorError
 from runtime.settings import Secrets, Settings
 from runtime.store.records import BotRecord
 
 
-class AccountError(Exception):
+class AccountError(OperatorError):
     """An account's credentials are not configured; the text says which."""
 
 

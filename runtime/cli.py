@@ -156,15 +156,12 @@ def _store() -> Iterator[Connection]:
 @contextmanager
 def _sentences() -> Iterator[None]:
     """Turns what a user can mend into one sentence on stderr and exit code 1."""
-    from runtime.accounts import AccountError
-    from runtime.delivery import NotSent
-    from runtime.proactive import NoSender
-    from runtime.settings import SettingsError
+    from runtime.errors import OperatorError
     from runtime.store.errors import StoreError
 
     try:
         yield
-    except (SettingsError, StoreError, AccountError, NoSender, NotSent) as error:
+    except (OperatorError, StoreError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{error.strerror or error}: check --host and --port.") from error

@@ -16,7 +16,7 @@ import structlog
 
 from runtime.accounts import Account, AccountError, Accounts
 from runtime.catalog import Catalog
-from runtime.errors import PermanentError, TemporaryError, UnknownOutcome
+from runtime.errors import OperatorError, PermanentError, TemporaryError, UnknownOutcome
 from runtime.logs import masked_user
 from runtime.store import outbox
 from runtime.store.database import Database
@@ -39,7 +39,7 @@ ON_THE_WAY = frozenset({"sent", "delivered", "read"}) | FINAL_STATUSES
 log = structlog.get_logger("runtime.delivery")
 
 
-class NotSent(Exception):
+class NotSent(OperatorError):
     """A message that will not go out; the text says why."""
 
 

@@ -1,4 +1,10 @@
-"""What a provider's failure means to a turn; every provider's own errors are translated into these.
+"""Two small trees: what the operator has to mend, and what a provider's failure means to a turn.
+
+    OperatorError           a setting, an account, a number: the text is what the operator reads
+    ├── SettingsError       runtime.settings
+    ├── AccountError        runtime.accounts
+    ├── NoSender            runtime.proactive
+    └── NotSent             runtime.delivery
 
 ProviderError
 ├── PermanentError      the same call will fail again: no retry
@@ -7,6 +13,10 @@ ProviderError
 """
 
 from __future__ import annotations
+
+
+class OperatorError(Exception):
+    """Root of what an operator can mend; `str()` of it is a sentence with the next step."""
 
 
 class ProviderError(Exception):

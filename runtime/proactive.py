@@ -11,6 +11,7 @@ from runtime.accounts import Accounts
 from runtime.catalog import Catalog
 from runtime.conversations import remembered
 from runtime.delivery import Delivery
+from runtime.errors import OperatorError
 from runtime.store import catalog as store
 from runtime.store import inbox, outbox, turns
 from runtime.store.database import Database
@@ -21,7 +22,7 @@ FREE_WINDOW = timedelta(hours=24)
 """How long after a user's last message WhatsApp lets a business write what it likes."""
 
 
-class NoSender(Exception):
+class NoSender(OperatorError):
     """It is not clear from which number to send; the text says what to give."""
 
 

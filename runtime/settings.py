@@ -9,10 +9,12 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from runtime.errors import OperatorError
+
 ENV_FILE = Path(".env")
 
 
-class SettingsError(Exception):
+class SettingsError(OperatorError):
     """A setting is missing or malformed; the text names it."""
 
 

@@ -1,7 +1,7 @@
 """Chooses the engine of a bot. Engines are opened when they are first needed and share one client.
 
-The OpenAI SDK takes most of a second and a good part of our memory to import, so each engine is imported by itself, in a
-thread: `responses` while the service is already listening, `assistants` only where a bot uses it.
+The OpenAI SDK takes most of a second and a good part of our memory to import, so each engine is imported by itself, in
+a thread: `responses` while the service is already listening, `assistants` only where a bot uses it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,130 @@
+"""A message comes in, the right assistant answers from the right number."""
+
+from collections.abc import Callable
+
+from tests.runtime_process import Line, Runtime
+from tests.sandbox_process import Sandbox, wait_until
+
+
+def test_the_assistant_of_the_number_answers_from_that_number(line: Callable[..., Line], runtime: Runtime) -> None:
+    cook = runtime.made(
+        "/assistants/", {"name": "Cocina", "instructions": "Eres la cocina.", "model": "gpt-6-luna", "tools": []}
+    )
+    doctor = runtime.made(
+        "/assistants/", {"name": "Clínica", "instructions": "Eres la clínica.", "model": "gpt-6-luna", "tools": []}
+    )
+    kitchen, clinic = line(assistant_id=cook["id"]), line(assistant_id=doctor["id"])
+
+    assert "Eres la cocina." in kitchen.ask("Hola")
+    assert "Eres la clínica." in clinic.ask("Hola")
+    assert [entry["via"] for entry in kitchen.outbound()] == ["twiml"]
+    assert len(clinic.outbound()) == 1
+
+
+def test_a_bot_without_an_assistant_answers_with_its_own_instructions(line: Callable[..., Line]) -> None:
+    assert "Eres una florería." in line(instructions="Eres una florería.", model="gpt-6-luna").ask("Hola")
+
+
+def test_a_bot_s_own_instructions_replace_the_assistant_s(line: Callable[..., Line], runtime: Runtime) -> None:
+    shared = runtime.made("/assistants/", {"name": "A", "instructions": "Eres compartido.", "model": "gpt-6-luna"})
+    assert "Eres propio." in line(assistant_id=shared["id"], instructions="Eres propio.").ask("Hola")
+
+
+def test_a_conversation_is_remembered_from_one_message_to_the_next(line: Callable[..., Line]) -> None:
+    bakery = line()
+    bakery.ask("Hola")
+    assert "turn 2" in bakery.ask("¿Tienen pan?")
+
+
+def test_two_users_of_a_bot_share_nothing(line: Callable[..., Line]) -> None:
+    bakery = line()
+    bakery.ask("Hola", "+56911111111")
+    assert "turn 1" in bakery.ask("Hola", "+56922222222")
+
+
+def test_a_user_of_two_bots_has_two_conversations(line: Callable[..., Line]) -> None:
+    line().ask("Hola")
+    assert "turn 1" in line().ask("Hola")
+
+
+def test_changed_instructions_count_from_the_next_message(line: Callable[..., Line], runtime: Runtime) -> None:
+    shop = line(instructions="Eres antiguo.", model="gpt-6-luna")
+    shop.ask("Hola")
+    runtime.api("PUT", f"/bots/{shop.bot['id']}", {"instructions": "Eres nuevo."})
+    assert "Eres nuevo." in shop.ask("¿Y ahora?")
+
+
+def test_an_answer_that_takes_longer_than_the_webhook_may_goes_out_over_rest(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    from tests.runtime_process import open_line
+
+    slow = open_line(runtime_factory(REPLY_WITHIN_SECONDS="0.2"), sandbox)
+    outcome = slow.write("piensa 1s")
+    assert [answer["via"] for answer in outcome["answers"]] == ["rest"]
+    assert [entry["via"] for entry in slow.outbound()] == ["rest"]
+
+
+def test_a_long_answer_arrives_in_parts_and_in_order(line: Callable[..., Line]) -> None:
+    talker = line()
+    talker.write("escribe 4000 letras")
+    wait_until(lambda: len(talker.outbound()) == 3)
+    bodies = [entry["body"] for entry in talker.outbound()]
+    numbers = [int(word[:-1]) for body in bodies for word in body.split() if word.endswith(".") and word[:-1].isdigit()]
+    assert numbers == sorted(numbers)
+    assert all(len(body) <= 1600 for body in bodies)
+
+
+def test_a_paused_bot_keeps_silent(line: Callable[..., Line], runtime: Runtime) -> None:
+    closed = line(state="paused")
+    outcome = closed.write("Hola", wait=1.0)
+    assert (outcome["http_status"], outcome["answers"]) == (200, [])
+    runtime.api("PUT", f"/bots/{closed.bot['id']}", {"state": "active"})
+    assert "¿Abrieron?" in closed.ask("¿Abrieron?")
+    assert len(closed.outbound()) == 1
+
+
+def test_messages_that_are_no_text_are_named_to_the_model(line: Callable[..., Line]) -> None:
+    photo = [{"url": "https://example.com/a.jpg", "content_type": "image/jpeg"}]
+    assert "[image/jpeg]" in line().ask("", media=photo)
+
+
+def test_a_user_who_hides_the_phone_number_is_answered_at_the_user_id(line: Callable[..., Line]) -> None:
+    shop = line()
+    assert "turn 1" in shop.ask("Hola", "CL.1A2B3C")
+    assert "turn 2" in shop.ask("Hola", "CL.1A2B3C")
+
+
+def test_a_user_who_adopts_a_user_id_keeps_the_conversation(line: Callable[..., Line]) -> None:
+    shop = line()
+    shop.ask("Hola", "+56933333333")
+    shop.ask("Hola", "+56933333333", external_user_id="CL.ADOPTED")
+    assert "turn 3" in shop.ask("Hola", "CL.ADOPTED")
+
+
+def test_a_number_that_changed_hands_does_not_show_the_old_owner_s_conversation(line: Callable[..., Line]) -> None:
+    shop = line()
+    shop.ask("Hola", "+56944444444", external_user_id="CL.OLDOWNER")
+    assert "turn 1" in shop.ask("Hola", "+56944444444", external_user_id="CL.NEWOWNER")
+    assert "turn 2" in shop.ask("Hola", "CL.OLDOWNER")
+
+
+def test_messages_that_arrive_while_the_model_thinks_are_answered_next_and_in_order(line: Callable[..., Line]) -> None:
+    shop = line()
+    shop.write("piensa 1s, uno", wait=0)
+    wait_until(lambda: len(shop.sandbox.calls("openai", "POST", "/v1/responses")) == 1)
+    shop.write("dos", wait=0)
+    shop.write("tres", wait=0)
+    wait_until(lambda: "tres" in " ".join(entry["body"] for entry in shop.outbound()))
+    said = " ".join(entry["body"] for entry in shop.outbound())
+    assert said.index("uno") < said.index("dos") < said.index("tres")
+
+
+def test_the_provider_is_told_nothing_that_it_keeps_and_no_phone_number(line: Callable[..., Line]) -> None:
+    shop = line()
+    shop.ask("Hola")
+    (call,) = shop.sandbox.calls("openai", "POST", "/v1/responses")
+    body = call["body"]
+    assert body["store"] is False
+    assert "56912345678" not in str(body)
+    assert len(body["safety_identifier"]) == 64

@@ -1,0 +1,285 @@
+"""Fixtures that give a test a running runtime, as a process behind a port, answering through the sandbox.
+
+`runtime` is what most tests want: one process per test worker, with bots of the test's own. `runtime_factory` starts
+processes of a test's own: with other settings, or to be killed and started again.
+"""
+
+import itertools
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+from twilio.request_validator import RequestValidator
+
+from tests.sandbox_process import ACCOUNT_SID, AUTH_TOKEN, ROOT, Sandbox
+
+API_TOKEN = "runtime-tests-token"
+STARTUP_SECONDS = 30.0
+
+Json = dict[str, Any]
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the runtime answered to a request."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> Any:
+        """The decoded body."""
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> Json:
+        """The body's `error` object."""
+        problem: Json = self.json["error"]
+        return problem
+
+
+@dataclass(slots=True)
+class Runtime:
+    """A running runtime as a test sees it."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    folder: Path
+    environment: dict[str, str] = field(repr=False)
+
+    @property
+    def port(self) -> int:
+        """Where it listens on 127.0.0.1."""
+        return int(self.url.rpartition(":")[2])
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """One request, exactly as given."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return Answer(
+                response.status, response.read(), {name.lower(): value for name, value in response.getheaders()}
+            )
+        finally:
+            connection.close()
+
+    def api(
+        self, method: str, path: str, document: object = None, token: str | None = API_TOKEN, **headers: str
+    ) -> Answer:
+        """One call of the management API."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token is not None:
+            given["Authorization"] = f"Bearer {token}"
+        payload = None if document is None else json.dumps(document).encode()
+        if payload is not None:
+            given.setdefault("Content-Type", "application/json")
+        return self.request(method, path, payload, given)
+
+    def made(self, path: str, document: Json) -> Json:
+        """POST that must succeed; gives the object."""
+        answer = self.api("POST", path, document)
+        assert answer.status == 201, answer.body
+        created: Json = answer.json
+        return created
+
+    def log(self) -> list[Json]:
+        """What it logged, one event a line."""
+        lines = (self.folder / "runtime.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self._ended()
+
+    def stop(self) -> int:
+        """SIGTERM; gives the exit code."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        return self._ended()
+
+    def start_again(self) -> None:
+        """The same runtime on the same port and store, as after a crash or a deploy."""
+        self.process, self.url = _started(self.folder, self.environment, self.port)
+
+    def _ended(self) -> int:
+        code = self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+
+def new_number() -> str:
+    """A WhatsApp number that no other test of this worker has."""
+    return f"+1555{next(_numbers):07d}"
+
+
+def start_runtime(folder: Path, sandbox: Sandbox, **settings: str) -> Runtime:
+    """Starts a runtime on a free port; `settings` are variables of its environment. Whoever starts it stops it."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "API_TOKEN": API_TOKEN,
+        "DATABASE_URL": f"sqlite:///{folder}/runtime.db",
+        "LOG_FORMAT": "json",
+        "ALLOW_PRIVATE_ENDPOINTS": "true",
+        **sandbox.environment(),
+        **settings,
+    }
+    process, url = _started(folder, environment, 0)
+    return Runtime(process, url, folder, environment)
+
+
+def _started(folder: Path, environment: dict[str, str], port: int) -> tuple[subprocess.Popen[bytes], str]:
+    with (folder / "runtime.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "runtime", "serve", "--port", str(port)],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            bufsize=0,
+        )
+    said = b""
+    deadline = time.monotonic() + STARTUP_SECONDS
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while not said.endswith(b"\n"):
+            ready = selector.select(max(deadline - time.monotonic(), 0))
+            piece = os.read(process.stdout.fileno(), 4096) if ready else b""
+            if not piece:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+                raise RuntimeError(f"the runtime did not start; it logged:\n{(folder / 'runtime.log').read_text()}")
+            said += piece
+    return process, said.decode().split()[-1]
+
+
+@pytest.fixture(scope="session")
+def runtime_process(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Runtime]:
+    """The worker's runtime. Use `runtime`."""
+    running = start_runtime(tmp_path_factory.mktemp("runtime"), sandbox_process)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def runtime(runtime_process: Runtime, sandbox: Sandbox) -> Runtime:
+    """A running runtime. Its store is shared by the worker's tests, so each makes bots of its own."""
+    return runtime_process
+
+
+@pytest.fixture
+def runtime_factory(tmp_path: Path, sandbox: Sandbox) -> Iterator[Callable[..., Runtime]]:
+    """`runtime_factory(**settings)` starts a runtime of the test's own; all are stopped at the end."""
+    started: list[Runtime] = []
+
+    def start(**settings: str) -> Runtime:
+        folder = tmp_path / f"runtime-{len(started)}"
+        folder.mkdir()
+        started.append(start_runtime(folder, sandbox, **settings))
+        return started[-1]
+
+    yield start
+    for running in started:
+        if running.process.returncode is None:
+            running.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A bot with a registered sender: what a user can write to."""
+
+    runtime: Runtime
+    sandbox: Sandbox
+    bot: Json
+
+    @property
+    def number(self) -> str:
+        """The bot's number."""
+        return str(self.bot["twilio_phone_number"])
+
+    def write(self, text: str, origin: str = "+56912345678", *, wait: float = 15.0, **fields: object) -> Json:
+        """A user writes; gives what came of it."""
+        return self.sandbox.inbound(self.number, text, origin, wait=wait, **fields)
+
+    def ask(self, text: str, origin: str = "+56912345678", **fields: object) -> str:
+        """A user writes; gives the one answer."""
+        outcome = self.write(text, origin, **fields)
+        assert outcome["http_status"] == 200, outcome
+        (answer,) = outcome["answers"]
+        return str(answer["body"])
+
+    def outbound(self, to: str = "+56912345678") -> list[Json]:
+        """Everything that was sent from this number to a user, in order."""
+        return [
+            entry
+            for entry in self.sandbox.ledger(kind="outbound")
+            if entry["from"] == f"whatsapp:{self.number}" and entry["to"] == f"whatsapp:{to}"
+        ]
+
+
+def open_line(runtime: Runtime, sandbox: Sandbox, **fields: object) -> Line:
+    """Makes a bot (one that answers by itself, unless the fields say otherwise) and registers its sender."""
+    number = new_number()
+    bot = {"name": "Bot de prueba", "twilio_phone_number": number, **fields}
+    if "assistant_id" not in bot:
+        bot = {"instructions": f"Atiendes el número {number}.", "model": "gpt-6-luna"} | bot
+    made = runtime.made("/bots/", bot)
+    webhook = f"{runtime.url}/webhook/whatsapp"
+    sandbox.register(number, webhook={"callback_url": webhook, "status_callback_url": f"{webhook}/status"})
+    return Line(runtime, sandbox, made)
+
+
+@pytest.fixture
+def line(runtime: Runtime, sandbox: Sandbox) -> Callable[..., Line]:
+    """`line(**bot_fields)` opens a line on the shared runtime."""
+
+    def make(**fields: object) -> Line:
+        return open_line(runtime, sandbox, **fields)
+
+    return make
+
+
+def signed_webhook(
+    runtime: Runtime, fields: dict[str, str], path: str = "/webhook/whatsapp", token: str = AUTH_TOKEN
+) -> Answer:
+    """Posts a form as Twilio would, signed by Twilio's own code."""
+    signature = RequestValidator(token).compute_signature(runtime.url + path, fields)
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
+    return runtime.request("POST", path, urlencode(fields).encode(), headers)
+
+
+def inbound_fields(number: str, text: str = "Hola", **fields: str) -> dict[str, str]:
+    """The parameters of an inbound message."""
+    return {
+        "MessageSid": f"SM{uuid4().hex}",
+        "AccountSid": ACCOUNT_SID,
+        "From": "whatsapp:+56912345678",
+        "To": f"whatsapp:{number}",
+        "Body": text,
+        "NumMedia": "0",
+        **fields,
+    }
