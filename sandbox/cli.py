@@ -70,10 +70,14 @@ def serve(
     """Serve both stand-ins until SIGTERM or Ctrl-C."""
     from sandbox.serve import Listen, open_world, run
     from sandbox.settings import Values
+    from sandbox.state import StateInUseError
     from sandbox.world import Credentials
 
     settings = Values(assistants_api="gone" if assistants_gone else "compatible")
-    world = open_world(state, Credentials(account_sid, auth_token, api_key), settings, senders_from)
+    try:
+        world = open_world(state, Credentials(account_sid, auth_token, api_key), settings, senders_from)
+    except StateInUseError as error:
+        raise click.ClickException(str(error)) from None
     try:
         run(world, Listen(*openai), Listen(*twilio))
     except OSError as error:

@@ -96,9 +96,8 @@ class _Call:
         spoilers = []
         try:
             self.provider.authenticate(self.request)
-            for rule in self.world.faults.strike(
-                self.provider.name, self.request.method, self.request.path, CALL_KINDS
-            ):
+            place = (self.provider.name, self.request.method, self.request.path)
+            for rule in self.world.faults.strike(*place, CALL_KINDS):
                 self.struck.append(rule.kind)
                 if rule.kind == "latency":
                     await asyncio.sleep(rule.hold(0.2))
@@ -113,9 +112,10 @@ class _Call:
         except ApiError as error:
             response = answer(error.body, error.status)
             response.headers.update(error.headers)
-        if any(rule.kind == "timeout_after_write" for rule in spoilers):
+        lost = next((rule for rule in spoilers if rule.kind == "timeout_after_write"), None)
+        if lost is not None:
             self.record(None)
-            return await self.hang_up(next(rule for rule in spoilers if rule.kind == "timeout_after_write"), 30.0)
+            return await self.hang_up(lost, 30.0)
         response.headers.update(self.provider.headers(self.started))
         self.record(response.status)
         for rule in spoilers:

@@ -5,13 +5,14 @@ survives a `kill -9` of this process (not a power cut: nothing is fsynced). Open
 what the objects mean.
 """
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 Json = dict[str, Any]
 """An object as it goes over the wire, plus keys that begin with `_`, which are ours and are never sent."""
@@ -29,12 +30,17 @@ def public(value: Json) -> Json:
     return {key: item for key, item in value.items() if not key.startswith("_")}
 
 
+class StateInUseError(Exception):
+    """Another process keeps its state in the folder."""
+
+
 class State:
     """Tables of objects, each in the order of creation."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
+        self._lock = _locked(directory)
         self._path = directory / "state.jsonl"
         self._tables: dict[str, dict[str, Json]] = {}
         self._replay()
@@ -100,3 +106,15 @@ class State:
 
     def close(self) -> None:
         self._journal.close()
+        self._lock.close()
+
+
+def _locked(directory: Path) -> IO[str]:
+    """Keeps a second sandbox out of the folder for as long as the file is open."""
+    lock = (directory / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise StateInUseError(f"{directory} is in use by another sandbox; give this one a folder of its own") from None
+    return lock

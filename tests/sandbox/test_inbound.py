@@ -2,6 +2,7 @@
 
 import socket
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -56,10 +57,12 @@ def test_each_message_of_a_twiml_answer_is_sent(sandbox: Sandbox, sender: Any, w
 
 
 def test_an_answer_over_rest_is_waited_for(sandbox: Sandbox, sender: Any, webhook: Webhook, twilio: Client) -> None:
-    sandbox.inbound(NUMBER, "hola", USER, wait=0)
-    webhook.next()
-    twilio.messages.create(to=TO, from_=FROM, body="tarde pero seguro")
-    assert [entry["via"] for entry in sandbox.ledger(kind="outbound")] == ["rest"]
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(sandbox.inbound, NUMBER, "hola", USER)
+        webhook.next()
+        message = twilio.messages.create(to=TO, from_=FROM, body="tarde pero seguro")
+        answers = waiting.result(timeout=20)["answers"]
+    assert answers == [{"sid": message.sid, "body": "tarde pero seguro", "via": "rest"}]
 
 
 def test_no_answer_is_no_answer(sandbox: Sandbox, sender: Any) -> None:

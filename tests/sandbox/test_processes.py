@@ -75,6 +75,15 @@ def test_it_ends_cleanly_when_told(tmp_path: Path, sandbox_factory: Starter, num
     assert running.process.wait(timeout=10) == 0
 
 
+def test_a_state_folder_in_use_is_one_sentence(sandbox: Sandbox) -> None:
+    command = [sys.executable, "-m", "sandbox", "serve", "--twilio", "127.0.0.1:0", "--openai", "127.0.0.1:0"]
+    outcome = subprocess.run(
+        [*command, "--state", str(sandbox.state)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert outcome.returncode == 1
+    assert outcome.stderr.startswith(f"Error: {sandbox.state} is in use by another sandbox")
+
+
 def test_a_port_in_use_is_one_sentence(sandbox: Sandbox, tmp_path: Path) -> None:
     taken = sandbox.twilio_url.removeprefix("http://")
     command = [sys.executable, "-m", "sandbox", "serve", "--twilio", taken, "--openai", "127.0.0.1:0"]
