@@ -80,6 +80,7 @@ class Installation:
             "DATABASE_URL": f"sqlite:///{self.folder / 'horizonai.db'}",
             "BOT_STORE_URL": "",
             "API_TOKEN": "sandbox-api-token",
+            "DRIFT_NOTIFY": "",
             "CLIENTS_DIR": str(self.clients_dir),
         }
 

@@ -49,6 +49,8 @@ def test_the_example_can_be_read_by_a_shell_too(tmp_path: Path) -> None:
 
 def test_the_demo_sets_everything_that_leads_to_another_installation() -> None:
     demo = Installation("", "", "", Path()).settings
-    leading = {name for name in EXPLAINED if name.endswith(("_URL", "_DIR", "_KEY", "_SID", "_FROM", "_TOKEN"))}
+    leading = {
+        name for name in EXPLAINED if name.endswith(("_URL", "_DIR", "_KEY", "_SID", "_FROM", "_TOKEN", "_NOTIFY"))
+    }
 
     assert leading <= demo.keys()
