@@ -22,6 +22,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "schema": "Print the JSON Schema of a manifest.",
     "new": "Write the manifest of a new client.",
     "drift": "Say what was changed live, behind git's back. Read-only.",
+    "history": "Say who applied what, when, and how it ended.",
+    "unlock": "Take the lease away from a run that is dead.",
 }
 """Name → one line of help; the command itself is `reconciler.commands.<name>`."""
 

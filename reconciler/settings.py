@@ -7,7 +7,7 @@ of a `repr`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,6 +44,8 @@ class Settings:
     """Writes a second to one account."""
     timeout: float = 30.0
     """Seconds that one call may take."""
+    drift_notify: Sequence[str] = field(default=(), repr=False)
+    """Addresses that `reconcile drift` notifies, as Apprise writes them; they hold secrets."""
 
     def secret(self, name: str) -> str | None:
         """The secret in the environment variable `name`, such as TWILIO_AUTH_TOKEN; None when it is not set."""
@@ -67,6 +69,7 @@ def load_settings(root: Path = Path()) -> Settings:
         fallback_url=_url("FALLBACK_URL", text("FALLBACK_URL")),
         bot_store_url=text("BOT_STORE_URL") or text("DATABASE_URL") or DEFAULT_STORE,
         api_token=text("API_TOKEN"),
+        drift_notify=(text("DRIFT_NOTIFY") or "").split(),
         environment=environment,
         openai_concurrency=_count("OPENAI_CONCURRENCY", text("OPENAI_CONCURRENCY"), 4),
         twilio_concurrency=_count("TWILIO_CONCURRENCY", text("TWILIO_CONCURRENCY"), 8),

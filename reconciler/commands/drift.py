@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -38,12 +38,12 @@ class Options:
 @click.option("--notify", multiple=True, metavar="URL", help="Tell this address (Apprise) what is news; repeatable.")
 @click.option("--pushgateway", metavar="URL", help="Push the metrics to this Prometheus Pushgateway as well.")
 @click.pass_context
-def drift(ctx: click.Context, clients: tuple[str, ...], **options: str) -> None:
+def drift(ctx: click.Context, /, **options: Any) -> None:
     """Say what was changed live, behind git's back; exit 2 when something was.
 
     Changes that git made and nobody has applied yet are not drift: `reconcile --dry-run` shows them.
     """
-    ctx.exit(_drift(Options(clients=clients, **options)))  # type: ignore[arg-type] - click has checked them
+    ctx.exit(_drift(Options(**options)))
 
 
 def _drift(options: Options) -> Exit:

@@ -1,0 +1,61 @@
+"""`reconcile history`: every apply, newest first. Reads the bot store and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import Literal
+
+import click
+
+from reconciler.commands.printing import write
+from reconciler.errors import ReconcileError
+from reconciler.render.wording import visible
+from reconciler.settings import load_settings
+from runtime.store.errors import StoreError
+from runtime.store.history import read_runs
+from runtime.store.records import RunRecord
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many, newest first.")
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="How they are shown.")
+def history(limit: int, output: Literal["text", "json"]) -> None:
+    """Say who applied what, when, from which commit, and how it ended."""
+    settings = load_settings()
+    try:
+        runs = read_runs(settings.bot_store_url, settings.api_token, limit)
+    except StoreError as error:
+        raise ReconcileError(str(error)) from error
+    if output == "json":
+        write(json.dumps([asdict(run) for run in runs], ensure_ascii=False, indent=2) + "\n")
+    elif runs:
+        write("\n".join(_text(run) for run in runs))
+    else:
+        click.echo("Nothing was applied yet.", err=True)
+
+
+def _text(run: RunRecord) -> str:
+    ended = run.outcome or "running, or ended without a word"
+    commit = f"commit {run.git_sha[:12]}" if run.git_sha else "no commit"
+    head = f"{run.started_at}  {ended}  by {visible(run.actor)}, {commit}, digest {run.digest[:12]}\n"
+    return head + "".join(f"  {line}\n" for line in _changes(run))
+
+
+def _changes(run: RunRecord) -> list[str]:
+    """A line for each client: what was done to it, and what went wrong."""
+    lines: list[str] = []
+    for client in dict.fromkeys(str(change["client"]) for change in run.changes):
+        own = [change for change in run.changes if change["client"] == client]
+        counts = Counter(f"{change['action']} {change['kind']}" for change in own if change["outcome"] == "applied")
+        done = ", ".join(what if count == 1 else f"{what} ×{count}" for what, count in counts.items())
+        lines.append(f"{visible(client)}: {done or 'nothing'}")
+        lines += [
+            f"  {change['action']} {change['kind']} {change['outcome']}: {visible(str(change['error'] or ''))}".rstrip(
+                ": "
+            )
+            for change in own
+            if change["outcome"] != "applied"
+        ]
+    return lines

@@ -1,0 +1,56 @@
+"""`reconcile unlock`: takes the lease away from a run that is known to be dead."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+
+import click
+
+from reconciler.errors import ReconcileError
+from reconciler.settings import Settings, load_settings
+from runtime.store.errors import StoreError
+from runtime.store.history import read_lease
+from runtime.store.records import Lease
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Take it away without asking; needed where there is no terminal.")
+def unlock(yes: bool) -> None:
+    """Take the lease away from a run that is known to be dead.
+
+    A lease ends by itself a minute after its run did. A run that is alive after all stops when it notices.
+    """
+    settings = load_settings()
+    try:
+        held = read_lease(settings.bot_store_url, settings.api_token)
+        if held is None:
+            click.echo("Nobody holds the lease.")
+            return
+        click.echo(_sentence(held))
+        if not yes and not sys.stdin.isatty():
+            raise ReconcileError("There is no terminal to ask on: add --yes to take it away.")
+        if not yes:
+            click.confirm("Take it away?", abort=True, err=True)
+        _release(held, settings)
+    except StoreError as error:
+        raise ReconcileError(str(error)) from error
+
+
+def _release(held: Lease, settings: Settings) -> None:
+    """Take it from that owner only: a run that has taken it since was not agreed on."""
+    from runtime.store.writer import open_writer
+
+    with closing(open_writer(settings.bot_store_url, settings.api_token)) as store:
+        store.release_lease(held.owner)
+        now = read_lease(settings.bot_store_url, settings.api_token)
+    if now is not None:
+        raise ReconcileError(f"Somebody else has taken the lease since. {_sentence(now)}")
+    click.echo("The lease is free.")
+
+
+def _sentence(held: Lease) -> str:
+    ended = datetime.fromisoformat(held.expires_at) <= datetime.now(tz=UTC)
+    until = f"ended at {held.expires_at}, so the next run may take it anyway" if ended else f"until {held.expires_at}"
+    return f"{held.owner} holds the lease since {held.acquired_at}, {until}."

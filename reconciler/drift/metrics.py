@@ -1,0 +1,64 @@
+"""Drift as Prometheus metrics: a textfile for node_exporter, or a push to a Pushgateway."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest, push_to_gateway, write_to_textfile
+
+from reconciler.errors import ReconcileError
+from reconciler.model import Plan
+from runtime.store.errors import masked
+
+JOB = "horizonai_drift"
+TIMEOUT_SECONDS = 10.0
+
+
+def metrics(plan: Plan, now: float | None = None) -> CollectorRegistry:
+    """What a plan of drift counts. A resource in sync has no series, so a sum over none is in sync too."""
+    registry = CollectorRegistry()
+    changes = Gauge(
+        "horizonai_drift_changes",
+        "Resources that were changed live, behind git's back.",
+        ["client", "kind"],
+        registry=registry,
+    )
+    for (client, kind), count in sorted(Counter((change.client, change.kind) for change in plan.changes).items()):
+        changes.labels(client, kind).set(count)
+    for name, help_text, value in (
+        ("horizonai_drift_clients", "Clients that were looked at.", plan.clients),
+        ("horizonai_drift_unresolved_clients", "Clients of which a side could not be read.", len(plan.unresolved)),
+        ("horizonai_drift_errors", "Errors of the run; what it says about their clients is not all.", len(plan.errors)),
+        ("horizonai_drift_orphans", "Live objects of ours that no manifest declares.", len(plan.orphans)),
+        (
+            "horizonai_drift_last_run_timestamp_seconds",
+            "When every side was last looked at, in seconds since the epoch.",
+            time.time() if now is None else now,
+        ),
+    ):
+        Gauge(name, help_text, registry=registry).set(value)
+    return registry
+
+
+def text(registry: CollectorRegistry) -> str:
+    """The exposition format."""
+    return generate_latest(registry).decode()
+
+
+def write_textfile(registry: CollectorRegistry, path: str) -> None:
+    """Replace the file in one step, so that node_exporter never reads half of it."""
+    try:
+        write_to_textfile(path, registry)
+    except OSError as error:
+        raise ReconcileError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def push(registry: CollectorRegistry, url: str) -> None:
+    """Replace what the Pushgateway holds of this job."""
+    try:
+        push_to_gateway(url, JOB, registry, timeout=TIMEOUT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise ReconcileError(
+            f"The Pushgateway {masked(url)} did not take the metrics: {error}. Its address looks like http://host:9091."
+        ) from error

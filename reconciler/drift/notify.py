@@ -1,0 +1,106 @@
+"""Sends what is news to every channel, by Apprise: e-mail, Slack, Telegram and whatever else it knows.
+
+A channel's address holds its secret, so no sentence here shows more of it than its first word.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from reconciler.drift.alarm import News, body, channel_of, fingerprint_of, news, title
+from reconciler.errors import ReconcileError, SettingsError
+from reconciler.model import Plan
+from reconciler.settings import Settings
+from runtime.store.errors import StoreError
+from runtime.store.history import read_notices
+from runtime.store.records import NoticeRecord
+from runtime.store.writer import StoreWriter, open_writer
+
+if TYPE_CHECKING:
+    from apprise import Apprise
+
+TIMEOUT_SECONDS = 30
+"""For one message on one channel."""
+SECRET_CHARACTERS = 8
+"""A word of an address that is this long may be its secret; what Apprise says is not repeated when it holds one."""
+
+
+def check_channels(urls: Sequence[str]) -> None:
+    """Raises `SettingsError` for an address that Apprise does not understand, before anything else is done."""
+    for number, url in enumerate(urls, start=1):
+        if not _channel(url):
+            raise SettingsError(
+                f"Notification address {number} ({_shown(url)}) is none that Apprise understands; its list of services "
+                "shows how each is written: https://github.com/caronc/apprise/wiki."
+            )
+
+
+def notify(plan: Plan, urls: Sequence[str], only: Collection[str], settings: Settings) -> list[str]:
+    """Tell each channel what is news to it, and remember what was told. Returns what went wrong, in sentences.
+
+    A message that was not accepted is not remembered, so the next run sends it again.
+    """
+    try:
+        told = read_notices(settings.bot_store_url, settings.api_token)
+        pending = [(url, news(plan, [note for note in told if note.channel == channel_of(url)], only)) for url in urls]
+        if not any(fresh for _, fresh in pending):
+            return []
+        with closing(open_writer(settings.bot_store_url, settings.api_token)) as store:
+            return list(_deliver([(url, fresh) for url, fresh in pending if fresh], plan, store))
+    except StoreError as error:
+        raise ReconcileError(f"What was notified cannot be remembered, so it may be told again. {error}") from error
+
+
+def _deliver(pending: Sequence[tuple[str, News]], plan: Plan, store: StoreWriter) -> Iterator[str]:
+    for url, fresh in pending:
+        refused = _send(url, fresh, plan)
+        if refused is not None:
+            yield f"{_shown(url)} did not take the notification{refused}; the next `reconcile drift` sends it again."
+            continue
+        now = datetime.now(tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        for name, change in fresh.new.items():
+            store.put_notice(NoticeRecord(channel_of(url), name, fingerprint_of(change), now))
+        for name in fresh.gone:
+            store.forget_notice(channel_of(url), name)
+
+
+def _send(url: str, fresh: News, plan: Plan) -> str | None:
+    """None when the message was taken; otherwise why not, as far as that can be said."""
+    from apprise import NotifyFormat, NotifyType
+
+    kind = NotifyType.WARNING if fresh.new else NotifyType.SUCCESS
+    result = _channel(url).notify(
+        title=title(fresh),
+        body=body(fresh, plan),
+        notify_type=kind,
+        body_format=NotifyFormat.TEXT,
+        timeout=TIMEOUT_SECONDS,
+    )
+    if result:
+        return None
+    said = [str(entry.message) for entry in result.logs()]
+    secrets = [part for part in re.split(r"\W+", url.partition("://")[2]) if len(part) >= SECRET_CHARACTERS]
+    harmless = [sentence.rstrip(".") for sentence in said if not any(secret in sentence for secret in secrets)]
+    return f": {'; '.join(harmless)}" if harmless else ""
+
+
+def _channel(url: str) -> Apprise:
+    """The channel at an address; empty, and so false, when the address is not understood."""
+    with warnings.catch_warnings():
+        # Apprise loads every service it knows, and one of them still imports the module imghdr.
+        warnings.filterwarnings("ignore", message=".*imghdr.*", category=DeprecationWarning)
+        from apprise import Apprise
+
+        channel = Apprise()
+        channel.add(url)
+    return channel
+
+
+def _shown(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    return f"{scheme}://…" if separator else "without a scheme"
