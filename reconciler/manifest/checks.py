@@ -13,7 +13,7 @@ from typing import Any
 
 from reconciler.manifest.explain import dotted, nearest
 from reconciler.manifest.literal_secrets import shown
-from reconciler.manifest.problem import Severity
+from reconciler.manifest.problem import MAX_PROBLEMS, Severity
 from reconciler.manifest.shape import Loc
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -80,8 +80,12 @@ def _parameters(loc: Loc, parameters: dict[str, Any]) -> Iterator[Finding]:
     validator = _json_schema()
     if validator.is_valid(parameters):
         return
-    # Each alternative that did not fit has an error of its own; the first one of a place says enough.
-    errors = {(*loc, *error.instance_path): error for error in reversed(list(validator.iter_errors(parameters)))}
+    errors: dict[Loc, Any] = {}
+    for error in validator.iter_errors(parameters):
+        # Each alternative that did not fit has an error of its own; the first one of a place says enough.
+        errors.setdefault((*loc, *error.instance_path), error)
+        if len(errors) == MAX_PROBLEMS:
+            break
     for place, error in errors.items():
         yield _wrong_schema(place, error)
 

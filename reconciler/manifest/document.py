@@ -13,7 +13,7 @@ from yaml import CSafeLoader, MappingNode, Node, ScalarNode, SequenceNode, YAMLE
 
 from reconciler.manifest import plain, syntax
 from reconciler.manifest.literal_secrets import literal_secrets, shown
-from reconciler.manifest.problem import Problem
+from reconciler.manifest.problem import MAX_PROBLEMS, Problem
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -36,7 +36,10 @@ class Document:
     def report(self, node: Node | tuple[int, int], message: str, hint: str) -> None:
         """Adds an error at a node or at a (line, column) counted from 1."""
         line, column = node if isinstance(node, tuple) else _start(node)
-        self.problems.append(Problem(self.path, line, column, message, hint))
+        if len(self.problems) == MAX_PROBLEMS:
+            message, hint = f"more than {MAX_PROBLEMS} problems", "Correct the first ones; the rest is not listed."
+        if len(self.problems) <= MAX_PROBLEMS:
+            self.problems.append(Problem(self.path, line, column, message, hint))
 
     def find(self, loc: Loc) -> tuple[Node | None, Node | None]:
         """Key and value node at a location, (None, None) when there is nothing."""
@@ -175,15 +178,18 @@ class _Builder:
             if key is None:
                 continue
             if key in result:
-                first = _start(_pair(node, key)[0])[0]
-                self.document.report(
-                    key_node, f"the key {shown(key)} is written twice, first in line {first}", "Remove one of them."
-                )
+                self._duplicate(node, key_node)
                 continue
             result[key] = self.build(value_node, depth + 1)
         for source in merged:
             self._merge(result, source, depth)
         return result
+
+    def _duplicate(self, node: MappingNode, key: ScalarNode) -> None:
+        if len(self.document.problems) <= MAX_PROBLEMS:
+            first = _start(_pair(node, key.value)[0])[0]
+            message = f"the key {shown(key.value)} is written twice, first in line {first}"
+            self.document.report(key, message, "Remove one of them.")
 
     def _merge(self, result: dict[str, Any], source: Node, depth: int) -> None:
         for node in source.value if isinstance(source, SequenceNode) else [source]:

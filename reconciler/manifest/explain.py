@@ -202,7 +202,7 @@ def _closest(value: Any, expected: str) -> str:
     near = nearest(str(value), [*allowed, *(word.lower() for word in allowed)])
     if near:
         return f'Did you mean "{next(word for word in allowed if word.lower() == near.lower())}"?'
-    return f"Allowed: {', '.join(allowed)}."
+    return "Allowed: {}.".format(", ".join(f'"{word}"' for word in allowed))
 
 
 def _format(spot: Spot, where: str, value: str) -> tuple[str, str]:

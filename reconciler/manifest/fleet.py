@@ -24,7 +24,7 @@ from reconciler.manifest.document import Document
 from reconciler.manifest.explain import dotted, explain, relevant
 from reconciler.manifest.folder import Folder, open_folder
 from reconciler.manifest.literal_secrets import shown
-from reconciler.manifest.problem import ManifestErrors, Problem
+from reconciler.manifest.problem import MAX_PROBLEMS, ManifestErrors, Problem
 from reconciler.manifest.shape import Loc, Spot, follow
 from reconciler.manifest.texts import FileProblem, KnowledgeFile, hash_document, read_prompt
 from reconciler.manifest.unsupported import unsupported
@@ -157,8 +157,12 @@ class _OneManifest:
         try:
             return Client.model_validate(self.value)
         except ValidationError as invalid:
-            for error in relevant(invalid.errors(include_url=False)):
+            errors = list(relevant(invalid.errors(include_url=False)))
+            for error in errors[:MAX_PROBLEMS]:
                 self._explain(error, follow(error["loc"]))
+            if len(errors) > MAX_PROBLEMS:
+                message = f"{len(errors) - MAX_PROBLEMS:,} problems more"
+                self.problems.append(Problem(self.document.path, 0, 0, message, "Correct the others first."))
             return None
 
     def _explain(self, error: ErrorDetails, spot: Spot) -> None:

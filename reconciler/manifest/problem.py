@@ -10,6 +10,9 @@ from reconciler.errors import ReconcileError
 
 Severity = Literal["error", "warning"]
 
+MAX_PROBLEMS = 100
+"""Of one kind in one file; a file with more is beyond correcting line by line."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:

@@ -76,6 +76,7 @@ SITUATIONS: Mapping[str, Files] = {
     "id_in_capitals": _one(manifest("La Cocina")),
     "unknown_state": _one(manifest(more="state: pause\n")),
     "unknown_vertical": _one(manifest(more="sender: {profile: {vertical: restaurant}}\n")),
+    "state_in_another_language": _one(manifest(more="state: encendido\n")),
     "too_long": _one(manifest(more=f"sender: {{profile: {{about: {'a' * 140}}}}}\n")),
     "too_many_notes": _one(manifest(more="metadata:\n" + "".join(f"  k{n}: v\n" for n in range(17)))),
     "note_with_a_long_key": _one(manifest(more=f"metadata: {{{'k' * 65}: v}}\n")),

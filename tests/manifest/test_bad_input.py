@@ -44,6 +44,28 @@ def test_problems_are_sorted_by_file_line_and_column(tmp_path: Path) -> None:
     assert len({path for path, _, _ in places}) == 3
 
 
+KEYS = [f"k{n}" for n in range(5_000)]
+FUNCTION = "  tools:\n    - type: function\n      name: x\n      endpoint: {url: https://api.example.cl/x}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "last"),
+    [
+        ("".join(f"{key}: no\n" for key in KEYS), "more than 100 problems"),
+        ("".join(f"{key}: x\n" for key in KEYS * 2), "more than 100 problems"),
+        ("".join(f"{key}: x\n" for key in KEYS), "4,900 problems more"),
+        (f"{FUNCTION}      parameters: {{type: object, properties: {{{': 1, '.join(KEYS)}: 1}}}}\n", "k99: not valid"),
+    ],
+    ids=["unclear values", "duplicate keys", "unknown keys", "parameters"],
+)
+def test_a_file_full_of_errors_is_answered_in_short(tmp_path: Path, more: str, last: str) -> None:
+    folder = write_files(tmp_path, {"uno.yaml": manifest(more=more)})
+    with pytest.raises(ManifestErrors) as found:
+        load(folder)
+    assert len(found.value.problems) < 210
+    assert any(last in str(problem) for problem in found.value.problems)
+
+
 def test_missing_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ManifestErrors, match=r"^clients\.d: no clients\.d here\. Run in the folder that holds it"):
