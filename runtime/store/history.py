@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from runtime.store.codec import columns, from_document, from_rows
 from runtime.store.reading import Run, is_api, read_tables
@@ -18,17 +18,10 @@ LATEST_EDITS = """
 """
 
 
-class Api(Protocol):
-    """The runtime's API."""
-
-    def call(self, method: str, path: str, body: object = None, **query: str | int | None) -> Any:
-        """The decoded answer of one call."""
-
-
 def read_runs(url: str, token: str | None, limit: int = 20, timeout: float = 10) -> Sequence[RunRecord]:
     """The newest applies, newest first; none when there is no store yet."""
     if is_api(url):
-        return [from_document(RunRecord, run) for run in _api(url, token, timeout).call("GET", RUNS, limit=limit)]
+        return [from_document(RunRecord, run) for run in _call(url, token, timeout, RUNS, limit=limit)]
 
     def read(run: Run) -> Sequence[RunRecord]:
         names = ", ".join(columns(RunRecord))
@@ -44,7 +37,7 @@ def read_lease(url: str, token: str | None, timeout: float = 10) -> Lease | None
         from runtime.store.http_client import ApiError
 
         try:
-            return from_document(Lease, _api(url, token, timeout).call("GET", LEASE))
+            return from_document(Lease, _call(url, token, timeout, LEASE))
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -60,7 +53,7 @@ def read_lease(url: str, token: str | None, timeout: float = 10) -> Lease | None
 def read_edits(url: str, token: str | None, timeout: float = 10) -> Sequence[EditRecord]:
     """The last change by hand of every object that a manifest declares, as far as the API was used for it."""
     if is_api(url):
-        return [from_document(EditRecord, edit) for edit in _api(url, token, timeout).call("GET", EDITS)]
+        return [from_document(EditRecord, edit) for edit in _call(url, token, timeout, EDITS)]
 
     def read(run: Run) -> Sequence[EditRecord]:
         return from_rows(EditRecord, run(LATEST_EDITS))
@@ -71,7 +64,7 @@ def read_edits(url: str, token: str | None, timeout: float = 10) -> Sequence[Edi
 def read_notices(url: str, token: str | None, timeout: float = 10) -> Sequence[NoticeRecord]:
     """Which findings of drift were told, on which channels."""
     if is_api(url):
-        return [from_document(NoticeRecord, notice) for notice in _api(url, token, timeout).call("GET", NOTICES)]
+        return [from_document(NoticeRecord, notice) for notice in _call(url, token, timeout, NOTICES)]
 
     def read(run: Run) -> Sequence[NoticeRecord]:
         return from_rows(NoticeRecord, run("SELECT channel, finding, fingerprint, notified_at FROM notices"))
@@ -79,7 +72,8 @@ def read_notices(url: str, token: str | None, timeout: float = 10) -> Sequence[N
     return read_tables(url, timeout, read, ())
 
 
-def _api(url: str, token: str | None, timeout: float) -> Api:
+def _call(url: str, token: str | None, timeout: float, path: str, **query: int) -> Any:
     from runtime.store.http_client import HttpStore
 
-    return HttpStore(url, token, timeout)
+    with HttpStore(url, token, timeout) as api:
+        return api.call("GET", path, **query)

@@ -1,4 +1,4 @@
-"""The runtime's API as a store's client sees it: one kept connection a thread, the store's own errors.
+"""The runtime's API as a store's client sees it: connections kept between calls, the store's own errors.
 
 Light on purpose: planning starts with it.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import threading
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -39,13 +38,14 @@ class HttpStore:
                 f"The store's address {self._shown!r} names no host; it looks like https://whatsapp.example.cl."
             )
         self._secure = parts.scheme == "https"
+        self._tls = ssl.create_default_context() if self._secure else None
         self._host, self._port = parts.hostname, parts.port
         self._prefix = parts.path.rstrip("/")
         self._headers = {"Accept": "application/json", "X-Managed-By": "reconcile"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         self._timeout = timeout
-        self._threads = threading.local()
+        self._idle: list[http.client.HTTPConnection] = []
 
     def call(self, method: str, path: str, body: object = None, **query: str | int | None) -> Any:
         """The decoded answer of one call; None where it has no body."""
@@ -56,45 +56,56 @@ class HttpStore:
         try:
             status, text = self._exchange(method, target, payload, headers)
         except (OSError, http.client.HTTPException) as error:
-            self.close()
             reason = str(error) or type(error).__name__
             raise StoreUnreachable(
                 f"The store {self._shown} cannot be reached: {reason}; check BOT_STORE_URL and that the runtime is up."
             ) from error
         return self._decoded(status, text)
 
+    def __enter__(self) -> HttpStore:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Closes this thread's connection; others' end with their threads."""
-        connection: http.client.HTTPConnection | None = getattr(self._threads, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._threads.connection = None
+        """Closes the connections that are not in use."""
+        while self._idle:
+            self._idle.pop().close()
 
     def _exchange(self, method: str, target: str, payload: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
-        connection: http.client.HTTPConnection | None = getattr(self._threads, "connection", None)
-        if connection is None:
-            connection = self._connect()
+        try:
+            kept = self._idle.pop()
+        except IndexError:
+            return self._exchange_over(self._connection(), method, target, payload, headers)
+        try:
+            return self._exchange_over(kept, method, target, payload, headers)
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            # The server had closed a kept connection. Every call here says the same twice, so it may be repeated.
+            return self._exchange_over(self._connection(), method, target, payload, headers)
+
+    def _exchange_over(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        payload: bytes | None,
+        headers: dict[str, str],
+    ) -> tuple[int, bytes]:
         try:
             connection.request(method, target, body=payload, headers=headers)
             response = connection.getresponse()
-        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-            # The server closed a kept connection. Every call here says the same twice, so it may be repeated.
+            answer = response.status, response.read()
+        except BaseException:
             connection.close()
-            connection = self._connect()
-            connection.request(method, target, body=payload, headers=headers)
-            response = connection.getresponse()
-        return response.status, response.read()
+            raise
+        self._idle.append(connection)
+        return answer
 
-    def _connect(self) -> http.client.HTTPConnection:
-        connection = (
-            http.client.HTTPSConnection(
-                self._host, self._port, timeout=self._timeout, context=ssl.create_default_context()
-            )
-            if self._secure
-            else http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-        )
-        self._threads.connection = connection
-        return connection
+    def _connection(self) -> http.client.HTTPConnection:
+        if not self._secure:
+            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._tls)
 
     def _decoded(self, status: int, text: bytes) -> Any:
         if status == 204:

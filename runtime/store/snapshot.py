@@ -44,8 +44,7 @@ def _table(run: Run, kind: type[Record], table: str, order: str) -> list[Record]
 def _from_api(url: str, token: str | None, timeout: float) -> Snapshot:
     from runtime.store.http_client import HttpStore
 
-    api = HttpStore(url, token, timeout)
-    with ThreadPoolExecutor(max_workers=3) as pool:
+    with HttpStore(url, token, timeout) as api, ThreadPoolExecutor(max_workers=3) as pool:
         bots = pool.submit(_pages, api, BotRecord, "/bots/")
         assistants = pool.submit(_pages, api, AssistantRecord, "/assistants/")
         applied = pool.submit(_pages, api, AppliedRecord, "/reconcile/applied")
@@ -60,7 +59,6 @@ def _pages(api: Any, kind: type[Record], path: str) -> list[Record]:
         page = api.call("GET", path, limit=PAGE, after=after)
         records += [from_document(kind, document) for document in page]
         if len(page) < PAGE:
-            api.close()
             return records
         last = page[-1]
         after = last["id"] if "id" in last else f"{last['client']}/{last['kind']}"

@@ -1,0 +1,78 @@
+"""The schema: the migrations lead to what the tables say, on both databases, and strangers are refused."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import runtime.store.migrations
+from runtime.store.engine import open_engine
+from runtime.store.errors import StoreOutdated
+from runtime.store.migrate import migrate
+from runtime.store.revision import HEAD
+from runtime.store.snapshot import read_snapshot
+from runtime.store.tables import metadata
+from tests.runtime.stores import drop_database, make_database
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/store.db"
+    else:
+        made = make_database()
+        yield made
+        drop_database(made)
+
+
+def test_migrating_leads_to_the_tables(url: str) -> None:
+    engine = open_engine(url)
+    assert migrate(engine) == HEAD
+    with engine.begin() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_migrating_twice_changes_nothing(url: str) -> None:
+    engine = open_engine(url)
+    assert migrate(engine) == migrate(engine) == HEAD
+    engine.dispose()
+
+
+def test_the_head_is_the_newest_migration() -> None:
+    script = ScriptDirectory(str(Path(runtime.store.migrations.__file__).parent))
+    assert script.get_current_head() == HEAD
+
+
+def stamped(folder: Path, revision: str) -> str:
+    """A store that says it has that revision."""
+    url = f"sqlite:///{folder}/store.db"
+    engine = open_engine(url)
+    migrate(engine)
+    engine.dispose()
+    with closing(sqlite3.connect(folder / "store.db")) as store:
+        store.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+        store.commit()
+    return url
+
+
+def test_an_older_schema_is_outdated_until_it_is_migrated(tmp_path: Path) -> None:
+    with pytest.raises(StoreOutdated, match="horizonai-whatsapp-bot migrate"):
+        read_snapshot(stamped(tmp_path, "1_0000"))
+
+
+def test_a_newer_step_of_our_generation_is_readable(tmp_path: Path) -> None:
+    assert read_snapshot(stamped(tmp_path, "1_9999")).exists
+
+
+def test_another_generation_is_refused(tmp_path: Path) -> None:
+    url = stamped(tmp_path, "2_0001")
+    with pytest.raises(StoreOutdated, match="install the version"):
+        read_snapshot(url)
+    with pytest.raises(StoreOutdated, match="install the version"):
+        migrate(open_engine(url))
