@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from reconciler.model import UNKNOWN_ID, AccountKey, Binding, Change, Outcome, Plan, Values
+from reconciler.model import UNKNOWN_ID, AccountKey, Binding, Change, Kind, Outcome, Plan, Values
 from reconciler.pace import Pace
 from reconciler.settings import Settings
 from reconciler.writers.attempts import Patience, WriteFailed
@@ -35,13 +35,17 @@ def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: thre
 
     When `stop` is set, calls in flight are finished and recorded and the rest is skipped.
     """
-    for binding in plan.unrecorded:
-        store.record_applied(_record_of(binding))
-    for client, kind in plan.forgotten:
-        store.forget_applied(client, kind)
     columns: dict[str, list[Change]] = {}
     for change in plan.work:
         columns.setdefault(change.client, []).append(change)
+    held: dict[str, dict[Kind, AppliedRecord]] = {}
+    for binding in plan.unrecorded:
+        if binding.kind in _last_take_away(columns.get(binding.client, ())):
+            held.setdefault(binding.client, {})[binding.kind] = _record_of(binding)
+        else:
+            store.record_applied(_record_of(binding))
+    for client, kind in plan.forgotten:
+        store.forget_applied(client, kind)
     with ExitStack() as cleanup:
         writers = Writers(settings, store, stop, cleanup)
         pool = cleanup.enter_context(ThreadPoolExecutor(WORKERS, thread_name_prefix="apply"))
@@ -49,7 +53,7 @@ def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: thre
 
         def work(column: Sequence[Change]) -> None:
             try:
-                for outcome in apply_column(column, writers, stop):
+                for outcome in apply_column(column, held.get(column[0].client, {}), writers, stop):
                     arrived.put(outcome)
             finally:
                 arrived.put(None)
@@ -66,8 +70,15 @@ def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: thre
             future.result()
 
 
-def apply_column(column: Sequence[Change], writers: Writers, stop: threading.Event) -> Iterator[Outcome]:
-    """Apply one client's changes in order; after the first failure the rest is skipped."""
+def apply_column(
+    column: Sequence[Change], held: dict[Kind, AppliedRecord], writers: Writers, stop: threading.Event
+) -> Iterator[Outcome]:
+    """Apply one client's changes in order; after the first failure the rest is skipped.
+
+    What replaces something is put on record when the replaced thing is gone, since that is found by the record of the
+    last apply. Until then the record is `held`; so is one that an earlier, cut off run did not come to write.
+    """
+    last = _last_take_away(column)
     made: dict[str, str] = {}
     broken: str | None = None
     for change in column:
@@ -75,7 +86,11 @@ def apply_column(column: Sequence[Change], writers: Writers, stop: threading.Eve
             yield Outcome(change, "skipped", broken or "the run was stopped")
             continue
         try:
-            live_id = writers.write(change, made)
+            live_id, record = writers.write(change, made)
+            if record is not None:
+                held[change.kind] = record
+            if change.kind in held and last.get(change.kind, change.id) == change.id:
+                writers.store.record_applied(held.pop(change.kind))
         except (WriteFailed, StoreError) as error:
             broken = f"{change.kind} failed"
             yield Outcome(change, "failed", str(error))
@@ -83,6 +98,12 @@ def apply_column(column: Sequence[Change], writers: Writers, stop: threading.Eve
         if change.kind == "assistant" and change.live_id is None:
             made["assistant"] = live_id
         yield Outcome(change, "applied", None, live_id)
+
+
+def _last_take_away(column: Sequence[Change]) -> dict[Kind, str]:
+    """By kind, the change that ends the taking away of what this client's other changes replace."""
+    replaced = [change for change in column if change.action in ("delete", "detach") and change.source is not None]
+    return {change.kind: change.id for change in replaced}
 
 
 def _record_of(binding: Binding) -> AppliedRecord:
@@ -101,15 +122,14 @@ class Writers:
     _twilio: dict[str, TwilioWriter] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def write(self, change: Change, made: Mapping[str, str]) -> str:
-        """Apply one change and put it on record. Returns the live id. Raises `WriteFailed` or `StoreError`."""
+    def write(self, change: Change, made: Mapping[str, str]) -> tuple[str, AppliedRecord | None]:
+        """Apply one change. Returns the live id, and what is to be recorded. Raises `WriteFailed` or `StoreError`."""
         if change.action in ("delete", "detach"):
             self._take_away(change)
-            return str(change.live_id)
+            return str(change.live_id), None
         after = _resolved(change.after, made)
         live_id = self._put(change, after)
-        self.store.record_applied(AppliedRecord(change.client, change.kind, live_id, after))
-        return live_id
+        return live_id, AppliedRecord(change.client, change.kind, live_id, after)
 
     def _put(self, change: Change, after: Values) -> str:
         if change.kind == "assistant" and after["engine"] == "responses":
