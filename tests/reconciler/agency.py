@@ -77,6 +77,16 @@ class Agency:
         """Where a client's manifest lies."""
         return self.folder / "clients.d" / f"{client}.yaml"
 
+    def manifests(self) -> list[Path]:
+        """The manifests that there are."""
+        return sorted((self.folder / "clients.d").glob("*.yaml"))
+
+    def renew(self) -> None:
+        """Begin again with nothing: no manifest, no store, providers in which nothing has happened."""
+        self.sandbox.reset()
+        for path in (*self.manifests(), *self.folder.glob("store.db*")):
+            path.unlink()
+
     def withdraw(self, client: str) -> None:
         """Remove a client's manifest."""
         self.path(client).unlink()

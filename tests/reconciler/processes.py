@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -95,6 +96,10 @@ class Running:
         """Its result, once it has ended."""
         code = self.commands.exit_code(self.pid)
         return Result(code, self._out.read_text(), self._err.read_text())
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.signal(signal.SIGKILL)
 
     def signal(self, number: int) -> None:
         """Send a signal."""
