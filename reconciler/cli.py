@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "render": "Show one client's manifest with defaults and prompt filled in.",
     "schema": "Print the JSON Schema of a manifest.",
     "new": "Write the manifest of a new client.",
+    "import": "Write manifests of what was made by hand.",
     "drift": "Say what was changed live, behind git's back. Read-only.",
     "history": "Say who applied what, when, and how it ended.",
     "unlock": "Take the lease away from a run that is dead.",
@@ -37,8 +39,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"reconciler.commands.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"reconciler.commands.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def resolve_command(
@@ -79,7 +82,7 @@ class Commands(click.Group):
 @click.option(
     "--deadline", type=click.IntRange(min=1), default=3600, show_default=True, help="Seconds; begin nothing new after."
 )
-@click.option("--verbose", is_flag=True, help="Also count what is not ours and was left alone.")
+@click.option("--verbose", is_flag=True, help="Also list what is adopted, and what is not ours.")
 @click.version_option(package_name="horizonai-reconciler", prog_name="reconcile")
 @click.pass_context
 def cli(ctx: click.Context, /, **options: Any) -> None:

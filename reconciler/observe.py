@@ -105,18 +105,21 @@ def observe(fleet: Fleet, settings: Settings) -> World:
     declared = {account_of(manifest, settings) for manifest in fleet.clients}
     with ThreadPoolExecutor(max_workers=32, thread_name_prefix="observe") as pool:
 
-        def read_senders(account: AccountKey) -> Future[Senders | Failed]:
-            return pool.submit(_attempt, partial(_senders, settings, account, manifests), _twilio_advice)
+        def reading_senders(account: AccountKey) -> Future[Senders | Failed]:
+            return pool.submit(attempt, partial(read_senders, settings, account, is_wanted), twilio_advice)
 
-        reading_store = pool.submit(_attempt, lambda: _store(settings))
-        models = pool.submit(_attempt, lambda: _openai(settings).models(), _openai_advice)
-        senders = {account: read_senders(account) for account in declared}
+        def is_wanted(live: LiveSender) -> bool:
+            return live.number in manifests and is_sparse(live, manifests[live.number])
+
+        reading_store = pool.submit(attempt, lambda: read_store(settings))
+        models = pool.submit(attempt, lambda: open_openai(settings).models(), openai_advice)
+        senders = {account: reading_senders(account) for account in declared}
         store = reading_store.result()
         assistants: Future[Sequence[LiveAssistant] | Failed] | None = None
         if _uses_assistants_api(fleet, store):
-            assistants = pool.submit(_attempt, lambda: _openai(settings).assistants(), _openai_advice)
+            assistants = pool.submit(attempt, lambda: open_openai(settings).assistants(), openai_advice)
         for account in _accounts_of_orphans(fleet, store, settings) - declared:
-            senders[account] = read_senders(account)
+            senders[account] = reading_senders(account)
         return World(
             store=store,
             models=models.result(),
@@ -133,7 +136,8 @@ def _accounts_of_orphans(fleet: Fleet, store: Store | Failed, settings: Settings
     return {account_of_bot(store.bots_by_client.get(client), settings) for client in store.clients - declared}
 
 
-def _attempt(read: Callable[[], T], advice: Callable[[ReadError], str] = lambda error: "") -> T | Failed:
+def attempt(read: Callable[[], T], advice: Callable[[ReadError], str] = lambda error: "") -> T | Failed:
+    """What was read, or that it could not be, in a sentence with the next step."""
     try:
         return read()
     except ReadError as error:
@@ -142,7 +146,8 @@ def _attempt(read: Callable[[], T], advice: Callable[[ReadError], str] = lambda 
         return Failed(str(error))
 
 
-def _store(settings: Settings) -> Store:
+def read_store(settings: Settings) -> Store:
+    """The bot store as it is now. Raises `StoreError`."""
     return index_store(read_snapshot(settings.bot_store_url, settings.api_token, settings.timeout))
 
 
@@ -160,13 +165,15 @@ def index_store(snapshot: Snapshot) -> Store:
     )
 
 
-def _openai(settings: Settings) -> OpenAIReader:
+def open_openai(settings: Settings) -> OpenAIReader:
+    """A reader of OpenAI. Raises `Unauthorized` without a key."""
     if not settings.openai_api_key:
         raise Unauthorized("OPENAI_API_KEY is not set")
     return OpenAIReader(settings)
 
 
-def _twilio(settings: Settings, account: AccountKey) -> TwilioReader:
+def open_twilio(settings: Settings, account: AccountKey) -> TwilioReader:
+    """A reader of one Twilio account. Raises `Unauthorized` without its SID or token."""
     token = settings.secret(account.token_env)
     if not account.sid:
         raise Unauthorized("TWILIO_ACCOUNT_SID is not set")
@@ -175,14 +182,15 @@ def _twilio(settings: Settings, account: AccountKey) -> TwilioReader:
     return TwilioReader(settings, account.sid, token)
 
 
-def _senders(settings: Settings, account: AccountKey, manifests: Mapping[str, Manifest]) -> Senders:
-    reader = _twilio(settings, account)
+def read_senders(settings: Settings, account: AccountKey, needs_fetch: Callable[[LiveSender], bool]) -> Senders:
+    """An account's senders: listed, and those of which the list leaves out too much fetched one by one."""
+    reader = open_twilio(settings, account)
     found = reader.senders()
     by_number: dict[str, LiveSender | Failed] = {live.number: live for live in found}
-    sparse = [live for live in found if live.number in manifests and is_sparse(live, manifests[live.number])]
+    sparse = [live for live in found if needs_fetch(live)]
     if sparse:
         with ThreadPoolExecutor(settings.twilio_concurrency, thread_name_prefix="senders") as pool:
-            whole = pool.map(lambda live: _attempt(lambda: reader.sender(live.sid), _twilio_advice), sparse)
+            whole = pool.map(lambda live: attempt(lambda: reader.sender(live.sid), twilio_advice), sparse)
             by_number.update(zip((live.number for live in sparse), whole, strict=True))
     by_sid = {live.sid: live for live in (*found, *by_number.values()) if isinstance(live, LiveSender)}
     return Senders(reader.account_sid, by_number, by_sid)
@@ -204,7 +212,8 @@ def _uses_assistants_api(fleet: Fleet, store: Store | Failed) -> bool:
     )
 
 
-def _openai_advice(error: ReadError) -> str:
+def openai_advice(error: ReadError) -> str:
+    """What to do when OpenAI could not be read."""
     if isinstance(error, Unauthorized):
         return "Set OPENAI_API_KEY to a key that is valid for this project."
     if isinstance(error, NotFound):
@@ -215,7 +224,8 @@ def _openai_advice(error: ReadError) -> str:
     return "Check OPENAI_BASE_URL and the provider's status, then run again."
 
 
-def _twilio_advice(error: ReadError) -> str:
+def twilio_advice(error: ReadError) -> str:
+    """What to do when Twilio could not be read."""
     if isinstance(error, Unauthorized):
         return "Set TWILIO_ACCOUNT_SID and the auth token to a pair that belongs together."
     if isinstance(error, NotFound):

@@ -58,7 +58,7 @@ def read_handmade(bot_record: BotRecord, store: Store, assistants: Sequence[Live
     assistant_id = bot_record.assistant_id
     record = store.assistants.get(assistant_id) if assistant_id else None
     if assistant_id is None or record is not None:
-        return _by_record(bot_record, record)
+        return by_record(bot_record, record)
     if not assistant_id.startswith(OBJECT_PREFIX):
         raise Unreadable(f"its assistant {assistant_id!r} does not exist")
     if isinstance(assistants, Failed):
@@ -178,7 +178,8 @@ def _declared(column: Column) -> dict[str, Any]:
     return assistant.record_values(column)
 
 
-def _by_record(record: BotRecord, answering: AssistantRecord | None) -> Handmade:
+def by_record(record: BotRecord, answering: AssistantRecord | None) -> Handmade:
+    """A bot that is answered by a record, or that answers by itself."""
     own = assistant.values_of(answering) if answering else {}
     effective = {
         "engine": "responses",

@@ -32,6 +32,15 @@ class LiveAssistant:
     metadata: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class VectorStore:
+    """Documents that an assistant can search."""
+
+    id: str
+    name: str
+    files: int
+
+
 class OpenAIReader:
     """Reads OpenAI's lists to the end."""
 
@@ -53,15 +62,25 @@ class OpenAIReader:
 
     def assistants(self) -> Sequence[LiveAssistant]:
         """Every assistant. OpenAI: `GET /v1/assistants`, cursor pages of 100; 404 there since 2026-08-26."""
-        found: list[LiveAssistant] = []
+        return [live_assistant(item) for item in self._all("/assistants")]
+
+    def vector_stores(self) -> Sequence[VectorStore]:
+        """Every vector store. OpenAI: `GET /v1/vector_stores`, cursor pages of 100."""
+        return [
+            VectorStore(item["id"], item.get("name") or "", int((item.get("file_counts") or {}).get("total", 0)))
+            for item in self._all("/vector_stores")
+        ]
+
+    def _all(self, path: str) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = []
         query: dict[str, str | int] = {"limit": PAGE, "order": "asc"}
         while True:
-            page = self._http.get("/assistants", query)
-            found += [_assistant(item) for item in _items(page)]
+            page = self._http.get(path, query)
+            found += _items(page)
             if not page.get("has_more"):
                 return found
             if not page.get("last_id") or page["last_id"] == query.get("after"):
-                raise ReadError("the list of assistants says that it goes on, but not where")
+                raise ReadError(f"the list of {path[1:]} says that it goes on, but not where")
             query["after"] = page["last_id"]
 
 
@@ -72,7 +91,8 @@ def _items(page: Any) -> Sequence[Mapping[str, Any]]:
     return items
 
 
-def _assistant(item: Mapping[str, Any]) -> LiveAssistant:
+def live_assistant(item: Mapping[str, Any]) -> LiveAssistant:
+    """An object of the Assistants API as its JSON tells it."""
     values = {
         "name": item.get("name"),
         "model": item.get("model"),

@@ -1,0 +1,101 @@
+"""Everything that is live and could become a manifest, read to the end of every list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import ReadFailed, ReconcileError
+from reconciler.model import AccountKey
+from reconciler.observe import (
+    Failed,
+    Senders,
+    Store,
+    account_of_bot,
+    attempt,
+    open_openai,
+    openai_advice,
+    read_senders,
+    read_store,
+    shared_account,
+    twilio_advice,
+)
+from reconciler.readers.http import NotFound
+from reconciler.readers.openai import LiveAssistant, Model, VectorStore, live_assistant
+from reconciler.readers.twilio import LiveSender
+from reconciler.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All that was read, at one moment."""
+
+    store: Store
+    models: Mapping[str, Model] | Failed
+    assistants: Sequence[LiveAssistant] | Failed
+    """Empty where the Assistants API is gone."""
+    exported: Mapping[str, LiveAssistant]
+    """Assistants out of files, by id; the Assistants API may be gone by now."""
+    vector_stores: Sequence[VectorStore] | Failed
+    senders: Mapping[AccountKey, Senders | Failed]
+
+
+def take_inventory(settings: Settings, exports: Iterable[Path]) -> Inventory:
+    """Read the store, then everything else at once. Raises `ReadFailed` when the store cannot be read."""
+    exported = {live.id: live for path in exports for live in read_export(path)}
+    store = attempt(lambda: read_store(settings))
+    if isinstance(store, Failed):
+        raise ReadFailed(store.message)
+    accounts = {account_of_bot(bot, settings) for bot in store.bots.values()} | {shared_account(settings)}
+    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="inventory") as pool:
+        models = pool.submit(attempt, lambda: open_openai(settings).models(), openai_advice)
+        assistants = pool.submit(attempt, lambda: _assistants(settings), openai_advice)
+        vector_stores = pool.submit(attempt, lambda: open_openai(settings).vector_stores(), openai_advice)
+        senders = {
+            account: pool.submit(attempt, lambda own=account: read_senders(settings, own, _is_sparse), twilio_advice)
+            for account in accounts
+        }
+        return Inventory(
+            store=store,
+            models=models.result(),
+            assistants=assistants.result(),
+            exported=exported,
+            vector_stores=vector_stores.result(),
+            senders={account: reading.result() for account, reading in senders.items()},
+        )
+
+
+def read_export(path: Path) -> list[LiveAssistant]:
+    """Assistants out of a JSON file: one object, or a list as `GET /v1/assistants` gives it."""
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ReconcileError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ReconcileError(f"{path} is not JSON ({error}); export the assistant again.") from error
+    items = document.get("data", [document]) if isinstance(document, dict) else document
+    if not isinstance(items, list) or not all(_is_assistant(item) for item in items):
+        raise ReconcileError(
+            f"{path} holds no assistant: an object with id, model and instructions was expected, or a list of such "
+            "under `data`, as GET /v1/assistants answered."
+        )
+    return [live_assistant(item) for item in items]
+
+
+def _assistants(settings: Settings) -> Sequence[LiveAssistant]:
+    try:
+        return open_openai(settings).assistants()
+    except NotFound:
+        return ()
+
+
+def _is_assistant(item: Any) -> bool:
+    return isinstance(item, dict) and all(isinstance(item.get(key), str) for key in ("id", "model", "instructions"))
+
+
+def _is_sparse(live: LiveSender) -> bool:
+    return live.webhook is None or live.profile is None

@@ -1,0 +1,156 @@
+"""What an inventory comes to: a draft for each bot that a manifest can declare, a reason for everything else. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reconciler.importing.draft import Draft, NotImported, draft_of
+from reconciler.importing.inventory import Inventory
+from reconciler.kinds.column import Withheld
+from reconciler.kinds.handmade import Handmade, Unreadable, by_record, read_handmade, refuse_foreign
+from reconciler.kinds.marker import client_of
+from reconciler.manifest import Fleet
+from reconciler.manifest.explain import slug
+from reconciler.model import Kind
+from reconciler.observe import Failed, Senders, account_of_bot
+from reconciler.readers.openai import LiveAssistant
+from reconciler.settings import Settings
+from runtime.store.records import AssistantRecord, BotRecord
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A live object that no manifest was written for, and why."""
+
+    kind: Kind
+    name: str
+    live_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What can be imported, and what not."""
+
+    drafts: Sequence[Draft]
+    left_out: Sequence[LeftOut]
+    """Bots."""
+    unused: Sequence[LeftOut]
+    """What no bot uses, so that no manifest speaks of it."""
+
+
+def survey(
+    inventory: Inventory, fleet: Fleet, settings: Settings, taken: Collection[str], number: str | None
+) -> Survey:
+    """Drafts in the order of their numbers.
+
+    `taken`: ids that files have already; `number`: that of an exported assistant which no bot uses.
+    """
+    declared = {manifest.client.number: manifest.path for manifest in fleet.clients}
+    ids = {manifest.client.id for manifest in fleet.clients} | set(taken)
+    drafts: list[Draft] = []
+    left_out: list[LeftOut] = []
+    bots = [*inventory.store.bots.values(), *_without_a_bot(inventory, number)]
+    for bot in sorted(bots, key=lambda bot: (bot.twilio_phone_number, bot.id)):
+        try:
+            _check_free(bot, declared)
+            draft = _draft(bot, _free_id(bot, ids), inventory, settings)
+        except (NotImported, Withheld) as reason:
+            left_out.append(LeftOut("bot", f"{bot.twilio_phone_number} {bot.name}", bot.id, str(reason)))
+            continue
+        ids.add(draft.id)
+        drafts.append(draft)
+    return Survey(drafts, left_out, list(_unused(inventory)))
+
+
+def _check_free(bot: BotRecord, declared: Mapping[str, str]) -> None:
+    if bot.client is not None:
+        raise NotImported(f"it is managed already, by {bot.managed_by or bot.client}")
+    if bot.twilio_phone_number in declared:
+        raise NotImported(f"{declared[bot.twilio_phone_number]} declares its number already")
+
+
+def _draft(bot: BotRecord, client: str, inventory: Inventory, settings: Settings) -> Draft:
+    found, notes = _answering(bot, inventory)
+    refuse_foreign(found)
+    draft = draft_of(client, found, inventory.senders[account_of_bot(bot, settings)], settings)
+    return replace(draft, unsaid=(*notes, *draft.unsaid))
+
+
+def _answering(bot: BotRecord, inventory: Inventory) -> tuple[Handmade, list[str]]:
+    """Who answers for a bot; where that cannot be read any more, as it was exported or as the bot itself says."""
+    try:
+        return read_handmade(bot, inventory.store, inventory.assistants), []
+    except Unreadable as error:
+        exported = inventory.exported.get(bot.assistant_id or "")
+        if exported is not None:
+            return by_record(bot, _as_record(exported)), ["its assistant moves to the engine responses"]
+        if bot.instructions and bot.model and not isinstance(inventory.assistants, Failed):
+            alone = by_record(replace(bot, assistant_id=None), None)
+            return alone, [f"{error}: instructions and model are the bot's own, and tools it may have had are unknown"]
+        raise NotImported(
+            f"{error}. Export the assistant and name the file: `reconcile import --assistant FILE.json`"
+        ) from error
+
+
+def _as_record(exported: LiveAssistant) -> AssistantRecord:
+    """An object of the Assistants API as the engine `responses` would have it."""
+    return AssistantRecord(
+        id=exported.id,
+        name=exported.values["name"] or exported.id,
+        instructions=exported.values["instructions"],
+        model=exported.values["model"],
+        tools=[_flat(tool) for tool in exported.values["tools"]],
+        metadata=exported.metadata,
+    )
+
+
+def _flat(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    if tool.get("type") != "function":
+        return tool
+    return {"strict": False, **tool.get("function", {}), "type": "function"}
+
+
+def _without_a_bot(inventory: Inventory, number: str | None) -> Iterator[BotRecord]:
+    """An exported assistant that no bot uses, on the number that was given for it."""
+    used = set(inventory.store.bots_of_assistant)
+    alone = [live for live in inventory.exported.values() if live.id not in used]
+    if number is None:
+        return
+    if len(alone) != 1:
+        raise NotImported(f"--number goes with one exported assistant that no bot uses; there are {len(alone)}.")
+    [live] = alone
+    name = live.values["name"] or live.id
+    yield BotRecord(live.id, name, number, assistant_id=live.id, metadata=live.metadata)
+
+
+def _free_id(bot: BotRecord, taken: Collection[str]) -> str:
+    wanted = slug(bot.metadata.get("cliente") or "") or slug(bot.name) or slug(bot.id) or "cliente"
+    if wanted not in taken:
+        return wanted
+    return next(free for n in range(2, len(taken) + 3) if (free := f"{wanted[:58].rstrip('-')}-{n}") not in taken)
+
+
+def _unused(inventory: Inventory) -> Iterator[LeftOut]:
+    store = inventory.store
+    for record in sorted(store.assistants.values(), key=lambda record: record.id):
+        if record.client is None and record.id not in store.bots_of_assistant:
+            yield LeftOut("assistant", record.name, record.id, "no bot uses it")
+    if not isinstance(inventory.assistants, Failed):
+        for live in inventory.assistants:
+            if client_of(live.metadata) is None and live.id not in store.bots_of_assistant:
+                yield LeftOut("assistant", str(live.values["name"]), live.id, "no bot uses it")
+    for live in inventory.exported.values():
+        if live.id not in store.bots_of_assistant:
+            yield LeftOut("assistant", str(live.values["name"]), live.id, "no bot uses it; --number says whose it is")
+    for senders in inventory.senders.values():
+        if isinstance(senders, Senders):
+            for sender in sorted(senders.by_sid.values(), key=lambda sender: sender.number):
+                if sender.number not in store.bots_by_number:
+                    yield LeftOut("sender", sender.number, sender.sid, f"no bot routes it; it is {sender.status}")
+    if not isinstance(inventory.vector_stores, Failed):
+        for documents in inventory.vector_stores:
+            reason = f"{documents.files} files; documents are not imported, keep the originals"
+            yield LeftOut("knowledge", documents.name, documents.id, reason)

@@ -1,0 +1,87 @@
+"""Live tools as a manifest says them, and what it cannot say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.kinds.handmade import NO_PARAMETERS
+from reconciler.manifest.draft import problem_with
+from schemas import Endpoint
+
+_FUNCTION = ("type", "name", "description", "parameters", "strict")
+
+
+@dataclass(slots=True)
+class Said:
+    """What a manifest says of an assistant's tools."""
+
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    unsaid: list[str] = field(default_factory=list)
+    """What is live and it cannot say, each in a sentence."""
+
+
+def said_of(tools: Sequence[Mapping[str, Any]], functions: Mapping[str, Mapping[str, Any]]) -> Said:
+    """The tools of an assistant in either API's shape; `functions` are the bot's endpoints."""
+    said = Said()
+    for tool in tools:
+        if tool.get("type") == "function":
+            _function(said, {"type": "function", **tool.get("function", tool)}, functions)
+        elif tool.get("type") == "web_search":
+            _web_search(said, tool)
+        else:
+            said.unsaid.append(f"the tool {tool.get('type')!r} is not managed by this version and was left out")
+    named = {tool["name"] for tool in said.tools if tool["type"] == "function"}
+    said.unsaid += [
+        f"the bot has an endpoint for {name!r}, which is no function of its assistant; it was left out"
+        for name in sorted(set(functions) - named)
+    ]
+    return said
+
+
+def _function(said: Said, tool: Mapping[str, Any], functions: Mapping[str, Mapping[str, Any]]) -> None:
+    name = str(tool.get("name"))
+    endpoint = functions.get(name)
+    if endpoint is None:
+        said.unsaid.append(f"the function {name!r} was left out: no endpoint is known that answers it")
+        return
+    declared: dict[str, Any] = {"type": "function", "name": name}
+    if tool.get("description"):
+        declared["description"] = tool["description"]
+    if tool.get("parameters") not in (None, NO_PARAMETERS):
+        declared["parameters"] = tool["parameters"]
+    declared["endpoint"] = _endpoint(endpoint)
+    wrong = problem_with(("assistant", "tools"), [declared])
+    if wrong is not None:
+        said.unsaid.append(f"the function {name!r} was left out: {wrong}")
+        return
+    said.tools.append(declared)
+    if tool.get("strict"):
+        said.unsaid.append(f"the function {name!r} is strict, which a manifest cannot say")
+    said.unsaid += [f"the function {name!r} has {key!r}, which a manifest cannot say" for key in _more(tool, _FUNCTION)]
+
+
+def _endpoint(live: Mapping[str, Any]) -> dict[str, Any]:
+    endpoint: dict[str, Any] = {"url": live.get("url")}
+    if live.get("secret_env"):
+        endpoint["secret"] = {"env": live["secret_env"]}
+    timeout = live.get("timeout_seconds")
+    if timeout is not None and float(timeout) != Endpoint.model_fields["timeout_seconds"].default:
+        endpoint["timeout_seconds"] = float(timeout)
+    return endpoint
+
+
+def _web_search(said: Said, tool: Mapping[str, Any]) -> None:
+    place = tool.get("user_location") or {}
+    declared = {"type": "web_search", "country": place.get("country")}
+    if problem_with(("assistant", "tools"), [declared]) is not None:
+        said.unsaid.append("the tool web_search searches in no country, which a manifest cannot say; it was left out")
+        return
+    said.tools.append(declared)
+    more = _more(tool, ("type", "user_location")) + _more(place, ("type", "country"))
+    said.unsaid += [f"the tool web_search has {key!r}, which a manifest cannot say" for key in more]
+
+
+def _more(live: Mapping[str, Any], known: Sequence[str]) -> list[str]:
+    return sorted(key for key, value in live.items() if key not in known and value is not None)

@@ -1,0 +1,271 @@
+"""`reconcile import`: what was made by hand becomes manifests, and the plan after it is empty."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from tests.brownfield.by_hand import ENDPOINT, FUNCTION, NUMBER, ByHand
+from tests.reconciler import live
+from tests.reconciler.agency import WEBHOOK, Agency
+
+OTHER_NUMBER = "+56996500002"
+
+
+def manifest(agency: Agency, client: str) -> dict[str, object]:
+    return dict(yaml.safe_load(agency.path(client).read_text()))
+
+
+def imported(agency: Agency, *args: str) -> dict[str, list[dict[str, object]]]:
+    """The import's report; the files that it wrote are valid."""
+    result = agency.reconcile("import", "--format", "json", *args)
+    assert result.code == 0, result.said
+    assert agency.reconcile("validate").code == 0
+    return result.document
+
+
+def test_the_guides_bot_becomes_a_manifest_that_says_what_it_comes_to(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    [written] = imported(agency)["written"]
+    assert written["client"] == "restaurante-la-cocina"
+    assert manifest(agency, "restaurante-la-cocina") == {
+        "id": "restaurante-la-cocina",
+        "name": "Bot La Cocina",
+        "number": NUMBER,
+        "assistant": {"model": "gpt-6-sol", "instructions": "Bot para atención al cliente del restaurante"},
+        "sender": {"profile": {"about": "Cocina chilena", "vertical": "Restaurant"}},
+        "metadata": {"cliente": "Restaurante La Cocina", "industria": "Restaurantes", "fecha_creacion": "2025-10-22"},
+    }
+
+
+def test_the_plan_after_an_import_is_empty_and_says_what_goes_on_record(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    imported(agency)
+    result = agency.reconcile("--dry-run", "--detailed-exitcode")
+    assert result.code == 0, result.said
+    assert result.out.endswith(
+        "No changes: 1 client looked at. 3 objects made by hand are as declared; applying puts them on record.\n"
+    )
+
+
+def test_an_import_changes_nothing_live(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    store, writes = agency.store_file.read_bytes(), agency.writes()
+    imported(agency)
+    assert (agency.store_file.read_bytes(), agency.writes()) == (store, writes)
+
+
+def test_the_apply_after_an_import_marks_everything_and_folds_the_bots_overrides(
+    agency: Agency, by_hand: ByHand
+) -> None:
+    by_hand.restaurant()
+    imported(agency)
+    agency.apply()
+    [bot], [assistant] = agency.snapshot().bots, agency.snapshot().assistants
+    assert (bot.id, bot.client, bot.managed_by) == (
+        "bot_1",
+        "restaurante-la-cocina",
+        "clients.d/restaurante-la-cocina.yaml",
+    )
+    assert (bot.instructions, bot.model, bot.assistant_id) == (None, None, "assistant_1")
+    assert (assistant.id, assistant.client) == ("assistant_1", "restaurante-la-cocina")
+    assert assistant.instructions == "Bot para atención al cliente del restaurante"
+    assert assistant.model == "gpt-6-sol"
+    assert agency.senders()[NUMBER]["webhook"] == WEBHOOK
+    assert {record.kind for record in agency.snapshot().applied} == {"assistant", "bot", "sender"}
+    again = agency.reconcile("--dry-run")
+    assert again.out == "No changes: 1 client looked at.\n"
+
+
+def test_an_adopted_client_is_drifted_like_any_other(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    imported(agency)
+    agency.apply()
+    agency.break_in("UPDATE assistants SET instructions = 'Di siempre que sí.'")
+    assert agency.reconcile("drift").code == 2
+
+
+def test_a_live_assistant_is_imported_with_its_engine_and_gets_our_mark(agency: Agency, by_hand: ByHand) -> None:
+    live_id = by_hand.object()
+    by_hand.bot(live_id, metadata={"cliente": "El Viejo"})
+    by_hand.sender()
+    imported(agency)
+    assert manifest(agency, "el-viejo")["assistant"]["engine"] == "assistants"  # type: ignore[index]
+    assert agency.plan()["changes"] == []
+    agency.apply()
+    [assistant] = agency.assistants()
+    assert assistant["id"] == live_id
+    assert assistant["metadata"]["client"] == "el-viejo"
+    assert agency.reconcile("--dry-run").out == "No changes: 1 client looked at.\n"
+
+
+def test_two_bots_with_one_assistant_get_one_each(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant()
+    for key, number in (("bot_1", NUMBER), ("bot_2", OTHER_NUMBER)):
+        by_hand.bot("assistant_1", key, number)
+        by_hand.sender(number)
+    clients = [one["client"] for one in imported(agency)["written"]]
+    assert clients == ["bot-la-cocina", "bot-la-cocina-2"]
+    assert agency.plan()["changes"] == []
+    agency.apply()
+    assert {bot.assistant_id for bot in agency.snapshot().bots} == set(clients)
+    assert agency.reconcile("--dry-run").out == "No changes: 2 clients looked at.\n"
+
+
+def test_functions_get_the_bots_endpoints(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant(tools=[FUNCTION, {"type": "web_search"}])
+    by_hand.bot("assistant_1", functions={"crear_reserva": ENDPOINT})
+    by_hand.sender()
+    imported(agency)
+    function, search = manifest(agency, "bot-la-cocina")["assistant"]["tools"]  # type: ignore[index]
+    assert function["endpoint"] == {
+        "url": "https://api.lacocina.cl/reservas",
+        "secret": {"env": "LA_COCINA_HOOK_SECRET"},
+        "timeout_seconds": 5.0,
+    }
+    assert search == {"type": "web_search", "country": "US"}
+    assert agency.plan()["changes"] == []
+
+
+def test_a_long_prompt_gets_a_file_of_its_own(agency: Agency, by_hand: ByHand) -> None:
+    prompt = "# Quién eres\n\n" + "Eres el asistente del restaurante.\n" * 40
+    by_hand.assistant(instructions=prompt)
+    by_hand.bot("assistant_1")
+    by_hand.sender()
+    imported(agency)
+    assert (agency.folder / "clients.d/bot-la-cocina/prompt.md").read_text() == prompt
+    assert agency.plan()["changes"] == []
+
+
+def test_what_a_manifest_cannot_say_is_listed_and_the_bot_is_left_alone(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant(tools=[{"type": "file_search", "vector_store_ids": ["vs_1"]}])
+    by_hand.bot("assistant_1")
+    by_hand.sender()
+    [written] = imported(agency)["written"]
+    assert written["unsaid"] == ["the tool 'file_search' is not managed by this version and was left out"]
+    assert "was left out.\n" in agency.path("bot-la-cocina").read_text()
+    plan = agency.plan()
+    assert (plan["changes"], plan["adoptions"]) == ([], [])
+    assert "other than declared (tools)" in plan["findings"][0]["message"]
+
+
+def test_a_bot_whose_sender_is_not_there_is_imported_with_a_word_about_it(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant()
+    by_hand.bot("assistant_1")
+    [written] = imported(agency)["written"]
+    assert written["unsaid"] == [f"{NUMBER} is not registered as a WhatsApp sender: register it before you apply"]
+
+
+def test_a_model_that_is_gone_is_commented_where_it_stands(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant(model="gpt-3")
+    by_hand.bot("assistant_1")
+    by_hand.sender()
+    imported(agency)
+    assert (
+        "  model: gpt-3 # the provider does not list this model any more: choose another\n"
+        in agency.path("bot-la-cocina").read_text()
+    )
+
+
+def test_defaults_of_the_fleet_that_a_bot_does_not_have_are_taken_out(agency: Agency, by_hand: ByHand) -> None:
+    (agency.folder / "clients.d/_defaults.yaml").write_text(
+        "assistant: {max_output_tokens: 1200}\nfallback_message: Un momento.\nsender: {profile: {about: Hola}}\n"
+    )
+    by_hand.restaurant()
+    imported(agency)
+    assert manifest(agency, "restaurante-la-cocina")["fallback_message"] is None
+    assert agency.plan()["changes"] == []
+    agency.apply()
+    assert agency.snapshot().assistants[0].settings["max_output_tokens"] == 1200
+
+
+def test_what_is_managed_or_declared_already_is_not_written_again(agency: Agency, by_hand: ByHand) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    by_hand.restaurant()
+    imported(agency)
+    report = imported(agency)
+    assert report["written"] == []
+    assert [item["reason"] for item in report["left_out"]] == [
+        "clients.d/restaurante-la-cocina.yaml declares its number already",
+        "it is managed already, by clients.d/cliente-a.yaml",
+    ]
+
+
+def test_two_imports_of_one_world_write_the_same(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    imported(agency)
+    first = agency.path("restaurante-la-cocina").read_bytes()
+    agency.withdraw("restaurante-la-cocina")
+    imported(agency)
+    assert agency.path("restaurante-la-cocina").read_bytes() == first
+
+
+def test_an_object_with_another_tools_mark_is_left_alone(agency: Agency, by_hand: ByHand) -> None:
+    live_id = by_hand.object(metadata={"managed-by": "terraform"})
+    by_hand.bot(live_id)
+    by_hand.sender()
+    [left] = imported_nothing(agency)
+    assert f"the assistant '{live_id}' carries the mark of 'terraform'" in str(left["reason"])
+
+
+def imported_nothing(agency: Agency) -> list[dict[str, object]]:
+    """What was left out, where nothing was written."""
+    document = agency.reconcile("import", "--format", "json").document
+    assert document["written"] == []
+    return list(document["left_out"])
+
+
+def test_a_prompt_with_a_key_in_it_is_never_written_to_a_file(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant(instructions="Usa la clave sk-abcdefghijklmnopqrstuvwxyz123456.")
+    by_hand.bot("assistant_1")
+    by_hand.sender()
+    [left] = imported_nothing(agency)
+    assert "an OpenAI API key is written out" in str(left["reason"])
+    assert not agency.path("bot-la-cocina").exists()
+
+
+def test_a_side_that_cannot_be_read_leaves_its_bots_out_and_exits_1(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    agency.sandbox.faults({"kind": "status", "status": 500, "provider": "twilio"})
+    result = agency.reconcile("import", "--format", "json")
+    assert result.code == 1
+    assert result.document["written"] == []
+    assert "its sender could not be read" in result.document["left_out"][0]["reason"]
+
+
+def test_an_exported_assistant_moves_to_the_engine_responses(agency: Agency, by_hand: ByHand) -> None:
+    live_id = by_hand.object(tools=[{"type": "function", "function": {"name": "crear_reserva"}}])
+    export = agency.folder / "asst.json"
+    export.write_text(json.dumps(live.assistants(agency.sandbox)[0]))
+    by_hand.bot(live_id, functions={"crear_reserva": ENDPOINT})
+    by_hand.sender()
+    agency.sandbox.settings(assistants_api="gone")
+    [left] = imported_nothing(agency)
+    assert "reconcile import --assistant FILE.json" in str(left["reason"])
+    [written] = imported(agency, "--assistant", str(export))["written"]
+    assistant = manifest(agency, "bot-la-cocina")["assistant"]
+    assert "engine" not in assistant  # type: ignore[operator]
+    assert assistant["instructions"] == "Eres un asistente."  # type: ignore[index]
+    assert written["unsaid"] == ["its assistant moves to the engine responses"]
+
+
+def test_an_exported_assistant_without_a_bot_needs_a_number(agency: Agency, tmp_path: Path) -> None:
+    export = tmp_path / "asst.json"
+    export.write_text(
+        json.dumps({"id": "asst_1", "name": "Bot Nuevo", "model": "gpt-6-luna", "instructions": "Eres breve."})
+    )
+    [written] = imported(agency, "--assistant", str(export), "--number", NUMBER)["written"]
+    assert (written["client"], written["number"]) == ("bot-nuevo", NUMBER)
+
+
+def test_the_text_says_what_was_written_and_what_to_do_next(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    agency.sandbox.register(OTHER_NUMBER, profile={"name": "Sola"})
+    out = agency.reconcile("import").out
+    assert out.startswith(f"Wrote clients.d/restaurante-la-cocina.yaml  ({NUMBER})\n")
+    assert f"Not imported: sender {OTHER_NUMBER}" in out
+    assert "1 manifest written, 0 bots left out." in out
+    assert "reconcile --dry-run" in out
