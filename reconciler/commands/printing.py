@@ -33,7 +33,7 @@ def rendered(
     if output == "markdown":
         from reconciler.render.markdown import plan_markdown
 
-        return plan_markdown(plan)
+        return plan_markdown(plan, outcomes)
     if output == "html":
         from reconciler.render.html import plan_html
 

@@ -21,6 +21,7 @@ ACTIONS: Final[Mapping[Action, str]] = {
     "update": "Actualizar",
     "delete": "Borrar",
     "detach": "Desconectar",
+    "adopt": "Adoptar",
 }
 KINDS: Final[Mapping[Kind, str]] = {
     "knowledge": "documentos",
@@ -153,6 +154,9 @@ def _look(line: str) -> str:
 
 def _foot(plan: Plan) -> Iterator[str]:
     yield "<footer>\n"
+    if plan.adoptions:
+        made = _count(len(plan.adoptions), "objeto hecho a mano ya está", "objetos hechos a mano ya están")
+        yield f"<p>{made} como se declara: al aplicar queda registrado como nuestro y no cambia nada más.</p>\n"
     if plan.unmanaged:
         there = _count(len(plan.unmanaged), "objeto que no es nuestro", "objetos que no son nuestros")
         yield f"<p>Además hay {there}: no se tocan.</p>\n"

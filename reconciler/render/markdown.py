@@ -4,46 +4,76 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from reconciler.model import Change, FieldChange, Plan
+from reconciler.model import Change, FieldChange, Outcome, Plan
 from reconciler.plan import digest
-from reconciler.render.wording import SIGNS, finding_text, summary, text_diff, value_text
+from reconciler.render.wording import SIGNS, finding_text, outcome_summary, summary, text_diff, value_text, visible
 
-MAX_CHARACTERS = 65_536
-"""GitHub: a comment's body."""
+MAX_CHARACTERS = 65_536 - 256
+"""GitHub takes 65,536 characters, by its own words, or 262,144 bytes, by what it does: the first is never more than the
+second. The rest is for what a workflow puts around a plan: a marker, a link to its run."""
+
+CUT_CHARACTERS = 160
+"""Kept for the lines that say how much was left out."""
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>@])")
+_REFERENCE = re.compile(r"([@#])(?=\w)")
 _EMOJI = {"error": "❌", "warning": "⚠️", "notice": "ℹ️"}
 
 
-def plan_markdown(plan: Plan, limit: int = MAX_CHARACTERS) -> str:
-    """The comment. Clients that do not fit are counted instead of shown."""
-    head = f"### {escape(summary(plan))}\n\n"
+def plan_markdown(plan: Plan, outcomes: Sequence[Outcome] | None = None, limit: int = MAX_CHARACTERS) -> str:
+    """The comment. Clients that do not fit are counted instead of shown; the summary stands first, the digest last.
+
+    With `outcomes`, what became of the plan: the changes that were not applied come first.
+    """
+    head = f"### {escape(summary(plan) if outcomes is None else outcome_summary(outcomes))}\n\n"
     foot = f"\nDigest: `{digest(plan)}`\n"
-    notes = "".join(f"- {line}\n" for line in _notes(plan))
-    room = limit - len(head) - len(foot) - 200
-    notes = notes if len(notes) <= room // 2 else notes[: room // 2].rsplit("\n", 1)[0] + "\n- … and more\n"
-    room -= len(notes)
+    room = limit - len(head) - len(foot) - CUT_CHARACTERS
+    notes, more = _fitting([f"- {line}\n" for line in _notes(plan, outcomes or ())], room // 2)
+    if more:
+        notes.append(f"- … and {more} more\n")
+    sections = ["".join(_section(client, list(changes))) for client, changes in groupby(plan.changes, key=_client_of)]
+    shown, left_out = _fitting(sections, room - sum(map(len, notes)))
+    cut = f"\n*{left_out} more clients do not fit here; run `reconcile --dry-run` to see them.*\n" if left_out else ""
+    return head + "".join(notes) + "".join(shown) + cut + foot
+
+
+def _fitting(parts: Iterable[str], room: int) -> tuple[list[str], int]:
+    """The parts that fit, each whole, in their order; and how many do not."""
     shown, left_out = [], 0
-    for client, changes in groupby(plan.changes, key=lambda change: change.client):
-        section = "".join(_section(client, list(changes)))
-        if len(section) > room:
+    for part in parts:
+        if len(part) > room:
             left_out += 1
             continue
-        room -= len(section)
-        shown.append(section)
-    cut = f"\n*{left_out} more clients do not fit here; run `reconcile --dry-run` to see them.*\n" if left_out else ""
-    return head + notes + "".join(shown) + cut + foot
+        room -= len(part)
+        shown.append(part)
+    return shown, left_out
+
+
+def _client_of(change: Change) -> str:
+    return change.client
 
 
 def escape(text: str) -> str:
-    """Text that Markdown and HTML show as it is."""
-    return _SPECIAL.sub(r"\\\1", html.escape(text, quote=False)).replace("\n", " ")
+    """Text that Markdown shows as it is, in one line."""
+    return _SPECIAL.sub(r"\\\1", _inert(text))
 
 
-def _notes(plan: Plan) -> Iterator[str]:
+def _inert(text: str) -> str:
+    """Text within HTML, in one line. GitHub looks for people and issues in what is shown, so an escaped `@name` would
+    still call somebody: a space of no width keeps them apart."""
+    line = visible(" ".join(text.split("\n")))
+    return _REFERENCE.sub("\\1\u200b", html.escape(line, quote=False))
+
+
+def _notes(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    for outcome in outcomes:
+        if outcome.status != "applied":
+            change = outcome.change
+            what = escape(f"{change.client}: {change.action} {change.kind} {change.key}: {outcome.status}")
+            yield f"❌ {what}: {escape(outcome.error or '')}"
     for finding in plan.findings:
         yield f"{_EMOJI[finding.severity]} {escape(finding_text(finding))}"
     for client in plan.unresolved:
@@ -54,7 +84,7 @@ def _notes(plan: Plan) -> Iterator[str]:
 
 def _section(client: str, changes: list[Change]) -> Iterator[str]:
     signs = "".join(SIGNS[change.action] for change in changes)
-    yield f"\n<details><summary><b>{html.escape(client)}</b> {html.escape(signs)}</summary>\n\n"
+    yield f"\n<details><summary><b>{_inert(client)}</b> {signs}</summary>\n\n"
     for change in changes:
         yield f"**{change.action} {change.kind}** {escape(change.key)} \\({change.reason}\\)\n\n"
         if change.fields:
@@ -71,9 +101,10 @@ def _fields(change: Change) -> Iterator[str]:
 
 
 def _field(field: FieldChange, is_create: bool) -> list[str]:
+    path = value_text(field.path)
     diff = text_diff(field)
     if diff is not None:
-        return [f"@@ {field.path} @@", *(line for line in diff if not line.startswith("@@"))]
+        return [f"@@ {path} @@", *(line for line in diff if not line.startswith("@@"))]
     if is_create:
-        return [f"+ {field.path}: {value_text(field.new)}"]
-    return [f"- {field.path}: {value_text(field.old)}", f"+ {field.path}: {value_text(field.new)}"]
+        return [f"+ {path}: {value_text(field.new)}"]
+    return [f"- {path}: {value_text(field.old)}", f"+ {path}: {value_text(field.new)}"]

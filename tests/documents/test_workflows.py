@@ -1,0 +1,81 @@
+"""A change on its way through the shipped workflows: the plan in a comment, exactly that plan after the merge."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.documents.workflow import HEAD, Repository, needs_jq
+from tests.reconciler.agency import Agency
+
+GOLDEN = Path(__file__).parent / "golden" / "pr_comment.md"
+PROMPT = "Eres el asistente del restaurante.\nLos lunes cerramos.\nContesta con <calma> y `cuidado`.\n"
+
+pytestmark = needs_jq
+
+
+@pytest.fixture
+def repository(agency: Agency) -> Repository:
+    """A fleet in daily use: a prompt was edited, a client is new, somebody was in Twilio's console."""
+    agency.declare("la-cocina", assistant={"instructions": PROMPT})
+    agency.declare("cliente-a")
+    agency.apply()
+    agency.declare("la-cocina", assistant={"instructions": PROMPT.replace("lunes", "martes")})
+    agency.declare("ferreteria-sur", name="Ferretería | Sur")
+    agency.sandbox.change(agency.number("cliente-a"), webhook={"callback_url": "https://otro.cl/webhook"})
+    return Repository(agency)
+
+
+def test_the_comment_shows_the_plan(repository: Repository) -> None:
+    repository.plan()
+    [comment] = repository.comments
+    shown = re.sub(r"\b[0-9a-f]{64}\b", "0" * 64, comment["body"])
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(shown, encoding="utf-8")
+    assert shown == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_plan_that_was_shown_is_applied_after_the_merge(repository: Repository) -> None:
+    repository.plan()
+    assert repository.apply() == 0, repository.said
+    assert repository.agency.changes() == []
+
+
+def test_a_later_push_replaces_the_comment_and_what_it_agrees_to(repository: Repository) -> None:
+    repository.plan()
+    repository.agency.declare("cliente-b")
+    repository.plan()
+    [comment] = repository.comments
+    assert "cliente-b" in comment["body"]
+    assert repository.apply() == 0, repository.said
+
+
+def test_a_plan_that_went_stale_is_not_applied_and_the_plan_of_now_is_shown(repository: Repository) -> None:
+    repository.plan()
+    agency = repository.agency
+    agency.sandbox.change(agency.number("la-cocina"), webhook={"callback_url": "https://otro.cl/webhook"})
+    writes = agency.writes()
+    assert repository.apply() == 5
+    assert agency.writes() == writes
+    assert "::error::Nothing was applied: the plan of now is not the one that was agreed on" in repository.said
+    repository.digest_given = agency.plan()["digest"]
+    assert f"Digest: `{repository.digest_given}`" in repository.summary
+    assert repository.apply() == 0, repository.said
+
+
+def test_a_plan_of_an_earlier_commit_is_not_what_was_agreed_on(repository: Repository) -> None:
+    repository.head = "00" * 20
+    repository.plan()
+    assert HEAD not in repository.comments[0]["body"]
+    assert repository.apply() == 1
+    assert "::error::No plan was shown for this commit" in repository.said
+
+
+def test_a_push_without_a_pull_request_applies_nothing(repository: Repository) -> None:
+    repository.plan()
+    repository.push_directly()
+    assert repository.apply() == 1
+    assert "::error::No plan was shown for this commit" in repository.said
