@@ -41,7 +41,7 @@ def commands_in(text: str) -> Iterator[tuple[str, list[str]]]:
 
 def _until_shell(words: Sequence[str]) -> Iterator[str]:
     for word in words:
-        if word in {"|", "||", "&&", "2>", ">", ";"}:
+        if word in {"|", "||", "&&", ">", ">>", "2>", ";"}:
             return
         yield word
 

@@ -95,7 +95,7 @@ def test_the_command_reference_lists_every_command_and_flag(program: str) -> Non
     assert missing == []
 
 
-def test_the_command_reference_lists_no_command_that_is_gone() -> None:
+def test_the_command_reference_lists_no_command_twice_or_that_is_gone() -> None:
     reference = (ROOT / "docs" / "cli.md").read_text()
     there = {
         words
@@ -105,7 +105,9 @@ def test_the_command_reference_lists_no_command_that_is_gone() -> None:
         )
     }
 
-    assert set(re.findall(r"^### `([^`]+)`", reference, re.MULTILINE)) <= there
+    listed = re.findall(r"^### `([^`]+)`", reference, re.MULTILINE)
+    assert set(listed) <= there
+    assert len(listed) == len(set(listed))
 
 
 def test_log_events_that_the_guide_explains_are_logged() -> None:
