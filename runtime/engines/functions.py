@@ -99,10 +99,11 @@ class Functions:
                 return await _answer(response)
         except TimeoutError as error:
             raise EndpointError(f"the endpoint did not answer within {timeout:g} seconds") from error
+        except aiohttp.ClientConnectorError as error:
+            private = isinstance(error.os_error, PrivateAddress)
+            raise EndpointError(str(error.os_error) if private else "the endpoint cannot be reached") from error
         except aiohttp.ClientError as error:
-            raise EndpointError("the endpoint cannot be reached") from error
-        except PrivateAddress as error:
-            raise EndpointError(str(error)) from error
+            raise EndpointError("the connection to the endpoint broke") from error
 
     def _check(self, url: str) -> None:
         if self._allow_private:

@@ -1,0 +1,198 @@
+"""Function tools: one signed POST to the client's endpoint, and what the model is told when it fails."""
+
+import hmac
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.runtime_process import Line, Runtime, open_line
+from tests.sandbox_process import Sandbox, wait_until
+
+SECRET = "function-secret"
+TOOL = {
+    "type": "function",
+    "name": "crear_reserva",
+    "parameters": {"type": "object", "properties": {"personas": {"type": "integer"}}, "required": ["personas"]},
+}
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """A client's server."""
+
+    url: str
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    answer: bytes = b'{"codigo": "R-17"}'
+    delay: float = 0.0
+    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    served = Endpoint("")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            served.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            if served.delay:
+                threading.Event().wait(served.delay)
+            self.send_response(served.status)
+            for name, value in served.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(served.answer)))
+            self.end_headers()
+            try:
+                self.wfile.write(served.answer)
+            except ConnectionError:
+                return  # the runtime had read enough
+
+        def log_message(self, *_arguments: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    served.url = f"http://127.0.0.1:{server.server_address[1]}/reservas"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield served
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def secretive(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Runtime]:
+    from tests.runtime_process import start_runtime
+
+    running = start_runtime(tmp_path_factory.mktemp("functions"), sandbox_process, RESERVAS_SECRET=SECRET)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def restaurant(secretive: Runtime, sandbox: Sandbox) -> Callable[..., Line]:
+    """`restaurant(url, **endpoint_fields)`: a line whose assistant has the tool."""
+
+    def make(url: str, **fields: object) -> Line:
+        body = {"name": "A", "instructions": "Reserva.", "model": "gpt-6-luna", "tools": [TOOL]}
+        assistant = secretive.made("/assistants/", body)
+        return open_line(
+            secretive, sandbox, assistant_id=assistant["id"], functions={"crear_reserva": {"url": url, **fields}}
+        )
+
+    return make
+
+
+ASK = 'llama a crear_reserva {"personas": 4}'
+
+
+def test_the_call_is_made_and_its_result_reaches_the_answer(
+    restaurant: Callable[..., Line], endpoint: Endpoint
+) -> None:
+    line = restaurant(endpoint.url)
+    assert "R-17" in line.ask(ASK)
+    ((headers, body),) = endpoint.received
+    call = json.loads(body)
+    assert (call["name"], call["arguments"], call["client"]) == ("crear_reserva", {"personas": 4}, line.bot["id"])
+    assert call["call_id"]
+    assert "56912345678" not in body.decode()
+    assert "x-horizonai-signature" not in headers
+
+
+def test_the_call_is_signed_over_time_and_body(restaurant: Callable[..., Line], endpoint: Endpoint) -> None:
+    restaurant(endpoint.url, secret_env="RESERVAS_SECRET").ask(ASK)
+    ((headers, body),) = endpoint.received
+    fields = dict(part.split("=") for part in headers["x-horizonai-signature"].split(","))
+    expected = hmac.new(SECRET.encode(), f"{fields['t']}.".encode() + body, sha256).hexdigest()
+    assert fields["v1"] == expected
+
+
+def test_a_conversation_is_the_same_to_the_endpoint_from_one_call_to_the_next(
+    restaurant: Callable[..., Line], endpoint: Endpoint
+) -> None:
+    line = restaurant(endpoint.url)
+    line.ask(ASK)
+    line.ask(ASK)
+    line.ask(ASK, "+56977777777")
+    first, second, other = [json.loads(body)["conversation"] for _, body in endpoint.received]
+    assert (first == second, first == other) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"status": 500}, "status 500"),
+        ({"status": 302, "headers": {"Location": "http://127.0.0.1/"}}, "status 302"),
+        ({"headers": {"Content-Type": "text/html"}}, "text/html"),
+        ({"answer": b"{no"}, "not valid JSON"),
+        ({"answer": b'"' + b"a" * 300_000 + b'"'}, "larger than 256 KiB"),
+        ({"delay": 1.0}, "within 0.3 seconds"),
+    ],
+)
+def test_a_failure_of_the_endpoint_is_told_to_the_model(
+    restaurant: Callable[..., Line], endpoint: Endpoint, changes: dict[str, object], words: str
+) -> None:
+    for name, value in changes.items():
+        setattr(endpoint, name, value)
+    assert words in restaurant(endpoint.url, timeout_seconds=0.3).ask(ASK)
+    assert len(endpoint.received) == 1
+
+
+def test_an_endpoint_that_is_down_is_told_to_the_model(restaurant: Callable[..., Line]) -> None:
+    assert "cannot be reached" in restaurant("http://127.0.0.1:1/").ask(ASK)
+
+
+def test_a_missing_secret_is_told_without_calling_unsigned(restaurant: Callable[..., Line], endpoint: Endpoint) -> None:
+    assert "secret is not configured" in restaurant(endpoint.url, secret_env="NOT_SET").ask(ASK)
+    assert endpoint.received == []
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://example.com/", "https://"),
+        ("https://127.0.0.1/", "not a public one"),
+        ("https://[::1]/", "not a public one"),
+        ("https://169.254.169.254/latest/meta-data/", "not a public one"),
+        ("https://localhost/", "not a public one"),
+    ],
+)
+def test_an_address_inside_our_network_is_not_called(strict: Runtime, sandbox: Sandbox, url: str, words: str) -> None:
+    body = {"name": "A", "instructions": "I", "model": "gpt-6-luna", "tools": [TOOL]}
+    assistant = strict.made("/assistants/", body)
+    shop = open_line(strict, sandbox, assistant_id=assistant["id"], functions={"crear_reserva": {"url": url}})
+    assert words in shop.ask(ASK)
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Runtime]:
+    from tests.runtime_process import start_runtime
+
+    folder = tmp_path_factory.mktemp("strict")
+    running = start_runtime(folder, sandbox_process, ALLOW_PRIVATE_ENDPOINTS="false")
+    yield running
+    running.stop()
+
+
+def test_a_turn_that_is_cut_short_goes_on_with_the_same_calls(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox, endpoint: Endpoint
+) -> None:
+    runtime = runtime_factory(REPLY_WITHIN_SECONDS="0")
+    body = {"name": "A", "instructions": "I", "model": "gpt-6-luna", "tools": [TOOL]}
+    assistant = runtime.made("/assistants/", body)
+    shop = open_line(runtime, sandbox, assistant_id=assistant["id"], functions={"crear_reserva": {"url": endpoint.url}})
+    endpoint.delay = 1.0
+    shop.write(ASK, wait=0)
+    wait_until(lambda: len(endpoint.received) == 1)
+    runtime.kill()
+    endpoint.delay = 0.0
+    runtime.start_again()
+    wait_until(lambda: any("R-17" in entry["body"] for entry in shop.outbound()), 20, "the answer")
+    first, second = [json.loads(received)["call_id"] for _, received in endpoint.received]
+    assert first == second
