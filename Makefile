@@ -46,6 +46,7 @@ fix: $(STAMP) ## format, and repair what the linter can
 schema: $(STAMP) ## write schemas/*.json again from the models
 	$(BIN)/reconcile schema client --out schemas/client.schema.json
 	$(BIN)/reconcile schema defaults --out schemas/defaults.schema.json
+	$(BIN)/reconcile schema plan --out schemas/plan.schema.json
 
 picture: $(STAMP) ## draw docs/plan.svg again from a real plan
 	@$(BIN)/python -m demo picture

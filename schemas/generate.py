@@ -1,7 +1,8 @@
-"""JSON Schemas of the manifests, generated from the models, for editors and for checks outside Python.
+"""JSON Schemas of manifests and plans, generated from the models, for editors and for checks outside Python.
 
 `client.schema.json` describes a client's file, `defaults.schema.json` the file `_defaults.yaml`. They are a little
-laxer than the models: what `_defaults.yaml` may give, a client's file may leave out.
+laxer than the models: what `_defaults.yaml` may give, a client's file may leave out. `plan.schema.json` describes a
+plan as JSON.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from schemas.client import OWN_KEYS, Client
+from schemas.plan import PlanDocument
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -41,8 +43,13 @@ def as_text(schema: Mapping[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False, sort_keys=False) + "\n"
 
 
+def plan_schema() -> dict[str, Any]:
+    """Schema of what `reconcile --format json` prints."""
+    return {"$schema": DIALECT, **_rewritten(PlanDocument.model_json_schema()), "title": "Plan"}
+
+
 SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
-    {"client": client_schema, "defaults": defaults_schema}
+    {"client": client_schema, "defaults": defaults_schema, "plan": plan_schema}
 )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import jsonschema_rs
 import yaml
 
 from runtime.store.records import Snapshot
 from runtime.store.snapshot import read_snapshot
 from runtime.store.writer import open_writer
+from schemas.generate import shipped
 from tests.reconciler import live
 from tests.reconciler.processes import Commands, Result, Running
 from tests.sandbox_process import Json, Sandbox
@@ -28,6 +31,7 @@ WEBHOOK = {
 }
 NUMBERS = tuple(f"+5699876{n}" for n in range(5000, 5100))
 API_TOKEN = "api-token-of-the-tests"
+PLAN_SCHEMA = jsonschema_rs.Draft202012Validator(json.loads(shipped("plan").read_text(encoding="utf-8")))
 SECRETS = ("sandbox-token", "sk-sandbox", API_TOKEN, "wrong-key", "wrong-token")
 """Values that no output may ever show."""
 
@@ -117,7 +121,9 @@ class Agency:
 
     def plan(self, *args: str, **environment: str | None) -> Json:
         """The plan as JSON; also of a plan with errors."""
-        return self.reconcile("--dry-run", "--format", "json", *args, **environment).document
+        document = self.reconcile("--dry-run", "--format", "json", *args, **environment).document
+        PLAN_SCHEMA.validate(document)
+        return document
 
     def changes(self, *args: str) -> list[str]:
         """The plan's changes, each as `client/kind/action/key`."""

@@ -1,0 +1,91 @@
+"""Model of a plan as JSON, what `--format json` prints. Only its schema is used: a promise to whoever reads one.
+
+It is closed: a key that is not described here is not printed, and another shape has another `format_version`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from schemas.client import Strict
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+Kind = Literal["knowledge", "assistant", "bot", "sender"]
+
+
+class FieldDocument(Strict):
+    """A declared field that differs; null where it is not set."""
+
+    old: Any = Field(description="Its live value.")
+    new: Any = Field(description="Its declared value.")
+
+
+class ChangeDocument(Strict):
+    """One write to one resource of one client."""
+
+    id: str = Field(description="Unique within the plan, and the same in every plan of the same content.")
+    client: str
+    kind: Kind
+    action: Literal["create", "update", "delete", "detach", "adopt"]
+    key: str = Field(description="What a person knows the resource by: a number, an engine.")
+    live_id: str | None = Field(description="The provider's id; null for what is created.")
+    reason: Literal["config", "drift", "both"] = Field(description="Git moved on, somebody changed it live, or both.")
+    fields: dict[str, FieldDocument] = Field(description="By path: `webhook.callback_url`, `tools[0].name`.")
+    depends_on: list[str] = Field(description="Ids of changes that are applied before this one.")
+
+
+class FindingDocument(Strict):
+    """Something to be said about a client or the fleet."""
+
+    severity: Literal["error", "warning", "notice"]
+    client: str | None
+    kind: Kind | None
+    message: str
+
+
+class OrphanDocument(Strict):
+    """A live object of ours that no manifest declares any more."""
+
+    client: str
+    kind: Kind
+    key: str
+    live_id: str
+
+
+class OutcomeDocument(Strict):
+    """What became of one change."""
+
+    id: str = Field(description="The change's id.")
+    status: Literal["applied", "failed", "skipped"]
+    live_id: str | None
+    error: str | None
+
+
+class SummaryDocument(Strict):
+    """Counts."""
+
+    clients: Count = Field(description="Manifests that were looked at.")
+    create: Count
+    update: Count
+    delete: Count = Field(description="Deletes and detaches.")
+    errors: Count
+    unresolved: Count
+    orphans: Count
+    unmanaged: Count = Field(description="Live objects that are not ours and were left alone.")
+
+
+class PlanDocument(Strict):
+    """A plan, and after an apply what became of it."""
+
+    format_version: Literal[1]
+    digest: Digest = Field(description="SHA-256, equal exactly when two plans' content is.")
+    summary: SummaryDocument
+    changes: list[ChangeDocument] = Field(description="In the order of applying.")
+    adoptions: list[ChangeDocument] = Field(description="Made by hand and as declared: put on record by an apply.")
+    findings: list[FindingDocument]
+    unresolved: list[str] = Field(description="Clients of which a side could not be read; nothing of them is changed.")
+    orphans: list[OrphanDocument]
+    outcomes: list[OutcomeDocument] = Field(default=[], description="After an apply only.")
