@@ -15,18 +15,12 @@ ABSENT: Final = object()
 """What `at_path` answers where nothing was ever declared."""
 
 
-def declared_part(live: Any, declared: Any) -> Any:
-    """The part of `live` that `declared` speaks of: its keys, in all depths; lists item by item when equally long."""
-    if isinstance(declared, Mapping) and isinstance(live, Mapping):
-        return {key: declared_part(live.get(key), value) for key, value in declared.items()}
-    if isinstance(declared, list) and isinstance(live, list) and len(live) == len(declared):
-        return [declared_part(item, value) for item, value in zip(live, declared, strict=True)]
-    return live
-
-
 def field_changes(live: Values, declared: Values) -> list[FieldChange]:
-    """The declared fields that differ, by path, in the order of their paths. Both sides are normalised values."""
-    seen = declared_part(live, declared)
+    """The declared fields that differ, by path, in the order of their paths. Both sides are normalised values.
+
+    A declared field is ours whole: what stands live below it and is not declared is a difference too.
+    """
+    seen = {key: live.get(key) for key in declared}
     if seen == declared:
         return []
     from deepdiff import DeepDiff

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.kinds.handmade import NO_PARAMETERS
+from reconciler.kinds.assistant import NO_PARAMETERS
 from reconciler.manifest.draft import problem_with
 from schemas import Endpoint
 

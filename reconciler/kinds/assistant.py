@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from reconciler.kinds.column import Column, Withheld
 from reconciler.kinds.marker import client_of
@@ -19,6 +19,9 @@ from reconciler.observe import Failed
 from reconciler.readers.openai import LiveAssistant
 from runtime.store.records import AssistantRecord
 from schemas import FunctionTool, Tool, WebSearchTool
+
+NO_PARAMETERS: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
+STRICT_OFF: Final = ("strict", False)
 
 REPLACEMENTS: Mapping[str, str] = {"gpt-4o-mini": "gpt-6-luna"}
 """What OpenAI's deprecations page recommends; `GET /v1/models` tells the date only."""
@@ -105,8 +108,9 @@ def _plan_object(column: Column) -> list[Change]:
         return [column.create("assistant", "assistants", after, last)]
     live = found[0]
     column.assistant_id = live.id
-    before = {**live.values, "engine": "assistants", "metadata": dict(live.metadata)}
-    change = column.update("assistant", "assistants", live.id, before, after, before)
+    values = values_of_object(live)
+    before = {**values, "metadata": dict(live.metadata)}
+    change = column.update("assistant", "assistants", live.id, values, after, before)
     return [change] if change else []
 
 
@@ -140,6 +144,11 @@ def values_of(record: AssistantRecord) -> dict[str, Any]:
         "tools": [dict(tool) for tool in record.tools],
         "settings": dict(record.settings),
     }
+
+
+def values_of_object(live: LiveAssistant) -> dict[str, Any]:
+    """A live object in the same shape, without what the provider fills in by itself."""
+    return {**live.values, "engine": "assistants", "tools": [_seen_tool(tool) for tool in live.values["tools"]]}
 
 
 def check_model(column: Column) -> None:
@@ -183,3 +192,11 @@ def _assistants_tool(column: Column, tool: Tool) -> dict[str, Any]:
             "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
         }
     raise Withheld(f"the Assistants API has no tool {tool.type}; use `engine: responses` for client {column.id}")
+
+
+def _seen_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    if tool.get("type") != "function":
+        return dict(tool)
+    # OpenAI: a function of the Assistants API is not strict unless it says so.
+    said = {key: value for key, value in tool["function"].items() if value is not None and (key, value) != STRICT_OFF}
+    return {"type": "function", "function": {"description": "", "parameters": dict(NO_PARAMETERS), **said}}

@@ -25,8 +25,6 @@ from schemas import Endpoint
 OBJECT_PREFIX: Final = "asst_"
 """Ids that the Assistants API gives out; one without a record of ours is a live object."""
 
-NO_PARAMETERS: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
-STRICT_OFF: Final = ("strict", False)
 PROVIDERS_COUNTRY: Final = "US"
 """OpenAI searches the web for the United States when no place is named."""
 
@@ -195,13 +193,12 @@ def by_record(record: BotRecord, answering: AssistantRecord | None) -> Handmade:
 
 
 def _by_object(record: BotRecord, live: LiveAssistant) -> Handmade:
-    own = {**live.values, "engine": "assistants"}
+    own = assistant.values_of_object(live)
     effective = {
         **own,
         "name": record.name,
         "model": record.model or own["model"],
         "instructions": record.instructions or own["instructions"],
-        "tools": [_assistants_tool(tool) for tool in own["tools"]],
     }
     return Handmade(record, "assistants", effective, live.id, own, live.metadata, client_of(live.metadata))
 
@@ -210,19 +207,11 @@ def _responses_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     said = {key: value for key, value in tool.items() if value is not None}
     if tool.get("type") == "function":
         # OpenAI: a function of the Responses API is strict unless it says otherwise.
-        return {"description": "", "parameters": dict(NO_PARAMETERS), "strict": True, **said}
+        return {"description": "", "parameters": dict(assistant.NO_PARAMETERS), "strict": True, **said}
     if tool.get("type") == "web_search":
         place = {key: value for key, value in said.get("user_location", {}).items() if value is not None}
         return {**said, "user_location": place or {"type": "approximate", "country": PROVIDERS_COUNTRY}}
     return said
-
-
-def _assistants_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    if tool.get("type") != "function":
-        return dict(tool)
-    # OpenAI: a function of the Assistants API is not strict unless it says so.
-    said = {key: value for key, value in tool["function"].items() if value is not None and (key, value) != STRICT_OFF}
-    return {"type": "function", "function": {"description": "", "parameters": dict(NO_PARAMETERS), **said}}
 
 
 def _made_by_hand(column: Column, record: BotRecord) -> str:

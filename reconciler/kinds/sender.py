@@ -47,7 +47,7 @@ def plan(column: Column) -> list[Change]:
         raise Withheld(_not_online(live))
     after = sender_values(column)
     changes = []
-    seen = normalised(live, after, _last_logo(column))
+    seen = declared_part(live, after, _last_logo(column))
     if column.adoptions and column.applied("sender") is None and _lacks_only_later_urls(seen, after):
         column.adopt("sender", number, live.sid, seen, after, _whole(live))
     elif change := column.update("sender", number, live.sid, seen, after, _whole(live)):
@@ -103,6 +103,12 @@ def normalised(live: LiveSender, declared: Values, last_logo: str | None = None)
     if logo is not None and logo == last_logo and profile.get("logo_url"):
         profile["logo_url"] = logo
     return {"webhook": webhook, "profile": profile}
+
+
+def declared_part(live: LiveSender, declared: Values, last_logo: str | None = None) -> dict[str, Any]:
+    """What a live sender shows of the declared values; the rest of its webhook and profile is not ours."""
+    shown = normalised(live, declared, last_logo)
+    return {part: {key: shown[part].get(key) for key in values} for part, values in declared.items()}
 
 
 def _lacks_only_later_urls(seen: Values, declared: Values) -> bool:

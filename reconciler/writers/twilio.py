@@ -20,7 +20,7 @@ from twilio.rest import Client
 from twilio.rest.messaging.v2.channels_sender import ChannelsSenderList
 
 from reconciler.diff import field_changes
-from reconciler.kinds.sender import DETACHED, normalised
+from reconciler.kinds.sender import DETACHED, declared_part
 from reconciler.model import Values
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
@@ -71,7 +71,7 @@ class TwilioWriter:
             shown = repeat_safe(lambda: _call(lambda: self._senders(sid).fetch()), self._patience)
             live = LiveSender(sid, "", shown.status or "", shown.webhook, shown.profile)
             logo = declared.get("profile", {}).get("logo_url")
-            differing = field_changes(normalised(live, declared, logo), declared)
+            differing = field_changes(declared_part(live, declared, logo), declared)
             if live.status != "ONLINE:UPDATING" and not differing:
                 return
             if time.monotonic() + wait > deadline or self._patience.stop.wait(wait):
