@@ -48,7 +48,7 @@ schema: $(STAMP) ## write schemas/*.json again from the models
 	$(BIN)/reconcile schema defaults --out schemas/defaults.schema.json
 	$(BIN)/reconcile schema plan --out schemas/plan.schema.json
 
-picture: $(STAMP) ## draw docs/plan.svg again from a real plan
+picture: $(STAMP) ## draw docs/plan.svg and docs/plan.png again from a real plan (needs Chromium)
 	@$(BIN)/python -m demo picture
 
 bench: $(STAMP) ## measure, and write bench/RESULTS.md

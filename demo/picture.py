@@ -1,4 +1,5 @@
-"""Draws `docs/plan.svg`: a real plan, printed on a terminal by the real command, with one change of each sort.
+"""Draws a real plan, with one change of each sort: `docs/plan.svg` as the real command prints it on a terminal, and
+`docs/plan.png` as a browser shows its HTML.
 
 The plan is that of a fleet in daily use: a prompt was edited, a client is new, and somebody was in Twilio's console.
 """
@@ -25,6 +26,8 @@ from demo.walk import change_behind_the_back
 
 FOLDER = Path("var/picture")
 PICTURE = Path("docs/plan.svg")
+SCREENSHOT = Path("docs/plan.png")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 NEW_CLIENT = """\
 id: ferreteria-sur
@@ -55,9 +58,13 @@ def picture() -> None:
         if done.returncode:
             raise Failed(f"The first apply failed:\n{done.stderr}")
         _a_day_passes(running)
-        printed = _on_a_terminal([str(BIN / "reconcile"), "--dry-run"], environment)
+        plan = [str(BIN / "reconcile"), "--dry-run"]
+        printed = _on_a_terminal(plan, environment)
+        page = FOLDER / "plan.html"
+        _on_a_terminal([*plan, "--format", "html", "--out", str(page)], environment)
     PICTURE.write_text(_drawn(f"$ reconcile --dry-run\n{printed}"), encoding="utf-8")
     print(f"{PICTURE} is drawn.")
+    _screenshot(page)
 
 
 def _a_day_passes(running: Installation) -> None:
@@ -95,6 +102,26 @@ def _on_a_terminal(command: list[str], environment: Mapping[str, str]) -> str:
     if process.returncode:
         raise Failed(f"`{' '.join(command)}` ended with exit code {process.returncode}:\n{printed.decode()}")
     return printed.decode().replace("\r\n", "\n")
+
+
+def _screenshot(page: Path) -> None:
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise Failed(f"{SCREENSHOT} is not drawn: there is no Chromium. On Debian: apt-get install chromium")
+    profile = (FOLDER / "browser").resolve()
+    # --no-sandbox: Chromium's own cannot be set up in a container or as root, and the page is ours.
+    look = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}")
+    size = ("--window-size=960,1480", "--force-device-scale-factor=1.5")
+    done = subprocess.run(
+        [browser, *look, *size, f"--screenshot={SCREENSHOT.resolve()}", page.resolve().as_uri()],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if done.returncode:
+        raise Failed(f"Chromium ended with exit code {done.returncode}:\n{done.stderr}")
+    print(f"{SCREENSHOT} is drawn.")
 
 
 def _drawn(printed: str) -> str:

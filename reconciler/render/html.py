@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from reconciler.model import Action, Change, FieldChange, Finding, Kind, Orphan, Outcome, Plan, Reason, Severity
 from reconciler.plan import digest
@@ -66,9 +66,9 @@ def _head(plan: Plan, outcomes: Sequence[Outcome] | None) -> Iterator[str]:
     if outcomes is None and plan.changes:
         yield "<p>Nada de esto se ha hecho todavía: así quedaría todo al aplicar el plan.</p>\n"
     counts = {
-        "se crea": plan.count("create"),
-        "se actualiza": plan.count("update"),
-        "se borra o desconecta": plan.count("delete", "detach"),
+        "por crear": plan.count("create"),
+        "por actualizar": plan.count("update"),
+        "por borrar o desconectar": plan.count("delete", "detach"),
         "sin poder leerse": len(plan.unresolved),
         "errores": len(plan.errors),
     }
@@ -134,10 +134,14 @@ def _fields(change: Change) -> str:
 
 
 def _value(field: FieldChange, action: Action) -> str:
-    new = f"<ins>{isolated(value_text(field.new, VALUE_CHARACTERS))}</ins>"
+    old, new = (_value_text(value) for value in (field.old, field.new))
     if action == "create":
-        return new
-    return f"<del>{isolated(value_text(field.old, VALUE_CHARACTERS))}</del> → {new}"
+        return f"<ins>{new}</ins>"
+    return f"<del>{old}</del> → <ins>{new}</ins>"
+
+
+def _value_text(value: Any) -> str:
+    return "(nada)" if value is None else isolated(value_text(value, VALUE_CHARACTERS))
 
 
 def _diff(path: str, lines: Sequence[str]) -> str:
