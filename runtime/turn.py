@@ -68,22 +68,24 @@ class Turns:
         if turn is None:
             return False
         configuration = await self._catalog.configuration(turn.bot_id, turn.catalog_version)
-        if configuration is None or configuration.bot.state == "paused":
-            await self._database.write(turns.end_turn, turn, Ending("unanswered"))
-            _claimed_window(turn, windows, wanted=False)
-            log.info("message not answered", reason="bot paused" if configuration else "bot deleted", bot=turn.bot_id)
-            return True
-        facts = _facts(turn, configuration)
+        with structlog.contextvars.bound_contextvars(**_facts(turn, configuration)):
+            if configuration is None or configuration.bot.state == "paused":
+                await self._end_unanswered(turn, "bot paused" if configuration else "bot deleted", windows)
+            else:
+                await self._run(turn, configuration, windows)
+        return True
+
+    async def _run(self, turn: Turn, configuration: Configuration, windows: MutableMapping[int, ReplyWindow]) -> None:
         began = time.monotonic()
         try:
             answer = await self._answered(turn, configuration)
         except TemporaryError as error:
-            if not await self._may_retry(turn, error, facts):
-                await self._end_dead(turn, configuration, str(error), windows, facts)
-            return True
+            if not await self._may_retry(turn, error):
+                await self._end_dead(turn, configuration, str(error), windows)
+            return
         except PermanentError as error:
-            await self._end_dead(turn, configuration, str(error), windows, facts)
-            return True
+            await self._end_dead(turn, configuration, str(error), windows)
+            return
         log.info(
             "turn answered",
             seconds=round(time.monotonic() - began, 3),
@@ -91,10 +93,8 @@ class Turns:
             input_tokens=answer.usage.input_tokens,
             output_tokens=answer.usage.output_tokens,
             attempt=turn.attempt,
-            **facts,
         )
         await self._end_answered(turn, configuration, answer, windows)
-        return True
 
     async def _answered(self, turn: Turn, configuration: Configuration) -> Answer:
         if turn.attempt > MAX_ATTEMPTS:
@@ -143,14 +143,14 @@ class Turns:
             keep_thread=keep_thread,
         )
 
-    async def _may_retry(self, turn: Turn, error: TemporaryError, facts: dict[str, object]) -> bool:
+    async def _may_retry(self, turn: Turn, error: TemporaryError) -> bool:
         """Waits before the next attempt; False when that would be too late."""
         delay = error.delay if error.delay is not None else min(0.5 * 2**turn.attempt, 15.0)
         delay *= random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
         age = time.time() - datetime.fromisoformat(turn.started_at).timestamp()
         if age + delay > self._settings.turn_deadline_seconds:
             return False
-        log.warning("turn retried", error=str(error), attempt=turn.attempt, delay=round(delay, 2), **facts)
+        log.warning("turn retried", error=str(error), attempt=turn.attempt, delay=round(delay, 2))
         await asyncio.sleep(delay)
         return True
 
@@ -167,15 +167,15 @@ class Turns:
         )
         await self._end(turn, configuration, split_reply(answer.text), ending, windows)
 
+    async def _end_unanswered(self, turn: Turn, reason: str, windows: MutableMapping[int, ReplyWindow]) -> None:
+        await self._database.write(turns.end_turn, turn, Ending("unanswered"))
+        _claimed_window(turn, windows, wanted=False)
+        log.info("message not answered", reason=reason)
+
     async def _end_dead(
-        self,
-        turn: Turn,
-        configuration: Configuration,
-        error: str,
-        windows: MutableMapping[int, ReplyWindow],
-        facts: dict[str, object],
+        self, turn: Turn, configuration: Configuration, error: str, windows: MutableMapping[int, ReplyWindow]
     ) -> None:
-        log.error("turn failed", error=error, attempt=turn.attempt, **facts)
+        log.error("turn failed", error=error, attempt=turn.attempt)
         text = configuration.bot.fallback_message or self._settings.fallback_message
         ending = Ending("dead", error=error, bot_version=configuration.bot.version)
         await self._end(turn, configuration, split_reply(text), ending, windows)
@@ -229,12 +229,12 @@ def _claimed_window(turn: Turn, windows: MutableMapping[int, ReplyWindow], *, wa
     return claimed
 
 
-def _facts(turn: Turn, configuration: Configuration) -> dict[str, object]:
-    """What every line of the log about a turn says."""
-    bot = configuration.bot
+def _facts(turn: Turn, configuration: Configuration | None) -> dict[str, object]:
+    """What every line of the log that a turn causes says, whoever writes it."""
+    bot = configuration.bot if configuration else None
     return {
-        "client": bot.client or bot.id,
-        "number": bot.twilio_phone_number,
+        "client": (bot.client if bot else None) or turn.bot_id,
+        "number": bot.twilio_phone_number if bot else None,
         "user": masked_user(turn.messages[-1].sender),
         "turn": turn.id,
         "messages": len(turn.messages),

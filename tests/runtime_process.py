@@ -232,6 +232,11 @@ class Line:
         (answer,) = outcome["answers"]
         return str(answer["body"])
 
+    def received(self) -> int:
+        """How many messages to this number the runtime has stored."""
+        events = [(entry["event"], entry.get("number")) for entry in self.runtime.log()]
+        return events.count(("message received", self.number))
+
     def outbound(self, to: str = "+56912345678") -> list[Json]:
         """Everything that was sent from this number to a user, in order."""
         return [

@@ -77,7 +77,6 @@ class Functions:
         log.info(
             "function called",
             function=call.name,
-            client=call.client,
             error=failure,
             seconds=round(time.monotonic() - began, 3),
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from itertools import islice
+from sys import intern
 from typing import Any, TypeAlias, TypeVar
 
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, EditRecord, Lease, NoticeRecord, RunRecord
@@ -17,6 +19,10 @@ JSON_FIELDS = frozenset({"tools", "settings", "metadata", "functions", "values",
 
 BOOL_FIELDS = frozenset({"protected"})
 """Fields that SQLite hands back as 0 or 1."""
+
+
+CHUNK = 1000
+"""Rows that are decoded together."""
 
 
 def columns(kind: type[Record]) -> tuple[str, ...]:
@@ -44,14 +50,33 @@ def from_rows(kind: type[Record], rows: Iterable[tuple[Any, ...]]) -> list[Recor
     encoded = [index for index, name in enumerate(names) if name in JSON_FIELDS]
     booleans = [index for index, name in enumerate(names) if name in BOOL_FIELDS]
     records: list[Record] = []
-    for row in rows:
-        cells = list(row)
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, CHUNK)):
+        cells: list[Sequence[Any]] = list(zip(*chunk, strict=True))
         for index in encoded:
-            cells[index] = json.loads(cells[index])
+            # Decoded together, since a decoder keeps one copy of a key for all the objects that it meets.
+            cells[index] = json.loads(f"[{','.join(cells[index])}]", object_hook=share_texts)
         for index in booleans:
-            cells[index] = bool(cells[index])
-        records.append(kind(*cells))
+            cells[index] = [bool(cell) for cell in cells[index]]
+        records += [kind(*map(shared, row)) for row in zip(*cells, strict=True)]
     return records
+
+
+def shared(value: Any) -> Any:
+    """The one copy of a text that all equal texts are replaced by; anything else as it is.
+
+    The same prompt, name or URL is in a manifest, in a table, in what was applied last and at the provider. A plan holds
+    all of them, and one copy is a third less memory and makes comparing them a matter of identity.
+    """
+    return intern(value) if type(value) is str else value
+
+
+def share_texts(document: dict[str, Any]) -> dict[str, Any]:
+    """A decoded JSON object with its texts shared."""
+    for key, value in document.items():
+        if type(value) is str:
+            document[key] = intern(value)
+    return document
 
 
 def to_document(record: AnyRecord) -> dict[str, Any]:

@@ -113,8 +113,9 @@ def test_messages_that_arrive_while_the_model_thinks_are_answered_next_and_in_or
     shop = line()
     shop.write("piensa 1s, uno", wait=0)
     wait_until(lambda: len(shop.sandbox.calls("openai", "POST", "/v1/responses")) == 1)
-    shop.write("dos", wait=0)
-    shop.write("tres", wait=0)
+    for count, text in enumerate(("dos", "tres"), start=2):
+        shop.write(text, wait=0)
+        wait_until(lambda count=count: shop.received() == count)
     wait_until(lambda: "tres" in " ".join(entry["body"] for entry in shop.outbound()))
     said = " ".join(entry["body"] for entry in shop.outbound())
     assert said.index("uno") < said.index("dos") < said.index("tres")
