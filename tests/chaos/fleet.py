@@ -1,0 +1,76 @@
+"""The runtimes under test, behind a balancer: one on SQLite, three on PostgreSQL.
+
+It ends only processes that it started, by their handle, and leaves no database behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.balancer import Balancer
+from tests.chaos.scenario import Kill
+from tests.runtime.stores import drop_database, make_database
+from tests.runtime_process import Runtime, start_runtime
+from tests.sandbox_process import Sandbox
+
+REPLICAS = {"sqlite": 1, "postgresql": 3}
+"""Processes on each store."""
+SETTINGS = {
+    "DEBOUNCE_SECONDS": "0.2",
+    "REPLY_WITHIN_SECONDS": "0.8",
+    "MODEL_TIMEOUT_SECONDS": "2.5",
+    "STOP_GRACE_SECONDS": "20",
+}
+"""Both ways of answering are used, and time-outs end within the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Runtimes that serve one store."""
+
+    store: str
+    url: str
+    """What Twilio calls."""
+    replicas: tuple[Runtime, ...]
+
+    def kill(self, kill: Kill) -> None:
+        """kill -9 of one replica, and its next start; returns when it serves again."""
+        replica = self.replicas[kill.replica]
+        replica.kill()
+        replica.start_again()
+
+    def stop(self) -> list[int]:
+        """SIGTERM to each; gives the exit codes."""
+        return [replica.stop() for replica in self.replicas]
+
+
+@contextmanager
+def fleet(folder: Path, sandbox: Sandbox, store: str, seed: int) -> Iterator[Fleet]:
+    """Runtimes with an empty store, from entering to leaving."""
+    with ExitStack() as cleanup:
+        balancer = cleanup.enter_context(Balancer(seed))
+        database = f"sqlite:///{folder}/runtime.db"
+        if store == "postgresql":
+            database = make_database()
+            cleanup.callback(drop_database, database)
+        settings = SETTINGS | {"DATABASE_URL": database, "PUBLIC_URL": balancer.url}
+        replicas = tuple(
+            _started(folder / f"replica-{number}", sandbox, cleanup, settings) for number in range(REPLICAS[store])
+        )
+        balancer.ports = [replica.port for replica in replicas]
+        yield Fleet(store, balancer.url, replicas)
+
+
+def _started(folder: Path, sandbox: Sandbox, cleanup: ExitStack, settings: dict[str, str]) -> Runtime:
+    folder.mkdir(parents=True, exist_ok=True)
+    runtime = start_runtime(folder, sandbox, **settings)
+    cleanup.callback(_end, runtime)
+    return runtime
+
+
+def _end(runtime: Runtime) -> None:
+    if runtime.process.poll() is None:
+        runtime.kill()

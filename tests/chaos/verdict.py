@@ -1,0 +1,173 @@
+"""What the sandbox's ledger says about a run. It believes nothing else, and it never does I/O.
+
+Each inbound message carries a token, and the simulated model repeats what it was told, so an answer names the messages
+that it answers: `[speaker] opening · q0001-beef ¿tienen mesa? / q0002-cafe gracias · turn 2`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+TOKEN = re.compile(r"\bq\d{4}-[0-9a-f]{4}\b")
+TURN = re.compile(r" · turn (\d+)$")
+KINDS = ("lost", "doubled", "out of order", "wrong assistant", "wrong memory", "unasked")
+
+Json = dict[str, Any]
+Conversation = tuple[str, str]
+"""The client's address and the user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that must never happen, and did."""
+
+    kind: str
+    conversation: Conversation
+    what: str
+
+
+@dataclass(slots=True)
+class Message:
+    """An inbound message and what became of it."""
+
+    token: str
+    sid: str
+    conversation: Conversation
+    tried_at: float = math.inf
+    """Start of the first attempt to deliver it."""
+    acknowledged_at: float = math.inf
+    """End of the first attempt that was answered with 2xx."""
+    answers: int = 0
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the runtime took it on itself to answer it."""
+        return self.acknowledged_at < math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The counts and the violations."""
+
+    messages: Sequence[Message]
+    answers: int
+    violations: Sequence[Violation]
+
+    @property
+    def acknowledged(self) -> int:
+        """Messages that some attempt brought in."""
+        return sum(message.acknowledged for message in self.messages)
+
+    @property
+    def unacknowledged(self) -> list[Message]:
+        """Messages whose every attempt failed."""
+        return [message for message in self.messages if not message.acknowledged]
+
+    def count(self, kind: str) -> int:
+        """How many violations of a kind there are."""
+        return sum(violation.kind == kind for violation in self.violations)
+
+
+def judge(entries: Iterable[Json], speakers: Mapping[str, str], *, swept: bool) -> Verdict:
+    """Judges a run. `speakers` says how the answers of each client's address begin; `swept` asks for an answer to what
+    was never acknowledged as well."""
+    return _Judge(speakers, swept).verdict(entries)
+
+
+@dataclass(slots=True)
+class _Judge:
+    speakers: Mapping[str, str]
+    swept: bool
+    messages: dict[str, Message] = field(default_factory=dict)
+    """By token."""
+    by_sid: dict[str, Message] = field(default_factory=dict)
+    answered: dict[Conversation, list[Message]] = field(default_factory=lambda: defaultdict(list))
+    """In the order of the answers."""
+    answers: int = 0
+    violations: list[Violation] = field(default_factory=list)
+
+    def verdict(self, entries: Iterable[Json]) -> Verdict:
+        for entry in entries:
+            if entry["kind"] == "inbound":
+                self._take_inbound(entry)
+            elif entry["kind"] == "webhook" and entry["purpose"] != "status":
+                self._take_attempt(entry)
+            elif entry["kind"] == "outbound":
+                self._take_answer(entry)
+            elif entry["kind"] == "call" and entry["path"] == "/v1/responses":
+                self._take_question(entry)
+        for message in self.messages.values():
+            if message.answers == 0 and (self.swept or message.acknowledged):
+                self._object("lost", message.conversation, f"{message.token} was never answered")
+        for conversation, messages in self.answered.items():
+            for earlier, later in _out_of_order(messages):
+                self._object("out of order", conversation, f"{later.token} was answered after {earlier.token}")
+        return Verdict(list(self.messages.values()), self.answers, self.violations)
+
+    def _take_inbound(self, entry: Json) -> None:
+        found = TOKEN.search(entry["body"])
+        if found is None:
+            raise ValueError(f"the inbound message {entry['message_sid']} carries no token: {entry['body']!r}")
+        message = Message(found[0], entry["message_sid"], (entry["to"], entry["from"]))
+        self.messages[message.token] = self.by_sid[message.sid] = message
+
+    def _take_attempt(self, entry: Json) -> None:
+        message = self.by_sid[entry["message_sid"]]
+        end = datetime.fromisoformat(entry["time"]).timestamp()
+        message.tried_at = min(message.tried_at, end - entry["seconds"])
+        if entry["status"] is not None and 200 <= entry["status"] < 300:
+            message.acknowledged_at = min(message.acknowledged_at, end)
+
+    def _take_answer(self, entry: Json) -> None:
+        self.answers += 1
+        body, conversation = entry["body"], (entry["from"], entry["to"])
+        tokens = TOKEN.findall(body)
+        if not tokens:
+            self._object("unasked", conversation, f"{body!r} answers no message")
+        if not body.startswith(self.speakers.get(entry["from"], "a speaker that is not known")):
+            self._object("wrong assistant", conversation, f"{body!r} was said by another one")
+        for token in tokens:
+            self._take_answered(token, conversation)
+        turn = TURN.search(body)
+        known = len(self.answered[conversation])
+        if tokens and (turn is None or int(turn[1]) != known):
+            self._object("wrong memory", conversation, f"{body!r} was said knowing other than {known} messages")
+
+    def _take_answered(self, token: str, conversation: Conversation) -> None:
+        message = self.messages.get(token)
+        if message is None:
+            self._object("unasked", conversation, f"{token} was answered, and nobody had written it yet")
+            return
+        if message.conversation != conversation:
+            self._object("wrong assistant", conversation, f"{token} was written in {message.conversation}")
+        message.answers += 1
+        if message.answers == 1:
+            self.answered[conversation].append(message)
+        else:
+            self._object("doubled", conversation, f"{token} was answered {message.answers} times")
+
+    def _take_question(self, entry: Json) -> None:
+        """No model is told what was said in another conversation, whatever it answers."""
+        body = entry["body"]
+        told = {self.messages[token].conversation for token in TOKEN.findall(str(body["input"]))}
+        asked = f"[{body['metadata']['client']}]"
+        for conversation in told:
+            if len(told) > 1 or not self.speakers[conversation[0]].startswith(asked):
+                self._object("wrong assistant", conversation, f"call {entry['n']} told {asked} of {len(told)} of them")
+
+    def _object(self, kind: str, conversation: Conversation, what: str) -> None:
+        self.violations.append(Violation(kind, conversation, what))
+
+
+def _out_of_order(messages: Sequence[Message]) -> Iterator[tuple[Message, Message]]:
+    """Pairs whose second message was acknowledged before the first one was even tried, and yet answered after it."""
+    for index, earlier in enumerate(messages):
+        for later in messages[index + 1 :]:
+            if later.acknowledged_at < earlier.tried_at:
+                yield earlier, later
