@@ -214,7 +214,4 @@ def _assistant_record(change: Change, values: Values) -> AssistantRecord:
 
 
 def _bot_record(change: Change, values: Values) -> BotRecord:
-    if change.action == "adopt":
-        # Notes that the manifest does not speak of are nobody's to throw away.
-        values = {**values, "metadata": {**(change.before or {}).get("metadata", {}), **values["metadata"]}}
     return BotRecord(id=change.live_id or change.client, client=change.client, managed_by=change.source, **values)

@@ -1,0 +1,96 @@
+"""Worlds that people made by hand, drawn at random: bots with records, live assistants or none, overrides, senders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from tests.brownfield.by_hand import ENDPOINT, FUNCTION, GUIDES_WEBHOOK, ByHand
+from tests.reconciler.agency import WEBHOOK
+from tests.sandbox_process import Json
+
+MODELS = st.sampled_from(["gpt-6-luna", "gpt-6-sol"])
+_LINES = st.text("aZñé 0:#'\"-{}[]&*!|>%@`\\\t😀", max_size=30)
+_SAID = st.one_of(
+    st.lists(_LINES, min_size=1, max_size=6).map("\n".join),
+    st.sampled_from(["no", "1.5", "~", "a\r\nb", "x\n\n", " y"]),
+)
+PROMPTS = _SAID.filter(str.strip) | st.just("Eres el asistente del restaurante.\n" * 30)
+NAMES = st.text("abc Ñ:#'\"-é", min_size=1, max_size=20).filter(str.strip)
+PROFILES = st.fixed_dictionaries(
+    {"name": NAMES},
+    optional={
+        "about": st.sampled_from(["Cocina chilena", "no", "Lunes: cerrado"]),
+        "vertical": st.sampled_from(["Restaurant", "Beauty, Spa and Salon"]),
+        "emails": st.just([{"email": "hola@lacocina.cl", "label": "Email"}]),
+        "websites": st.permutations(["https://lacocina.cl", "https://b.cl"]).map(
+            lambda urls: [{"website": url, "label": "Website"} for url in urls]
+        ),
+        "logo_url": st.just("https://lacocina.cl/logo.png"),
+    },
+)
+SETTINGS = st.fixed_dictionaries(
+    {}, optional={"reasoning_effort": st.sampled_from(["none", "low"]), "max_output_tokens": st.sampled_from([800, 99])}
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """One bot, whoever answers for it, and its sender."""
+
+    engine: str
+    """records | objects | alone | shared: answered by the assistant of the first bot of the world."""
+    assistant: Json
+    bot: Json
+    settings: Json
+    has_function: bool
+    sender: Json
+
+
+@st.composite
+def bots(draw: st.DrawFn) -> Made:
+    """One bot."""
+    engine = draw(st.sampled_from(["records", "objects", "alone", "shared"]))
+    override = st.fixed_dictionaries({}, optional={"instructions": PROMPTS, "model": MODELS})
+    own = st.fixed_dictionaries({"instructions": PROMPTS, "model": MODELS})
+    notes = st.dictionaries(st.sampled_from(["cliente", "rubro"]), st.sampled_from(["La Ñapa", "no", "2025-10-22"]))
+    return Made(
+        engine=engine,
+        assistant={"name": draw(NAMES), "instructions": draw(PROMPTS), "model": draw(MODELS)},
+        bot={
+            "name": draw(NAMES),
+            "state": draw(st.sampled_from(["active", "paused"])),
+            "metadata": draw(notes),
+            "fallback_message": draw(st.none() | st.just("Un momento.")),
+            **draw(own if engine == "alone" else override),
+        },
+        settings=draw(SETTINGS),
+        has_function=engine in ("records", "objects") and draw(st.booleans()),
+        sender={"profile": draw(PROFILES), "webhook": draw(st.sampled_from([GUIDES_WEBHOOK, WEBHOOK]))},
+    )
+
+
+def make(by_hand: ByHand, world: list[Made]) -> None:
+    """Make the world live, bot by bot."""
+    first: str | None = None
+    first_calls = False
+    for index, made in enumerate(world):
+        calls = first_calls if made.engine == "shared" and first else made.has_function
+        assistant_id = first if made.engine == "shared" and first else _assistant(by_hand, f"assistant_{index}", made)
+        if first is None and assistant_id is not None:
+            first, first_calls = assistant_id, calls
+        number, functions = f"+5699650{index:04}", {"crear_reserva": ENDPOINT} if calls else {}
+        by_hand.bot(assistant_id, f"bot_{index}", number, functions=functions, **made.bot)
+        by_hand.sender(number, **made.sender)
+
+
+def _assistant(by_hand: ByHand, key: str, made: Made) -> str | None:
+    if made.engine == "alone":
+        return None
+    if made.engine == "objects":
+        function = {key: FUNCTION[key] for key in ("name", "description", "parameters")}
+        tools = [{"type": "function", "function": function}] if made.has_function else []
+        return by_hand.object(**made.assistant, tools=tools)
+    tools = [FUNCTION] if made.has_function else []
+    return by_hand.assistant(key, **made.assistant, settings=made.settings, tools=tools).id
