@@ -33,7 +33,7 @@ check: $(STAMP) ## what CI checks besides the tests: lint, format, types, rooms,
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/reconcile schema --check
 	$(BIN)/zizmor --offline --quiet .github
 	@echo "no path of this machine in any file"

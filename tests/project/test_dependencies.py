@@ -15,14 +15,23 @@ from packaging.utils import canonicalize_name
 from tests.project.repository import ROOT
 
 ROOMS = ["schemas", "reconciler", "runtime", "sandbox", "demo"]
+WORK = ["tests", "bench"]
 LOADED_BY_NAME = {"psycopg"}
 """Imported by SQLAlchemy, by the name in a URL."""
 PARTS = {"pydantic-core": "pydantic"}
 """Distributions that come with another and are never wanted without it."""
-DECLARED = {
-    canonicalize_name(Requirement(text).name)
-    for text in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-}
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def names_of(requirements: list[str]) -> set[str]:
+    """The distributions that these requirements ask for."""
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
+
+
+DECLARED = names_of(PYPROJECT["project"]["dependencies"])
+DECLARED_FOR_WORK = DECLARED | names_of(
+    [text for text in PYPROJECT["dependency-groups"]["dev"] if isinstance(text, str)]
+)
 
 
 def imported_by(room: str) -> set[str]:
@@ -34,7 +43,7 @@ def imported_by(room: str) -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
-    return names - set(sys.stdlib_module_names) - set(ROOMS)
+    return names - set(sys.stdlib_module_names) - set(ROOMS) - set(WORK)
 
 
 def distributions_of(names: set[str]) -> set[str]:
@@ -47,6 +56,11 @@ def distributions_of(names: set[str]) -> set[str]:
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_what_is_declared(room: str) -> None:
     assert distributions_of(imported_by(room)) <= DECLARED
+
+
+@pytest.mark.parametrize("folder", WORK)
+def test_tests_and_measurements_import_only_what_is_declared_for_them(folder: str) -> None:
+    assert distributions_of(imported_by(folder)) <= DECLARED_FOR_WORK
 
 
 def test_every_dependency_is_used() -> None:

@@ -12,7 +12,9 @@ TASKS = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split())  #
 
 
 def test_make_alone_lists_every_task_with_a_line() -> None:
-    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
 
     assert {line.split()[1] for line in listed.splitlines()} == TASKS
     assert all(len(line.split()) > 2 for line in listed.splitlines())
