@@ -12,13 +12,13 @@ from pathlib import Path
 import jsonschema_rs
 import yaml
 
-from runtime.store.records import Snapshot
+from runtime.store.records import BotRecord, Snapshot
 from runtime.store.snapshot import read_snapshot
 from runtime.store.writer import open_writer
 from schemas.generate import shipped
 from tests.reconciler import live
 from tests.reconciler.processes import Commands, Result, Running
-from tests.sandbox_process import Json, Sandbox
+from tests.sandbox_process import Json, Sandbox, wait_until
 
 PUBLIC_URL = "https://whatsapp.agencia.cl"
 WEBHOOK = {
@@ -153,6 +153,11 @@ class Agency:
         """The live objects of the Assistants API."""
         return live.assistants(self.sandbox)
 
+    def put_bot(self, record: BotRecord) -> None:
+        """Put a bot into the store by another hand."""
+        with closing(open_writer(self.store_url, API_TOKEN)) as writer:
+            writer.put_bot(record)
+
     def break_in(self, statement: str, *values: object) -> None:
         """Change the bot store's rows behind everybody's back."""
         with closing(sqlite3.connect(self.store_file, isolation_level=None)) as connection:
@@ -160,10 +165,13 @@ class Agency:
 
     def runs(self) -> list[Json]:
         """The history of applies, newest first."""
-        writer = open_writer(self.store_url, API_TOKEN)
-        with closing(writer):
+        with closing(open_writer(self.store_url, API_TOKEN)) as writer:
             return [asdict(run) for run in writer.runs()]
 
     def openai(self, method: str, path: str, body: Json | None = None) -> Json:
         """One call of OpenAI's API, as somebody else would make it."""
         return dict(live.openai_call(self.sandbox, method, path, body))
+
+    def await_calls(self, method: str, path: str, count: int) -> None:
+        """Wait until Twilio has got so many calls of a path."""
+        wait_until(lambda: len(self.sandbox.calls("twilio", method, path)) >= count, what=f"{count} {method} {path}")

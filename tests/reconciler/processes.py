@@ -101,6 +101,10 @@ class Running:
         """kill -9."""
         self.signal(signal.SIGKILL)
 
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.signal(signal.SIGTERM)
+
     def signal(self, number: int) -> None:
         """Send a signal."""
         os.kill(self.pid, number)

@@ -1,4 +1,4 @@
-"""Clients that go: absent, orphaned, pruned, protected. Only what is ours is taken away, and only when that was said."""
+"""Clients that go: absent, orphaned, pruned, protected. Only what is ours is taken away, when that was said."""
 
 from __future__ import annotations
 
@@ -156,7 +156,9 @@ def test_a_protected_client_stays_until_an_earlier_apply_lifted_the_protection(t
         three.withdraw("cliente-b")
     result = three.reconcile("--yes", "--prune")
     assert result.code == 3
-    assert "Refused: the client cliente-b is protected. Apply `protected: false` first, then take it away." in result.err
+    assert (
+        "Refused: the client cliente-b is protected. Apply `protected: false` first, then take it away." in result.err
+    )
     assert "cliente-b" in clients(three)
     three.declare("cliente-b", protected=False)
     three.apply()

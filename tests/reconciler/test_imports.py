@@ -1,0 +1,63 @@
+"""A plan without changes starts in a fraction of what one SDK costs to import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.reconciler.agency import Agency
+from tests.reconciler.processes import ROOT
+
+PROBE = """
+import sys
+from reconciler.cli import run
+code = run(sys.argv[1:])
+print("\\n".join(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+sys.exit(code)
+"""
+HEAVY = {
+    "aiohttp",
+    "alembic",
+    "deepdiff",
+    "httpx",
+    "httpx2",
+    "jsonschema_rs",
+    "openai",
+    "psycopg",
+    "requests",
+    "rich",
+    "sqlalchemy",
+    "structlog",
+    "twilio",
+}
+
+
+def imported(agency: Agency, *args: str) -> set[str]:
+    """Top-level modules that the command has imported when it ends well."""
+    environment = {**agency.environment, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *args],
+        cwd=agency.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("command", ["--dry-run", "--dry-run --format json", "drift"])
+def test_planning_without_a_change_imports_nothing_heavy(agency: Agency, command: str) -> None:
+    agency.declare("cliente-a", sender={"profile": {"about": "Hola"}})
+    agency.declare("el-viejo", assistant={"engine": "assistants"})
+    agency.apply()
+    modules = imported(agency, *command.split())
+    assert modules & HEAVY == set()
+    assert {"urllib3", "yaml", "pydantic"} <= modules
+
+
+def test_validating_imports_no_way_to_the_network_or_the_store(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    assert imported(agency, "validate") & (HEAVY | {"urllib3", "sqlite3", "http.client"}) == set()

@@ -1,0 +1,115 @@
+"""One apply at a time, and only the plan that was agreed on."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from contextlib import closing
+
+from runtime.store.writer import open_writer
+from tests.reconciler.agency import API_TOKEN, Agency
+from tests.reconciler.processes import Running
+from tests.sandbox_process import wait_until
+
+
+def hold(agency: Agency, owner: str, seconds: float = 60.0) -> None:
+    """Somebody takes the lease."""
+    with closing(open_writer(agency.store_url, API_TOKEN)) as store:
+        store.acquire_lease(owner, seconds)
+
+
+def held_up(agency: Agency) -> Running:
+    """An apply that holds the lease and waits for Twilio's answer, until the faults are cleared or it is stopped."""
+    agency.sandbox.faults({"kind": "latency", "seconds": 1.5, "method": "POST"})
+    running = agency.start("--yes")
+    wait_until(lambda: agency.sandbox.fired() > 0, what="the first write")
+    return running
+
+
+def test_of_two_applies_at_once_one_wins_and_the_other_changes_nothing(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    first = held_up(agency)
+    second = agency.reconcile("--yes")
+    assert second.code == 5
+    assert second.out == ""
+    assert f":{first.pid}" in second.err
+    assert "Wait for it to finish" in second.err
+    assert first.wait().code == 0
+    agency.sandbox.faults()
+    assert len(agency.sandbox.calls("twilio", "POST")) == 1
+    assert agency.changes() == []
+
+
+def test_a_plan_needs_no_lease(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    hold(agency, "ana@servidor:123")
+    assert agency.reconcile("--dry-run").code == 0
+    assert agency.reconcile("drift").code == 0
+
+
+def test_the_lease_of_another_machine_is_waited_for(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    hold(agency, "ana@servidor:123")
+    result = agency.reconcile("--yes")
+    assert result.code == 5
+    assert "ana@servidor:123" in result.err
+    assert "`reconcile unlock`" in result.err
+    assert agency.writes() == 0
+
+
+def test_the_lease_of_a_process_of_this_machine_that_is_dead_is_taken_over(agency: Agency) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    agency.declare("cliente-a")
+    hold(agency, f"ana@{platform.node()}:{dead.pid}")
+    agency.apply()
+    assert agency.changes() == []
+
+
+def test_a_lease_that_has_run_out_is_taken_over(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    hold(agency, "ana@servidor:123", seconds=-1)
+    agency.apply()
+
+
+def test_an_apply_gives_the_lease_back_however_it_ends(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.sandbox.faults({"kind": "status", "status": 400, "method": "POST"})
+    assert agency.reconcile("--yes").code == 4
+    agency.sandbox.faults()
+    hold(agency, "ana@servidor:123")
+
+
+def test_a_stop_finishes_and_records_the_call_in_flight_and_begins_nothing_more(agency: Agency) -> None:
+    agency.declare("el-viejo", assistant={"engine": "assistants"})
+    running = held_up(agency)
+    running.terminate()
+    result = running.wait()
+    assert result.code == 4
+    assert "Stopping: calls in flight are finished and recorded." in result.err
+    assert f"skipped  el-viejo: bot {agency.number('el-viejo')}: create: the run was stopped." in result.out
+    assert [record.kind for record in agency.snapshot().applied] == ["assistant"]
+    assert [run["outcome"] for run in agency.runs()] == ["partial"]
+    agency.sandbox.faults()
+    agency.apply()
+    assert len(agency.assistants()) == 1
+    assert agency.changes() == []
+
+
+def test_a_plan_that_is_not_the_one_that_was_agreed_on_is_not_applied(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    digest = agency.plan()["digest"]
+    agency.declare("cliente-b")
+    result = agency.reconcile("--expect", digest)
+    assert result.code == 5
+    assert f"its digest is {agency.plan()['digest']}, expected was {digest}" in result.err
+    assert agency.writes() == 0
+    assert agency.snapshot().bots == []
+
+
+def test_an_empty_plan_is_not_the_one_that_was_agreed_on(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    digest = agency.plan()["digest"]
+    agency.apply()
+    assert agency.reconcile("--expect", digest).code == 5

@@ -1,0 +1,121 @@
+"""A client changes what it stands on: its number, its engine, its Twilio account, its maker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.reconciler.agency import WEBHOOK, Agency
+
+NEW_NUMBER = "+56998760001"
+ASSISTANTS = {"engine": "assistants"}
+
+
+def test_a_client_that_moves_to_another_number_takes_its_webhook_along(agency: Agency) -> None:
+    agency.declare("la-cocina")
+    agency.apply()
+    agency.declare("la-cocina", number=NEW_NUMBER)
+    former = agency.number("la-cocina")
+    assert agency.changes() == [
+        f"la-cocina/bot/update/{NEW_NUMBER}",
+        f"la-cocina/sender/update/{NEW_NUMBER}",
+        f"la-cocina/sender/detach/{former}",
+    ]
+    agency.apply()
+    assert agency.senders()[NEW_NUMBER]["webhook"] == WEBHOOK
+    assert agency.senders()[former]["webhook"]["callback_url"] == ""
+    [bot] = agency.snapshot().bots
+    assert (bot.id, bot.twilio_phone_number) == ("la-cocina", NEW_NUMBER)
+    assert agency.changes() == []
+
+
+def test_a_number_that_another_client_still_has_is_handed_over_in_two_runs(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.declare("cliente-b")
+    agency.apply()
+    agency.declare("cliente-a", number=NEW_NUMBER)
+    agency.declare("cliente-b", number=agency.number("cliente-a"))
+    first = agency.reconcile("--yes")
+    assert first.code == 4
+    assert f"the number {agency.number('cliente-a')} still belongs to the bot of client 'cliente-a'" in first.out
+    agency.apply()
+    assert {bot.id: bot.twilio_phone_number for bot in agency.snapshot().bots} == {
+        "cliente-a": NEW_NUMBER,
+        "cliente-b": agency.number("cliente-a"),
+    }
+    assert agency.senders()[agency.number("cliente-a")]["webhook"] == WEBHOOK
+    assert agency.changes() == []
+
+
+def test_from_the_engine_responses_to_assistants(agency: Agency) -> None:
+    agency.declare("la-cocina")
+    agency.apply()
+    agency.declare("la-cocina", assistant=ASSISTANTS)
+    assert agency.changes() == [
+        "la-cocina/assistant/create/assistants",
+        f"la-cocina/bot/update/{agency.number('la-cocina')}",
+        "la-cocina/assistant/delete/responses",
+    ]
+    agency.apply()
+    [live] = agency.assistants()
+    assert agency.snapshot().assistants == []
+    assert agency.snapshot().bots[0].assistant_id == live["id"]
+    assert agency.changes() == []
+
+
+def test_from_the_engine_assistants_to_responses(agency: Agency) -> None:
+    agency.declare("la-cocina", assistant=ASSISTANTS)
+    agency.apply()
+    agency.declare("la-cocina")
+    agency.apply()
+    assert agency.assistants() == []
+    assert agency.snapshot().bots[0].assistant_id == "la-cocina"
+    assert agency.changes() == []
+
+
+def test_away_from_an_assistants_api_that_is_gone(agency: Agency) -> None:
+    agency.declare("la-cocina", assistant=ASSISTANTS)
+    agency.apply()
+    agency.sandbox.settings(assistants_api="gone")
+    agency.declare("la-cocina")
+    assert agency.reconcile("--yes").code in (0, 4)
+    assert agency.snapshot().bots[0].assistant_id == "la-cocina"
+    result = agency.reconcile("--dry-run")
+    assert (result.code, result.out) == (0, "No changes: 1 client looked at.\n")
+
+
+def test_two_live_assistants_with_one_clients_mark_are_a_persons_decision(agency: Agency) -> None:
+    agency.declare("el-viejo", assistant=ASSISTANTS)
+    agency.apply()
+    [live] = agency.assistants()
+    agency.openai("POST", "/assistants", {"model": "gpt-6-luna", "metadata": live["metadata"]})
+    result = agency.reconcile("--dry-run")
+    assert result.code == 1
+    assert "error: el-viejo: assistant: 2 live assistants carry this client's mark" in result.out
+    assert live["id"] in result.out
+
+
+def test_metadata_that_others_wrote_on_a_live_assistant_is_kept(agency: Agency) -> None:
+    agency.declare("el-viejo", assistant=ASSISTANTS)
+    agency.apply()
+    [live] = agency.assistants()
+    agency.openai("POST", f"/assistants/{live['id']}", {"metadata": {**live["metadata"], "equipo": "ventas"}})
+    assert agency.changes() == []
+    agency.declare("el-viejo", assistant={**ASSISTANTS, "instructions": "Eres breve."})
+    agency.apply()
+    [updated] = agency.assistants()
+    assert updated["metadata"]["equipo"] == "ventas"
+    assert updated["metadata"]["client"] == "el-viejo"
+
+
+def test_a_bot_made_by_hand_with_another_clients_content_is_left_alone(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    [bot] = agency.snapshot().bots
+    by_hand = replace(bot, id="a-mano", client=None, managed_by=None, twilio_phone_number=agency.number("la-cocina"))
+    agency.put_bot(by_hand)
+    agency.declare("la-cocina")
+    result = agency.reconcile("--yes")
+    assert result.code == 1
+    assert "error: la-cocina: " in result.out
+    assert "`reconcile adopt la-cocina` takes it over" in result.out
+    assert {bot.id: bot.client for bot in agency.snapshot().bots} == {"a-mano": None, "cliente-a": "cliente-a"}
