@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import signal
 import sys
@@ -112,6 +113,9 @@ def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | No
                 raise Busy("Something changed since the plan was shown, so nothing was applied; look at the new plan.")
             _check_expected(plan, options)
             check(plan, fleet, looked.world, options.limits)
+            # Unlike planning, applying lasts and leaves garbage; what was read for the plan is none of it.
+            gc.freeze()
+            gc.enable()
             with recorded(store, plan, owner) as outcomes:
                 for outcome in following(apply_plan(plan, settings, store, stop=stop), len(plan.work)):
                     outcomes.append(outcome)

@@ -7,6 +7,7 @@ reads plain scalars as YAML 1.1 does. Nothing is guessed: what is unclear become
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 from yaml import CSafeLoader, MappingNode, Node, ScalarNode, SequenceNode, YAMLError
@@ -146,7 +147,9 @@ def _build(document: Document) -> None:
 
 
 class _Builder:
-    """Builds plain values out of nodes. Aliases are written out, within bounds, so that nothing is shared."""
+    """Builds plain values out of nodes. Aliases are written out, within bounds; only equal texts are one object, since
+    a fleet repeats its keys and words, and the live side repeats them all once more.
+    """
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -160,7 +163,7 @@ class _Builder:
             raise _Unbounded(node, f"more than {MAX_DEPTH} levels deep")
         tag = node.tag
         if tag is plain.STR:
-            return node.value if "\0" not in node.value else self._nul(node)
+            return intern(node.value) if "\0" not in node.value else self._nul(node)
         if tag is plain.MAP:
             return self._mapping(node, depth)
         if tag is plain.SEQ:
@@ -174,7 +177,7 @@ class _Builder:
             if key_node.tag is plain.MERGE:
                 merged.append(value_node)
                 continue
-            key = key_node.value if key_node.tag is plain.STR else self._odd_key(key_node)
+            key = intern(key_node.value) if key_node.tag is plain.STR else self._odd_key(key_node)
             if key is None:
                 continue
             if key in result:

@@ -17,6 +17,8 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry, Timeout
 
+from runtime.store.codec import share_texts
+
 MAX_BODY = 64 * 1024 * 1024
 """A page larger than this many bytes is not believed."""
 
@@ -82,7 +84,7 @@ class Reader:
         try:
             if len(response.data) > MAX_BODY:
                 raise ReadError(f"{where} answered with more than {MAX_BODY} bytes")
-            return json.loads(response.data)
+            return json.loads(response.data, object_hook=share_texts)
         except ValueError as error:
             raise ReadError(f"{where} did not answer with JSON") from error
 

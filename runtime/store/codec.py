@@ -65,8 +65,8 @@ def from_rows(kind: type[Record], rows: Iterable[tuple[Any, ...]]) -> list[Recor
 def shared(value: Any) -> Any:
     """The one copy of a text that all equal texts are replaced by; anything else as it is.
 
-    The same prompt, name or URL is in a manifest, in a table, in what was applied last and at the provider. A plan holds
-    all of them, and one copy is a third less memory and makes comparing them a matter of identity.
+    The same prompt, name or URL is in a manifest, in a table, in what was applied last and at the provider. A plan
+    holds all of them: one copy is a third less memory, and comparing is a matter of identity.
     """
     return intern(value) if type(value) is str else value
 
