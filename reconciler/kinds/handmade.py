@@ -67,6 +67,12 @@ def read_handmade(bot_record: BotRecord, store: Store, assistants: Sequence[Live
     return _by_object(bot_record, live)
 
 
+def engine_of(record: BotRecord, store: Store) -> Literal["responses", "assistants"]:
+    """The engine that answers for a bot; seen by its assistant's id alone, so nobody needs to be asked."""
+    named = record.assistant_id
+    return "assistants" if named and named not in store.assistants and named.startswith(OBJECT_PREFIX) else "responses"
+
+
 def bot_as_declared(record: BotRecord, assistant_id: str | None, settings: Settings) -> dict[str, Any]:
     """A bot made by hand in the shape in which `kinds.bot` declares one, once its overrides are the assistant's."""
     sid, token_env = record.account_sid, record.auth_token_env or SHARED_TOKEN_ENV
@@ -96,6 +102,8 @@ def take_over(column: Column, record: BotRecord) -> list[Change]:
     Fills the column's adoptions, and returns changes of an assistant that is ours already. Raises `Withheld`.
     """
     assistant.check_model(column)
+    if engine_of(record, column.store) != column.manifest.client.assistant.engine:
+        raise Withheld(f"{_made_by_hand(column, record)}, and other than declared (engine); {_advice(column)}")
     try:
         found = read_handmade(record, column.store, column.world.assistants)
     except Unreadable as error:
@@ -131,8 +139,6 @@ def differences(found: Handmade, declared: Values, column: Column) -> list[str]:
     Tools and functions count whole, since what a manifest cannot say of them would be lost. A setting that was never
     made has no value that could differ.
     """
-    if found.engine != declared["engine"]:
-        return ["engine"]
     changes = field_changes(found.effective, declared)
     paths = [change.path for change in changes if change.steps[0] not in ("tools", "settings")]
     paths += [change.path for change in changes if change.steps[0] == "settings" and change.old is not None]

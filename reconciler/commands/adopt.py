@@ -1,0 +1,89 @@
+"""`reconcile adopt ID`: take over what was made by hand for a client, although it differs from what is declared."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import closing
+
+import click
+
+from reconciler.commands.planning import load_fleet
+from reconciler.errors import Busy, Exit, ReadFailed, ReconcileError
+from reconciler.kinds.column import Column
+from reconciler.manifest import Fleet, Manifest
+from reconciler.observe import Failed, account_of, observe
+from reconciler.plan import digest
+from reconciler.settings import Settings
+from reconciler.takeover import Takeover, take_over_as_it_is
+
+
+@click.command()
+@click.argument("client", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.pass_context
+def adopt(ctx: click.Context, client: str, yes: bool) -> None:
+    """Take over what was made by hand for a client, although it differs from its manifest.
+
+    Puts our mark on it and changes nothing else; the next plan shows the differences. What carries the mark of another
+    tool is refused.
+    """
+    settings, fleet = load_fleet((client,))
+    manifest = next(manifest for manifest in fleet.clients if manifest.client.id == client)
+    if not (yes or sys.stdin.isatty()):
+        raise ReconcileError("There is no terminal to ask on: add --yes to take over.")
+    found = _look(manifest, settings)
+    click.echo(_text(client, found), nl=False)
+    if not found.adoptions:
+        ctx.exit(Exit.OK)
+    if not yes:
+        click.confirm(f"Take over {len(found.adoptions)} objects?", abort=True, err=True)
+    ctx.exit(_apply(manifest, settings, digest(found.plan())))
+
+
+def _look(manifest: Manifest, settings: Settings) -> Takeover:
+    world = observe(Fleet((manifest,)), settings)
+    if isinstance(world.store, Failed):
+        raise ReadFailed(world.store.message)
+    if isinstance(world.assistants, Failed) and manifest.client.assistant.engine == "assistants":
+        raise ReadFailed(f"OpenAI assistants: {world.assistants.message}")
+    account = account_of(manifest, settings)
+    return take_over_as_it_is(Column(manifest.client.id, manifest, account, world, world.store, settings))
+
+
+def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:
+    """Look again under the lease, and take over exactly what was shown."""
+    from reconciler.apply import apply_plan
+    from reconciler.history import recorded
+    from reconciler.lease import lease
+    from runtime.store.errors import StoreError
+    from runtime.store.writer import open_writer
+
+    stop = threading.Event()
+    try:
+        with (
+            closing(open_writer(settings.bot_store_url, settings.api_token)) as store,
+            lease(store, stop=stop) as owner,
+        ):
+            plan = _look(manifest, settings).plan()
+            if digest(plan) != agreed:
+                raise Busy("Something changed meanwhile, so nothing was taken over; look at it again.")
+            with recorded(store, plan, owner) as outcomes:
+                outcomes.extend(apply_plan(plan, settings, store, stop=stop))
+    except StoreError as error:
+        raise ReconcileError(str(error)) from error
+    from reconciler.render.text import outcomes_text
+
+    click.echo(outcomes_text(outcomes), nl=False)
+    failed = sum(outcome.status != "applied" for outcome in outcomes)
+    if not failed:
+        click.echo("`reconcile --dry-run` shows what differs from the manifest.")
+        return Exit.OK
+    return Exit.ERROR if failed == len(outcomes) else Exit.PARTIAL
+
+
+def _text(client: str, found: Takeover) -> str:
+    lines = [f"{client} takes over:"] if found.adoptions else [f"{client}: nothing is left to take over."]
+    lines += [f"  {change.kind:<9}  {change.live_id}  ({change.key})" for change in found.adoptions]
+    lines += [f"Note: {note}." for note in found.notes]
+    return "\n".join(lines) + "\n"

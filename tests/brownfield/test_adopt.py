@@ -1,0 +1,156 @@
+"""`reconcile adopt`: what was made by hand becomes ours although it differs, and the plan shows how."""
+
+from __future__ import annotations
+
+from tests.brownfield.by_hand import NUMBER, ByHand
+from tests.reconciler.agency import Agency
+
+CLIENT = "la-cocina"
+
+
+def declare(agency: Agency, **keys: object) -> None:
+    """A manifest for the number, written by hand and not by an import."""
+    agency.declare(CLIENT, number=NUMBER, registered=False, **keys)
+
+
+def test_what_differs_is_refused_until_it_is_adopted(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    declare(agency)
+    result = agency.reconcile("--yes")
+    assert result.code == 1
+    assert "the bot 'bot_1' of +56996500001 was made by hand, and other than declared" in result.out
+    assert "`reconcile adopt la-cocina` takes it over" in result.out
+    assert agency.snapshot().bots[0].client is None
+
+
+def test_adopting_marks_and_changes_nothing_else(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    declare(agency)
+    writes = agency.writes()
+    result = agency.reconcile("adopt", CLIENT, "--yes")
+    assert result.code == 0, result.said
+    assert result.out.startswith(
+        "la-cocina takes over:\n"
+        "  assistant  assistant_1  (responses)\n"
+        "  bot        bot_1  (+56996500001)\n"
+        "  sender     XE"
+    )
+    [bot], [assistant] = agency.snapshot().bots, agency.snapshot().assistants
+    assert (bot.client, bot.managed_by, assistant.client) == (CLIENT, "clients.d/la-cocina.yaml", CLIENT)
+    assert (bot.instructions, bot.model) == ("Bot para atención al cliente del restaurante", "gpt-6-sol")
+    assert assistant.instructions == "Eres un asistente."
+    assert agency.writes() == writes
+
+
+def test_the_plan_after_it_shows_every_difference_as_config(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    declare(agency)
+    assert agency.reconcile("adopt", CLIENT, "--yes").code == 0
+    changes = agency.plan()["changes"]
+    assert {(change["kind"], change["action"], change["reason"]) for change in changes} == {
+        ("assistant", "update", "config"),
+        ("bot", "update", "config"),
+        ("sender", "update", "config"),
+    }
+    assert agency.reconcile("drift").code == 0
+    agency.apply()
+    assert agency.changes() == []
+
+
+def test_a_live_assistant_is_marked_where_it_stands(agency: Agency, by_hand: ByHand) -> None:
+    live_id = by_hand.object(metadata={"nota": "de antes"})
+    by_hand.bot(live_id)
+    by_hand.sender()
+    declare(agency, assistant={"engine": "assistants"})
+    assert agency.reconcile("adopt", CLIENT, "--yes").code == 0
+    [assistant] = agency.assistants()
+    assert (assistant["instructions"], assistant["metadata"]["client"]) == ("Eres un asistente.", CLIENT)
+    assert assistant["metadata"]["nota"] == "de antes"
+    agency.apply()
+    assert [item["id"] for item in agency.assistants()] == [live_id]
+
+
+def test_a_bot_moves_off_the_assistants_api_and_its_assistant_there_is_left_alone(
+    agency: Agency, by_hand: ByHand
+) -> None:
+    live_id = by_hand.object()
+    by_hand.bot(live_id)
+    by_hand.sender()
+    agency.sandbox.settings(assistants_api="gone")
+    declare(agency)
+    result = agency.reconcile("adopt", CLIENT, "--yes")
+    assert f"the assistant {live_id} is of the engine assistants and is left alone" in result.out
+    agency.apply()
+    [bot] = agency.snapshot().bots
+    assert (bot.id, bot.assistant_id) == ("bot_1", CLIENT)
+    assert agency.changes() == []
+
+
+def test_an_assistant_that_answers_for_others_too_stays_theirs(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant()
+    by_hand.bot("assistant_1")
+    by_hand.bot("assistant_1", "bot_2", "+56996500002")
+    by_hand.sender()
+    declare(agency)
+    result = agency.reconcile("adopt", CLIENT, "--yes")
+    assert "the assistant assistant_1 answers for others too" in result.out
+    agency.apply()
+    assert {record.id: record.client for record in agency.snapshot().assistants} == {
+        "assistant_1": None,
+        CLIENT: CLIENT,
+    }
+
+
+def test_a_foreign_mark_is_refused_with_its_name(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant(metadata={"managed-by": "terraform"})
+    by_hand.bot("assistant_1")
+    by_hand.sender()
+    declare(agency)
+    result = agency.reconcile("adopt", CLIENT, "--yes")
+    assert result.code == 3
+    assert "the assistant 'assistant_1' carries the mark of 'terraform'" in result.err
+    assert agency.snapshot().bots[0].client is None
+
+
+def test_a_number_that_another_client_has_is_refused(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    agency.withdraw("cliente-a")
+    agency.declare(CLIENT, number=agency.number("cliente-a"), registered=False)
+    result = agency.reconcile("adopt", CLIENT, "--yes")
+    assert result.code == 3
+    assert "belongs to the bot of client 'cliente-a'" in result.err
+
+
+def test_nothing_is_left_to_take_over(agency: Agency) -> None:
+    agency.declare(CLIENT)
+    agency.apply()
+    result = agency.reconcile("adopt", CLIENT, "--yes")
+    assert (result.code, result.out) == (0, "la-cocina: nothing is left to take over.\n")
+
+
+def test_without_a_terminal_it_needs_yes(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    declare(agency)
+    result = agency.reconcile("adopt", CLIENT)
+    assert result.code == 1
+    assert "add --yes" in result.err
+    assert agency.snapshot().bots[0].client is None
+
+
+def test_it_goes_on_record_like_an_apply(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    declare(agency)
+    assert agency.reconcile("adopt", CLIENT, "--yes").code == 0
+    [run] = agency.runs()
+    assert run["outcome"] == "applied"
+    assert [change["action"] for change in run["changes"]] == ["adopt"] * 3
+
+
+def test_verbose_names_what_was_made_by_hand_and_belongs_to_nobody(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    agency.declare("cliente-a")
+    out = agency.reconcile("--dry-run", "--verbose").out
+    assert "not ours: bot +56996500001 (bot_1), left alone.\n" in out
+    assert "not ours: assistant Bot La Cocina (assistant_1), left alone.\n" in out
+    assert "3 live objects are not ours and were left alone.\n" in out
