@@ -1,0 +1,111 @@
+"""Where what is shown goes: the result to stdout, logs to stderr, colours to a terminal only."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.reconciler.agency import Agency
+from tests.reconciler.processes import ROOT
+from tests.reconciler.terminal import on_a_terminal
+
+ESCAPE = "\x1b["
+
+
+@pytest.mark.parametrize("command", ["--dry-run", "--yes"])
+def test_stdout_is_json_and_nothing_else_while_logs_go_to_stderr(agency: Agency, command: str) -> None:
+    agency.declare("cliente-a", number="+15551234567")
+    agency.declare("cliente-b", assistant={"model": "gpt-6-lnua"})
+    result = agency.reconcile(command, "--format", "json")
+    assert result.document["summary"]["errors"] == 1
+    assert "1 warning in the manifests" in result.err
+
+
+def test_after_an_apply_the_json_tells_what_became_of_each_change(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.sandbox.faults({"kind": "status", "status": 400, "method": "POST", "path": "/v2/"})
+    document = agency.reconcile("--yes", "--format", "json").document
+    assert [(outcome["id"], outcome["status"]) for outcome in document["outcomes"]] == [
+        ("cliente-a/assistant/create/responses", "applied"),
+        (f"cliente-a/bot/create/{agency.number('cliente-a')}", "applied"),
+        (f"cliente-a/sender/update/{agency.number('cliente-a')}", "failed"),
+    ]
+
+
+def test_where_nobody_watches_the_log_is_one_json_object_a_line(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    lines = [json.loads(line) for line in agency.apply().err.splitlines()]
+    assert lines
+    assert all(line["event"] and line["level"] for line in lines)
+
+
+def test_a_file_gets_the_plan_and_stdout_nothing(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    shown = agency.reconcile("--dry-run", "--format", "markdown").out
+    result = agency.reconcile("--dry-run", "--format", "markdown", "--out", "plan.md")
+    assert (result.code, result.out) == (0, "")
+    assert (agency.folder / "plan.md").read_text(encoding="utf-8") == shown
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    result = agency.reconcile("--dry-run", "--out", "no-hay/plan.md")
+    assert result.code == 1
+    assert "no-hay/plan.md" in result.err
+
+
+def test_a_reader_that_goes_away_is_no_traceback(agency: Agency) -> None:
+    agency.declare("cliente-a", assistant={"instructions": "Eres breve.\n" * 20_000})
+    command = f"{sys.executable} -m reconciler.cli --dry-run | head -1"
+    environment = {**agency.environment, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, shell=True, cwd=agency.folder, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "cliente-a\n"
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_a_pipe_gets_no_colours(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    assert ESCAPE not in agency.reconcile("--dry-run").said
+
+
+def test_a_terminal_gets_colours(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    code, shown = on_a_terminal(agency, "--dry-run")
+    assert code == 0
+    assert f"{ESCAPE}32m+ assistant responses{ESCAPE}0m" in shown
+
+
+def test_a_terminal_whose_user_wants_none_gets_no_colours(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    assert ESCAPE not in on_a_terminal(agency, "--dry-run", NO_COLOR="1")[1]
+
+
+def test_a_terminal_is_asked_and_a_no_changes_nothing(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    code, shown = on_a_terminal(agency, answer="n")
+    assert code == 1
+    assert "Apply 3 changes? [y/N]: n" in shown
+    assert "Stopped; nothing was changed." in shown
+    assert agency.writes() == 0
+    assert not agency.store_file.exists()
+
+
+def test_a_terminal_is_asked_and_a_yes_applies(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    code, shown = on_a_terminal(agency, answer="y")
+    assert code == 0
+    assert "Applied: 3 applied, 0 failed, 0 skipped." in shown
+    assert agency.changes() == []
+
+
+def test_a_terminal_is_not_asked_when_there_is_nothing_to_do(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    code, shown = on_a_terminal(agency, NO_COLOR="1")
+    assert (code, shown) == (0, "No changes: 1 client looked at.\n")
