@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.runtime_process import Line, Runtime
+from tests.runtime_process import Line, Runtime, open_line
 from tests.sandbox_process import Sandbox, wait_until
 
 
@@ -57,8 +57,6 @@ def test_changed_instructions_count_from_the_next_message(line: Callable[..., Li
 def test_an_answer_that_takes_longer_than_the_webhook_may_goes_out_over_rest(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox
 ) -> None:
-    from tests.runtime_process import open_line
-
     slow = open_line(runtime_factory(REPLY_WITHIN_SECONDS="0.2"), sandbox)
     outcome = slow.write("piensa 1s")
     assert [answer["via"] for answer in outcome["answers"]] == ["rest"]

@@ -23,7 +23,7 @@ def assistant(live: OpenAI) -> Callable[..., str]:
     """`assistant(**fields)` makes a live assistant and gives its id."""
 
     def make(**fields: object) -> str:
-        with pytest.warns(DeprecationWarning, match="Assistants API"):
+        with pytest.warns(DeprecationWarning, match="deprecated"):
             made = live.beta.assistants.create(model="gpt-4o-mini", name="Vivo", **fields)  # type: ignore[arg-type]
         return made.id
 

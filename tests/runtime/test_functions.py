@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.runtime_process import Line, Runtime, open_line
+from tests.runtime_process import Line, Runtime, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
 SECRET = "function-secret"
@@ -68,8 +68,6 @@ def endpoint() -> Iterator[Endpoint]:
 
 @pytest.fixture(scope="module")
 def secretive(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Runtime]:
-    from tests.runtime_process import start_runtime
-
     running = start_runtime(tmp_path_factory.mktemp("functions"), sandbox_process, RESERVAS_SECRET=SECRET)
     yield running
     running.stop()
@@ -172,8 +170,6 @@ def test_an_address_inside_our_network_is_not_called(strict: Runtime, sandbox: S
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Runtime]:
-    from tests.runtime_process import start_runtime
-
     folder = tmp_path_factory.mktemp("strict")
     running = start_runtime(folder, sandbox_process, ALLOW_PRIVATE_ENDPOINTS="false")
     yield running

@@ -187,6 +187,9 @@ def test_a_run_is_recorded_from_its_begin_to_its_end(writer: StoreWriter) -> Non
 
 
 def test_more_bots_than_fit_on_a_page_are_all_read(way: Way, writer: StoreWriter) -> None:
+    if way.token is None:
+        pytest.skip("only the API has pages")
+
     def put(index: int) -> None:
         writer.put_bot(BotRecord(id=f"bot-{index:04d}", name="x", twilio_phone_number=f"+1555{index:07d}"))
 

@@ -1,12 +1,15 @@
 """Who may call the webhooks, and what they are told."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import urlencode
 
 import pytest
+from twilio.request_validator import HMAC_SHA256, RequestValidator
 
-from tests.runtime_process import Line, Runtime, inbound_fields, new_number, open_line, signed_webhook
+from tests.runtime_process import Line, Runtime, inbound_fields, new_number, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import AUTH_TOKEN, Sandbox, wait_until
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -23,10 +26,6 @@ def test_a_message_signed_with_another_token_is_refused(line: Callable[..., Line
 
 
 def test_a_message_changed_after_signing_is_refused(line: Callable[..., Line], runtime: Runtime) -> None:
-    from urllib.parse import urlencode
-
-    from twilio.request_validator import RequestValidator
-
     fields = inbound_fields(line().number)
     signature = RequestValidator(AUTH_TOKEN).compute_signature(f"{runtime.url}/webhook/whatsapp", fields)
     changed = urlencode(fields | {"Body": "otra cosa"}).encode()
@@ -39,13 +38,23 @@ def test_a_message_in_the_name_of_another_account_is_refused(line: Callable[...,
     assert signed_webhook(runtime, fields).status == 403
 
 
-def test_a_client_s_own_account_signs_with_its_own_token(
-    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
-) -> None:
-    runtime = runtime_factory(SU_TOKEN="its-own-token")
+@pytest.fixture(scope="module")
+def keyring(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Runtime]:
+    """A runtime that knows more secrets than one."""
+    secrets = {
+        "SU_TOKEN": "its-own-token",
+        "TWILIO_AUTH_TOKEN_SECONDARY": "the-next-token",
+        "TWILIO_WEBHOOK_SHARED_KEY": "shared-key-secret",
+    }
+    running = start_runtime(tmp_path_factory.mktemp("keyring"), sandbox_process, **secrets)
+    yield running
+    running.stop()
+
+
+def test_a_client_s_own_account_signs_with_its_own_token(keyring: Runtime, sandbox: Sandbox) -> None:
     own = "AC" + "2" * 32
     number = new_number()
-    runtime.made(
+    keyring.made(
         "/bots/",
         {
             "name": "B",
@@ -57,32 +66,24 @@ def test_a_client_s_own_account_signs_with_its_own_token(
         },
     )
     fields = inbound_fields(number, AccountSid=own)
-    assert signed_webhook(runtime, fields, token=AUTH_TOKEN).status == 403
-    assert signed_webhook(runtime, inbound_fields(number)).status == 403
-    assert signed_webhook(runtime, fields, token="its-own-token").status == 200
+    assert signed_webhook(keyring, fields, token=AUTH_TOKEN).status == 403
+    assert signed_webhook(keyring, inbound_fields(number)).status == 403
+    assert signed_webhook(keyring, fields, token="its-own-token").status == 200
 
 
-def test_a_token_that_is_being_rotated_is_accepted_beside_the_new_one(
-    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
-) -> None:
-    runtime = runtime_factory(TWILIO_AUTH_TOKEN_SECONDARY="the-next-token")
-    shop = open_line(runtime, sandbox)
-    assert signed_webhook(runtime, inbound_fields(shop.number), token="the-next-token").status == 200
+def test_a_token_that_is_being_rotated_is_accepted_beside_the_new_one(keyring: Runtime, sandbox: Sandbox) -> None:
+    shop = open_line(keyring, sandbox)
+    assert signed_webhook(keyring, inbound_fields(shop.number), token="the-next-token").status == 200
 
 
-def test_a_shared_key_signs_with_hmac_sha256(runtime_factory: Callable[..., Runtime], sandbox: Sandbox) -> None:
-    from urllib.parse import urlencode
-
-    from twilio.request_validator import HMAC_SHA256, RequestValidator
-
-    runtime = runtime_factory(TWILIO_WEBHOOK_SHARED_KEY="shared-key-secret")
-    fields = inbound_fields(open_line(runtime, sandbox).number)
-    url = f"{runtime.url}/webhook/whatsapp"
+def test_a_shared_key_signs_with_hmac_sha256(keyring: Runtime, sandbox: Sandbox) -> None:
+    fields = inbound_fields(open_line(keyring, sandbox).number)
+    url = f"{keyring.url}/webhook/whatsapp"
     headers = FORM | {
         "X-Twilio-Signature": RequestValidator("shared-key-secret").compute_signature(url, fields, HMAC_SHA256),
         "X-Twilio-Webhooks-Signature-Settings": "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256",
     }
-    assert runtime.request("POST", "/webhook/whatsapp", urlencode(fields).encode(), headers).status == 200
+    assert keyring.request("POST", "/webhook/whatsapp", urlencode(fields).encode(), headers).status == 200
 
 
 def test_a_signed_message_to_an_unknown_number_is_404_and_logged(runtime: Runtime) -> None:
@@ -116,8 +117,6 @@ def test_an_oversized_body_is_413(runtime: Runtime) -> None:
 
 
 def test_an_oversized_body_of_unknown_length_is_413(runtime: Runtime) -> None:
-    from http.client import HTTPConnection
-
     connection = HTTPConnection("127.0.0.1", runtime.port, timeout=10)
     connection.request("POST", "/webhook/whatsapp", iter([b"Body=", *[b"a" * 8192] * 12]), FORM, encode_chunked=True)
     assert connection.getresponse().status == 413
