@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import TracebackType
 
 CHUNK = 65_536
-HOLD_SECONDS = 2.0
+HOLD_SECONDS = 5.0
 """How long a connection waits for a runtime to come up."""
 RETRY_SECONDS = 0.05
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -34,7 +35,32 @@ def table(outcomes: Sequence[Outcome], skipped: Sequence[str] = ()) -> str:
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
-    return "\n".join([*lines, *skipped])
+    return "\n".join([*lines, *map(_weather, outcomes), *skipped])
+
+
+def _weather(outcome: Outcome) -> str:
+    """What the run had to stand: without it a row of zeros would say nothing."""
+    spoilt = Counter(
+        f"{entry['provider']} {fault}"
+        for entry in outcome.entries
+        if entry["kind"] == "call"
+        for fault in entry.get("faults", ())
+    )
+    arrived = Counter(
+        entry["message_sid"]
+        for entry in outcome.entries
+        if entry["kind"] == "webhook" and entry["purpose"] != "status" and entry["status"] == 200
+    )
+    open_at = [
+        sum(message.acknowledged_at < moment < message.answered_at for message in outcome.verdict.messages)
+        for moment in outcome.killed
+    ]
+    return (
+        f"{outcome.store}: seed {outcome.scenario.seed}; {outcome.verdict.sent} messages sent; calls spoilt: "
+        f"{', '.join(f'{name} {count}' for name, count in sorted(spoilt.items()))}; "
+        f"webhooks that came again: {arrived.total() - len(arrived)}; "
+        f"acknowledged and not yet answered at each kill: {', '.join(map(str, open_at))}"
+    )
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ BURSTS = 0.3
 """Share of the messages that follow another one of the same conversation within half a second."""
 SLOW = 0.15
 """Share of the messages that the model thinks about for longer than the webhook is held open."""
+LONG_ANSWERS = 0.04
+"""Share of the messages that ask for more than one WhatsApp message can hold."""
 WORDS = ("¿tienen mesa?", "gracias", "¿a qué hora abren?", "quiero reservar", "¿y mañana?", "somos cuatro")
 
 Fault = dict[str, Any]
@@ -106,8 +108,12 @@ def _conversations(scale: Scale, dice: random.Random) -> list[tuple[str, int]]:
 
 
 def _text(index: int, dice: random.Random) -> str:
-    thought = " piensa 1.2s" if dice.random() < SLOW else ""
-    return f"q{index:04d}-{dice.getrandbits(16):04x} {dice.choice(WORDS)}{thought}"
+    wish, chance = "", dice.random()
+    if chance < SLOW:
+        wish = " piensa 1.2s"
+    elif chance < SLOW + LONG_ANSWERS:
+        wish = " escribe 1900 letras"
+    return f"q{index:04d}-{dice.getrandbits(16):04x} {dice.choice(WORDS)}{wish}"
 
 
 def _faults(seed: int) -> list[Fault]:

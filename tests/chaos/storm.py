@@ -129,8 +129,8 @@ class Storm:
         while time.monotonic() < deadline:
             self._read()
             verdict = judge(self.entries, speakers, swept=SWEPT)
-            if verdict.answers != sent:
-                sent, last_sent = verdict.answers, time.monotonic()
+            if verdict.sent != sent:
+                sent, last_sent = verdict.sent, time.monotonic()
             waiting = verdict.count("lost")
             self._tell(f"all written, {waiting} not answered yet")
             if waiting == 0 and time.monotonic() - last_sent >= QUIET_SECONDS:

@@ -1,7 +1,8 @@
 """What the sandbox's ledger says about a run. It believes nothing else, and it never does I/O.
 
 Each inbound message carries a token, and the simulated model repeats what it was told, so an answer names the messages
-that it answers: `[speaker] opening · q0001-beef ¿tienen mesa? / q0002-cafe gracias · turn 2`.
+that it answers: `[speaker] opening · q0001-beef ¿tienen mesa? / q0002-cafe gracias · turn 2`. A long answer goes on in
+numbered paragraphs, and in further parts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from datetime import datetime
 from typing import Any
 
 TOKEN = re.compile(r"\bq\d{4}-[0-9a-f]{4}\b")
-TURN = re.compile(r" · turn (\d+)$")
+TURN = re.compile(r" · turn (\d+)$", re.MULTILINE)
+LENGTH = re.compile(r"\bescribe (\d+) letras")
+PARAGRAPH = re.compile(r"^(\d+)\. ", re.MULTILINE)
+CUT_AWAY = 10
+"""Letters of a long answer that may be missing: white space where it was cut into parts."""
 KINDS = ("lost", "doubled", "out of order", "wrong assistant", "wrong memory", "unasked")
 
 Json = dict[str, Any]
@@ -44,6 +49,7 @@ class Message:
     acknowledged_at: float = math.inf
     """End of the first attempt that was answered with 2xx."""
     answers: int = 0
+    answered_at: float = math.inf
 
     @property
     def acknowledged(self) -> bool:
@@ -51,12 +57,26 @@ class Message:
         return self.acknowledged_at < math.inf
 
 
+@dataclass(slots=True)
+class _Rest:
+    """What is still to come of a long answer."""
+
+    letters: int = 0
+    paragraph: int = 1
+    """Number of the next one."""
+
+    def take(self, body: str) -> None:
+        self.letters -= len(body)
+        self.paragraph = max([self.paragraph, *(int(number) + 1 for number in PARAGRAPH.findall(body))])
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The counts and the violations."""
 
     messages: Sequence[Message]
-    answers: int
+    sent: int
+    """Messages that went out."""
     violations: Sequence[Violation]
 
     @property
@@ -89,7 +109,8 @@ class _Judge:
     by_sid: dict[str, Message] = field(default_factory=dict)
     answered: dict[Conversation, list[Message]] = field(default_factory=lambda: defaultdict(list))
     """In the order of the answers."""
-    answers: int = 0
+    rests: dict[Conversation, _Rest] = field(default_factory=lambda: defaultdict(_Rest))
+    sent: int = 0
     violations: list[Violation] = field(default_factory=list)
 
     def verdict(self, entries: Iterable[Json]) -> Verdict:
@@ -99,16 +120,18 @@ class _Judge:
             elif entry["kind"] == "webhook" and entry["purpose"] != "status":
                 self._take_attempt(entry)
             elif entry["kind"] == "outbound":
-                self._take_answer(entry)
+                self._take_outbound(entry)
             elif entry["kind"] == "call" and entry["path"] == "/v1/responses":
                 self._take_question(entry)
         for message in self.messages.values():
             if message.answers == 0 and (self.swept or message.acknowledged):
                 self._object("lost", message.conversation, f"{message.token} was never answered")
+        for conversation in self.rests:
+            self._expect_whole(conversation)
         for conversation, messages in self.answered.items():
             for earlier, later in _out_of_order(messages):
                 self._object("out of order", conversation, f"{later.token} was answered after {earlier.token}")
-        return Verdict(list(self.messages.values()), self.answers, self.violations)
+        return Verdict(list(self.messages.values()), self.sent, self.violations)
 
     def _take_inbound(self, entry: Json) -> None:
         found = TOKEN.search(entry["body"])
@@ -119,42 +142,67 @@ class _Judge:
 
     def _take_attempt(self, entry: Json) -> None:
         message = self.by_sid[entry["message_sid"]]
-        end = datetime.fromisoformat(entry["time"]).timestamp()
+        end = _moment(entry)
         message.tried_at = min(message.tried_at, end - entry["seconds"])
         if entry["status"] is not None and 200 <= entry["status"] < 300:
             message.acknowledged_at = min(message.acknowledged_at, end)
 
-    def _take_answer(self, entry: Json) -> None:
-        self.answers += 1
+    def _take_outbound(self, entry: Json) -> None:
+        self.sent += 1
         body, conversation = entry["body"], (entry["from"], entry["to"])
+        if body.startswith("["):
+            self._take_answer(entry, body, conversation)
+        else:
+            self._take_part(body, conversation)
+        self.rests[conversation].take(body)
+
+    def _take_answer(self, entry: Json, body: str, conversation: Conversation) -> None:
+        self._expect_whole(conversation)
         tokens = TOKEN.findall(body)
         if not tokens:
             self._object("unasked", conversation, f"{body!r} answers no message")
-        if not body.startswith(self.speakers.get(entry["from"], "a speaker that is not known")):
+        if not body.startswith(self.speakers.get(conversation[0], "nobody")):
             self._object("wrong assistant", conversation, f"{body!r} was said by another one")
         for token in tokens:
-            self._take_answered(token, conversation)
-        turn = TURN.search(body)
-        known = len(self.answered[conversation])
+            self._take_answered(token, conversation, _moment(entry))
+        turn, known = TURN.search(body), len(self.answered[conversation])
         if tokens and (turn is None or int(turn[1]) != known):
             self._object("wrong memory", conversation, f"{body!r} was said knowing other than {known} messages")
+        length = LENGTH.search(body)
+        self.rests[conversation] = _Rest(int(length[1]) if length else len(body))
 
-    def _take_answered(self, token: str, conversation: Conversation) -> None:
+    def _take_part(self, body: str, conversation: Conversation) -> None:
+        rest, begins = self.rests[conversation], PARAGRAPH.match(body)
+        if begins is None:
+            self._object("unasked", conversation, f"{body!r} is no part of an answer")
+        elif int(begins[1]) < rest.paragraph:
+            self._object("doubled", conversation, f"the part {body[:40]!r} had been sent")
+        elif int(begins[1]) > rest.paragraph:
+            self._object("out of order", conversation, f"the part {body[:40]!r} came before paragraph {rest.paragraph}")
+
+    def _expect_whole(self, conversation: Conversation) -> None:
+        if self.rests[conversation].letters > CUT_AWAY:
+            self._object("lost", conversation, f"{self.rests[conversation].letters} letters of an answer are missing")
+
+    def _take_answered(self, token: str, conversation: Conversation, moment: float) -> None:
         message = self.messages.get(token)
         if message is None:
-            self._object("unasked", conversation, f"{token} was answered, and nobody had written it yet")
+            self._object("unasked", conversation, f"{token} was answered, and nobody had written it")
             return
         if message.conversation != conversation:
             self._object("wrong assistant", conversation, f"{token} was written in {message.conversation}")
         message.answers += 1
         if message.answers == 1:
+            message.answered_at = moment
             self.answered[conversation].append(message)
         else:
             self._object("doubled", conversation, f"{token} was answered {message.answers} times")
 
     def _take_question(self, entry: Json) -> None:
         """No model is told what was said in another conversation, whatever it answers."""
-        body = entry["body"]
+        body = entry.get("body")
+        if body is None:
+            return  # the ledger keeps no body above 16 KiB
         told = {self.messages[token].conversation for token in TOKEN.findall(str(body["input"]))}
         asked = f"[{body['metadata']['client']}]"
         for conversation in told:
@@ -163,6 +211,10 @@ class _Judge:
 
     def _object(self, kind: str, conversation: Conversation, what: str) -> None:
         self.violations.append(Violation(kind, conversation, what))
+
+
+def _moment(entry: Json) -> float:
+    return datetime.fromisoformat(entry["time"]).timestamp()
 
 
 def _out_of_order(messages: Sequence[Message]) -> Iterator[tuple[Message, Message]]:
