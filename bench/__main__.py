@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import plan
+from bench import latency, plan
 from bench.installation import Installations
 from bench.measure import BenchError, progress
 from bench.peers import section as peers
@@ -18,7 +18,12 @@ from bench.report import Section, markdown
 from bench.sandbox import ROOT
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-SECTIONS: Mapping[str, Callable[[Installations], Section]] = {"plan": plan.section, "peers": peers.section}
+SECTIONS: Mapping[str, Callable[[Installations], Section]] = {
+    "plan": plan.section,
+    "peers": peers.section,
+    "latency": latency.plan_section,
+    "apply": latency.apply_section,
+}
 ROOMS = ("schemas", "reconciler", "runtime", "sandbox", "bench")
 
 
