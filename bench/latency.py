@@ -24,8 +24,8 @@ assistants are in the bot store, and one page of senders is the longest way."""
 
 _APPLYING = """\
 1,000 new clients with the engine `responses`: 2,000 rows in the bot store, 1,000 senders attached. The bound is
-Twilio's calls, eight in flight, three for each sender: a look at what the list left out, an update, a look at what became of it.
-"""
+Twilio's calls, eight in flight, three for each sender: a look at what the list left out, an update, which is only
+accepted, and a look at what became of it."""
 
 
 def plan_section(installations: Installations) -> Section:
@@ -64,9 +64,7 @@ def apply_section(installations: Installations) -> Section:
     run_once(fleet.plan())
     bound = COUNT * CALLS_A_SENDER / TWILIO_CONCURRENCY * SECONDS
     if calls["twilio"] < COUNT * CALLS_A_SENDER:
-        raise BenchError(
-            f"applying made {calls['twilio']} calls to Twilio; the bound is made for {CALLS_A_SENDER} a sender"
-        )
+        raise BenchError(f"{calls['twilio']} calls to Twilio are fewer than the bound counts; correct the bound")
     row = [
         "reconcile --yes",
         f"{run.seconds:.1f}",
