@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import jsonschema_rs
 import yaml
@@ -101,9 +102,11 @@ class Agency:
         settings = {key: value for key, value in changed.items() if value is not None}
         return self.commands.start(args, self.folder, settings)
 
-    def start_dying(self, commit: int, *args: str) -> Running:
-        """Start the command; it is killed just before its commit of this number to the bot store."""
-        return self.commands.start(args, self.folder, self.environment, die_at_commit=commit)
+    def killed_at(self, event: Literal["commit", "send"], number: int, *args: str) -> bool:
+        """Run the command and kill -9 it just before its commit to the store, or its sending of something over HTTP,
+        of this number. False when it has fewer and ended by itself.
+        """
+        return self.commands.start(args, self.folder, self.environment, (event, number)).wait().code == -9
 
     def reconcile(self, *args: str, **environment: str | None) -> Result:
         """Run the command. Whatever happens it shows neither a traceback nor a secret."""
@@ -175,3 +178,7 @@ class Agency:
     def await_calls(self, method: str, path: str, count: int) -> None:
         """Wait until Twilio has got so many calls of a path."""
         wait_until(lambda: len(self.sandbox.calls("twilio", method, path)) >= count, what=f"{count} {method} {path}")
+
+    def await_fault(self) -> None:
+        """Wait until a fault in force has struck."""
+        wait_until(lambda: self.sandbox.fired() > 0, what="a call that the faults pick")

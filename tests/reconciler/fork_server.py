@@ -81,8 +81,8 @@ def _run(request: dict[str, Any]) -> NoReturn:
         os.chdir(request["cwd"])
         os.environ.clear()
         os.environ.update(request["environment"])
-        if request["die_at_commit"]:
-            _die_at_commit(request["die_at_commit"])
+        if request["die_at"]:
+            _die_at(*request["die_at"])
         from reconciler.cli import run
 
         code = int(run(request["args"]))
@@ -94,17 +94,21 @@ def _run(request: dict[str, Any]) -> NoReturn:
         os._exit(code)
 
 
-def _die_at_commit(number: int) -> None:
-    """kill -9 just before the commit of this number, counted from 1."""
-    from sqlalchemy import Engine, event
-
+def _die_at(event: str, number: int) -> None:
+    """kill -9 just before the `commit` to the store, or the `send` over HTTP, of this number, counted from 1."""
     left = iter(range(number - 1, -1, -1))
 
-    def committing(_: object) -> None:
+    def one_more() -> None:
         if next(left, 1) == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    event.listen(Engine, "commit", committing)
+    if event == "commit":
+        from sqlalchemy import Engine
+        from sqlalchemy.event import listen
+
+        listen(Engine, "commit", lambda _: one_more())
+    else:
+        sys.addaudithook(lambda name, _: one_more() if name == "http.client.send" else None)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tests.reconciler.agency import Agency
-from tests.sandbox_process import Json, wait_until
+from tests.sandbox_process import Json
 
 Step = Callable[[Agency], None]
 FORCED = ("--yes", "--allow-empty", "--max-delete-percent", "100")
@@ -44,7 +44,7 @@ def killed_at_call(agency: Agency, work: Work, fault: Json) -> None:
     begin(agency, work)
     agency.sandbox.faults({**fault, "seconds": 5})
     running = agency.start(*FORCED)
-    wait_until(lambda: agency.sandbox.fired() == 1, what=f"the call that {fault} picks")
+    agency.await_fault()
     running.kill()
     assert running.wait().code == -9
     agency.sandbox.faults()
@@ -53,7 +53,7 @@ def killed_at_call(agency: Agency, work: Work, fault: Json) -> None:
 def killed_at_commit(agency: Agency, work: Work, number: int) -> bool:
     """Begin, and kill -9 the command before its commit of this number. False when it has fewer."""
     begin(agency, work)
-    return agency.start_dying(number, *FORCED).wait().code == -9
+    return agency.killed_at("commit", number, *FORCED)
 
 
 def converges(agency: Agency, expected: Json) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 ROOT = Path(__file__).resolve().parents[2]
 WARNINGS = ("-W", "error", "-W", "ignore:.*BasicAuth.*:DeprecationWarning")
@@ -50,8 +50,14 @@ class Commands:
             text=True,
         )
 
-    def start(self, args: Sequence[str], cwd: Path, environment: Mapping[str, str], die_at_commit: int = 0) -> Running:
-        """Start `reconcile ARGS` in `cwd` with exactly this environment."""
+    def start(
+        self,
+        args: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        die_at: tuple[Literal["commit", "send"], int] | None = None,
+    ) -> Running:
+        """Start `reconcile ARGS` in `cwd` with exactly this environment. `die_at` kills it before that event."""
         self._count += 1
         out, err = (self._folder / f"{self._count}.{name}" for name in ("out", "err"))
         request = {
@@ -60,7 +66,7 @@ class Commands:
             "environment": dict(environment),
             "stdout": str(out),
             "stderr": str(err),
-            "die_at_commit": die_at_commit,
+            "die_at": die_at,
         }
         return Running(self, self._ask(request)["pid"], out, err)
 

@@ -8,7 +8,6 @@ import pytest
 
 from tests.reconciler.agency import Agency
 from tests.reconciler.kills import Work, begin, converges, in_one_go, killed_at_call, killed_at_commit
-from tests.sandbox_process import wait_until
 
 FORMER_NUMBER = "+56998760001"
 AFTER_LEASE_AND_RUN = 4
@@ -97,7 +96,7 @@ def test_the_record_of_a_killed_run_says_that_it_never_ended(agency: Agency) -> 
     begin(agency, WORKS["new clients"])
     agency.sandbox.faults({"kind": "timeout_before_write", "method": "POST", "seconds": 5})
     running = agency.start("--yes")
-    wait_until(lambda: agency.sandbox.fired() > 0, what="a write")
+    agency.await_fault()
     running.kill()
     running.wait()
     assert [run["outcome"] for run in agency.runs()] == [None]

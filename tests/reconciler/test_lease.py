@@ -10,7 +10,6 @@ from contextlib import closing
 from runtime.store.writer import open_writer
 from tests.reconciler.agency import API_TOKEN, Agency
 from tests.reconciler.processes import Running
-from tests.sandbox_process import wait_until
 
 
 def hold(agency: Agency, owner: str, seconds: float = 60.0) -> None:
@@ -23,7 +22,7 @@ def held_up(agency: Agency) -> Running:
     """An apply that holds the lease and waits for Twilio's answer, until the faults are cleared or it is stopped."""
     agency.sandbox.faults({"kind": "latency", "seconds": 1.5, "method": "POST"})
     running = agency.start("--yes")
-    wait_until(lambda: agency.sandbox.fired() > 0, what="the first write")
+    agency.await_fault()
     return running
 
 

@@ -1,0 +1,85 @@
+"""Fleets of any shape: clients of both engines and all states, with tools, profiles and metadata, in any wording."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.reconciler.agency import Agency
+from tests.sandbox_process import Json
+
+Fleet = dict[str, Json]
+"""Client id → the keys of its manifest."""
+
+CLIENTS = ("cliente-a", "cliente-b", "la-cocina")
+PROFILES = {
+    "about": st.sampled_from(["Cocina chilena", "Reserva tu hora", "ñandú ✓"]),
+    "vertical": st.sampled_from(["Restaurant", "Other"]),
+    "websites": st.lists(st.sampled_from(["https://b.cl", "https://a.cl"]), min_size=1, max_size=2, unique=True),
+    "emails": st.just(["hola@a.cl"]),
+    "logo_url": st.sampled_from(["https://a.cl/logo.png", "https://b.cl/logo.png"]),
+}
+
+words = st.text(
+    st.characters(categories=("L", "N", "P", "S", "Zs"), exclude_characters="\N{NO-BREAK SPACE}"),
+    min_size=1,
+    max_size=12,
+).filter(str.strip)
+prompts = st.lists(words, min_size=1, max_size=4).map("\n".join)
+schemas = st.builds(
+    lambda names: {"type": "object", "properties": {name: {"type": "string"} for name in names}},
+    st.lists(st.sampled_from(["personas", "hora", "mesa"]), unique=True, max_size=2),
+)
+
+
+def functions(name: str) -> st.SearchStrategy[Json]:
+    """A function tool of this name."""
+    endpoint = st.sampled_from(
+        [
+            {"url": "https://api.a.cl/f"},
+            {"url": "https://api.a.cl/f", "secret": {"env": "A_SECRET"}, "timeout_seconds": 5.0},
+        ]
+    )
+    return st.fixed_dictionaries(
+        {"type": st.just("function"), "name": st.just(name), "endpoint": endpoint},
+        optional={"description": words, "parameters": schemas},
+    )
+
+
+@st.composite
+def assistants(draw: st.DrawFn) -> Json:
+    """The key `assistant` of a manifest."""
+    engine = draw(st.sampled_from(["responses", "responses", "assistants"]))
+    tools: list[Any] = [draw(functions(name)) for name in draw(st.sets(st.sampled_from(["reservar", "anular"])))]
+    if engine == "responses" and draw(st.booleans()):
+        tools.append({"type": "web_search", "country": draw(st.sampled_from(["CL", "AR"]))})
+    more = st.fixed_dictionaries(
+        {"model": st.sampled_from(["gpt-6-luna", "gpt-6-sol"]), "instructions": prompts},
+        optional={
+            "reasoning_effort": st.sampled_from(["none", "low"]),
+            "max_output_tokens": st.sampled_from([16, 800]),
+        },
+    )
+    return {"engine": engine, "tools": tools, **draw(more)}
+
+
+clients = st.fixed_dictionaries(
+    {"assistant": assistants()},
+    optional={
+        "name": words,
+        "state": st.sampled_from(["active", "paused", "absent"]),
+        "metadata": st.dictionaries(words, words, max_size=2),
+        "fallback_message": prompts,
+        "sender": st.builds(lambda profile: {"profile": profile}, st.fixed_dictionaries({}, optional=PROFILES)),
+    },
+)
+fleets: st.SearchStrategy[Fleet] = st.dictionaries(st.sampled_from(CLIENTS), clients, min_size=1)
+
+
+def declare(agency: Agency, fleet: Fleet) -> None:
+    """Declare exactly this fleet."""
+    for path in agency.manifests():
+        path.unlink()
+    for client, keys in fleet.items():
+        agency.declare(client, **keys)
