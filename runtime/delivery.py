@@ -32,6 +32,8 @@ CLOCK_SKEW_SECONDS = 60.0
 """How far Twilio's clock may be behind ours when messages are looked up by time."""
 GIVE_UP_SECONDS = 600.0
 """How long a message is tried."""
+ROW_PARAMETER = "message"
+"""Names the outbox row in the URL of its status callbacks, which may come before we know Twilio's sid."""
 PART_WAIT_SECONDS = 10.0
 """How long a part waits for the one before it to be `sent`; WhatsApp keeps no order among messages under way."""
 ON_THE_WAY = frozenset({"sent", "delivered", "read"}) | FINAL_STATUSES
@@ -54,7 +56,7 @@ class Delivery:
         self._accounts = accounts
         self._catalog = catalog
         self._status_url = status_url
-        self._on_the_way: dict[str, asyncio.Event] = {}
+        self._on_the_way: dict[int, asyncio.Event] = {}
 
     async def deliver(self, rows: Sequence[OutboxRow], bot: BotRecord | None, window: ReplyWindow | None) -> None:
         """Sends the rows of one answer, in order; a claimed window takes the first. What fails is recorded."""
@@ -74,22 +76,23 @@ class Delivery:
 
     async def send(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None = None) -> SentMessage:
         """Sends one claimed row over REST and records the outcome; raises NotSent when it fails for good."""
+        arrival = asyncio.Event()
+        if following is not None:
+            self._on_the_way[row.id] = arrival
         try:
             account = self._accounts.account_of(bot)
             sent = await self._send_until_known(row, account)
         except (AccountError, PermanentError) as error:
+            self._on_the_way.pop(row.id, None)
             await self._database.write(outbox.mark_failed, row.id, str(error))
             log.error("message not sent", error=str(error), **self._facts(row, bot))
             raise NotSent(str(error)) from error
-        arrival = asyncio.Event()
-        if following is not None:
-            self._on_the_way[sent.sid] = arrival
         await self._database.write(
             outbox.mark_sent, row.id, sent.sid, sent.status, following.id if following is not None else None
         )
         log.info("message sent", channel="rest", message_sid=sent.sid, **self._facts(row, bot))
         if following is not None:
-            await self._part_on_its_way(sent, arrival)
+            await self._part_on_its_way(row, arrival)
         return sent
 
     async def resume(self, conversation_id: int) -> None:
@@ -122,19 +125,21 @@ class Delivery:
             else:
                 await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
 
-    def note_status(self, message_sid: str, status: str) -> None:
+    def note_status(self, row_id: int, status: str) -> None:
         """Hears of a status callback: a part may be waiting for it."""
-        if status in ON_THE_WAY and (arrival := self._on_the_way.get(message_sid)) is not None:
+        if status in ON_THE_WAY and (arrival := self._on_the_way.get(row_id)) is not None:
             arrival.set()
 
     async def _send_as_twiml(self, row: OutboxRow, bot: BotRecord | None, window: ReplyWindow) -> None:
-        if await window.hand_over(row.body):
+        delivered = await window.hand_over(row.body)
+        if delivered:
             await self._database.write(outbox.mark_sent, row.id, None, None)
             log.info("message sent", channel="twiml", **self._facts(row, bot))
-            return
-        # The caller hung up before it could read a byte, so this answer is still ours to send.
-        await self._database.write(outbox.claim, row.id, "rest")
-        await self.send(row, bot)
+        elif delivered is None:
+            await self._settle(row, bot)
+        else:
+            await self._database.write(outbox.claim, row.id, "rest")
+            await self.send(row, bot)
 
     async def _settle(self, row: OutboxRow, bot: BotRecord | None) -> None:
         try:
@@ -161,7 +166,7 @@ class Delivery:
                     sender=row.sender,
                     recipient=row.recipient,
                     body=row.body,
-                    status_callback=self._status_url,
+                    status_callback=f"{self._status_url}?{ROW_PARAMETER}={row.id}" if self._status_url else None,
                 )
             except TemporaryError as error:
                 await self._pause(error, attempt, give_up)
@@ -197,14 +202,14 @@ class Delivery:
             raise PermanentError(f"Given up after {GIVE_UP_SECONDS:g} seconds: {error}") from error
         await asyncio.sleep(delay)
 
-    async def _part_on_its_way(self, sent: SentMessage, arrival: asyncio.Event) -> None:
+    async def _part_on_its_way(self, row: OutboxRow, arrival: asyncio.Event) -> None:
         try:
             async with asyncio.timeout(PART_WAIT_SECONDS):
                 await arrival.wait()
         except TimeoutError:
-            log.warning("no status callback", message_sid=sent.sid, waited_seconds=PART_WAIT_SECONDS)
+            log.warning("no status callback", message=row.id, waited_seconds=PART_WAIT_SECONDS)
         finally:
-            del self._on_the_way[sent.sid]
+            del self._on_the_way[row.id]
 
     def _facts(self, row: OutboxRow, bot: BotRecord | None) -> dict[str, object]:
         return {

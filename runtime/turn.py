@@ -1,6 +1,6 @@
 """One turn: the messages that wait in a conversation, answered, recorded and sent.
 
-    begin (attempt on disk) → configuration → engine → end (answer, memory, outbox in one commit) → delivery
+    begin (on disk) → configuration → engine → end (answer, memory, outbox in one commit) → delivery
 
 The same code runs whoever calls it; it must be called for one conversation at a time. What is cut off anywhere is taken
 up again by calling it anew.
@@ -13,7 +13,7 @@ import json
 import random
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -37,8 +37,17 @@ from runtime.store.outbox import Draft
 from runtime.store.turns import Ending, Turn
 from runtime.twiml import ReplyWindow
 
-MAX_ATTEMPTS = 8
-"""A turn that ends its process is attempted again by the next one, but not for ever."""
+MAX_STARTS = 5
+"""A turn that ends its process is begun again by the next one, but not for ever."""
+
+
+@dataclass(slots=True)
+class _Retry:
+    """A turn that failed in this process and is tried again."""
+
+    turn_id: int
+    failures: int
+
 
 log = structlog.get_logger("runtime.turn")
 
@@ -61,10 +70,14 @@ class Turns:
         self._engines = engines
         self._functions = functions
         self._delivery = delivery
+        self._retries: dict[int, _Retry] = {}
 
     async def run(self, conversation_id: int, windows: MutableMapping[int, ReplyWindow]) -> bool:
         """Answers what waits in a conversation; False when nothing does. `windows` are open webhooks by inbox id."""
-        turn = await self._database.write(turns.begin_turn, conversation_id, self._settings.memory_items)
+        retry = self._retries.get(conversation_id)
+        turn = await self._database.write(
+            turns.begin_turn, conversation_id, self._settings.memory_items, retry.turn_id if retry else None
+        )
         if turn is None:
             return False
         configuration = await self._catalog.configuration(turn.bot_id, turn.catalog_version)
@@ -92,13 +105,12 @@ class Turns:
             model=answer.model,
             input_tokens=answer.usage.input_tokens,
             output_tokens=answer.usage.output_tokens,
-            attempt=turn.attempt,
         )
         await self._end_answered(turn, configuration, answer, windows)
 
     async def _answered(self, turn: Turn, configuration: Configuration) -> Answer:
-        if turn.attempt > MAX_ATTEMPTS:
-            raise PermanentError(f"The turn was begun {MAX_ATTEMPTS} times and never came to an end.")
+        if turn.starts > MAX_STARTS:
+            raise PermanentError(f"The turn was begun by {MAX_STARTS} processes, and each ended before it did.")
         try:
             engine = await self._engines.engine_of(configuration)
             return await engine.answer(self._request(turn, configuration))
@@ -145,12 +157,14 @@ class Turns:
 
     async def _may_retry(self, turn: Turn, error: TemporaryError) -> bool:
         """Waits before the next attempt; False when that would be too late."""
-        delay = error.delay if error.delay is not None else min(0.5 * 2**turn.attempt, 15.0)
+        retry = self._retries.setdefault(turn.conversation_id, _Retry(turn.id, 0))
+        retry.failures += 1
+        delay = error.delay if error.delay is not None else min(0.5 * 2**retry.failures, 15.0)
         delay *= random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
         age = time.time() - datetime.fromisoformat(turn.started_at).timestamp()
         if age + delay > self._settings.turn_deadline_seconds:
             return False
-        log.warning("turn retried", error=str(error), attempt=turn.attempt, delay=round(delay, 2))
+        log.warning("turn retried", error=str(error), failures=retry.failures, delay=round(delay, 2))
         await asyncio.sleep(delay)
         return True
 
@@ -168,6 +182,7 @@ class Turns:
         await self._end(turn, configuration, split_reply(answer.text), ending, windows)
 
     async def _end_unanswered(self, turn: Turn, reason: str, windows: MutableMapping[int, ReplyWindow]) -> None:
+        self._retries.pop(turn.conversation_id, None)
         await self._database.write(turns.end_turn, turn, Ending("unanswered"))
         _claimed_window(turn, windows, wanted=False)
         log.info("message not answered", reason=reason)
@@ -175,7 +190,7 @@ class Turns:
     async def _end_dead(
         self, turn: Turn, configuration: Configuration, error: str, windows: MutableMapping[int, ReplyWindow]
     ) -> None:
-        log.error("turn failed", error=error, attempt=turn.attempt)
+        log.error("turn failed", error=error)
         text = configuration.bot.fallback_message or self._settings.fallback_message
         ending = Ending("dead", error=error, bot_version=configuration.bot.version)
         await self._end(turn, configuration, split_reply(text), ending, windows)
@@ -189,6 +204,7 @@ class Turns:
         windows: MutableMapping[int, ReplyWindow],
     ) -> None:
         """Records the end and what is to be sent, then sends it."""
+        self._retries.pop(turn.conversation_id, None)
         # Parts go out one after the other, which one TwiML document cannot promise.
         window = _claimed_window(turn, windows, wanted=len(parts) == 1)
         last = turn.messages[-1]

@@ -32,7 +32,7 @@ class ReplyWindow:
         self._claimed = False
         loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[str | None] = loop.create_future()
-        self._written: asyncio.Future[bool] = loop.create_future()
+        self._written: asyncio.Future[bool | None] = loop.create_future()
 
     def claim(self) -> bool:
         """Takes the window for an answer; False when the request is gone, has given up, or is taken."""
@@ -41,8 +41,9 @@ class ReplyWindow:
         self._claimed = True
         return True
 
-    async def hand_over(self, text: str) -> bool:
-        """Gives the claimed request its answer; True when it was written to a live connection."""
+    async def hand_over(self, text: str) -> bool | None:
+        """Gives the claimed request its answer; True when it was written to a live connection, False when not a byte
+        of it was, None when nobody can tell."""
         self._answer.set_result(text)
         return await self._written
 
@@ -61,7 +62,7 @@ class ReplyWindow:
         self._open = False
         return text
 
-    def written(self, delivered: bool) -> None:
-        """Says whether the answer reached the connection; called by the request, always."""
+    def written(self, delivered: bool | None) -> None:
+        """Says whether the answer reached the connection; called by the request, always, also when it is cancelled."""
         if not self._written.done():
             self._written.set_result(delivered)

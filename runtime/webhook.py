@@ -16,7 +16,7 @@ from aiohttp import web
 
 from runtime.accounts import Accounts
 from runtime.catalog import Catalog
-from runtime.delivery import Delivery
+from runtime.delivery import ROW_PARAMETER, Delivery
 from runtime.inbox import Inbox
 from runtime.logs import masked_user
 from runtime.signature import SETTINGS_HEADER, algorithm_of, is_signed
@@ -92,6 +92,7 @@ class Webhooks:
             form = await _form(request, ("AccountSid", "MessageSid", "MessageStatus", "From", "To"))
             bot = await self._verified_bot(request, form, form["From"][0])
             code = form.get("ErrorCode", [""])[0]
+            row_id = _row_id(request)
             known = await self.database.write(
                 outbox.record_status,
                 account_sid=form["AccountSid"][0],
@@ -100,13 +101,15 @@ class Webhooks:
                 recipient=form["To"][0],
                 status=form["MessageStatus"][0],
                 error=f"Twilio error {code}" if code else None,
+                row_id=row_id,
             )
         except Refused as refusal:
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
         except StoreError as error:
             log.error("status not stored", error=str(error))
             return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
-        self.delivery.note_status(form["MessageSid"][0], form["MessageStatus"][0])
+        if row_id is not None:
+            self.delivery.note_status(row_id, form["MessageStatus"][0])
         log.log(
             30 if code else 10,
             "message status",
@@ -147,20 +150,26 @@ class Webhooks:
         return ReplyWindow(lambda: _is_connected(request))
 
     async def _respond(self, request: web.Request, window: ReplyWindow | None) -> web.StreamResponse:
-        text = await window.wait(self.reply_within_seconds) if window is not None else None
-        response = web.Response(text=NOTHING if text is None else message_twiml(text), content_type="text/xml")
-        if window is None or text is None:
-            return response
-        delivered = False
+        if window is None:
+            return _twiml(NOTHING)
+        delivered: bool | None = False
         try:
+            text = await window.wait(self.reply_within_seconds)
+            if text is None or not _is_connected(request):
+                return _twiml(NOTHING)
+            # From the first byte on, only Twilio knows what it made of the answer, unless all went well.
+            delivered = None
+            response = _twiml(message_twiml(text))
             await response.prepare(request)
             await response.write_eof()
-            delivered = _is_connected(request)
+            delivered = True if _is_connected(request) else None
         except ConnectionError:
             log.info("webhook hung up")
+            return _twiml(NOTHING)
+        else:
+            return response
         finally:
             window.written(delivered)
-        return response
 
 
 async def _form(request: web.Request, required: Sequence[str]) -> dict[str, list[str]]:
@@ -189,6 +198,12 @@ async def _body(request: web.Request) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             raise Refused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
     return bytes(body)
+
+
+def _row_id(request: web.Request) -> int | None:
+    """The outbox row that a callback is about; its URL was ours to choose, and the signature covers it."""
+    given = request.query.get(ROW_PARAMETER, "")
+    return int(given) if given.isascii() and given.isdecimal() else None
 
 
 def _known(bot: BotRecord | None, form: Form) -> BotRecord:
@@ -230,6 +245,10 @@ def _text(form: Form) -> str:
 
 def _bare(address: str) -> str:
     return address.removeprefix("whatsapp:")
+
+
+def _twiml(document: str) -> web.Response:
+    return web.Response(text=document, content_type="text/xml")
 
 
 def _is_connected(request: web.Request) -> bool:

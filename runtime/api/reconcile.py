@@ -12,7 +12,7 @@ from runtime.api.ownership import PAGE_QUERY
 from runtime.store import applies
 from runtime.store.codec import to_document
 from runtime.store.database import Database
-from runtime.store.records import AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.records import ActivityRecord, AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
 
 
 class Reconcile:
@@ -49,10 +49,11 @@ class Reconcile:
         ]
 
     def _drift_endpoints(self) -> list[Endpoint]:
-        edits, notices = "/reconcile/edits", "/reconcile/notices"
+        edits, notices, activity = "/reconcile/edits", "/reconcile/notices", "/reconcile/activity"
         notice = notices + "/{channel}/{finding}"
         return [
             Endpoint("GET", edits, "The last change by hand of declared objects.", self.edits, answer=list[EditRecord]),
+            Endpoint("GET", activity, "When bots were last used.", self.activity, answer=list[ActivityRecord]),
             Endpoint("GET", notices, "Findings of drift that were told.", self.notices, answer=list[NoticeRecord]),
             Endpoint("PUT", notice, "Note that one was told.", self.put_notice, status=204, body=NoticeBody),
             Endpoint("DELETE", notice, "Drop that note.", self.forget_notice, status=204),
@@ -114,6 +115,10 @@ class Reconcile:
     async def edits(self, _call: Call) -> object:
         """GET /reconcile/edits"""
         return [to_document(edit) for edit in await self._database.read(applies.latest_edits)]
+
+    async def activity(self, _call: Call) -> object:
+        """GET /reconcile/activity"""
+        return [to_document(item) for item in await self._database.read(applies.latest_activity)]
 
     async def notices(self, _call: Call) -> object:
         """GET /reconcile/notices"""

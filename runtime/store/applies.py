@@ -12,8 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.store.codec import columns, from_rows, to_row
 from runtime.store.errors import LeaseHeld, LeaseLost, StoreError
-from runtime.store.history import LATEST_EDITS
-from runtime.store.records import AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.history import LATEST_ACTIVITY, LATEST_EDITS
+from runtime.store.records import ActivityRecord, AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
 from runtime.store.tables import applied, leases, notices, runs
 from runtime.store.times import timestamp
 
@@ -123,6 +123,11 @@ def list_runs(connection: Connection, limit: int = 20) -> list[RunRecord]:
 def latest_edits(connection: Connection) -> list[EditRecord]:
     """The last change by hand of every object that a manifest declares."""
     return from_rows(EditRecord, (tuple(row) for row in connection.exec_driver_sql(LATEST_EDITS)))
+
+
+def latest_activity(connection: Connection) -> list[ActivityRecord]:
+    """When each bot was last written to and how its last turn went."""
+    return from_rows(ActivityRecord, (tuple(row) for row in connection.exec_driver_sql(LATEST_ACTIVITY)))
 
 
 def list_notices(connection: Connection) -> list[NoticeRecord]:

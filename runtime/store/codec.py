@@ -9,10 +9,23 @@ from itertools import islice
 from sys import intern
 from typing import Any, TypeAlias, TypeVar
 
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, EditRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.records import (
+    ActivityRecord,
+    AppliedRecord,
+    AssistantRecord,
+    BotRecord,
+    EditRecord,
+    Lease,
+    NoticeRecord,
+    RunRecord,
+)
 
-Record = TypeVar("Record", AssistantRecord, BotRecord, AppliedRecord, RunRecord, Lease, EditRecord, NoticeRecord)
-AnyRecord: TypeAlias = AssistantRecord | BotRecord | AppliedRecord | RunRecord | Lease | EditRecord | NoticeRecord
+Record = TypeVar(
+    "Record", AssistantRecord, BotRecord, AppliedRecord, RunRecord, Lease, EditRecord, NoticeRecord, ActivityRecord
+)
+AnyRecord: TypeAlias = (
+    AssistantRecord | BotRecord | AppliedRecord | RunRecord | Lease | EditRecord | NoticeRecord | ActivityRecord
+)
 
 JSON_FIELDS = frozenset({"tools", "settings", "metadata", "functions", "values", "changes", "fields"})
 """Fields that a row holds as JSON text; the databases are never asked to look into them."""

@@ -7,14 +7,23 @@ from typing import Any
 
 from runtime.store.codec import columns, from_document, from_rows
 from runtime.store.reading import Run, is_api, read_tables
-from runtime.store.records import EditRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.records import ActivityRecord, EditRecord, Lease, NoticeRecord, RunRecord
 
 RUNS, LEASE, EDITS, NOTICES = "/reconcile/runs", "/reconcile/lease", "/reconcile/edits", "/reconcile/notices"
+ACTIVITY = "/reconcile/activity"
 
 LATEST_EDITS = """
     SELECT kind, object_id, action, actor, at, overridden, fields FROM audit
     WHERE id IN (SELECT MAX(id) FROM audit WHERE overridden IS NOT NULL GROUP BY kind, object_id)
     ORDER BY kind, object_id
+"""
+
+LATEST_ACTIVITY = """
+    SELECT heard.bot_id, heard.at, turns.state, turns.error
+    FROM (SELECT bot_id, MAX(received_at) AS at FROM inbox GROUP BY bot_id) AS heard
+    LEFT JOIN (SELECT bot_id, MAX(id) AS id FROM turns GROUP BY bot_id) AS last ON last.bot_id = heard.bot_id
+    LEFT JOIN turns ON turns.id = last.id
+    ORDER BY heard.bot_id
 """
 
 
@@ -57,6 +66,17 @@ def read_edits(url: str, token: str | None, timeout: float = 10) -> Sequence[Edi
 
     def read(run: Run) -> Sequence[EditRecord]:
         return from_rows(EditRecord, run(LATEST_EDITS))
+
+    return read_tables(url, timeout, read, ())
+
+
+def read_activity(url: str, token: str | None, timeout: float = 10) -> Sequence[ActivityRecord]:
+    """When each bot was last written to and how its last turn went; nothing of bots that nobody ever wrote to."""
+    if is_api(url):
+        return [from_document(ActivityRecord, item) for item in _call(url, token, timeout, ACTIVITY)]
+
+    def read(run: Run) -> Sequence[ActivityRecord]:
+        return from_rows(ActivityRecord, run(LATEST_ACTIVITY))
 
     return read_tables(url, timeout, read, ())
 

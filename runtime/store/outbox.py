@@ -69,8 +69,8 @@ CLAIM = Statement(
     " WHERE id = :id AND state IN ('ready', 'sending')"
 )
 SENT = Statement(
-    "UPDATE outbox SET state = 'sent', message_sid = :message_sid, status = :status, settled_at = :now"
-    " WHERE id = :id AND state = 'sending'"
+    "UPDATE outbox SET state = 'sent', message_sid = coalesce(:message_sid, message_sid),"
+    " status = coalesce(status, :status), settled_at = :now WHERE id = :id AND state = 'sending'"
 )
 FAILED = Statement("UPDATE outbox SET state = 'failed', error = :error, settled_at = :now WHERE id = :id")
 UNSENT_OF = Statement(
@@ -87,6 +87,10 @@ TWINS = Statement(
 )
 UNSENT_PROACTIVE = Statement(
     f"SELECT {COLUMNS} FROM outbox WHERE turn_id IS NULL AND state IN ('ready', 'sending') ORDER BY id"  # noqa: S608
+)
+BY_ID = Statement(
+    "SELECT id, status FROM outbox WHERE id = :id AND account_sid = :account_sid AND sender = :sender"
+    " AND recipient = :recipient"
 )
 BY_SID = Statement("SELECT id, status FROM outbox WHERE account_sid = :account_sid AND message_sid = :message_sid")
 OLDEST_TWIML = Statement(
@@ -186,20 +190,25 @@ def record_status(
     recipient: str,
     status: str,
     error: str | None,
+    row_id: int | None,
 ) -> bool:
     """Takes in a status callback; False when the message is not ours.
 
-    An answer that went out as TwiML has no sid here yet: the first callback that fits the oldest of them brings it.
+    A message sent over REST brings its row's id along in the callback's URL. An answer that went out as TwiML has no
+    sid here at first: the first callback that fits the oldest of them brings it.
     """
-    found = BY_SID.first(connection, account_sid=account_sid, message_sid=message_sid) or OLDEST_TWIML.first(
-        connection, account_sid=account_sid, sender=sender, recipient=recipient
-    )
+    parties = {"account_sid": account_sid, "sender": sender, "recipient": recipient}
+    if row_id is not None:
+        found = BY_ID.first(connection, id=row_id, **parties)
+    else:
+        found = BY_SID.first(connection, account_sid=account_sid, message_sid=message_sid)
+        found = found or OLDEST_TWIML.first(connection, **parties)
     if found is None:
         return False
-    row_id, current = found
+    found_id, current = found
     if current in FINAL_STATUSES or (
         status not in FINAL_STATUSES and STATUS_RANK.get(status, 0) < STATUS_RANK.get(current, 0)
     ):
         status = current
-    SET_STATUS.run(connection, id=row_id, status=status, message_sid=message_sid, error=error)
+    SET_STATUS.run(connection, id=found_id, status=status, message_sid=message_sid, error=error)
     return True

@@ -103,6 +103,17 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivityRecord:
+    """What a bot was last asked, and how its last turn went."""
+
+    bot_id: str
+    last_message_at: str
+    last_turn: str | None = None
+    """running | answered | unanswered | dead; None before the first one."""
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EditRecord:
     """A change that somebody made through the API to an object that a manifest declares."""
 

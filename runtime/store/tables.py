@@ -178,7 +178,7 @@ turns = Table(
     Column("conversation_id", BigInteger, nullable=False),
     Column("bot_id", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
+    Column("starts", Integer, nullable=False),
     Column("bot_version", Integer),
     Column("assistant_version", Integer),
     Column("model", Text),

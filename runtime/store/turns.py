@@ -36,7 +36,8 @@ class Turn:
     conversation_id: int
     bot_id: str
     user_key: str
-    attempt: int
+    starts: int
+    """How many processes have begun it; a turn that ends its process is not begun for ever."""
     started_at: str
     messages: Sequence[WaitingMessage]
     history: Sequence[tuple[str, int]]
@@ -76,10 +77,10 @@ WAITING = Statement(
     " WHERE conversation_id = :conversation_id AND state = 'open' ORDER BY id LIMIT :limit"
 )
 BEGIN = Statement(
-    "INSERT INTO turns (conversation_id, bot_id, state, attempts, started_at)"
+    "INSERT INTO turns (conversation_id, bot_id, state, starts, started_at)"
     " VALUES (:conversation_id, :bot_id, 'running', 1, :now) RETURNING id"
 )
-AGAIN = Statement("UPDATE turns SET attempts = attempts + 1 WHERE id = :id RETURNING attempts, started_at, progress")
+AGAIN = Statement("UPDATE turns SET starts = starts + :more WHERE id = :id RETURNING starts, started_at, progress")
 ATTACH = Statement(
     "UPDATE inbox SET turn_id = :turn_id WHERE conversation_id = :conversation_id AND state = 'open' AND id <= :last"
 )
@@ -104,8 +105,11 @@ KEEP_PROGRESS = Statement("UPDATE turns SET progress = :progress WHERE id = :id"
 KEEP_THREAD = Statement("UPDATE conversations SET thread_id = :thread_id WHERE id = :conversation_id")
 
 
-def begin_turn(connection: Connection, conversation_id: int, memory_items: int) -> Turn | None:
-    """Begins a turn for the messages that wait, or goes on with one that was cut short; None when none waits."""
+def begin_turn(connection: Connection, conversation_id: int, memory_items: int, retried: int | None) -> Turn | None:
+    """Begins a turn for the messages that wait, or goes on with one that was cut short; None when none waits.
+
+    `retried` is the turn that this process has begun before and tries again.
+    """
     waiting = WAITING.rows(connection, conversation_id=conversation_id, limit=BURST_LIMIT)
     if not waiting:
         return None
@@ -114,10 +118,11 @@ def begin_turn(connection: Connection, conversation_id: int, memory_items: int) 
     begun = next((row[6] for row in waiting if row[6] is not None), None)
     if begun is None:
         (turn_id,) = BEGIN.one(connection, conversation_id=conversation_id, bot_id=bot_id, now=now)
-        attempt, started_at, progress = 1, now, None
+        starts, started_at, progress = 1, now, None
     else:
         turn_id = begun
-        attempt, started_at, progress = AGAIN.one(connection, id=turn_id)
+        more = 0 if turn_id == retried else 1
+        starts, started_at, progress = AGAIN.one(connection, id=turn_id, more=more)
     ATTACH.run(connection, turn_id=turn_id, conversation_id=conversation_id, last=waiting[-1][0])
     history = HISTORY.rows(connection, conversation_id=conversation_id, limit=memory_items)
     user_key, thread_id, version = SITUATION.one(connection, conversation_id=conversation_id)
@@ -126,7 +131,7 @@ def begin_turn(connection: Connection, conversation_id: int, memory_items: int) 
         conversation_id=conversation_id,
         bot_id=bot_id,
         user_key=user_key,
-        attempt=attempt,
+        starts=starts,
         started_at=started_at,
         messages=[WaitingMessage(*row[:5]) for row in waiting],
         history=[(row[0], row[1]) for row in reversed(history)],

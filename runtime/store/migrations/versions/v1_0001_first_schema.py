@@ -211,7 +211,7 @@ def upgrade() -> None:
         sa.Column("conversation_id", sa.BigInteger(), nullable=False),
         sa.Column("bot_id", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("starts", sa.Integer(), nullable=False),
         sa.Column("bot_version", sa.Integer(), nullable=True),
         sa.Column("assistant_version", sa.Integer(), nullable=True),
         sa.Column("model", sa.Text(), nullable=True),
