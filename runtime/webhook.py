@@ -1,13 +1,13 @@
 """Twilio's webhooks: an inbound message is verified, stored, and only then acknowledged.
 
-Answers 400 when the body is no form or a field is missing, 403 when it was not signed by the account that the number
-belongs to, 404 when no bot is on that number, 413 when it is too large, and 503 when it could not be stored, so that
+Answers 403 when it is not signed, before anything of it is read, or not by the account that the number belongs to, 400
+when the body is no form or a field is missing, 404 when no bot is on that number, 413 when it is too large, and 503 when it could not be stored, so that
 Twilio may try again or call the fallback URL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -17,25 +17,22 @@ from aiohttp import web
 from runtime.accounts import Accounts
 from runtime.catalog import Catalog
 from runtime.delivery import ROW_PARAMETER, Delivery
+from runtime.inbound import Form, inbound_message
 from runtime.inbox import Inbox
 from runtime.logs import masked_user
 from runtime.signature import SETTINGS_HEADER, algorithm_of, is_signed
 from runtime.store import outbox
-from runtime.store.codec import dump_json
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
-from runtime.store.inbox import InboundMessage
 from runtime.store.records import BotRecord
 from runtime.twiml import NOTHING, ReplyWindow, message_twiml
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_FIELDS = 500
-COLUMNS = frozenset({"AccountSid", "MessageSid", "From", "To", "Body"})
-"""Parameters that the inbox has columns for; every other one is kept as JSON."""
+
+SIGNATURE_HEADER = "X-Twilio-Signature"
 
 log = structlog.get_logger("runtime.webhook")
-
-Form = Mapping[str, Sequence[str]]
 
 
 class Refused(Exception):
@@ -71,7 +68,7 @@ class Webhooks:
             form = await _form(request, ("AccountSid", "MessageSid", "From", "To"))
             bot = _known(await self._verified_bot(request, form, form["To"][0]), form)
             window = self._window(request, bot)
-            accepted = await self.inbox.accept(_message(form, bot), window)
+            accepted = await self.inbox.accept(inbound_message(form, bot), window)
         except Refused as refusal:
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
         except StoreError as error:
@@ -128,7 +125,7 @@ class Webhooks:
         settings = request.headers.get(SETTINGS_HEADER)
         secrets = self.accounts.webhook_secrets(bot, form["AccountSid"][0], shared_key=settings is not None)
         if not is_signed(
-            request.headers.get("X-Twilio-Signature"),
+            request.headers.get(SIGNATURE_HEADER),
             secrets,
             self.public_url + request.raw_path,
             form,
@@ -138,7 +135,6 @@ class Webhooks:
                 "signature refused",
                 number=_bare(address),
                 account_known=bool(secrets),
-                signed="X-Twilio-Signature" in request.headers,
                 hint=f"PUBLIC_URL is {self.public_url}; Twilio must be calling exactly that",
             )
             raise Refused(403, "not signed by the Twilio account of this number")
@@ -173,7 +169,9 @@ class Webhooks:
 
 
 async def _form(request: web.Request, required: Sequence[str]) -> dict[str, list[str]]:
-    """The form's fields with all their values; raises Refused when it is none or incomplete."""
+    """The form's fields with all their values; raises Refused when it is not signed, none, or incomplete."""
+    if not request.headers.get(SIGNATURE_HEADER):
+        raise Refused(403, f"not signed: the header {SIGNATURE_HEADER} is missing")
     if request.content_type != "application/x-www-form-urlencoded":
         raise Refused(400, "the body must be application/x-www-form-urlencoded")
     body = await _body(request)
@@ -212,35 +210,6 @@ def _known(bot: BotRecord | None, form: Form) -> BotRecord:
         log.warning("unknown number", number=number, message_sid=form["MessageSid"][0])
         raise Refused(404, f"no bot answers on {number}")
     return bot
-
-
-def _message(form: Form, bot: BotRecord) -> InboundMessage:
-    sender = form["From"][0]
-    return InboundMessage(
-        account_sid=form["AccountSid"][0],
-        message_sid=form["MessageSid"][0],
-        bot_id=bot.id,
-        sender=sender,
-        user_key=form.get("ExternalUserId", [""])[0] or sender,
-        profile_name=form.get("ProfileName", [None])[0],
-        body=_text(form),
-        params=dump_json({name: values[0] for name, values in form.items() if name not in COLUMNS}),
-    )
-
-
-def _text(form: Form) -> str:
-    """What the user said, as the model reads it: what is no text is named in square brackets."""
-    parts = [form.get("Body", [""])[0].strip()]
-    count = form.get("NumMedia", ["0"])[0]
-    for index in range(int(count) if count.isdecimal() else 0):
-        kind = form.get(f"MediaContentType{index}")
-        if kind is None:
-            break
-        parts.append(f"[{kind[0]}]")
-    if "Latitude" in form and "Longitude" in form:
-        place = ", ".join(form[name][0] for name in ("Label", "Address") if form.get(name, [""])[0])
-        parts.append(f"[location {form['Latitude'][0]},{form['Longitude'][0]}{': ' + place if place else ''}]")
-    return "\n".join(part for part in parts if part) or f"[{form.get('MessageType', ['empty'])[0]}]"
 
 
 def _bare(address: str) -> str:
