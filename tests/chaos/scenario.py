@@ -35,10 +35,12 @@ class Scale:
     """How long messages keep coming."""
     patience: float
     """Seconds after the last message within which everything must be answered."""
+    trouble: float = 1.0
+    """How many times as often the providers fail."""
 
 
 LONG = Scale(messages=2000, conversations=200, clients=8, kills=10, seconds=100, patience=120)
-SHORT = Scale(messages=150, conversations=20, clients=4, kills=2, seconds=5, patience=40)
+SHORT = Scale(messages=150, conversations=20, clients=6, kills=2, seconds=7, patience=40, trouble=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def scenario(scale: Scale, seed: int, replicas: int = 1) -> Scenario:
     # Kills are spread over the time in which messages come, so that each finds work in flight.
     moments = sorted(dice.uniform(0.05, 1.0) * scale.seconds for _ in range(scale.kills))
     kills = [Kill(moment, dice.randrange(replicas)) for moment in moments]
-    return Scenario(seed, scale, letters, kills, _faults(seed))
+    return Scenario(seed, scale, letters, kills, _faults(scale, seed))
 
 
 def _letters(scale: Scale, dice: random.Random) -> list[Letter]:
@@ -116,8 +118,8 @@ def _text(index: int, dice: random.Random) -> str:
     return f"q{index:04d}-{dice.getrandbits(16):04x} {dice.choice(WORDS)}{wish}"
 
 
-def _faults(seed: int) -> list[Fault]:
-    """The model fails for 5% of the calls and times out for 2%; so do Twilio's sends, the message being out already."""
+def _faults(scale: Scale, seed: int) -> list[Fault]:
+    """The model fails for 5% of the calls and times out for 2%, its work done; as do Twilio's sends."""
     model = {"provider": "openai", "method": "POST", "path": "/v1/responses"}
     send = {"provider": "twilio", "method": "POST", "path": "/2010-04-01/Accounts/*/Messages.json"}
     webhook = {"provider": "twilio", "path": "/webhook/whatsapp"}
@@ -132,4 +134,4 @@ def _faults(seed: int) -> list[Fault]:
         webhook | {"kind": "duplicate_webhook", "seconds": 0.3, "rate": 0.1},
         webhook | {"kind": "reorder_webhooks", "seconds": 0.4, "rate": 0.1},
     ]
-    return [rule | {"seed": seed + number} for number, rule in enumerate(rules)]
+    return [rule | {"rate": rule["rate"] * scale.trouble, "seed": seed + number} for number, rule in enumerate(rules)]
