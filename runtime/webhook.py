@@ -1,8 +1,8 @@
 """Twilio's webhooks: an inbound message is verified, stored, and only then acknowledged.
 
-Answers 403 when it is not signed, before anything of it is read, or not by the account that the number belongs to, 400
-when the body is no form or a field is missing, 404 when no bot is on that number, 413 when it is too large, and 503 when it could not be stored, so that
-Twilio may try again or call the fallback URL.
+Answers 403 when it is not signed by the account that the number belongs to (not signed at all: before anything of it is
+read), 400 when the body is no form or a field is missing, 404 when no bot is on that number, 413 when it is too large,
+and 503 when it could not be stored, so that Twilio may try again or call the fallback URL.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from runtime.twiml import NOTHING, ReplyWindow, message_twiml
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_FIELDS = 500
-
 SIGNATURE_HEADER = "X-Twilio-Signature"
 
 log = structlog.get_logger("runtime.webhook")

@@ -13,12 +13,20 @@ from tests.runtime_process import Line, Runtime, inbound_fields, new_number, ope
 from tests.sandbox_process import AUTH_TOKEN, Sandbox, wait_until
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+SIGNED = {"X-Twilio-Signature": "c2lnbmVk"}
 
 
 def test_an_unsigned_message_is_refused(line: Callable[..., Line], runtime: Runtime) -> None:
     body = f"From=whatsapp:%2B56912345678&To=whatsapp:{line().number}&Body=Hola&MessageSid=SM1&AccountSid=AC1"
     answer = runtime.request("POST", "/webhook/whatsapp", body.replace("+", "%2B").encode(), FORM)
     assert answer.status == 403
+
+
+@pytest.mark.parametrize("path", ["/webhook/whatsapp", "/webhook/whatsapp/status"])
+@pytest.mark.parametrize("body", [b"", b"Body=Hola", b"{}", b"Body=" + b"a" * 70_000])
+def test_an_unsigned_request_is_refused_whatever_it_says(runtime: Runtime, path: str, body: bytes) -> None:
+    answer = runtime.request("POST", path, body, FORM)
+    assert (answer.status, "X-Twilio-Signature" in answer.error["message"]) == (403, True)
 
 
 def test_a_message_signed_with_another_token_is_refused(line: Callable[..., Line], runtime: Runtime) -> None:
@@ -105,20 +113,22 @@ def test_a_message_without_a_field_is_400_and_names_it(
 
 
 def test_a_body_that_is_no_form_is_400(runtime: Runtime) -> None:
-    answer = runtime.request("POST", "/webhook/whatsapp", b"{}", {"Content-Type": "application/json"})
+    answer = runtime.request("POST", "/webhook/whatsapp", b"{}", SIGNED | {"Content-Type": "application/json"})
     assert answer.status == 400
-    answer = runtime.request("POST", "/webhook/whatsapp", b"Body=%ff%fe\xff", FORM)
+    answer = runtime.request("POST", "/webhook/whatsapp", b"Body=%ff%fe\xff", FORM | SIGNED)
     assert answer.status == 400
 
 
 def test_an_oversized_body_is_413(runtime: Runtime) -> None:
-    answer = runtime.request("POST", "/webhook/whatsapp", b"Body=" + b"a" * 70_000, FORM)
+    answer = runtime.request("POST", "/webhook/whatsapp", b"Body=" + b"a" * 70_000, FORM | SIGNED)
     assert answer.status == 413
 
 
 def test_an_oversized_body_of_unknown_length_is_413(runtime: Runtime) -> None:
     connection = HTTPConnection("127.0.0.1", runtime.port, timeout=10)
-    connection.request("POST", "/webhook/whatsapp", iter([b"Body=", *[b"a" * 8192] * 12]), FORM, encode_chunked=True)
+    connection.request(
+        "POST", "/webhook/whatsapp", iter([b"Body=", *[b"a" * 8192] * 12]), FORM | SIGNED, encode_chunked=True
+    )
     assert connection.getresponse().status == 413
     connection.close()
 
