@@ -34,6 +34,8 @@ class LiveSender:
     """None when Twilio's answer left it out."""
     profile: Mapping[str, Any] | None
     offline_reasons: Sequence[str] = ()
+    quality_rating: str | None = None
+    """HIGH, MEDIUM, LOW, …; None where the list left it out or nobody has rated it yet."""
 
 
 class TwilioReader:
@@ -85,4 +87,5 @@ def _sender(item: Mapping[str, Any]) -> LiveSender:
         webhook=item.get("webhook"),
         profile=item.get("profile"),
         offline_reasons=reasons,
+        quality_rating=(item.get("properties") or {}).get("quality_rating"),
     )

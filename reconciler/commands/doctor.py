@@ -1,0 +1,64 @@
+"""`reconcile doctor ID`: why a client does not answer. Read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from reconciler.commands.planning import load_fleet
+from reconciler.commands.printing import colour_wanted
+from reconciler.doctor.chain import Link, Patient, examine
+from reconciler.errors import Exit, ReadFailed
+from reconciler.manifest import Fleet
+from reconciler.observe import Failed, observe
+from reconciler.render.wording import visible
+from reconciler.settings import Settings
+from reconciler.status.facts import bot_of
+from runtime.store.errors import StoreError
+from runtime.store.history import read_activity
+from runtime.store.records import ActivityRecord
+
+
+@click.command()
+@click.argument("client", metavar="ID")
+@click.pass_context
+def doctor(ctx: click.Context, client: str) -> None:
+    """Walk the chain from a user's phone to the answer, and name the first broken link with its fix.
+
+    Exit 0 when every link holds, 1 when one is broken. Nothing is changed and nobody is written to.
+    """
+    settings, fleet = load_fleet((client,))
+    manifest = next(manifest for manifest in fleet.clients if manifest.client.id == client)
+    world = observe(Fleet((manifest,)), settings, whole_senders=True)
+    if isinstance(world.store, Failed):
+        raise ReadFailed(f"✗ store: {world.store.message}")
+    bot = bot_of(manifest, world.store)
+    activity = _activity(settings, bot.id) if bot else None
+    links: list[Link] = []
+    for link in examine(Patient(manifest, world, world.store, activity, settings)):
+        links.append(link)
+        click.echo(_line(link))
+    click.echo(_verdict(client, links))
+    ctx.exit(Exit.ERROR if any(link.ok is False for link in links) else Exit.OK)
+
+
+def _activity(settings: Settings, bot_id: str) -> ActivityRecord | None:
+    try:
+        activity = read_activity(settings.bot_store_url, settings.api_token, settings.timeout)
+    except StoreError as error:
+        raise ReadFailed(f"✗ store: {error}") from error
+    return next((item for item in activity if item.bot_id == bot_id), None)
+
+
+def _line(link: Link) -> str:
+    sign, colour = {True: ("ok", "green"), False: ("✗ ", "red"), None: ("– ", None)}[link.ok]
+    shown = click.style(sign, fg=colour) if colour_wanted() and colour else sign
+    return f"{shown}  {link.name}: {visible(link.says).rstrip('.')}."
+
+
+def _verdict(client: str, links: Sequence[Link]) -> str:
+    broken = next((link for link in links if link.ok is False), None)
+    if broken is None:
+        return f"\nEvery link holds: a message to {client} gets an answer."
+    return f"\nThe first broken link is `{broken.name}`: {visible(broken.says).rstrip('.')}. {broken.fix}"

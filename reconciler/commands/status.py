@@ -1,0 +1,78 @@
+"""`reconcile status`: how each client stands. Read-only."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from typing import Literal
+
+import click
+
+from reconciler.commands.planning import load_fleet
+from reconciler.commands.printing import colour_wanted, write
+from reconciler.errors import Exit, ReadFailed
+from reconciler.manifest import Fleet
+from reconciler.model import Plan
+from reconciler.observe import Failed, observe
+from reconciler.plan import Scope, make_plan
+from reconciler.settings import Settings
+from reconciler.status.facts import ClientStatus, statuses
+from runtime.store.errors import StoreError
+from runtime.store.history import read_activity
+
+FORMAT_VERSION = 1
+
+
+@click.command()
+@click.option("--client", "clients", multiple=True, metavar="ID", help="Look at this client only; may be repeated.")
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="How it is shown.")
+@click.option("--checklist", metavar="ID", help="The onboarding checklist of this client, in Markdown.")
+@click.pass_context
+def status(
+    ctx: click.Context, clients: tuple[str, ...], output: Literal["text", "json"], checklist: str | None
+) -> None:
+    """Say how each client stands: number, sender, assistant, model, bot, last message, last apply.
+
+    Exit 1 when a side could not be read; what depends on it is left blank.
+    """
+    if checklist is not None and (clients or output != "text"):
+        raise click.UsageError("--checklist goes alone.")
+    only = (checklist,) if checklist is not None else clients
+    settings, fleet = load_fleet(only)
+    chosen = Fleet(tuple(m for m in fleet.clients if m.client.state != "absent" and (not only or m.client.id in only)))
+    plan, rows = _look(chosen, settings)
+    unread = [finding.message for finding in plan.findings if finding.client is None and finding.severity == "error"]
+    if checklist is not None:
+        write(_checklist(chosen, rows, settings))
+    elif output == "json":
+        document = {"format_version": FORMAT_VERSION, "clients": [asdict(row) for row in rows], "unread": unread}
+        write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    else:
+        from reconciler.status.table import table_text
+
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        write(table_text(rows, width=width, colour=colour_wanted()) + "".join(f"error: {text}\n" for text in unread))
+    ctx.exit(Exit.ERROR if unread else Exit.OK)
+
+
+def _look(chosen: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus]]:
+    world = observe(chosen, settings, whole_senders=True)
+    if isinstance(world.store, Failed):
+        raise ReadFailed(world.store.message)
+    try:
+        activity = read_activity(settings.bot_store_url, settings.api_token, settings.timeout)
+    except StoreError as error:
+        raise ReadFailed(str(error)) from error
+    plan = make_plan(chosen, world, settings, Scope(only=[manifest.client.id for manifest in chosen.clients]))
+    return plan, statuses(chosen, world, world.store, plan, activity, settings)
+
+
+def _checklist(chosen: Fleet, rows: list[ClientStatus], settings: Settings) -> str:
+    from reconciler.probe import probe
+    from reconciler.status.checklist import checklist
+
+    if not rows:
+        raise ReadFailed("A client that shall be absent has no checklist.")
+    return checklist(chosen.clients[0], rows[0], probe("GET", f"{settings.public_url}/health").status == 200)

@@ -1,0 +1,240 @@
+"""The links of the chain, in the order in which a message passes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from reconciler.kinds.sender import ATTACHABLE, STATUS_PATH, webhook_values
+from reconciler.manifest import Manifest
+from reconciler.model import AccountKey
+from reconciler.observe import Failed, Store, World, account_of
+from reconciler.probe import Probe, probe
+from reconciler.readers.twilio import LiveSender
+from reconciler.settings import Settings
+from reconciler.status.facts import bot_of, days_left, sender_of
+from runtime.store.records import ActivityRecord
+from schemas import FunctionTool
+
+NO_MESSAGE = "SM00000000000000000000000000000000"
+"""A message that nobody ever sent: the runtime checks the signature of what is said about it, and keeps nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link: how it is, and what mends it when it is broken."""
+
+    name: str
+    ok: bool | None
+    """None: nothing can be said while an earlier link is broken."""
+    says: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A client and everything that was read about it."""
+
+    manifest: Manifest
+    world: World
+    store: Store
+    activity: ActivityRecord | None
+    settings: Settings
+
+    @property
+    def account(self) -> AccountKey:
+        """Where its number lives."""
+        return account_of(self.manifest, self.settings)
+
+    @property
+    def sender(self) -> LiveSender | Failed | None:
+        """Its sender at Twilio."""
+        return sender_of(self.manifest, self.world, self.settings)
+
+
+def examine(patient: Patient) -> Iterator[Link]:
+    """Every link, first to last."""
+    for link in LINKS:
+        yield from link(patient)
+
+
+def _manifest(patient: Patient) -> Iterator[Link]:
+    client = patient.manifest.client
+    if client.state == "active":
+        yield Link("manifest", True, f"{patient.manifest.path} declares it active")
+    else:
+        yield Link(
+            "manifest", False, f"{patient.manifest.path} says `state: {client.state}`", "Say `state: active` there."
+        )
+
+
+def _sender(patient: Patient) -> Iterator[Link]:
+    number, live = patient.manifest.client.number, patient.sender
+    if isinstance(live, Failed):
+        yield Link("sender", False, live.message, "Mend that first.")
+        yield Link("online", None, "the sender could not be read")
+        yield Link("webhook", None, "the sender could not be read")
+        return
+    if live is None:
+        fix = f"`reconcile verify {patient.manifest.client.id}` registers it."
+        yield Link("sender", False, f"{number} is no WhatsApp sender of {patient.account.describe()}", fix)
+        yield Link("online", None, "there is no sender")
+        yield Link("webhook", None, "there is no sender")
+        return
+    yield Link("sender", True, f"{number} is registered ({live.sid})")
+    yield _online(patient, live)
+    yield _webhook(patient, live)
+
+
+def _online(patient: Patient, live: LiveSender) -> Link:
+    if live.status in ATTACHABLE:
+        return Link("online", True, f"it is {live.status}, quality {live.quality_rating or 'not rated yet'}")
+    reasons = f" ({'; '.join(live.offline_reasons)})" if live.offline_reasons else ""
+    waits = live.status in ("CREATING", "PENDING_VERIFICATION", "VERIFYING")
+    fix = (
+        f"`reconcile verify {patient.manifest.client.id}` goes on with it."
+        if waits
+        else "See the sender in Twilio's console."
+    )
+    return Link("online", False, f"it is {live.status}{reasons}", fix)
+
+
+def _webhook(patient: Patient, live: LiveSender) -> Link:
+    calls = (live.webhook or {}).get("callback_url") or "nobody"
+    wanted = webhook_values(patient.settings)["callback_url"]
+    if calls == wanted:
+        return Link("webhook", True, f"Twilio calls {wanted}")
+    fix = (
+        f"`reconcile --client {patient.manifest.client.id}` sets it; if it calls the right place, PUBLIC_URL is wrong."
+    )
+    return Link("webhook", False, f"Twilio calls {calls}, and not {wanted}", fix)
+
+
+def _runtime(patient: Patient) -> Iterator[Link]:
+    health = probe("GET", f"{patient.settings.public_url}/health")
+    if health.status != 200:
+        fix = (
+            "Start the runtime, or mend DNS, certificate or proxy between: journalctl -u horizonai-whatsapp-bot -n 50."
+        )
+        yield Link("runtime", False, f"{patient.settings.public_url}/health: {health.said}", fix)
+        yield Link("signature", None, "the runtime does not answer")
+        return
+    yield Link("runtime", True, f"{patient.settings.public_url} answers")
+    yield _signature(patient)
+
+
+def _signature(patient: Patient) -> Link:
+    token = patient.settings.secret(patient.account.token_env)
+    if patient.account.sid is None or token is None:
+        return Link("signature", False, f"{patient.account.token_env} is not set here", "Set it, then ask again.")
+    answer = _signed_probe(patient, patient.account.sid, token)
+    if answer.status == 204:
+        return Link("signature", True, "the runtime accepts what this account signs")
+    if answer.status == 403:
+        fix = (
+            f"Give the runtime the same {patient.account.token_env} and PUBLIC_URL as here, and let no proxy change "
+            "the path."
+        )
+        return Link("signature", False, "the runtime refuses what this account signs", fix)
+    return Link(
+        "signature", False, f"the runtime cannot take in a signed call: {answer.said}", "See the runtime's log."
+    )
+
+
+def _signed_probe(patient: Patient, account_sid: str, token: str) -> Probe:
+    from twilio.request_validator import RequestValidator
+
+    url = f"{patient.settings.public_url}{STATUS_PATH}"
+    form = {
+        "AccountSid": account_sid,
+        "MessageSid": NO_MESSAGE,
+        "MessageStatus": "sent",
+        "From": f"whatsapp:{patient.manifest.client.number}",
+        "To": "whatsapp:doctor",
+    }
+    return probe("POST", url, form, {"X-Twilio-Signature": RequestValidator(token).compute_signature(url, form)})
+
+
+def _bot(patient: Patient) -> Iterator[Link]:
+    client = patient.manifest.client
+    bot = bot_of(patient.manifest, patient.store)
+    apply = f"`reconcile --client {client.id}` mends it."
+    if bot is None:
+        yield Link("bot", False, f"no bot routes {client.number}", apply)
+        yield Link("assistant", None, "there is no bot")
+        return
+    if bot.twilio_phone_number != client.number:
+        yield Link("bot", False, f"the bot {bot.id} routes {bot.twilio_phone_number}, and not {client.number}", apply)
+    elif bot.state != "active":
+        yield Link("bot", False, f"the bot {bot.id} is {bot.state}: messages are stored, nobody answers", apply)
+    elif bot.client is None:
+        fix = f"`reconcile adopt {client.id}` takes it over."
+        yield Link("bot", True, f"{bot.id} routes {client.number}; it was made by hand. {fix}")
+    else:
+        yield Link("bot", True, f"{bot.id} routes {client.number} and is active")
+    yield _assistant(patient, bot.assistant_id, apply)
+
+
+def _assistant(patient: Patient, assistant_id: str | None, apply: str) -> Link:
+    live = patient.world.assistants
+    if assistant_id is None:
+        return Link("assistant", True, "the bot answers by itself")
+    if assistant_id in patient.store.assistants:
+        return Link("assistant", True, f"{assistant_id} (engine responses)")
+    if isinstance(live, Failed):
+        return Link("assistant", False, live.message, "Mend that first.")
+    if any(item.id == assistant_id for item in live):
+        return Link("assistant", True, f"{assistant_id} (engine assistants)")
+    return Link("assistant", False, f"{assistant_id} does not exist", apply)
+
+
+def _openai(patient: Patient) -> Iterator[Link]:
+    models, wanted = patient.world.models, patient.manifest.client.assistant.model
+    if isinstance(models, Failed):
+        yield Link("openai", False, models.message, "Mend that first; the runtime needs a valid key as well.")
+        yield Link("model", None, "OpenAI could not be asked")
+        return
+    yield Link("openai", True, f"{patient.settings.openai_base_url} accepts the key")
+    days = days_left(wanted, patient.world)
+    if wanted not in models or (days is not None and days <= 0):
+        yield Link("model", False, f"{wanted} is not available to this key", "Choose another model in the manifest.")
+    else:
+        yield Link("model", True, wanted if days is None else f"{wanted}, which is shut down in {days} days")
+
+
+def _functions(patient: Patient) -> Iterator[Link]:
+    for tool in patient.manifest.client.assistant.tools:
+        if not isinstance(tool, FunctionTool):
+            continue
+        # Any answer will do: an endpoint need not know OPTIONS, and is not asked to do anything.
+        answer = probe("OPTIONS", tool.endpoint.url)
+        reached = answer.status is not None and answer.status < 500
+        fix = "" if reached else "Start the endpoint, or correct its URL in the manifest."
+        yield Link(f"function {tool.name}", reached, f"{tool.endpoint.url}: {answer.said}", fix)
+
+
+def _answers(patient: Patient) -> Iterator[Link]:
+    heard = patient.activity
+    if heard is None:
+        yield Link("answer", True, "nobody has written to it yet")
+    elif heard.last_turn == "dead":
+        fix = "Mend what it says; the next message is answered again."
+        yield Link(
+            "answer", False, f"the last message ({heard.last_message_at}) got no answer: {heard.last_error}", fix
+        )
+    elif heard.last_turn == "answered":
+        yield Link("answer", True, f"the last message ({heard.last_message_at}) was answered")
+    else:
+        said = {"running": "is being answered", "unanswered": "was stored and not answered"}.get(str(heard.last_turn))
+        yield Link("answer", True, f"the last message ({heard.last_message_at}) {said or 'waits for its turn'}")
+
+
+LINKS: tuple[Callable[[Patient], Iterator[Link]], ...] = (
+    _manifest,
+    _sender,
+    _runtime,
+    _bot,
+    _openai,
+    _functions,
+    _answers,
+)

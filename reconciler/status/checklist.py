@@ -1,0 +1,87 @@
+"""The onboarding checklist of one client, in Markdown and Spanish. A box is ticked by a live fact or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from reconciler.manifest import Manifest
+from reconciler.render.wording import visible
+from reconciler.status.facts import ClientStatus
+from schemas import FunctionTool
+
+_ACTIVE = re.compile(r"([\\`*_\[\]<>|])")
+"""What Markdown would act on in the middle of a line."""
+
+BY_HAND = "ninguna máquina puede saberlo: se marca al entregar"
+
+
+def checklist(manifest: Manifest, row: ClientStatus, runtime_answers: bool) -> str:
+    """The checklist. `runtime_answers`: whether the runtime answered at its public address."""
+    return "\n".join(_lines(manifest, row, runtime_answers)) + "\n"
+
+
+def _lines(manifest: Manifest, row: ClientStatus, runtime_answers: bool) -> Iterator[str]:
+    assistant = manifest.client.assistant
+    yield f"# Checklist de {_shown(row.name)}"
+    yield ""
+    yield f"Cliente: {_shown(row.name)}  "
+    yield f"Fecha: {_shown(manifest.client.metadata.get('fecha_creacion', 'sin fecha en el manifiesto'))}"
+    yield ""
+    yield "## 1. Número configurado en Twilio"
+    yield ""
+    registered = row.sender_status is not None
+    online = registered and str(row.sender_status).startswith("ONLINE")
+    yield _box(online, f"Número {row.number}: {row.sender_status or 'no está registrado como sender de WhatsApp'}")
+    yield _box(row.webhook == "ours", f"Webhook: {_webhook(row)}")
+    yield ""
+    yield "## 2. Asistente creado"
+    yield ""
+    yield _box(row.assistant_id is not None, f"Assistant ID: {row.assistant_id or 'todavía no existe'} ({row.engine})")
+    same = "igual al de git" if row.sync == "in sync" else "el del repositorio todavía no está aplicado"
+    yield _box(row.sync == "in sync", f"Prompt personalizado: {len(manifest.instructions)} caracteres, {same}")
+    names = [tool.name if isinstance(tool, FunctionTool) else tool.type for tool in assistant.tools]
+    yield _box(row.sync == "in sync", f"Tools: {', '.join(names) or 'ninguna'}")
+    yield ""
+    yield "## 3. Bot creado"
+    yield ""
+    yield _box(row.bot_id is not None, f"Bot ID: {row.bot_id or 'todavía no existe'}")
+    yield _box(row.last_message_at is not None, f"Test de webhook: {_heard(row)}")
+    yield _box(row.last_turn == "answered", f"Test con WhatsApp real: {_answered(row)}")
+    yield ""
+    yield "## 4. Documentación entregada"
+    yield ""
+    for what in ("Instrucciones de uso", "Números de contacto", "Proceso de soporte"):
+        yield _box(False, f"{what} ({BY_HAND})", plain=True)
+    yield ""
+    yield "## 5. Monitoreo"
+    yield ""
+    answers = "el servicio responde en su dirección pública" if runtime_answers else "el servicio no responde"
+    yield _box(runtime_answers, f"Logs funcionando: {answers}")
+    yield _box(False, f"Alertas configuradas ({BY_HAND}, por ejemplo con `reconcile drift`)", plain=True)
+
+
+def _shown(text: str) -> str:
+    return _ACTIVE.sub(r"\\\1", visible(" ".join(text.split())))
+
+
+def _box(ticked: bool, text: str, *, plain: bool = False) -> str:
+    return f"- [{'x' if ticked else ' '}] {text if plain else _shown(text)}"
+
+
+def _webhook(row: ClientStatus) -> str:
+    if row.webhook is None:
+        return "sin sender no hay webhook"
+    return "llama a este servicio" if row.webhook == "ours" else f"llama a {row.webhook or 'nadie'}"
+
+
+def _heard(row: ClientStatus) -> str:
+    return (
+        f"último mensaje recibido {row.last_message_at}" if row.last_message_at else "todavía no llegó ningún mensaje"
+    )
+
+
+def _answered(row: ClientStatus) -> str:
+    if row.last_turn == "answered":
+        return "el último mensaje fue respondido"
+    return "el último mensaje no fue respondido" if row.last_message_at else "nadie ha escrito todavía"

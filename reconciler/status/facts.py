@@ -1,0 +1,125 @@
+"""What is known of each client at one moment, in one row. Pure: everything was read before."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.kinds.sender import webhook_values
+from reconciler.manifest import Fleet, Manifest
+from reconciler.model import Plan
+from reconciler.observe import Failed, Senders, Store, World, account_of
+from reconciler.readers.twilio import LiveSender
+from reconciler.settings import Settings
+from runtime.store.records import ActivityRecord, BotRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStatus:
+    """One client's row. None means: not there, or not known because its side could not be read."""
+
+    client: str
+    name: str
+    state: str
+    number: str
+    sender_status: str | None
+    quality_rating: str | None
+    webhook: str | None
+    """`ours`, or the URL that is called instead; "" when none is."""
+    assistant_id: str | None
+    engine: str
+    model: str
+    model_days_left: int | None
+    """Days until the provider shuts the model down; None when no date is known."""
+    knowledge_files: int
+    bot_id: str | None
+    bot_state: str | None
+    last_message_at: str | None
+    last_turn: str | None
+    last_error: str | None
+    last_applied_at: str | None
+    sync: str
+    """`in sync`, `made by hand` (as declared, not on record), `differs`, `error` or `unresolved`."""
+    problems: Sequence[str] = ()
+    """What the plan says about it."""
+
+
+def statuses(
+    fleet: Fleet, world: World, store: Store, plan: Plan, activity: Iterable[ActivityRecord], settings: Settings
+) -> list[ClientStatus]:
+    """A row for each client, in the order of the fleet."""
+    heard = {item.bot_id: item for item in activity}
+    return [_status(manifest, world, store, plan, heard, settings) for manifest in fleet.clients]
+
+
+def sender_of(manifest: Manifest, world: World, settings: Settings) -> LiveSender | Failed | None:
+    """The sender of a client's number; None when it is not registered."""
+    senders = world.senders[account_of(manifest, settings).sid or ""]
+    return senders.by_number.get(manifest.client.number) if isinstance(senders, Senders) else senders
+
+
+def bot_of(manifest: Manifest, store: Store) -> BotRecord | None:
+    """The bot that routes a client's number, whoever made it."""
+    return store.bots_by_client.get(manifest.client.id) or store.bots_by_number.get(manifest.client.number)
+
+
+def days_left(model: str, world: World) -> int | None:
+    """Days until a model is shut down; None when no date is known."""
+    known = None if isinstance(world.models, Failed) else world.models.get(model)
+    if known is None or known.shutdown_date is None:
+        return None
+    return (known.shutdown_date - datetime.datetime.now(tz=datetime.UTC).date()).days
+
+
+def _status(
+    manifest: Manifest,
+    world: World,
+    store: Store,
+    plan: Plan,
+    heard: Mapping[str, ActivityRecord],
+    settings: Settings,
+) -> ClientStatus:
+    client = manifest.client
+    live = sender_of(manifest, world, settings)
+    sender = live if isinstance(live, LiveSender) else None
+    bot = bot_of(manifest, store)
+    used = heard.get(bot.id) if bot else None
+    applied = [record.applied_at for (owner, _), record in store.applied.items() if owner == client.id]
+    return ClientStatus(
+        client=client.id,
+        name=client.name,
+        state=client.state,
+        number=client.number,
+        sender_status=sender.status if sender else None,
+        quality_rating=sender.quality_rating if sender else None,
+        webhook=_webhook(sender, settings) if sender else None,
+        assistant_id=bot.assistant_id if bot else None,
+        engine=client.assistant.engine,
+        model=client.assistant.model,
+        model_days_left=days_left(client.assistant.model, world),
+        knowledge_files=len(manifest.knowledge),
+        bot_id=bot.id if bot else None,
+        bot_state=bot.state if bot else None,
+        last_message_at=used.last_message_at if used else None,
+        last_turn=used.last_turn if used else None,
+        last_error=used.last_error if used else None,
+        last_applied_at=max(applied, default=None),
+        sync=_sync(client.id, plan),
+        problems=[finding.message for finding in plan.findings if finding.client == client.id],
+    )
+
+
+def _webhook(sender: LiveSender, settings: Settings) -> str:
+    calls = str((sender.webhook or {}).get("callback_url") or "")
+    return "ours" if calls == webhook_values(settings)["callback_url"] else calls
+
+
+def _sync(client: str, plan: Plan) -> str:
+    if client in plan.unresolved:
+        return "unresolved"
+    if any(finding.severity == "error" and finding.client == client for finding in plan.findings):
+        return "error"
+    if any(change.client == client for change in plan.changes):
+        return "differs"
+    return "made by hand" if any(change.client == client for change in plan.adoptions) else "in sync"

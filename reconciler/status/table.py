@@ -1,0 +1,63 @@
+"""The rows as a table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import StringIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reconciler.render.wording import visible
+from reconciler.status.facts import ClientStatus
+
+NOBODY_WATCHES = 260
+"""Columns where there is no terminal: wide enough that nothing is cut."""
+SOON = 60
+"""Days from which on the end of a model is urgent."""
+
+_SYNC_COLOURS = {"in sync": "green", "made by hand": "cyan", "differs": "yellow", "error": "red", "unresolved": "red"}
+
+
+def table_text(rows: Sequence[ClientStatus], *, width: int | None, colour: bool) -> str:
+    """The table, and below it what is wrong, a line each. `width` is the terminal's; None where there is none."""
+    table = Table(box=None, pad_edge=False, header_style="bold" if colour else "")
+    for title in ("Client", "Number", "Sender", "Quality", "Webhook", "Assistant", "Model", "Days left", "Files"):
+        table.add_column(title, justify="right" if title in ("Days left", "Files") else "left")
+    for title in ("Bot", "Last message", "Last apply", "State"):
+        table.add_column(title)
+    for row in rows:
+        table.add_row(*_cells(row))
+    out = StringIO()
+    console = Console(file=out, width=width or NOBODY_WATCHES, force_terminal=colour, no_color=not colour)
+    console.print(table)
+    notes = "".join(f"{row.client}: {visible(problem).rstrip('.')}.\n" for row in rows for problem in row.problems)
+    text = "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+    return text + (f"\n{notes}" if notes else "")
+
+
+def _cells(row: ClientStatus) -> list[Text]:
+    online = row.sender_status is not None and row.sender_status.startswith("ONLINE")
+    webhook = {"ours": "ok", "": "none", None: "–"}.get(row.webhook, "elsewhere")
+    days = row.model_days_left
+    paused = " (paused)" if row.bot_state == "paused" else ""
+    return [
+        Text(row.client),
+        Text(row.number),
+        Text(row.sender_status or "missing", "green" if online else "red"),
+        Text(row.quality_rating or "–"),
+        Text(webhook, "green" if webhook == "ok" else "red"),
+        Text(f"{row.assistant_id or '–'} ({row.engine})"),
+        Text(row.model),
+        Text("–" if days is None else str(days), "red" if days is not None and days < SOON else ""),
+        Text(str(row.knowledge_files)),
+        Text(f"{row.bot_id or '–'}{paused}"),
+        Text(_minute(row.last_message_at) + (" ✗" if row.last_turn == "dead" else "")),
+        Text(_minute(row.last_applied_at)),
+        Text(row.sync, _SYNC_COLOURS[row.sync]),
+    ]
+
+
+def _minute(moment: str | None) -> str:
+    return moment[:16].replace("T", " ") if moment else "–"

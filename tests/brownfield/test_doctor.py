@@ -1,0 +1,124 @@
+"""`reconcile doctor`: each link of the chain from the phone to the answer, and the first one that is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.brownfield.golden import same_as_golden
+from tests.reconciler.agency import Agency
+
+CLIENT = "la-cocina"
+
+
+@pytest.fixture
+def well(served: Agency) -> Agency:
+    """A client that answers."""
+    served.declare(CLIENT)
+    served.apply()
+    return served
+
+
+def verdict(agency: Agency, **environment: str | None) -> str:
+    """What the doctor says of a client that is broken."""
+    result = agency.reconcile("doctor", CLIENT, **environment)
+    assert result.code == 1, result.said
+    return result.out.splitlines()[-1]
+
+
+def test_a_client_that_answers_has_no_broken_link(well: Agency) -> None:
+    well.sandbox.inbound(well.number(CLIENT), "Hola")
+    result = well.reconcile("doctor", CLIENT)
+    assert result.code == 0, result.said
+    same_as_golden("doctor-well.txt", result.out)
+
+
+def test_nothing_is_changed_and_nobody_is_written_to(well: Agency) -> None:
+    writes, seen = well.writes(), well.snapshot()
+    assert well.reconcile("doctor", CLIENT).code == 0
+    assert (well.writes(), well.snapshot()) == (writes, seen)
+    assert well.sandbox.summary()["twilio"]["outbound"] == 0
+
+
+def without_a_sender(agency: Agency) -> None:
+    agency.sandbox.ask("DELETE", f"senders/{agency.number(CLIENT)}")
+
+
+def offline(agency: Agency) -> None:
+    reasons = [{"code": "63020", "message": "Twilio couldn't verify the business"}]
+    agency.sandbox.change(agency.number(CLIENT), status="OFFLINE", offline_reasons=reasons)
+
+
+def calling_elsewhere(agency: Agency) -> None:
+    agency.sandbox.change(agency.number(CLIENT), webhook={"callback_url": "https://otro.cl"})
+
+
+def paused(agency: Agency) -> None:
+    agency.declare(CLIENT, state="paused")
+    agency.apply()
+    agency.declare(CLIENT)
+
+
+def with_a_gone_model(agency: Agency) -> None:
+    agency.declare(CLIENT, assistant={"model": "gpt-4-turbo"})
+
+
+def with_a_dead_endpoint(agency: Agency) -> None:
+    tool = {"type": "function", "name": "crear_reserva", "endpoint": {"url": "http://127.0.0.1:9/reservas"}}
+    agency.declare(CLIENT, assistant={"tools": [tool]})
+
+
+def with_a_dead_last_turn(agency: Agency) -> None:
+    agency.sandbox.faults({"kind": "status", "status": 400, "method": "POST", "path": "/v1/responses"})
+    agency.sandbox.inbound(agency.number(CLIENT), "Hola")
+    agency.sandbox.faults()
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (without_a_sender, "`sender`: +56"),
+        (without_a_sender, "`reconcile verify la-cocina` registers it."),
+        (offline, "`online`: it is OFFLINE (Twilio couldn't verify the business)"),
+        (calling_elsewhere, "`webhook`: Twilio calls https://otro.cl, and not http://127.0.0.1"),
+        (paused, "`bot`: the bot la-cocina is paused: messages are stored, nobody answers"),
+        (with_a_gone_model, "`model`: gpt-4-turbo is not available to this key"),
+        (with_a_dead_endpoint, "`function crear_reserva`: http://127.0.0.1:9/reservas"),
+        (with_a_dead_last_turn, "`answer`: the last message ("),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_the_first_broken_link_is_named_with_its_fix(well: Agency, broken: Callable[[Agency], None], said: str) -> None:
+    broken(well)
+    assert said in verdict(well)
+
+
+def test_a_token_that_the_runtime_does_not_know_breaks_the_signature(well: Agency) -> None:
+    well.sandbox.ask("POST", "accounts", {"sid": "AC" + "1" * 32, "auth_token": "another-token"})
+    number = "+56998765999"
+    well.sandbox.register(number, account_sid="AC" + "1" * 32, profile={"name": "Otra"})
+    account = {"sid": "AC" + "1" * 32, "auth_token": {"env": "OTHER_TOKEN"}}
+    well.declare(CLIENT, number=number, registered=False, sender={"account": account})
+    result = well.reconcile("doctor", CLIENT, OTHER_TOKEN="another-token")
+    assert "✗   signature: the runtime refuses what this account signs." in result.out
+
+
+def test_a_runtime_that_is_not_there_is_named_and_what_lies_behind_it_is_left_open(agency: Agency) -> None:
+    agency.declare(CLIENT)
+    agency.environment["PUBLIC_URL"] = "http://127.0.0.1:9"
+    agency.apply()
+    result = agency.reconcile("doctor", CLIENT)
+    assert result.code == 1
+    same_as_golden("doctor-no-runtime.txt", result.out)
+
+
+def test_a_wrong_openai_key_is_named(well: Agency) -> None:
+    assert "`openai`: " in verdict(well, OPENAI_API_KEY="wrong-key")
+
+
+def test_a_client_that_nobody_made_yet_is_told_how_it_comes_to_be(served: Agency) -> None:
+    served.declare(CLIENT)
+    result = served.reconcile("doctor", CLIENT)
+    assert "The first broken link is `webhook`" in result.out
+    assert f"✗   bot: no bot routes {served.number(CLIENT)}." in result.out

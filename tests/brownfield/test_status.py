@@ -1,0 +1,94 @@
+"""`reconcile status`: how each client stands, and its onboarding checklist, from live facts."""
+
+from __future__ import annotations
+
+from tests.brownfield.by_hand import ByHand
+from tests.brownfield.golden import same_as_golden
+from tests.reconciler.agency import Agency
+from tests.sandbox_process import Json
+
+
+def rows(agency: Agency) -> dict[str, Json]:
+    """The rows by client."""
+    result = agency.reconcile("status", "--format", "json")
+    assert result.code == 0, result.said
+    return {row["client"]: row for row in result.document["clients"]}
+
+
+def test_the_table_of_a_fleet(served: Agency) -> None:
+    served.declare("la-cocina")
+    served.declare("cliente-a", assistant={"model": "gpt-6-sol"}, state="paused")
+    served.apply()
+    served.sandbox.inbound(served.number("la-cocina"), "Hola")
+    served.declare("cliente-b", registered=False)
+    result = served.reconcile("status")
+    assert result.code == 0, result.said
+    same_as_golden("status.txt", result.out)
+
+
+def test_a_row_says_what_is_live(served: Agency) -> None:
+    served.declare("la-cocina")
+    served.apply()
+    served.sandbox.inbound(served.number("la-cocina"), "Hola")
+    row = rows(served)["la-cocina"]
+    assert (row["sender_status"], row["quality_rating"], row["webhook"]) == ("ONLINE", "HIGH", "ours")
+    assert (row["assistant_id"], row["bot_id"], row["last_turn"]) == ("la-cocina", "la-cocina", "answered")
+    assert row["last_message_at"]
+    assert row["last_applied_at"]
+    assert (row["sync"], row["problems"]) == ("in sync", [])
+
+
+def test_the_days_until_a_model_is_shut_down_are_counted(agency: Agency) -> None:
+    agency.declare("la-cocina", assistant={"model": "gpt-4o-mini"})
+    assert isinstance(rows(agency)["la-cocina"]["model_days_left"], int)
+
+
+def test_what_is_not_in_sync_is_called_by_its_name(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    assert agency.reconcile("import").code == 0
+    agency.declare("cliente-a")
+    agency.declare("cliente-b", registered=False)
+    assert {client: row["sync"] for client, row in rows(agency).items()} == {
+        "cliente-a": "differs",
+        "cliente-b": "error",
+        "restaurante-la-cocina": "made by hand",
+    }
+
+
+def test_a_webhook_that_goes_elsewhere_is_shown(agency: Agency) -> None:
+    agency.declare("la-cocina")
+    agency.apply()
+    agency.sandbox.change(agency.number("la-cocina"), webhook={"callback_url": "https://otro.cl"})
+    assert rows(agency)["la-cocina"]["webhook"] == "https://otro.cl"
+
+
+def test_a_side_that_cannot_be_read_is_left_blank_and_exits_1(agency: Agency) -> None:
+    agency.declare("la-cocina")
+    agency.apply()
+    result = agency.reconcile("status", TWILIO_AUTH_TOKEN="wrong-token")
+    assert result.code == 1
+    assert "la-cocina" in result.out
+    assert "error: Twilio account" in result.out
+
+
+def test_status_writes_nothing(agency: Agency) -> None:
+    agency.declare("la-cocina")
+    agency.apply()
+    store, writes = agency.store_file.read_bytes(), agency.writes()
+    rows(agency)
+    assert (agency.store_file.read_bytes(), agency.writes()) == (store, writes)
+
+
+def test_the_checklist_of_a_client_that_answers(served: Agency) -> None:
+    served.declare("la-cocina", metadata={"fecha_creacion": "2025-10-22"})
+    served.apply()
+    served.sandbox.inbound(served.number("la-cocina"), "Hola")
+    result = served.reconcile("status", "--checklist", "la-cocina")
+    assert result.code == 0, result.said
+    same_as_golden("checklist-answers.md", result.out)
+
+
+def test_the_checklist_of_a_client_of_which_nothing_is_there_yet(agency: Agency) -> None:
+    agency.declare("la-cocina", registered=False)
+    result = agency.reconcile("status", "--checklist", "la-cocina", PUBLIC_URL="http://127.0.0.1:9")
+    same_as_golden("checklist-new.md", result.out)
