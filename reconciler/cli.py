@@ -26,6 +26,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "import": "Write manifests of what was made by hand.",
     "adopt": "Take over what was made by hand, although it differs.",
     "drift": "Say what was changed live, behind git's back. Read-only.",
+    "verify": "Register a number as a WhatsApp sender, and complete it with its code.",
+    "status": "Say how each client stands.",
+    "doctor": "Walk from a user's phone to the answer, and name what is broken.",
     "history": "Say who applied what, when, and how it ended.",
     "unlock": "Take the lease away from a run that is dead.",
 }

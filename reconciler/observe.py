@@ -6,6 +6,7 @@ every client that depends on it is left alone.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from reconciler.manifest import Fleet, Manifest
-from reconciler.model import AccountKey
+from reconciler.model import KINDS, AccountKey
 from reconciler.readers.http import NotFound, ReadError, Unauthorized
 from reconciler.readers.openai import LiveAssistant, Model, OpenAIReader
 from reconciler.readers.twilio import LiveSender, TwilioReader
@@ -99,8 +100,49 @@ def shared_account(settings: Settings) -> AccountKey:
     return AccountKey(settings.twilio_account_sid, SHARED_TOKEN_ENV)
 
 
-def observe(fleet: Fleet, settings: Settings) -> World:
-    """Read all sides concurrently; the Assistants API only when the store or a manifest says that somebody uses it."""
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Reads on their way that no manifest decides."""
+
+    store: Future[Store | Failed]
+    assistants: Future[Sequence[LiveAssistant] | Failed | None]
+    """None when the store knows of nobody who uses the Assistants API."""
+
+
+def begin(settings: Settings) -> Begun:
+    """Begin to read the store, and the Assistants API when the store says that somebody uses it.
+
+    Each page of that API names the next one, so this is the longest way; manifests are parsed meanwhile.
+    """
+    store = _in_background(lambda: attempt(lambda: read_store(settings)))
+
+    def assistants() -> Sequence[LiveAssistant] | Failed | None:
+        return read_assistants(settings) if _used_assistants_api(store.result()) else None
+
+    return Begun(store, _in_background(assistants))
+
+
+def _in_background(read: Callable[[], T]) -> Future[T]:
+    """Read in a daemon thread: a command that finds its manifests wrong ends without waiting for it."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(read())
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="begun", daemon=True).start()
+    return future
+
+
+def observe(fleet: Fleet, settings: Settings, *, whole_senders: bool = False, begun: Begun | None = None) -> World:
+    """Read all sides concurrently; the Assistants API only when the store or a manifest says that somebody uses it.
+
+    A sender is fetched by itself where the list left out what we manage; with `whole_senders` each declared one is, for
+    what no list ever tells: its quality rating, and why it is offline. What was `begun` is not read again.
+    """
+    begun = begun or begin(settings)
     manifests = {manifest.client.number: manifest for manifest in fleet.clients}
     declared = {account_of(manifest, settings) for manifest in fleet.clients}
     with ThreadPoolExecutor(max_workers=32, thread_name_prefix="observe") as pool:
@@ -109,21 +151,21 @@ def observe(fleet: Fleet, settings: Settings) -> World:
             return pool.submit(attempt, partial(read_senders, settings, account, is_wanted), twilio_advice)
 
         def is_wanted(live: LiveSender) -> bool:
-            return live.number in manifests and is_sparse(live, manifests[live.number])
+            manifest = manifests.get(live.number)
+            return manifest is not None and (whole_senders or is_sparse(live, manifest))
 
-        reading_store = pool.submit(attempt, lambda: read_store(settings))
         models = pool.submit(attempt, lambda: open_openai(settings).models(), openai_advice)
         senders = {account: reading_senders(account) for account in declared}
-        store = reading_store.result()
-        assistants: Future[Sequence[LiveAssistant] | Failed] | None = None
-        if _uses_assistants_api(fleet, store):
-            assistants = pool.submit(attempt, lambda: open_openai(settings).assistants(), openai_advice)
+        store = begun.store.result()
+        assistants: Future[Sequence[LiveAssistant] | Failed | None] = begun.assistants
+        if _declares_assistants_api(fleet) and not _used_assistants_api(store):
+            assistants = pool.submit(read_assistants, settings)
         for account in _accounts_of_orphans(fleet, store, settings) - declared:
             senders[account] = reading_senders(account)
         return World(
             store=store,
             models=models.result(),
-            assistants=assistants.result() if assistants else (),
+            assistants=assistants.result() or (),
             senders={account.sid or "": reading.result() for account, reading in senders.items()},
         )
 
@@ -151,6 +193,11 @@ def read_store(settings: Settings) -> Store:
     return index_store(read_snapshot(settings.bot_store_url, settings.api_token, settings.timeout))
 
 
+def read_assistants(settings: Settings) -> Sequence[LiveAssistant] | Failed:
+    """Every object of the Assistants API."""
+    return attempt(lambda: open_openai(settings).assistants(), openai_advice)
+
+
 def index_store(snapshot: Snapshot) -> Store:
     """The snapshot with the look-ups that planning needs."""
     return Store(
@@ -159,7 +206,7 @@ def index_store(snapshot: Snapshot) -> Store:
         bots_by_client={bot.client: bot for bot in snapshot.bots if bot.client is not None},
         assistants={assistant.id: assistant for assistant in snapshot.assistants},
         assistants_by_client={record.client: record for record in snapshot.assistants if record.client is not None},
-        applied={(record.client, record.kind): record for record in snapshot.applied},
+        applied={(record.client, record.kind): record for record in snapshot.applied if record.kind in KINDS},
         exists=snapshot.exists,
         bots_of_assistant=Counter(bot.assistant_id for bot in snapshot.bots if bot.assistant_id is not None),
     )
@@ -204,9 +251,11 @@ def is_sparse(live: LiveSender, manifest: Manifest) -> bool:
     return live.profile is None and manifest.client.sender.profile.model_fields_set != set()
 
 
-def _uses_assistants_api(fleet: Fleet, store: Store | Failed) -> bool:
-    if any(manifest.client.assistant.engine == "assistants" for manifest in fleet.clients):
-        return True
+def _declares_assistants_api(fleet: Fleet) -> bool:
+    return any(manifest.client.assistant.engine == "assistants" for manifest in fleet.clients)
+
+
+def _used_assistants_api(store: Store | Failed) -> bool:
     return isinstance(store, Store) and any(
         record.kind == "assistant" and record.values.get("engine") == "assistants" for record in store.applied.values()
     )

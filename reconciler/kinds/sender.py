@@ -39,7 +39,7 @@ def plan(column: Column) -> list[Change]:
     if live is None:
         raise Withheld(
             f"{number} is not registered as a WhatsApp sender in {column.account.describe()}; register it in Twilio's "
-            "console (Messaging, Senders, WhatsApp senders), then run again"
+            f"console (Messaging, Senders, WhatsApp senders) or with `reconcile verify {column.id}`, then run again"
         )
     if isinstance(live, Failed):
         raise Withheld(live.message)

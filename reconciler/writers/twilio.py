@@ -28,6 +28,9 @@ from reconciler.writers.attempts import OutcomeUnknown, Patience, Throttled, Wri
 
 T = TypeVar("T")
 
+REGISTRATION_LIMIT = 20249
+"""Twilio's error for it."""
+
 SETTLE_SECONDS = 30.0
 """How long a sender may stay ONLINE:UPDATING before the run leaves it to the next one."""
 
@@ -62,6 +65,37 @@ class TwilioWriter:
 
         repeat_safe(delete, self._patience)
 
+    def create_sender(self, number: str, name: str, client: str, method: str) -> str:
+        """Register a number, which sends its owner a code, and return the sender's sid.
+
+        Meta allows ten attempts in 72 hours, so this is tried once: after an unknown outcome the sender is looked for.
+        Raises `RegistrationLimit` when the attempts are used up.
+        """
+        body = {
+            "sender_id": f"whatsapp:{number}",
+            "friendly_name": client,
+            "profile": {"name": name},
+            "configuration": {"verification_method": method},
+        }
+        request = cast("ChannelsSenderList.MessagingV2ChannelsSenderRequestsCreate", _Body(body))
+        try:
+            return str(self._patience.call(lambda: _call(lambda: self._senders.create(request))).sid)
+        except OutcomeUnknown:
+            found = self._find(number)
+            if found is None:
+                raise
+            return found
+
+    def submit_code(self, sid: str, code: str) -> None:
+        """Send the code that the number's owner was sent; tried once, since each try counts."""
+        body = {"configuration": {"verification_code": code}}
+        request = cast("ChannelsSenderList.MessagingV2ChannelsSenderRequestsUpdate", _Body(body))
+        self._patience.call(lambda: _call(lambda: self._senders(sid).update(request)))
+
+    def _find(self, number: str) -> str | None:
+        listed = repeat_safe(lambda: _call(lambda: self._senders.list(channel="whatsapp")), self._patience)
+        return next((str(item.sid) for item in listed if item.sender_id == f"whatsapp:{number}"), None)
+
     def _update(self, sid: str, body: Mapping[str, Any], declared: Values) -> None:
         request = cast("ChannelsSenderList.MessagingV2ChannelsSenderRequestsUpdate", _Body(body))
         repeat_safe(lambda: _call(lambda: self._senders(sid).update(request)), self._patience)
@@ -82,6 +116,10 @@ class TwilioWriter:
 
 class Gone(WriteFailed):
     """The sender does not exist."""
+
+
+class RegistrationLimit(WriteFailed):
+    """Meta's ten attempts in 72 hours are used up for this number."""
 
 
 class _Body:
@@ -127,6 +165,8 @@ def _failure(status: int, code: int | None, message: str) -> WriteFailed:
     text = f"Twilio answered {status}" + (f", error {code}" if code else "") + f": {message[:200]}"
     if status >= 500:
         return OutcomeUnknown(f"{text}; run again when Twilio is well")
+    if code == REGISTRATION_LIMIT:
+        return RegistrationLimit(text)
     if status == 404:
         return Gone(text)
     if status in (401, 403):

@@ -85,7 +85,7 @@ def test_a_number_without_a_sender_says_where_to_register_it(agency: Agency) -> 
     number, account = agency.number("la-cocina"), agency.sandbox.account_sid
     assert (
         f"error: la-cocina: sender: {number} is not registered as a WhatsApp sender in Twilio account {account}; "
-        f"register it in {CONSOLE}, then run again." in result.out
+        f"register it in {CONSOLE} or with `reconcile verify la-cocina`, then run again." in result.out
     )
     assert agency.sender("cliente-a")["webhook"]["callback_url"]
 
