@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo play test check fix schema picture bench lock clean
+.PHONY: help setup demo play test check fix schema picture bench chaos lock clean
 
 help: ## list the tasks
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,9 @@ picture: $(STAMP) ## draw docs/plan.svg and docs/plan.png again from a real plan
 
 bench: $(STAMP) ## measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench
+
+chaos: $(STAMP) ## kill and confuse runtimes for ten minutes at most; what is answered is judged; SEED=7 repeats a run
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 lock: $(STAMP) ## pin again after a change of pyproject.toml; UPGRADE=--upgrade takes newer releases
 	@$(BIN)/uv --version 2>/dev/null | grep -qF " $(UV_VERSION)" || $(BIN)/python -m pip install -q uv==$(UV_VERSION)

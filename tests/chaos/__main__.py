@@ -13,7 +13,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.chaos.fleet import REPLICAS, fleet
+from tests.chaos.fleet import REPLICAS, NotStarted, fleet
 from tests.chaos.report import stories, table
 from tests.chaos.scenario import LONG, scenario
 from tests.chaos.storm import Outcome, Storm
@@ -30,13 +30,19 @@ def main() -> int:
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
     outcomes: list[Outcome] = []
     skipped: list[str] = []
+    broken = False
     for store in arguments.store or REPLICAS:
         if store == "postgresql" and not postgresql_answers():
-            skipped.append(f"PostgreSQL: skipped, no server answers at {SERVER}; set TEST_POSTGRESQL_URL to one")
+            skipped.append(f"{store}: skipped, no server answers at {SERVER}; set TEST_POSTGRESQL_URL to one")
             continue
-        outcomes.append(_run(store, seed))
+        try:
+            outcomes.append(_run(store, seed))
+        except NotStarted as error:
+            skipped.append(f"{store}: not played, {error}")
+            broken = True
     print(table(outcomes, skipped))
-    return 1 if any(outcome.verdict.violations or any(outcome.exit_codes) for outcome in outcomes) else 0
+    broken = broken or any(outcome.verdict.violations or any(outcome.exit_codes) for outcome in outcomes)
+    return 1 if broken else 0
 
 
 def _run(store: str, seed: int) -> Outcome:

@@ -27,6 +27,10 @@ SETTINGS = {
 """Both ways of answering are used, and time-outs end within the run."""
 
 
+class NotStarted(Exception):
+    """A runtime did not start; the text is its last word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """Runtimes that serve one store."""
@@ -66,7 +70,10 @@ def fleet(folder: Path, sandbox: Sandbox, store: str, seed: int) -> Iterator[Fle
 
 def _started(folder: Path, sandbox: Sandbox, cleanup: ExitStack, settings: dict[str, str]) -> Runtime:
     folder.mkdir(parents=True, exist_ok=True)
-    runtime = start_runtime(folder, sandbox, **settings)
+    try:
+        runtime = start_runtime(folder, sandbox, **settings)
+    except RuntimeError as error:
+        raise NotStarted(str(error).strip().rpartition("\n")[2]) from error
     cleanup.callback(_end, runtime)
     return runtime
 
