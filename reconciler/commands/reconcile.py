@@ -19,9 +19,9 @@ from reconciler.errors import Busy, Exit, ReconcileError
 from reconciler.guards import Limits, check
 from reconciler.manifest import Fleet
 from reconciler.model import Outcome, Plan
-from reconciler.observe import World, observe
+from reconciler.observe import Begun, World, begin, observe
 from reconciler.plan import Scope, digest, make_plan
-from reconciler.settings import Settings
+from reconciler.settings import Settings, load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,15 @@ class Looked:
 def reconcile(options: Options) -> Exit:
     """Run it. The exit code is computed once, from what happened, after everything is shown."""
     _check_usage(options)
+    at_once = not options.dry_run and (options.yes or options.expect is not None)
+    # What is applied at once is planned under the lease, from what is read under it.
+    begun = None if at_once else begin(load_settings())
     settings, fleet = load_fleet(options.scope.only)
     if options.dry_run:
-        return _dry_run(options, settings, fleet)
-    if options.yes or options.expect is not None:
+        return _dry_run(options, settings, fleet, begun)
+    if at_once:
         return _apply(options, settings, fleet, agreed=None)
-    looked = _look(fleet, settings, options)
+    looked = _look(fleet, settings, options, begun)
     _show(looked.plan, options)
     check(looked.plan, fleet, looked.world, options.limits)
     if not looked.plan.work:
@@ -78,8 +81,8 @@ def _check_usage(options: Options) -> None:
         raise ReconcileError("There is no terminal to ask on: add --yes to apply, or --dry-run to see the plan only.")
 
 
-def _dry_run(options: Options, settings: Settings, fleet: Fleet) -> Exit:
-    looked = _look(fleet, settings, options)
+def _dry_run(options: Options, settings: Settings, fleet: Fleet, begun: Begun | None) -> Exit:
+    looked = _look(fleet, settings, options, begun)
     _show(looked.plan, options)
     _check_expected(looked.plan, options)
     check(looked.plan, fleet, looked.world, options.limits)
@@ -125,8 +128,8 @@ def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | No
     return _exit_code(plan, outcomes, stopped=stop.is_set())
 
 
-def _look(fleet: Fleet, settings: Settings, options: Options) -> Looked:
-    world = observe(fleet, settings)
+def _look(fleet: Fleet, settings: Settings, options: Options, begun: Begun | None = None) -> Looked:
+    world = observe(fleet, settings, begun=begun)
     return Looked(fleet, world, make_plan(fleet, world, settings, options.scope))
 
 
