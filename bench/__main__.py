@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -38,6 +39,8 @@ def main() -> int:
     # Without bytecode on disk the first command of each would pay for the compiler.
     for room in ROOMS:
         compileall.compile_dir(ROOT / room, quiet=2)
+    # Ended by a signal as by Ctrl-C: everything that was started is stopped.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     started = time.monotonic()
     try:
         with ExitStack() as cleanup:
