@@ -1,7 +1,7 @@
-"""`python -m tests.chaos [--seed N] [--store sqlite|postgresql]`: the long form. Exit code 1 on any violation.
+"""`python -m tests.chaos [--seed N] [--store sqlite|postgresql] [--keep FOLDER]`: the long form.
 
-A run is repeated with its seed: the same messages, faults and moments of the kills. What the machine makes of them in
-between is its own.
+Exit code 1 on any violation. A run is repeated with its seed: the same messages, faults and moments of the kills. What
+the machine makes of them in between is its own.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=None, help="of an earlier run, to repeat it")
     parser.add_argument("--store", choices=REPLICAS, action="append", help="only this one")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave ledgers, logs and the SQLite store there")
     arguments = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
     outcomes: list[Outcome] = []
@@ -36,7 +37,7 @@ def main() -> int:
             skipped.append(f"{store}: skipped, no server answers at {SERVER}; set TEST_POSTGRESQL_URL to one")
             continue
         try:
-            outcomes.append(_run(store, seed))
+            outcomes.append(_run(store, seed, arguments.keep))
         except NotStarted as error:
             skipped.append(f"{store}: not played, {error}")
             broken = True
@@ -45,12 +46,13 @@ def main() -> int:
     return 1 if broken else 0
 
 
-def _run(store: str, seed: int) -> Outcome:
+def _run(store: str, seed: int, keep: Path | None) -> Outcome:
     plan = scenario(LONG, seed, REPLICAS[store])
     kills = ", ".join(f"{kill.moment:.1f}" for kill in plan.kills)
     print(f"{store}: seed {seed}, kills at {kills} s", file=sys.stderr)
     with ExitStack() as cleanup:
-        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        parent = keep or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        folder = parent.resolve() / f"{store}-{seed}"
         sandbox = start_sandbox(folder / "sandbox")
         cleanup.callback(sandbox.stop)
         runtimes = cleanup.enter_context(fleet(folder / "runtime", sandbox, store, seed))

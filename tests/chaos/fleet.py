@@ -28,7 +28,7 @@ SETTINGS = {
 
 
 class NotStarted(Exception):
-    """A runtime did not start; the text is its last word."""
+    """A runtime did not start, or not again; the text is its last word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,10 @@ class Fleet:
         """kill -9 of one replica, and its next start; returns when it serves again."""
         replica = self.replicas[kill.replica]
         replica.kill()
-        replica.start_again()
+        try:
+            replica.start_again()
+        except RuntimeError as error:
+            raise _not_started(error) from error
 
     def stop(self) -> list[int]:
         """SIGTERM to each; gives the exit codes."""
@@ -73,7 +76,7 @@ def _started(folder: Path, sandbox: Sandbox, cleanup: ExitStack, settings: dict[
     try:
         runtime = start_runtime(folder, sandbox, **settings)
     except RuntimeError as error:
-        raise NotStarted(str(error).strip().rpartition("\n")[2]) from error
+        raise _not_started(error) from error
     cleanup.callback(_end, runtime)
     return runtime
 
@@ -81,3 +84,7 @@ def _started(folder: Path, sandbox: Sandbox, cleanup: ExitStack, settings: dict[
 def _end(runtime: Runtime) -> None:
     if runtime.process.poll() is None:
         runtime.kill()
+
+
+def _not_started(error: RuntimeError) -> NotStarted:
+    return NotStarted(str(error).strip().rpartition("\n")[2])

@@ -55,6 +55,7 @@ class Storm:
     entries: list[Json] = field(default_factory=list)
     killed: list[float] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
+    told: str = ""
 
     def play(self) -> Outcome:
         """Plays the scenario to its end; raises what goes wrong with a kill or a start."""
@@ -129,8 +130,8 @@ class Storm:
         while time.monotonic() < deadline:
             self._read()
             verdict = judge(self.entries, speakers, swept=SWEPT)
-            if verdict.sent != sent:
-                sent, last_sent = verdict.sent, time.monotonic()
+            if verdict.outbound != sent:
+                sent, last_sent = verdict.outbound, time.monotonic()
             waiting = verdict.count("lost")
             self._tell(f"all written, {waiting} not answered yet")
             if waiting == 0 and time.monotonic() - last_sent >= QUIET_SECONDS:
@@ -141,7 +142,8 @@ class Storm:
         self.entries += self.sandbox.ledger(since=len(self.entries))
 
     def _tell(self, progress: str) -> None:
-        if self.loud:
+        if self.loud and progress != self.told:
+            self.told = progress
             line = f"{self.fleet.store}: {time.monotonic() - self.started:5.1f} s, {progress}, {len(self.killed)} kills"
             terminal = sys.stderr.isatty()
             print(f"\r\x1b[K{line}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)

@@ -58,7 +58,7 @@ def kinds(verdict: Verdict) -> list[str]:
 def test_each_message_answered_in_order_is_no_violation() -> None:
     verdict = judged(wrote(ONE, 0), answered(ONE, 1, 1), wrote(TWO, 2), answered(TWO, 3, 2))
     assert kinds(verdict) == []
-    assert (verdict.acknowledged, verdict.sent) == (2, 2)
+    assert (verdict.acknowledged, verdict.outbound) == (2, 2)
 
 
 def test_one_answer_to_a_burst_is_no_violation() -> None:

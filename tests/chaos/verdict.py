@@ -21,6 +21,8 @@ LENGTH = re.compile(r"\bescribe (\d+) letras")
 PARAGRAPH = re.compile(r"^(\d+)\. ", re.MULTILINE)
 CUT_AWAY = 10
 """Letters of a long answer that may be missing: white space where it was cut into parts."""
+CLOCK = 0.005
+"""Seconds by which two moments of the ledger may be off."""
 KINDS = ("lost", "doubled", "out of order", "wrong assistant", "wrong memory", "unasked")
 
 Json = dict[str, Any]
@@ -75,7 +77,7 @@ class Verdict:
     """The counts and the violations."""
 
     messages: Sequence[Message]
-    sent: int
+    outbound: int
     """Messages that went out."""
     violations: Sequence[Violation]
 
@@ -110,7 +112,7 @@ class _Judge:
     answered: dict[Conversation, list[Message]] = field(default_factory=lambda: defaultdict(list))
     """In the order of the answers."""
     rests: dict[Conversation, _Rest] = field(default_factory=lambda: defaultdict(_Rest))
-    sent: int = 0
+    outbound: int = 0
     violations: list[Violation] = field(default_factory=list)
 
     def verdict(self, entries: Iterable[Json]) -> Verdict:
@@ -131,7 +133,7 @@ class _Judge:
         for conversation, messages in self.answered.items():
             for earlier, later in _out_of_order(messages):
                 self._object("out of order", conversation, f"{later.token} was answered after {earlier.token}")
-        return Verdict(list(self.messages.values()), self.sent, self.violations)
+        return Verdict(list(self.messages.values()), self.outbound, self.violations)
 
     def _take_inbound(self, entry: Json) -> None:
         found = TOKEN.search(entry["body"])
@@ -148,7 +150,7 @@ class _Judge:
             message.acknowledged_at = min(message.acknowledged_at, end)
 
     def _take_outbound(self, entry: Json) -> None:
-        self.sent += 1
+        self.outbound += 1
         body, conversation = entry["body"], (entry["from"], entry["to"])
         if body.startswith("["):
             self._take_answer(entry, body, conversation)
@@ -221,5 +223,5 @@ def _out_of_order(messages: Sequence[Message]) -> Iterator[tuple[Message, Messag
     """Pairs whose second message was acknowledged before the first one was even tried, and yet answered after it."""
     for index, earlier in enumerate(messages):
         for later in messages[index + 1 :]:
-            if later.acknowledged_at < earlier.tried_at:
+            if later.acknowledged_at + CLOCK < earlier.tried_at:
                 yield earlier, later
