@@ -269,3 +269,14 @@ def test_the_text_says_what_was_written_and_what_to_do_next(agency: Agency, by_h
     assert f"Not imported: sender {OTHER_NUMBER}" in out
     assert "1 manifest written, 0 bots left out." in out
     assert "reconcile --dry-run" in out
+
+
+def test_bots_that_were_made_through_the_runtimes_api_come_in_through_it(served: Agency) -> None:
+    api = ByHand(served)
+    api.restaurant()
+    served.sandbox.change(NUMBER, webhook={"callback_url": f"{served.environment['PUBLIC_URL']}/webhook/whatsapp"})
+    imported(served)
+    assert served.plan()["changes"] == []
+    served.apply()
+    assert [bot.client for bot in served.snapshot().bots] == ["restaurante-la-cocina"]
+    assert served.reconcile("--dry-run").out == "No changes: 1 client looked at.\n"

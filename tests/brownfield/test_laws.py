@@ -1,9 +1,12 @@
-"""For every world that was made by hand: import, and the plan is empty; apply, and it still is."""
+"""For every world that was made by hand: import, and the plan is empty; apply, and it still is, kills or no kills."""
 
 from __future__ import annotations
 
 import shutil
+from itertools import count
+from typing import Literal
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -52,3 +55,33 @@ def anew(by_hand: ByHand) -> None:
         path.unlink()
     shutil.rmtree(agency.folder / "clients.d")
     (agency.folder / "clients.d").mkdir()
+
+
+def one_of_each(by_hand: ByHand) -> None:
+    """A bot with a record and overrides, one with a live assistant, and two that share a record."""
+    anew(by_hand)
+    by_hand.restaurant()
+    live_id = by_hand.object()
+    by_hand.assistant("assistant_2", name="Compartido")
+    for index, assistant_id in enumerate((live_id, "assistant_2", "assistant_2"), start=2):
+        by_hand.bot(assistant_id, f"bot_{index}", f"+5699650000{index}", name=f"Bot {index}")
+        by_hand.sender(f"+5699650000{index}")
+    assert by_hand.agency.reconcile("import").code == 0
+
+
+@pytest.mark.parametrize("event", ["commit", "send"])
+def test_an_adoption_that_was_killed_anywhere_is_continued(by_hand: ByHand, event: Literal["commit", "send"]) -> None:
+    agency = by_hand.agency
+    for number in count(1, 4):
+        one_of_each(by_hand)
+        killed = agency.killed_at(event, number, "--yes")
+        agency.apply()
+        bots, assistants = agency.snapshot().bots, agency.snapshot().assistants
+        assert {bot.client for bot in bots} == {"restaurante-la-cocina", "bot-2", "bot-3", "bot-4"}
+        # Once the first of two has a copy of its own, the other may have the original.
+        assert {record.client for record in assistants} - {None} == {"restaurante-la-cocina", "bot-3", "bot-4"}
+        assert [item["metadata"]["client"] for item in agency.assistants()] == ["bot-2"]
+        plan = agency.plan()
+        assert (plan["changes"], plan["findings"], plan["adoptions"]) == ([], [], [])
+        if not killed:
+            break
