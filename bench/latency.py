@@ -24,8 +24,8 @@ assistants are in the bot store, and one page of senders is the longest way."""
 
 _APPLYING = """\
 1,000 new clients with the engine `responses`: 2,000 rows in the bot store, 1,000 senders attached. The bound is
-Twilio's calls, three for each sender: a look at what the list left out, an update, which is only accepted, and a look at
-what became of it. Eight in flight are forty a second, below the fifty that writing keeps to by default."""
+Twilio's calls, three for each sender: a look at what the list left out, an update, which is only accepted, and a look
+at what became of it. Eight in flight are forty a second, below the fifty that writing keeps to by default."""
 
 
 def plan_section(installations: Installations) -> Section:
