@@ -19,6 +19,7 @@ from runtime.api.bots import Bots
 from runtime.api.errors import errors_as_json
 from runtime.api.health import Health, missing_settings
 from runtime.api.messages import Messages
+from runtime.api.metrics import MetricsPage
 from runtime.api.openapi import openapi_endpoint
 from runtime.api.reconcile import Reconcile
 from runtime.catalog import open_catalog
@@ -26,6 +27,7 @@ from runtime.delivery import Delivery
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
 from runtime.inbox import Inbox
+from runtime.metrics import Metrics
 from runtime.proactive import Proactive
 from runtime.settings import Secrets, Settings
 from runtime.store import outbox
@@ -62,6 +64,7 @@ class Service:
         self._settings = settings
         self._host = host
         self._port = port
+        self._metrics = Metrics()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Address:
@@ -88,19 +91,21 @@ class Service:
         stack.push_async_callback(twilio.close)
         functions = Functions(secrets, allow_private=settings.allow_private_endpoints)
         stack.push_async_callback(functions.close)
-        engines = Engines(settings)
+        engines = Engines(settings, self._metrics)
         stack.push_async_callback(engines.close)
 
         listener = _listening_socket(self._host, self._port)
         stack.callback(listener.close)
         address = Address(*listener.getsockname()[:2])
         public_url = settings.public_url or address.url
-        delivery = Delivery(database, twilio, accounts, catalog, public_url + STATUS_PATH)
-        turns = Turns(settings, database, catalog, engines, functions, delivery)
+        delivery = Delivery(database, twilio, accounts, catalog, self._metrics, public_url + STATUS_PATH)
+        turns = Turns(settings, database, catalog, engines, functions, delivery, self._metrics)
         inbox = Inbox(database, turns, delivery)
         stack.push_async_callback(inbox.stop, settings.stop_grace_seconds)
         proactive = Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
-        webhooks = Webhooks(public_url, settings.reply_within_seconds, database, catalog, accounts, inbox, delivery)
+        webhooks = Webhooks(
+            public_url, settings.reply_within_seconds, database, catalog, accounts, inbox, delivery, self._metrics
+        )
 
         endpoints = [
             *Bots(database).endpoints(),
@@ -111,7 +116,8 @@ class Service:
         app = web.Application(
             middlewares=[errors_as_json, bearer_auth(database, settings.api_token)], client_max_size=MAX_BODY_BYTES
         )
-        app.add_routes([*webhooks.routes(), *Health(settings, database).routes()])
+        pages = [*Health(settings, database).routes(), *MetricsPage(self._metrics, database).routes()]
+        app.add_routes([*webhooks.routes(), *pages])
         app.add_routes([endpoint.route() for endpoint in [*endpoints, openapi_endpoint(endpoints)]])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.reply_within_seconds + 1)
         await runner.setup()
@@ -143,12 +149,12 @@ async def proactive_sender(settings: Settings) -> AsyncIterator[Proactive]:
         database = await open_database(settings.database_url, serving=False)
         stack.push_async_callback(database.close)
         catalog = await open_catalog(database)
-        accounts = Accounts(settings, Secrets())
+        accounts, metrics = Accounts(settings, Secrets()), Metrics()
         twilio = Twilio(settings.twilio_base_url)
         stack.push_async_callback(twilio.close)
         # Without a public URL there is no service that could take the callback.
         status_url = settings.public_url + STATUS_PATH if settings.public_url else None
-        delivery = Delivery(database, twilio, accounts, catalog, status_url)
+        delivery = Delivery(database, twilio, accounts, catalog, metrics, status_url)
         yield Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
 
 

@@ -18,6 +18,7 @@ from runtime.accounts import Account, AccountError, Accounts
 from runtime.catalog import Catalog
 from runtime.errors import OperatorError, PermanentError, TemporaryError, UnknownOutcome
 from runtime.logs import masked_user
+from runtime.metrics import NO_CLIENT, Metrics
 from runtime.store import outbox
 from runtime.store.database import Database
 from runtime.store.outbox import FINAL_STATUSES, OutboxRow
@@ -49,12 +50,19 @@ class Delivery:
     """The way out."""
 
     def __init__(
-        self, database: Database, twilio: Twilio, accounts: Accounts, catalog: Catalog, status_url: str | None
+        self,
+        database: Database,
+        twilio: Twilio,
+        accounts: Accounts,
+        catalog: Catalog,
+        metrics: Metrics,
+        status_url: str | None,
     ) -> None:
         self._database = database
         self._twilio = twilio
         self._accounts = accounts
         self._catalog = catalog
+        self._metrics = metrics
         self._status_url = status_url
         self._on_the_way: dict[int, asyncio.Event] = {}
 
@@ -72,6 +80,7 @@ class Delivery:
                     await self._database.write(
                         outbox.mark_failed, lost.id, "The part before this one could not be sent."
                     )
+                    self._metrics.not_sent(_client(bot), lost.channel)
                 return
 
     async def send(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None = None) -> SentMessage:
@@ -85,11 +94,13 @@ class Delivery:
         except (AccountError, PermanentError) as error:
             self._on_the_way.pop(row.id, None)
             await self._database.write(outbox.mark_failed, row.id, str(error))
+            self._metrics.not_sent(_client(bot), "rest")
             log.error("message not sent", error=str(error), **self._facts(row, bot))
             raise NotSent(str(error)) from error
         await self._database.write(
             outbox.mark_sent, row.id, sent.sid, sent.status, following.id if following is not None else None
         )
+        self._metrics.sent(_client(bot), "rest", row.turn_id)
         log.info("message sent", channel="rest", message_sid=sent.sid, **self._facts(row, bot))
         if following is not None:
             await self._part_on_its_way(row, arrival)
@@ -134,6 +145,7 @@ class Delivery:
         delivered = await window.hand_over(row.body)
         if delivered:
             await self._database.write(outbox.mark_sent, row.id, None, None)
+            self._metrics.sent(_client(bot), "twiml", row.turn_id)
             log.info("message sent", channel="twiml", **self._facts(row, bot))
         elif delivered is None:
             await self._settle(row, bot)
@@ -146,10 +158,12 @@ class Delivery:
             sent = await self._find(row, self._accounts.account_of(bot), time.monotonic() + GIVE_UP_SECONDS)
         except (AccountError, PermanentError) as error:
             await self._database.write(outbox.mark_failed, row.id, f"Its outcome is unknown: {error}")
+            self._metrics.not_sent(_client(bot), row.channel)
             log.error("outcome unknown", error=str(error), **self._facts(row, bot))
             raise NotSent(str(error)) from error
         if sent is not None:
             await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
+            self._metrics.sent(_client(bot), row.channel, row.turn_id)
             log.info("message had been sent", message_sid=sent.sid, **self._facts(row, bot))
             return
         await self._database.write(outbox.claim, row.id, "rest")
@@ -213,11 +227,15 @@ class Delivery:
 
     def _facts(self, row: OutboxRow, bot: BotRecord | None) -> dict[str, object]:
         return {
-            "client": (bot.client or bot.id) if bot else None,
+            "client": _client(bot) or None,
             "number": row.sender.removeprefix("whatsapp:"),
             "user": masked_user(row.recipient),
             "part": row.part,
         }
+
+
+def _client(bot: BotRecord | None) -> str:
+    return (bot.client or bot.id) if bot else NO_CLIENT
 
 
 def _earlier(moment: str | None) -> str:

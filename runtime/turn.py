@@ -27,6 +27,7 @@ from runtime.engines.port import Answer, Request
 from runtime.engines.selection import Engines
 from runtime.errors import PermanentError, ProviderError, TemporaryError
 from runtime.logs import masked_user
+from runtime.metrics import Metrics
 from runtime.reply import split_reply
 from runtime.settings import Settings
 from runtime.store import turns
@@ -63,6 +64,7 @@ class Turns:
         engines: Engines,
         functions: Functions,
         delivery: Delivery,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -70,6 +72,7 @@ class Turns:
         self._engines = engines
         self._functions = functions
         self._delivery = delivery
+        self._metrics = metrics
         self._retries: dict[int, _Retry] = {}
 
     async def run(self, conversation_id: int, windows: MutableMapping[int, ReplyWindow]) -> bool:
@@ -81,9 +84,12 @@ class Turns:
         if turn is None:
             return False
         configuration = await self._catalog.configuration(turn.bot_id, turn.catalog_version)
-        with structlog.contextvars.bound_contextvars(**_facts(turn, configuration)):
+        with (
+            structlog.contextvars.bound_contextvars(**_facts(turn, configuration)),
+            self._metrics.turn(_client(turn, configuration), turn.id, turn.messages[0].received_at),
+        ):
             if configuration is None or configuration.bot.state == "paused":
-                await self._end_unanswered(turn, "bot paused" if configuration else "bot deleted", windows)
+                await self._end_unanswered(turn, configuration, windows)
             else:
                 await self._run(turn, configuration, windows)
         return True
@@ -93,7 +99,9 @@ class Turns:
         try:
             answer = await self._answered(turn, configuration)
         except TemporaryError as error:
-            if not await self._may_retry(turn, error):
+            if await self._may_retry(turn, error):
+                self._metrics.turn_ended(_client(turn, configuration), "retried")
+            else:
                 await self._end_dead(turn, configuration, str(error), windows)
             return
         except PermanentError as error:
@@ -181,11 +189,14 @@ class Turns:
         )
         await self._end(turn, configuration, split_reply(answer.text), ending, windows)
 
-    async def _end_unanswered(self, turn: Turn, reason: str, windows: MutableMapping[int, ReplyWindow]) -> None:
+    async def _end_unanswered(
+        self, turn: Turn, configuration: Configuration | None, windows: MutableMapping[int, ReplyWindow]
+    ) -> None:
         self._retries.pop(turn.conversation_id, None)
         await self._database.write(turns.end_turn, turn, Ending("unanswered"))
         _claimed_window(turn, windows, wanted=False)
-        log.info("message not answered", reason=reason)
+        self._metrics.turn_ended(_client(turn, configuration), "unanswered")
+        log.info("message not answered", reason="bot paused" if configuration else "bot deleted")
 
     async def _end_dead(
         self, turn: Turn, configuration: Configuration, error: str, windows: MutableMapping[int, ReplyWindow]
@@ -228,6 +239,7 @@ class Turns:
             if window:
                 window.release()
             raise
+        self._metrics.turn_ended(_client(turn, configuration), ending.state)
         await self._delivery.deliver(rows, configuration.bot, window)
 
 
@@ -245,12 +257,15 @@ def _claimed_window(turn: Turn, windows: MutableMapping[int, ReplyWindow], *, wa
     return claimed
 
 
+def _client(turn: Turn, configuration: Configuration | None) -> str:
+    return (configuration.bot.client if configuration else None) or turn.bot_id
+
+
 def _facts(turn: Turn, configuration: Configuration | None) -> dict[str, object]:
     """What every line of the log that a turn causes says, whoever writes it."""
-    bot = configuration.bot if configuration else None
     return {
-        "client": (bot.client if bot else None) or turn.bot_id,
-        "number": bot.twilio_phone_number if bot else None,
+        "client": _client(turn, configuration),
+        "number": configuration.bot.twilio_phone_number if configuration else None,
         "user": masked_user(turn.messages[-1].sender),
         "turn": turn.id,
         "messages": len(turn.messages),

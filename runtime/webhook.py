@@ -20,6 +20,7 @@ from runtime.delivery import ROW_PARAMETER, Delivery
 from runtime.inbound import Form, inbound_message
 from runtime.inbox import Inbox
 from runtime.logs import masked_user
+from runtime.metrics import NO_CLIENT, Metrics
 from runtime.signature import SETTINGS_HEADER, algorithm_of, is_signed
 from runtime.store import outbox
 from runtime.store.database import Database
@@ -37,9 +38,10 @@ log = structlog.get_logger("runtime.webhook")
 class Refused(Exception):
     """A request that is not taken in."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, bot: BotRecord | None = None) -> None:
         super().__init__(reason)
         self.status = status
+        self.bot = bot
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Webhooks:
     accounts: Accounts
     inbox: Inbox
     delivery: Delivery
+    metrics: Metrics
 
     def routes(self) -> list[web.RouteDef]:
         """Where they are served."""
@@ -63,19 +66,23 @@ class Webhooks:
 
     async def receive(self, request: web.Request) -> web.StreamResponse:
         """A user's message: 200 with TwiML, the answer in it when it was ready in time."""
+        bot: BotRecord | None = None
         try:
             form = await _form(request, ("AccountSid", "MessageSid", "From", "To"))
             bot = _known(await self._verified_bot(request, form, form["To"][0]), form)
             window = self._window(request, bot)
             accepted = await self.inbox.accept(inbound_message(form, bot), window)
         except Refused as refusal:
+            self.metrics.inbound(_client(refusal.bot), "refused")
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
         except StoreError as error:
+            self.metrics.inbound(_client(bot), "not_stored")
             log.error("message not stored", error=str(error))
             return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
+        self.metrics.inbound(_client(bot), "accepted" if accepted else "duplicate")
         log.info(
             "message received" if accepted else "message received again",
-            client=bot.client or bot.id,
+            client=_client(bot),
             number=bot.twilio_phone_number,
             user=masked_user(form["From"][0]),
             message_sid=form["MessageSid"][0],
@@ -109,7 +116,7 @@ class Webhooks:
         log.log(
             30 if code else 10,
             "message status",
-            client=(bot.client or bot.id) if bot else None,
+            client=_client(bot) or None,
             number=_bare(form["From"][0]),
             status=form["MessageStatus"][0],
             message_sid=form["MessageSid"][0],
@@ -136,7 +143,7 @@ class Webhooks:
                 account_known=bool(secrets),
                 hint=f"PUBLIC_URL is {self.public_url}; Twilio must be calling exactly that",
             )
-            raise Refused(403, "not signed by the Twilio account of this number")
+            raise Refused(403, "not signed by the Twilio account of this number", bot)
         return bot
 
     def _window(self, request: web.Request, bot: BotRecord) -> ReplyWindow | None:
@@ -209,6 +216,10 @@ def _known(bot: BotRecord | None, form: Form) -> BotRecord:
         log.warning("unknown number", number=number, message_sid=form["MessageSid"][0])
         raise Refused(404, f"no bot answers on {number}")
     return bot
+
+
+def _client(bot: BotRecord | None) -> str:
+    return (bot.client or bot.id) if bot else NO_CLIENT
 
 
 def _bare(address: str) -> str:

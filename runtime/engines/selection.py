@@ -12,8 +12,10 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from runtime.catalog import Configuration
+from runtime.engines.measured import MeasuredEngine
 from runtime.engines.port import Engine
 from runtime.errors import PermanentError
+from runtime.metrics import Metrics
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,8 +28,9 @@ LIVE_ASSISTANT_PREFIX = "asst_"
 class Engines:
     """The engines of this installation."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._opened: dict[str, asyncio.Task[Engine]] = {}
         self._client: AsyncOpenAI | None = None
 
@@ -60,13 +63,12 @@ class Engines:
 
     async def _open_responses(self) -> Engine:
         module = await asyncio.to_thread(importlib.import_module, "runtime.engines.responses")
-        engine: Engine = module.ResponsesEngine(self._shared_client())
-        return engine
+        return MeasuredEngine(module.ResponsesEngine(self._shared_client()), self._metrics)
 
     async def _open_assistants(self) -> Engine:
         module = await asyncio.to_thread(importlib.import_module, "runtime.engines.assistants")
-        engine: Engine = module.AssistantsEngine(self._shared_client(), self._settings.model_timeout_seconds)
-        return engine
+        engine = module.AssistantsEngine(self._shared_client(), self._settings.model_timeout_seconds)
+        return MeasuredEngine(engine, self._metrics)
 
     def _shared_client(self) -> AsyncOpenAI:
         if self._client is None:

@@ -26,6 +26,7 @@ class WaitingMessage:
     message_sid: str
     sender: str
     body: str
+    received_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Ending:
 
 
 WAITING = Statement(
-    "SELECT id, account_sid, message_sid, sender, body, bot_id, turn_id FROM inbox"
+    "SELECT id, account_sid, message_sid, sender, body, received_at, bot_id, turn_id FROM inbox"
     " WHERE conversation_id = :conversation_id AND state = 'open' ORDER BY id LIMIT :limit"
 )
 BEGIN = Statement(
@@ -114,8 +115,8 @@ def begin_turn(connection: Connection, conversation_id: int, memory_items: int, 
     if not waiting:
         return None
     now = timestamp()
-    bot_id = waiting[-1][5]
-    begun = next((row[6] for row in waiting if row[6] is not None), None)
+    bot_id = waiting[-1][6]
+    begun = next((row[7] for row in waiting if row[7] is not None), None)
     if begun is None:
         (turn_id,) = BEGIN.one(connection, conversation_id=conversation_id, bot_id=bot_id, now=now)
         starts, started_at, progress = 1, now, None
@@ -133,7 +134,7 @@ def begin_turn(connection: Connection, conversation_id: int, memory_items: int, 
         user_key=user_key,
         starts=starts,
         started_at=started_at,
-        messages=[WaitingMessage(*row[:5]) for row in waiting],
+        messages=[WaitingMessage(*row[:6]) for row in waiting],
         history=[(row[0], row[1]) for row in reversed(history)],
         progress=progress,
         thread_id=thread_id,

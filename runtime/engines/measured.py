@@ -1,0 +1,79 @@
+"""An engine whose answers are counted: time, tokens, cost and errors. What it answers is the engine's own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+from runtime.engines.port import Answer, CallFunction, Engine, Request
+from runtime.errors import ProviderError
+from runtime.metrics import Metrics
+from runtime.prices import Rates, list_rates
+from runtime.store.turns import Usage
+
+PROVIDER = "openai"
+RATES_LIMIT = 200
+"""Models whose rates are kept; a server that makes up names cannot fill the memory with them."""
+
+
+class MeasuredEngine:
+    """Answers with another engine, and counts."""
+
+    def __init__(self, engine: Engine, metrics: Metrics) -> None:
+        self._engine = engine
+        self._metrics = metrics
+        self._rates: dict[str, Rates | None] = {}
+        self._pricing: set[asyncio.Task[None]] = set()
+
+    async def answer(self, request: Request) -> Answer:
+        """See Engine."""
+        functions = _FunctionClock(request.call_function)
+        began = time.monotonic()
+        try:
+            answer = await self._engine.answer(replace(request, call_function=functions.call))
+        except ProviderError as error:
+            self._metrics.provider_error(PROVIDER, error.__cause__ or error)
+            raise
+        seconds = time.monotonic() - began - functions.seconds
+        model = answer.model or request.model or "unknown"
+        self._metrics.answered(request.client, model, max(seconds, 0.0), answer.usage)
+        self._price(request.client, model, answer.usage)
+        return answer
+
+    def _price(self, client: str, model: str, usage: Usage) -> None:
+        if model in self._rates:
+            self._metrics.cost(client, model, usage, self._rates[model])
+            return
+        task = asyncio.create_task(self._look_up(client, model, usage))
+        self._pricing.add(task)
+        task.add_done_callback(self._pricing.discard)
+
+    async def _look_up(self, client: str, model: str, usage: Usage) -> None:
+        """Prices an answer while it is already on its way to the user."""
+        rates = await asyncio.to_thread(list_rates, model)
+        if len(self._rates) < RATES_LIMIT:
+            self._rates[model] = rates
+        self._metrics.cost(client, model, usage, rates)
+
+
+class _FunctionClock:
+    """Measures how long functions were being called, several at a time counted once."""
+
+    def __init__(self, call: CallFunction) -> None:
+        self._call = call
+        self._running = 0
+        self._began = 0.0
+        self.seconds = 0.0
+
+    async def call(self, name: str, arguments: str, call_id: str) -> str:
+        """See CallFunction."""
+        if self._running == 0:
+            self._began = time.monotonic()
+        self._running += 1
+        try:
+            return await self._call(name, arguments, call_id)
+        finally:
+            self._running -= 1
+            if self._running == 0:
+                self.seconds += time.monotonic() - self._began

@@ -1,0 +1,216 @@
+"""What the runtime counts of itself, for Prometheus. It counts and measures; it decides nothing and reads no message.
+
+The label `client` is a bot's client (its id, for a bot that was made by hand), never anything a caller may choose. Each
+process has counters of its own; what comes from the store (`runtime.store.backlog`) is the same in every replica.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+from runtime.prices import Rates
+from runtime.store.backlog import Backlog
+from runtime.store.turns import Usage
+
+InboundResult = Literal["accepted", "duplicate", "refused", "not_stored"]
+TurnResult = Literal["answered", "unanswered", "dead", "retried"]
+SendResult = Literal["sent", "failed"]
+BreakerState = Literal["closed", "half_open", "open"]
+
+NO_CLIENT = ""
+"""Label of what no client's bot was found for."""
+OTHER_MODEL = "other"
+MODELS_LIMIT = 100
+"""Names of models come from a server's answers: those beyond this many share one label."""
+ANSWER_BUCKETS = (0.5, 1, 2, 3, 5, 8, 15, 30, 60, 120)
+MODEL_BUCKETS = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
+BREAKER_VALUES: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
+
+
+class Metrics:
+    """The counters of one process. Called on the event loop only."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._received: dict[int, float] = {}
+        self._models: set[str] = set()
+        self._inbound = Counter(
+            "horizonai_inbound_messages", "Webhooks of users' messages.", ["client", "result"], registry=registry
+        )
+        self._in_flight = Gauge("horizonai_turns_in_flight", "Turns under way.", ["client"], registry=registry)
+        self._turns = Counter("horizonai_turns", "Ends of turns, and retries.", ["client", "result"], registry=registry)
+        self._time_to_answer = Histogram(
+            "horizonai_time_to_answer_seconds",
+            "From the oldest message of a turn to the first part of its answer handed to Twilio.",
+            ["client"],
+            registry=registry,
+            buckets=ANSWER_BUCKETS,
+        )
+        self._model_time = Histogram(
+            "horizonai_model_seconds",
+            "The model's own time in a turn, without function calls.",
+            ["client", "model"],
+            registry=registry,
+            buckets=MODEL_BUCKETS,
+        )
+        self._tokens = Counter(
+            "horizonai_tokens",
+            "Tokens. kind: input (not cached), cached (input), output.",
+            ["client", "model", "kind"],
+            registry=registry,
+        )
+        self._cost = Counter(
+            "horizonai_cost_usd", "Tokens at list price, US dollars.", ["client", "model"], registry=registry
+        )
+        self._unpriced = Counter(
+            "horizonai_unpriced_answers",
+            "Answers of models without a known price: not in horizonai_cost_usd_total.",
+            ["client", "model"],
+            registry=registry,
+        )
+        self._errors = Counter(
+            "horizonai_provider_errors", "Failed calls of a provider.", ["provider", "class"], registry=registry
+        )
+        self._sends = Counter(
+            "horizonai_sends",
+            "Messages that left, or will never. channel: twiml | rest.",
+            ["client", "channel", "result"],
+            registry=registry,
+        )
+        self._breaker = Gauge(
+            "horizonai_breaker_state",
+            "Circuit breaker of a provider's account: 0 closed, 1 half open, 2 open.",
+            ["provider", "account"],
+            registry=registry,
+        )
+        Gauge("horizonai_build_info", "The version that runs.", ["version"], registry=registry).labels(_version()).set(
+            1
+        )
+        ProcessCollector(registry=registry)
+
+    def inbound(self, client: str, result: InboundResult) -> None:
+        """A webhook of a user's message was answered."""
+        self._inbound.labels(client, result).inc()
+
+    @contextmanager
+    def turn(self, client: str, turn_id: int, received_at: str) -> Iterator[None]:
+        """A turn is under way; `received_at` is the moment of its oldest message."""
+        in_flight = self._in_flight.labels(client)
+        in_flight.inc()
+        self._received[turn_id] = datetime.fromisoformat(received_at).timestamp()
+        try:
+            yield
+        finally:
+            in_flight.dec()
+            self._received.pop(turn_id, None)
+
+    def turn_ended(self, client: str, result: TurnResult) -> None:
+        """A turn came to its end, or failed and will be tried again."""
+        self._turns.labels(client, result).inc()
+
+    def sent(self, client: str, channel: str, turn_id: int | None) -> None:
+        """A message was handed to Twilio; the first one of a turn under way is its answer."""
+        self._sends.labels(client, channel, "sent").inc()
+        received = self._received.pop(turn_id, None) if turn_id is not None else None
+        if received is not None:
+            self._time_to_answer.labels(client).observe(max(time.time() - received, 0.0))
+
+    def not_sent(self, client: str, channel: str) -> None:
+        """A message will not go out."""
+        self._sends.labels(client, channel, "failed").inc()
+
+    def answered(self, client: str, model: str, seconds: float, usage: Usage) -> None:
+        """A model answered a turn."""
+        model = self._bounded(model)
+        self._model_time.labels(client, model).observe(seconds)
+        for kind, count in (
+            ("input", usage.input_tokens - usage.cached_tokens),
+            ("cached", usage.cached_tokens),
+            ("output", usage.output_tokens),
+        ):
+            self._tokens.labels(client, model, kind).inc(max(count, 0))
+
+    def cost(self, client: str, model: str, usage: Usage, rates: Rates | None) -> None:
+        """What an answer cost, or that nobody knows."""
+        model = self._bounded(model)
+        if rates is None:
+            self._unpriced.labels(client, model).inc()
+            return
+        fresh = max(usage.input_tokens - usage.cached_tokens, 0)
+        dollars = fresh * rates.input + usage.cached_tokens * rates.cached + usage.output_tokens * rates.output
+        self._cost.labels(client, model).inc(dollars)
+
+    def provider_error(self, provider: str, error: BaseException, status: int | None = None) -> None:
+        """A call of a provider failed with this error of its SDK; `status` where the error does not have it."""
+        self._errors.labels(provider, error_class(error, status)).inc()
+
+    def breaker(self, provider: str, account: str, state: BreakerState) -> None:
+        """A circuit breaker changed. `account` tells the keys of a provider apart by a name, never by a secret."""
+        self._breaker.labels(provider, account).set(BREAKER_VALUES[state])
+
+    def exposition(self, backlog: Backlog | None) -> bytes:
+        """The text that Prometheus reads; without a backlog when the store could not be asked."""
+        return generate_latest(self.registry) + generate_latest(_of_store(backlog))
+
+    def _bounded(self, model: str) -> str:
+        if model in self._models or len(self._models) < MODELS_LIMIT:
+            self._models.add(model)
+            return model
+        return OTHER_MODEL
+
+
+def error_class(error: BaseException, status: int | None = None) -> str:
+    """The class of a failed call, from what the SDKs' and aiohttp's errors have in common."""
+    status = status or getattr(error, "status_code", None) or getattr(error, "status", None)
+    kind = getattr(error, "code", None) or getattr(error, "type", None)
+    names = {base.__name__ for base in type(error).__mro__}
+    if names & {"TimeoutError", "APITimeoutError"}:
+        return "timeout"
+    if kind == "insufficient_quota":
+        return "quota"
+    match status:
+        case 401 | 403:
+            return "auth"
+        case 408 | 409 | 429:
+            return "rate_limit"
+        case int() if status >= 500:
+            return "server"
+        case int():
+            return "refused"
+    if names & {"APIConnectionError", "ClientError", "ConnectionError"}:
+        return "connection"
+    return "temporary" if "TemporaryError" in names else "other"
+
+
+def _of_store(backlog: Backlog | None) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    Gauge("horizonai_store_up", "Whether the store answered.", registry=registry).set(backlog is not None)
+    if backlog is None:
+        return registry
+    depth = Gauge("horizonai_inbox_open", "Messages that wait for an answer.", ["client"], registry=registry)
+    age = Gauge("horizonai_inbox_oldest_seconds", "Age of the oldest of them.", ["client"], registry=registry)
+    for waiting in backlog.waiting:
+        depth.labels(waiting.client).set(waiting.messages)
+        age.labels(waiting.client).set(waiting.oldest_seconds)
+    Gauge("horizonai_outbox_in_doubt", "Sends whose outcome is not recorded yet.", registry=registry).set(
+        backlog.in_doubt
+    )
+    Gauge("horizonai_dead_letters", "Turns that failed for good.", registry=registry).set(backlog.dead)
+    return registry
+
+
+@cache
+def _version() -> str:
+    try:
+        return version("horizonai-reconciler")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,174 @@
+"""GET /metrics after real traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from runtime.metrics import MODELS_LIMIT, Metrics, error_class
+from runtime.store.turns import Usage
+from tests.observability.scrape import Scrape, scrape
+from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook
+from tests.sandbox_process import Sandbox, wait_until
+
+
+def test_the_page_needs_a_token(runtime: Runtime) -> None:
+    assert runtime.api("GET", "/metrics", token=None).status == 401
+
+
+def test_a_message_and_its_answer_are_counted_for_their_client(runtime: Runtime, line: Callable[..., Line]) -> None:
+    open_to = line()
+    client = open_to.bot["id"]
+
+    open_to.ask("Hola")
+    wait_until(lambda: scrape(runtime).value("horizonai_turns_in_flight", client=client) == 0, what="the turn's end")
+
+    seen = scrape(runtime)
+    assert seen.value("horizonai_inbound_messages_total", client=client, result="accepted") == 1
+    assert seen.value("horizonai_turns_total", client=client, result="answered") == 1
+    assert seen.value("horizonai_sends_total", client=client, channel="twiml", result="sent") == 1
+    assert seen.value("horizonai_time_to_answer_seconds_count", client=client) == 1
+
+
+def test_a_model_is_counted_with_time_tokens_and_list_price(runtime: Runtime, line: Callable[..., Line]) -> None:
+    open_to = line(model="gpt-6-luna")
+    labels = {"client": open_to.bot["id"], "model": "gpt-6-luna"}
+
+    open_to.ask("Hola")
+    wait_until(lambda: scrape(runtime).value("horizonai_cost_usd_total", **labels) > 0, what="the price")
+
+    seen = scrape(runtime)
+    fresh = seen.value("horizonai_tokens_total", kind="input", **labels)
+    written = seen.value("horizonai_tokens_total", kind="output", **labels)
+    cached = seen.value("horizonai_tokens_total", kind="cached", **labels)
+    assert seen.value("horizonai_model_seconds_count", **labels) == 1
+    assert fresh > 0
+    assert seen.value("horizonai_cost_usd_total", **labels) == pytest.approx(
+        (0.10 * fresh + 0.01 * cached + 0.50 * written) / 1e6
+    )
+    assert seen.value("horizonai_unpriced_answers_total", **labels) == 0
+
+
+def test_a_model_without_a_known_price_is_counted_as_such_and_not_as_free(
+    runtime: Runtime, sandbox: Sandbox, line: Callable[..., Line]
+) -> None:
+    open_to = line(model="gpt-6.2-sol")
+    client = open_to.bot["id"]
+
+    open_to.ask("Hola")
+    wait_until(lambda: scrape(runtime).value("horizonai_unpriced_answers_total", client=client) == 1)
+
+    assert scrape(runtime).labels_of("horizonai_cost_usd_total", "client").isdisjoint({client})
+
+
+def test_a_message_that_twilio_delivers_twice_is_counted_as_a_duplicate(
+    runtime: Runtime, line: Callable[..., Line]
+) -> None:
+    open_to = line()
+    fields = inbound_fields(open_to.number)
+
+    for _ in range(2):
+        signed_webhook(runtime, fields)
+
+    seen = scrape(runtime)
+    assert seen.value("horizonai_inbound_messages_total", client=open_to.bot["id"], result="accepted") == 1
+    assert seen.value("horizonai_inbound_messages_total", client=open_to.bot["id"], result="duplicate") == 1
+
+
+def test_a_forged_message_is_counted_as_refused(runtime: Runtime, line: Callable[..., Line]) -> None:
+    open_to = line()
+
+    signed_webhook(runtime, inbound_fields(open_to.number), token="forged")
+
+    assert scrape(runtime).value("horizonai_inbound_messages_total", client=open_to.bot["id"], result="refused") == 1
+
+
+def test_what_a_stranger_sends_makes_no_label(runtime: Runtime, line: Callable[..., Line]) -> None:
+    line()
+    before = scrape(runtime).value("horizonai_inbound_messages_total", client="", result="refused")
+
+    for number in ("+15550001", "+15550002"):
+        signed_webhook(runtime, inbound_fields(number))
+
+    seen = scrape(runtime)
+    assert seen.value("horizonai_inbound_messages_total", client="", result="refused") == before + 2
+    assert not {label for label in seen.labels_of("horizonai_inbound_messages_total", "client") if "+" in label}
+
+
+def test_failures_of_the_model_are_counted_by_class(runtime_factory: Callable[..., Runtime], sandbox: Sandbox) -> None:
+    runtime = runtime_factory(TURN_DEADLINE_SECONDS="0.1")
+    open_to = open_line(runtime, sandbox)
+    sandbox.faults({"kind": "status", "provider": "openai", "path": "/v1/responses", "status": 500, "times": 1})
+
+    open_to.ask("Hola")
+
+    seen = scrape(runtime)
+    assert seen.value("horizonai_provider_errors_total", provider="openai", **{"class": "server"}) == 1
+    assert seen.value("horizonai_turns_total", client=open_to.bot["id"], result="dead") == 1
+    assert seen.value("horizonai_dead_letters") == 1
+
+
+def test_what_waits_is_read_from_the_store(runtime: Runtime, sandbox: Sandbox, line: Callable[..., Line]) -> None:
+    open_to = line()
+    client = open_to.bot["id"]
+    sandbox.settings(think_seconds=1.0)
+
+    open_to.write("Hola", wait=0)
+    wait_until(lambda: scrape(runtime).value("horizonai_inbox_open", client=client) == 1)
+    waiting = scrape(runtime)
+    sandbox.settings(think_seconds=0)
+
+    assert waiting.value("horizonai_turns_in_flight", client=client) == 1
+    assert 0 < waiting.value("horizonai_inbox_oldest_seconds", client=client) < 30
+    wait_until(lambda: scrape(runtime).value("horizonai_inbox_open", client=client) == 0, what="the answer")
+
+
+def test_the_process_and_its_version_are_told(runtime: Runtime) -> None:
+    seen = scrape(runtime)
+
+    assert seen.value("process_resident_memory_bytes") > 10_000_000
+    assert seen.value("horizonai_build_info") == 1
+    assert seen.value("horizonai_store_up") == 1
+
+
+def test_a_breaker_shows_its_state() -> None:
+    metrics = Metrics()
+
+    metrics.breaker("openai", "shared", "open")
+
+    assert Scrape(metrics.exposition(None).decode()).value("horizonai_breaker_state", provider="openai") == 2
+
+
+def test_a_store_that_does_not_answer_is_told_and_the_rest_is_still_served() -> None:
+    seen = Scrape(Metrics().exposition(None).decode())
+
+    assert seen.value("horizonai_store_up") == 0
+    assert "horizonai_build_info" in seen.names
+    assert "horizonai_inbox_open" not in seen.families
+
+
+def test_a_server_that_makes_up_models_cannot_fill_the_memory() -> None:
+    metrics = Metrics()
+
+    for number in range(MODELS_LIMIT + 50):
+        metrics.answered("la-cocina", f"model-{number}", 1.0, Usage(1, 0, 1))
+
+    seen = Scrape(metrics.exposition(None).decode())
+    assert len(seen.labels_of("horizonai_model_seconds_count", "model")) == MODELS_LIMIT + 1
+    assert seen.value("horizonai_model_seconds_count", model="other") == 50
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [(401, "auth"), (403, "auth"), (429, "rate_limit"), (500, "server"), (503, "server"), (400, "refused")],
+)
+def test_an_error_is_classed_by_its_status(status: int, name: str) -> None:
+    assert error_class(Exception(), status) == name
+
+
+@pytest.mark.parametrize(
+    ("error", "name"), [(TimeoutError(), "timeout"), (ConnectionResetError(), "connection"), (ValueError(), "other")]
+)
+def test_an_error_without_a_status_is_classed_by_its_kind(error: Exception, name: str) -> None:
+    assert error_class(error) == name
