@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime.store.errors import StoreOutdated
 
-HEAD = "1_0002"
+HEAD = "1_0003"
 """`<generation>_<step>` of the newest migration; see `runtime.store.migrate`."""
 
 
