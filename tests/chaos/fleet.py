@@ -22,6 +22,7 @@ SETTINGS = {
     "DEBOUNCE_SECONDS": "0.2",
     "REPLY_WITHIN_SECONDS": "0.8",
     "MODEL_TIMEOUT_SECONDS": "2.5",
+    "SWEEP_SECONDS": "5",
     "STOP_GRACE_SECONDS": "20",
 }
 """Both ways of answering are used, and time-outs end within the run."""

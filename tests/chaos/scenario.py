@@ -40,7 +40,7 @@ class Scale:
 
 
 LONG = Scale(messages=2000, conversations=200, clients=8, kills=10, seconds=100, patience=120)
-SHORT = Scale(messages=150, conversations=20, clients=6, kills=2, seconds=7, patience=40, trouble=3)
+SHORT = Scale(messages=150, conversations=20, clients=6, kills=2, seconds=6, patience=40, trouble=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,10 @@ class Kill:
     """A `kill -9` of one replica, which is started again at once."""
 
     moment: float
+    """Seconds after the start."""
     replica: int
+    breath: float
+    """Seconds that the fleet serves after the kill before at the least, on however slow a machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def scenario(scale: Scale, seed: int, replicas: int = 1) -> Scenario:
     letters = _letters(scale, dice)
     # Kills are spread over the time in which messages come, so that each finds work in flight.
     moments = sorted(dice.uniform(0.05, 1.0) * scale.seconds for _ in range(scale.kills))
-    kills = [Kill(moment, dice.randrange(replicas)) for moment in moments]
+    kills = [Kill(moment, dice.randrange(replicas), dice.uniform(0, 4)) for moment in moments]
     return Scenario(seed, scale, letters, kills, _faults(scale, seed))
 
 

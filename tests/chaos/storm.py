@@ -117,10 +117,13 @@ class Storm:
                 kills.result()
 
     def _kill(self, kills: Sequence[Kill]) -> None:
+        serving_since = self.started
         for kill in kills:
-            time.sleep(max(0.0, self.started + kill.moment - time.monotonic()))
+            moment = max(self.started + kill.moment, serving_since + kill.breath)
+            time.sleep(max(0.0, moment - time.monotonic()))
             self.killed.append(time.time())
             self.fleet.kill(kill)
+            serving_since = time.monotonic()
 
     def _wait_for_answers(self, speakers: dict[str, str]) -> None:
         """Returns when nothing is open and nothing was sent for a while, or when patience is at its end."""

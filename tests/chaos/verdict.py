@@ -46,8 +46,9 @@ class Message:
     token: str
     sid: str
     conversation: Conversation
-    tried_at: float = math.inf
-    """Start of the first attempt to deliver it."""
+    known_at: float = math.inf
+    """The first moment at which the runtime can have had it: when it was written where Twilio is asked for what did not
+    arrive, when the first attempt to deliver it began elsewhere."""
     acknowledged_at: float = math.inf
     """End of the first attempt that was answered with 2xx."""
     answers: int = 0
@@ -140,12 +141,14 @@ class _Judge:
         if found is None:
             raise ValueError(f"the inbound message {entry['message_sid']} carries no token: {entry['body']!r}")
         message = Message(found[0], entry["message_sid"], (entry["to"], entry["from"]))
+        if self.swept:
+            message.known_at = _moment(entry)
         self.messages[message.token] = self.by_sid[message.sid] = message
 
     def _take_attempt(self, entry: Json) -> None:
         message = self.by_sid[entry["message_sid"]]
         end = _moment(entry)
-        message.tried_at = min(message.tried_at, end - entry["seconds"])
+        message.known_at = min(message.known_at, end - entry["seconds"])
         if entry["status"] is not None and 200 <= entry["status"] < 300:
             message.acknowledged_at = min(message.acknowledged_at, end)
 
@@ -220,8 +223,8 @@ def _moment(entry: Json) -> float:
 
 
 def _out_of_order(messages: Sequence[Message]) -> Iterator[tuple[Message, Message]]:
-    """Pairs whose second message was acknowledged before the first one was even tried, and yet answered after it."""
+    """Pairs whose second message was acknowledged before the first one could be known, and yet answered after it."""
     for index, earlier in enumerate(messages):
         for later in messages[index + 1 :]:
-            if later.acknowledged_at + CLOCK < earlier.tried_at:
+            if later.acknowledged_at + CLOCK < earlier.known_at:
                 yield earlier, later
