@@ -6,9 +6,7 @@ ones, so that the next plan shows every difference, with the reason `config`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from reconciler.errors import Refused
 from reconciler.kinds import assistant, bot, sender
@@ -23,7 +21,7 @@ from reconciler.kinds.handmade import (
     refuse_foreign,
 )
 from reconciler.kinds.marker import foreign_owner
-from reconciler.model import Change, Plan
+from reconciler.model import Change, Kind, Plan, Values
 from reconciler.observe import Failed, Senders
 from runtime.store.records import AssistantRecord, BotRecord
 
@@ -44,7 +42,7 @@ class Takeover:
         """A plan that applies the adoptions and nothing else."""
         return Plan(changes=(), findings=(), orphans=(), unresolved=(), clients=1, adoptions=self.adoptions)
 
-    def take(self, kind: Any, key: str, live_id: str, values: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    def take(self, kind: Kind, key: str, live_id: str, values: Values, before: Values) -> None:
         """Add one object, as it is."""
         self.column.adopt(kind, key, live_id, values, values, before)
 

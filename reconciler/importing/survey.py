@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.importing.draft import Draft, NotImported, draft_of
 from reconciler.importing.inventory import Inventory
 from reconciler.kinds.column import Withheld
-from reconciler.kinds.handmade import Handmade, Unreadable, by_record, read_handmade, refuse_foreign
+from reconciler.kinds.handmade import OBJECT_PREFIX, Handmade, Unreadable, by_record, read_handmade, refuse_foreign
 from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet
 from reconciler.manifest.explain import slug
@@ -90,9 +90,10 @@ def _answering(bot: BotRecord, inventory: Inventory) -> tuple[Handmade, list[str
         if bot.instructions and bot.model and not isinstance(inventory.assistants, Failed):
             alone = by_record(replace(bot, assistant_id=None), None)
             return alone, [f"{error}: instructions and model are the bot's own, and tools it may have had are unknown"]
-        raise NotImported(
-            f"{error}. Export the assistant and name the file: `reconcile import --assistant FILE.json`"
-        ) from error
+        way_out = f"give it another with PUT /bots/{bot.id}, then import again"
+        if (bot.assistant_id or "").startswith(OBJECT_PREFIX):
+            way_out = "export the assistant and name the file: `reconcile import --assistant FILE.json`"
+        raise NotImported(f"{error}; {way_out}") from error
 
 
 def _as_record(exported: LiveAssistant) -> AssistantRecord:

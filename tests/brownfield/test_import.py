@@ -280,3 +280,39 @@ def test_bots_that_were_made_through_the_runtimes_api_come_in_through_it(served:
     served.apply()
     assert [bot.client for bot in served.snapshot().bots] == ["restaurante-la-cocina"]
     assert served.reconcile("--dry-run").out == "No changes: 1 client looked at.\n"
+
+
+def test_a_bot_with_a_twilio_account_of_its_own_keeps_it(agency: Agency, by_hand: ByHand) -> None:
+    sid = "AC" + "1" * 32
+    agency.sandbox.ask("POST", "accounts", {"sid": sid, "auth_token": "another-token"})
+    agency.environment["OTHER_TOKEN"] = "another-token"
+    by_hand.assistant()
+    by_hand.bot("assistant_1", account_sid=sid, auth_token_env="OTHER_TOKEN")
+    by_hand.sender(account_sid=sid)
+    imported(agency)
+    account = manifest(agency, "bot-la-cocina")["sender"]["account"]  # type: ignore[index]
+    assert account == {"sid": sid, "auth_token": {"env": "OTHER_TOKEN"}}
+    assert agency.plan()["changes"] == []
+
+
+def test_one_bot_is_chosen_by_its_number_its_id_or_that_of_its_manifest(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    by_hand.bot("assistant_1", "bot_2", OTHER_NUMBER, name="Otro")
+    for chosen in (NUMBER, "bot_1", "restaurante-la-cocina"):
+        assert [one["client"] for one in imported(agency, "--client", chosen)["written"]] == ["restaurante-la-cocina"]
+        agency.withdraw("restaurante-la-cocina")
+
+
+def test_a_bot_that_is_not_there_cannot_be_chosen(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    result = agency.reconcile("import", "--client", "bot_9")
+    assert result.code == 1
+    assert "No bot that could be imported is called bot_9" in result.err
+
+
+def test_an_assistant_that_does_not_exist_leaves_its_bot_out_with_the_way_out(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.bot("assistant_9")
+    [left] = imported_nothing(agency)
+    assert left["reason"] == (
+        "its assistant 'assistant_9' does not exist; give it another with PUT /bots/bot_1, then import again"
+    )
