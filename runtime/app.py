@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -32,13 +33,15 @@ from runtime.proactive import Proactive
 from runtime.settings import Secrets, Settings
 from runtime.store import outbox
 from runtime.store.database import open_database
+from runtime.sweep import Sweep
 from runtime.turn import Turns
 from runtime.twilio_client import Twilio
 from runtime.webhook import Webhooks
 
 MAX_BODY_BYTES = 1024 * 1024
 BACKLOG = 1024
-STATUS_PATH = "/webhook/whatsapp/status"
+WEBHOOK_PATH = "/webhook/whatsapp"
+STATUS_PATH = f"{WEBHOOK_PATH}/status"
 
 log = structlog.get_logger("runtime")
 
@@ -127,6 +130,10 @@ class Service:
         self._in_background(delivery.settle_proactive(await database.read(outbox.unsent_proactive)))
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
         engines.warm_up()
+        if settings.sweep_seconds:
+            window = timedelta(minutes=settings.sweep_window_minutes)
+            sweep = Sweep(public_url + WEBHOOK_PATH, window, database, catalog, accounts, twilio, inbox)
+            self._in_background(sweep.run(settings.sweep_seconds))
         _say_what_is_missing(settings, public_url)
         log.info("serving", address=address.url, public_url=public_url)
         return address

@@ -60,6 +60,10 @@ class Settings(BaseSettings):
         max_length=1600,
     )
     """What a user is told when no answer could be made, unless the client has a message of its own."""
+    sweep_seconds: float = Field(default=300, ge=0)
+    """How often Twilio is asked for messages whose webhook did not arrive; 0: never."""
+    sweep_window_minutes: float = Field(default=60, gt=0, le=1440)
+    """How old a missed message may be to be answered after a start."""
     memory_items: int = Field(default=60, ge=1, le=1000)
     """Items of a conversation that are sent along with a message."""
     memory_tokens: int = Field(default=16_000, ge=100)

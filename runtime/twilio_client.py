@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +25,9 @@ from runtime.errors import PermanentError, ProviderError, TemporaryError, Unknow
 
 TIMEOUT_SECONDS = 15.0
 LOOKUP_LIMIT = 50
+API_HOST = "https://api.twilio.com"
+PAGE_SIZE = 1000
+"""The largest page that Twilio gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,20 @@ class SentMessage:
 
     sid: str
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMessage:
+    """A user's message as Twilio keeps it."""
+
+    sid: str
+    sender: str
+    recipient: str
+    body: str
+    media: int
+    """How many files came with it."""
+    at: datetime
+    """When Twilio took it in, in UTC, to the second."""
 
 
 class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
@@ -66,7 +85,7 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
             given["Authorization"] = aiohttp.encode_basic_auth(*auth)
         async with self._session.request(
             method.upper(),
-            self._rewritten(url),
+            self.rewritten(url),
             params={key: str(value) for key, value in (params or {}).items()},
             data=body,
             headers=given,
@@ -79,7 +98,8 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
         """Closes the connections."""
         await self._session.close()
 
-    def _rewritten(self, url: str) -> str:
+    def rewritten(self, url: str) -> str:
+        """Where one of Twilio's URLs is reached."""
         if self._base_url is None:
             return url
         parts = urlsplit(url)
@@ -116,21 +136,67 @@ class Twilio:
         Raises PermanentError or TemporaryError when Twilio could not be asked.
         """
         moment = datetime.fromisoformat(since).astimezone(UTC).replace(microsecond=0)
-        try:
+        with _asking():
             listed = await self._client(account).messages.list_async(
                 to=recipient, from_=sender, date_sent_after=moment, limit=LOOKUP_LIMIT
             )
-        except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
-            reason = _from_twilio(error)
-            raise reason if isinstance(reason, PermanentError) else TemporaryError(str(reason)) from error
         fitting = [message for message in listed if message.body == body]
         return [SentMessage(str(message.sid), str(message.status)) for message in reversed(fitting)]
+
+    async def received(self, account: Account, since: datetime, limit: int) -> list[ReceivedMessage]:
+        """Users' messages among an account's newest `limit`, at or after a moment, oldest first.
+
+        Raises PermanentError or TemporaryError when Twilio could not be asked.
+        """
+        with _asking():
+            listed = await self._client(account).messages.list_async(
+                date_sent_after=since.replace(microsecond=0), limit=limit, page_size=min(limit, PAGE_SIZE)
+            )
+        messages = [
+            ReceivedMessage(
+                message.sid, message.from_, message.to, message.body or "", int(message.num_media or 0), moment
+            )
+            for message in reversed(listed)
+            if message.direction == "inbound" and (moment := message.date_sent or message.date_created) >= since
+        ]
+        return sorted(messages, key=lambda message: message.at)
+
+    async def media_of(self, account: Account, message_sid: str) -> list[tuple[str, str]]:
+        """(URL, content type) of the files of a message, as its webhook names them; errors as of `received`."""
+        with _asking():
+            listed = await self._client(account).messages(message_sid).media.list_async()
+        return [
+            (self._http.rewritten(API_HOST + str(item.uri).removesuffix(".json")), str(item.content_type))
+            for item in listed
+        ]
+
+    async def callback_urls(self, account: Account) -> dict[str, str]:
+        """Sender address → the URL that Twilio calls when somebody writes to it; errors as of `received`."""
+        with _asking():
+            senders = self._client(account).messaging.v2.channels_senders
+            listed = await senders.list_async(channel="whatsapp", page_size=PAGE_SIZE)
+            # The list leaves out what it likes; a sender that is asked for by itself is told whole.
+            whole = [
+                sender if (sender.webhook or {}).get("callback_url") else await senders(sender.sid).fetch_async()
+                for sender in listed
+            ]
+        return {str(sender.sender_id): str((sender.webhook or {}).get("callback_url") or "") for sender in whole}
 
     def _client(self, account: Account) -> Client:
         client = self._clients.get(account)
         if client is None:
             client = self._clients[account] = Client(account.sid, account.auth_token, http_client=self._http)
         return client
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """A call without effect: when its outcome is unknown it may simply be made again."""
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
+        reason = _from_twilio(error)
+        raise reason if isinstance(reason, PermanentError) else TemporaryError(str(reason)) from error
 
 
 def _from_twilio(error: Exception) -> ProviderError:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from runtime.store.codec import columns, dump_json, from_rows, to_row
 from runtime.store.errors import NumberTaken
@@ -82,6 +82,14 @@ def bots_of_assistant(connection: Connection, assistant_id: str) -> list[str]:
     return list(
         connection.execute(select(bots.c.id).where(bots.c.assistant_id == assistant_id).order_by(bots.c.id)).scalars()
     )
+
+
+def bot_of_each_account(connection: Connection) -> list[BotRecord]:
+    """One bot for each Twilio account that bots are on, the shared one first."""
+    first = select(func.min(bots.c.id)).group_by(bots.c.account_sid)
+    query = select(*(bots.c[name] for name in columns(BotRecord))).where(bots.c.id.in_(first))
+    found = from_rows(BotRecord, (tuple(row) for row in connection.execute(query)))
+    return sorted(found, key=lambda bot: bot.account_sid or "")
 
 
 def record_audit(

@@ -6,6 +6,7 @@ A user is known under one or two addresses: a phone number (`From`) and, since 2
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -63,6 +64,7 @@ ADD_MESSAGE = Statement(
     " VALUES (:account_sid, :message_sid, :bot_id, :conversation_id, :sender, :body, :params, 'open', :now)"
     " ON CONFLICT (account_sid, message_sid) DO NOTHING RETURNING id"
 )
+SEEN = Statement("SELECT 1 FROM inbox WHERE account_sid = :account_sid AND message_sid = :message_sid")
 OPEN_CONVERSATIONS = Statement(
     "SELECT conversation_id FROM inbox WHERE state = 'open' GROUP BY conversation_id ORDER BY min(id)"
 )
@@ -90,6 +92,12 @@ def take_in(connection: Connection, message: InboundMessage) -> Taken | None:
         now=timestamp(),
     )
     return None if added is None else Taken(added[0], conversation_id)
+
+
+def unseen(connection: Connection, account_sid: str, message_sids: Sequence[str]) -> set[str]:
+    """Which of an account's messages were never taken in."""
+    seen = (SEEN.first(connection, account_sid=account_sid, message_sid=sid) for sid in message_sids)
+    return {sid for sid, row in zip(message_sids, seen, strict=True) if row is None}
 
 
 def conversation_of(

@@ -1,0 +1,150 @@
+"""Takes in the messages whose webhook never arrived: those that Twilio has and the inbox never saw.
+
+    every account ──► its newest inbound messages ──► not in the inbox ──► its sender calls us ──► accept
+
+On start the whole window is looked through, later only what came since. A message goes the way of its webhook, and the
+inbox knows each message once, so a webhook that comes late changes nothing. What was written before the bot was made is
+left alone, and so is a number whose sender calls somebody else: that one may have answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import structlog
+
+from runtime.accounts import Account, AccountError, Accounts
+from runtime.catalog import Catalog
+from runtime.errors import PermanentError, ProviderError
+from runtime.inbound import inbound_message
+from runtime.inbox import Inbox
+from runtime.logs import masked_user
+from runtime.store import catalog as store
+from runtime.store import inbox as inbox_store
+from runtime.store.database import Database
+from runtime.store.errors import StoreError
+from runtime.store.records import BotRecord
+from runtime.twilio_client import ReceivedMessage, Twilio
+
+LIMIT = 20_000
+"""Messages of one account that are looked through at the most, newest first."""
+RETRY_SECONDS = 15.0
+"""When an account is asked again that could not be asked."""
+WEBHOOK_SECONDS = 30.0
+"""How long Twilio may still be trying a message's webhook and its fallback."""
+
+log = structlog.get_logger("runtime.sweep")
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Looks for missed messages."""
+
+    webhook_url: str
+    """What a sender of ours calls."""
+    window: timedelta
+    """How far back a start looks."""
+    database: Database
+    catalog: Catalog
+    accounts: Accounts
+    twilio: Twilio
+    inbox: Inbox
+    _swept: dict[str, datetime] = field(default_factory=dict)
+    """Account → the moment up to which all of its messages are known."""
+
+    async def run(self, seconds: float) -> None:
+        """Sweeps now and every so many seconds, until cancelled."""
+        while True:
+            done = await self._sweep_all()
+            await asyncio.sleep(seconds if done else min(seconds, RETRY_SECONDS))
+
+    async def _sweep_all(self) -> bool:
+        """Sweeps every account that bots are on; False when one has to be asked again."""
+        try:
+            bots = await self.database.read(store.bot_of_each_account)
+        except StoreError as error:
+            log.warning("sweep put off", error=str(error))
+            return False
+        return all([await self._sweep(bot) for bot in bots])
+
+    async def _sweep(self, bot: BotRecord) -> bool:
+        """Sweeps a bot's account; False when that failed and may work soon."""
+        now = datetime.now(UTC)
+        try:
+            account = self.accounts.account_of(bot)
+            since, until = self._span(account, now)
+            missed = await self._missed(account, since, until)
+            taken = await self._take_in(account, missed) if missed else 0
+        except (AccountError, ProviderError, StoreError) as error:
+            log.warning("sweep put off", account=bot.account_sid or "shared", error=str(error))
+            return isinstance(error, (AccountError, PermanentError))
+        self._swept[account.sid] = until
+        if missed:
+            log.warning("webhooks had not arrived", account=account.sid, missed=len(missed), taken_in=taken)
+        return True
+
+    def _span(self, account: Account, now: datetime) -> tuple[datetime, datetime]:
+        """What to look through. After a start a webhook in flight may be overtaken: it finds its message here. Later
+        it is waited for, since it knows more than Twilio's list and can be answered at once."""
+        swept = self._swept.get(account.sid)
+        if swept is None:
+            return now - self.window, now
+        # Twilio's moments are whole seconds, so the last one is looked at twice.
+        return swept - timedelta(seconds=1), now - timedelta(seconds=WEBHOOK_SECONDS)
+
+    async def _missed(self, account: Account, since: datetime, until: datetime) -> list[ReceivedMessage]:
+        received = await self.twilio.received(account, since, LIMIT)
+        unseen = await self.database.read(inbox_store.unseen, account.sid, [message.sid for message in received])
+        return [message for message in received if message.sid in unseen and message.at <= until]
+
+    async def _take_in(self, account: Account, missed: Sequence[ReceivedMessage]) -> int:
+        calls = await self.twilio.callback_urls(account)
+        taken = 0
+        for message in missed:
+            bot = await self.catalog.bot_of_number(message.recipient.removeprefix("whatsapp:"))
+            if bot is None or not self._is_ours(bot, account, message, calls.get(message.recipient, "")):
+                continue
+            if await self.inbox.accept(inbound_message(await self._form(account, message), bot), None):
+                taken += 1
+                log.info(
+                    "message taken in without its webhook",
+                    client=bot.client or bot.id,
+                    number=bot.twilio_phone_number,
+                    user=masked_user(message.sender),
+                    message_sid=message.sid,
+                )
+        return taken
+
+    def _is_ours(self, bot: BotRecord, account: Account, message: ReceivedMessage, calls: str) -> bool:
+        """Whether its webhook would have come here, and to this bot."""
+        made = datetime.fromisoformat(bot.created_at).replace(microsecond=0)
+        return (
+            self.accounts.account_of(bot).sid == account.sid
+            and message.at >= made
+            and _place(calls) == self.webhook_url
+        )
+
+    async def _form(self, account: Account, message: ReceivedMessage) -> dict[str, list[str]]:
+        """The parameters of the webhook that did not come, as far as Twilio keeps them."""
+        form = {
+            "AccountSid": [account.sid],
+            "MessageSid": [message.sid],
+            "From": [message.sender],
+            "To": [message.recipient],
+            "Body": [message.body],
+            "NumMedia": [str(message.media)],
+        }
+        files = await self.twilio.media_of(account, message.sid) if message.media else ()
+        for index, (url, content_type) in enumerate(files):
+            form |= {f"MediaUrl{index}": [url], f"MediaContentType{index}": [content_type]}
+        return form
+
+
+def _place(url: str) -> str:
+    """A URL without what may be added to it: connection overrides, a query, a user name."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

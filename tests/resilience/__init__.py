@@ -1,0 +1,1 @@
+"""What the runtime does when something around it fails, stops or is too much."""
