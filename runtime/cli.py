@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,8 @@ def serve(host: str, port: int) -> None:
     """Serve webhooks and the management API until SIGTERM or Ctrl-C."""
     with _sentences():
         settings = _settings()
-        asyncio.run(_serve(settings, host, port))
+        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+            runner.run(_serve(settings, host, port))
 
 
 @main.command()
@@ -99,14 +100,28 @@ def token_revoke(name: str) -> None:
 
 async def _serve(settings: Settings, host: str, port: int) -> None:
     from runtime.app import Service
+    from runtime.tracing import start_tracing, stop_tracing
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Service(settings, host, port) as address:
-        click.echo(f"runtime  {address.url}")
-        await stop.wait()
+    start_tracing()
+    try:
+        async with Service(settings, host, port) as address:
+            click.echo(f"runtime  {address.url}")
+            await stop.wait()
+    finally:
+        stop_tracing()
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where there is one (not on Windows), else None for Python's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def _send(settings: Settings, to: str, body: str, bot_id: str | None, number: str | None) -> None:

@@ -24,6 +24,7 @@ from runtime.store.database import Database
 from runtime.store.outbox import FINAL_STATUSES, OutboxRow
 from runtime.store.records import BotRecord
 from runtime.store.times import timestamp
+from runtime.tracing import span
 from runtime.twilio_client import SentMessage, Twilio
 from runtime.twiml import ReplyWindow
 
@@ -90,7 +91,8 @@ class Delivery:
             self._on_the_way[row.id] = arrival
         try:
             account = self._accounts.account_of(bot)
-            sent = await self._send_until_known(row, account)
+            with span("send", "client", client=_client(bot), number=_number(row), turn=row.turn_id, channel="rest"):
+                sent = await self._send_until_known(row, account)
         except (AccountError, PermanentError) as error:
             self._on_the_way.pop(row.id, None)
             await self._database.write(outbox.mark_failed, row.id, str(error))
@@ -142,7 +144,8 @@ class Delivery:
             arrival.set()
 
     async def _send_as_twiml(self, row: OutboxRow, bot: BotRecord | None, window: ReplyWindow) -> None:
-        delivered = await window.hand_over(row.body)
+        with span("send", client=_client(bot), number=_number(row), turn=row.turn_id, channel="twiml"):
+            delivered = await window.hand_over(row.body)
         if delivered:
             await self._database.write(outbox.mark_sent, row.id, None, None)
             self._metrics.sent(_client(bot), "twiml", row.turn_id)
@@ -228,10 +231,14 @@ class Delivery:
     def _facts(self, row: OutboxRow, bot: BotRecord | None) -> dict[str, object]:
         return {
             "client": _client(bot) or None,
-            "number": row.sender.removeprefix("whatsapp:"),
+            "number": _number(row),
             "user": masked_user(row.recipient),
             "part": row.part,
         }
+
+
+def _number(row: OutboxRow) -> str:
+    return row.sender.removeprefix("whatsapp:")
 
 
 def _client(bot: BotRecord | None) -> str:

@@ -36,6 +36,7 @@ from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.outbox import Draft
 from runtime.store.turns import Ending, Turn
+from runtime.tracing import MessageId, span
 from runtime.twiml import ReplyWindow
 
 MAX_STARTS = 5
@@ -87,6 +88,13 @@ class Turns:
         with (
             structlog.contextvars.bound_contextvars(**_facts(turn, configuration)),
             self._metrics.turn(_client(turn, configuration), turn.id, turn.messages[0].received_at),
+            span(
+                "turn",
+                links=_messages(turn),
+                client=_client(turn, configuration),
+                number=_number(configuration),
+                turn=turn.id,
+            ),
         ):
             if configuration is None or configuration.bot.state == "paused":
                 await self._end_unanswered(turn, configuration, windows)
@@ -257,15 +265,23 @@ def _claimed_window(turn: Turn, windows: MutableMapping[int, ReplyWindow], *, wa
     return claimed
 
 
+def _messages(turn: Turn) -> list[MessageId]:
+    return [(message.account_sid, message.message_sid) for message in turn.messages]
+
+
 def _client(turn: Turn, configuration: Configuration | None) -> str:
     return (configuration.bot.client if configuration else None) or turn.bot_id
+
+
+def _number(configuration: Configuration | None) -> str | None:
+    return configuration.bot.twilio_phone_number if configuration else None
 
 
 def _facts(turn: Turn, configuration: Configuration | None) -> dict[str, object]:
     """What every line of the log that a turn causes says, whoever writes it."""
     return {
         "client": _client(turn, configuration),
-        "number": configuration.bot.twilio_phone_number if configuration else None,
+        "number": _number(configuration),
         "user": masked_user(turn.messages[-1].sender),
         "turn": turn.id,
         "messages": len(turn.messages),

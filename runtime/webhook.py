@@ -7,6 +7,7 @@ and 503 when it could not be stored, so that Twilio may try again or call the fa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs
@@ -26,6 +27,7 @@ from runtime.store import outbox
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.records import BotRecord
+from runtime.tracing import webhook_span
 from runtime.twiml import NOTHING, ReplyWindow, message_twiml
 
 MAX_BODY_BYTES = 64 * 1024
@@ -67,6 +69,7 @@ class Webhooks:
     async def receive(self, request: web.Request) -> web.StreamResponse:
         """A user's message: 200 with TwiML, the answer in it when it was ready in time."""
         bot: BotRecord | None = None
+        began = time.monotonic()
         try:
             form = await _form(request, ("AccountSid", "MessageSid", "From", "To"))
             bot = _known(await self._verified_bot(request, form, form["To"][0]), form)
@@ -80,6 +83,10 @@ class Webhooks:
             log.error("message not stored", error=str(error))
             return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
         self.metrics.inbound(_client(bot), "accepted" if accepted else "duplicate")
+        if accepted:
+            message = (form["AccountSid"][0], form["MessageSid"][0])
+            facts = {"client": _client(bot), "number": bot.twilio_phone_number}
+            webhook_span(message, time.monotonic() - began, **facts)
         log.info(
             "message received" if accepted else "message received again",
             client=_client(bot),

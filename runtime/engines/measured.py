@@ -1,4 +1,4 @@
-"""An engine whose answers are counted: time, tokens, cost and errors. What it answers is the engine's own."""
+"""An engine whose answers are counted and traced: time, tokens, cost, errors. What it answers is the engine's own."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 import time
 from dataclasses import replace
 
-from runtime.engines.port import Answer, CallFunction, Engine, Request
+from runtime.engines.port import Answer, Engine, Request
 from runtime.errors import ProviderError
 from runtime.metrics import Metrics
 from runtime.prices import Rates, list_rates
 from runtime.store.turns import Usage
+from runtime.tracing import span
 
 PROVIDER = "openai"
 RATES_LIMIT = 200
@@ -28,14 +29,16 @@ class MeasuredEngine:
 
     async def answer(self, request: Request) -> Answer:
         """See Engine."""
-        functions = _FunctionClock(request.call_function)
-        began = time.monotonic()
-        try:
-            answer = await self._engine.answer(replace(request, call_function=functions.call))
-        except ProviderError as error:
-            self._metrics.provider_error(PROVIDER, error.__cause__ or error)
-            raise
-        seconds = time.monotonic() - began - functions.seconds
+        functions = _FunctionClock(request)
+        with span("model", "client", client=request.client, turn=request.turn_id, model=request.model) as current:
+            began = time.monotonic()
+            try:
+                answer = await self._engine.answer(replace(request, call_function=functions.call))
+            except ProviderError as error:
+                self._metrics.provider_error(PROVIDER, error.__cause__ or error)
+                raise
+            seconds = time.monotonic() - began - functions.seconds
+            current.note(input_tokens=answer.usage.input_tokens, output_tokens=answer.usage.output_tokens)
         model = answer.model or request.model or "unknown"
         self._metrics.answered(request.client, model, max(seconds, 0.0), answer.usage)
         self._price(request.client, model, answer.usage)
@@ -60,8 +63,8 @@ class MeasuredEngine:
 class _FunctionClock:
     """Measures how long functions were being called, several at a time counted once."""
 
-    def __init__(self, call: CallFunction) -> None:
-        self._call = call
+    def __init__(self, request: Request) -> None:
+        self._request = request
         self._running = 0
         self._began = 0.0
         self.seconds = 0.0
@@ -72,7 +75,8 @@ class _FunctionClock:
             self._began = time.monotonic()
         self._running += 1
         try:
-            return await self._call(name, arguments, call_id)
+            with span("function", "client", client=self._request.client, turn=self._request.turn_id, function=name):
+                return await self._request.call_function(name, arguments, call_id)
         finally:
             self._running -= 1
             if self._running == 0:
