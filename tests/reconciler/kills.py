@@ -73,7 +73,7 @@ def picture(agency: Agency) -> Json:
     }
     snapshot = agency.snapshot()
     return {
-        "assistants": [{key: assistant[key] for key in shown} for assistant in assistants.values()],
+        "assistants": sorted(({key: assistant[key] for key in shown} for assistant in assistants.values()), key=str),
         "senders": {number: (sender["webhook"], sender["profile"]) for number, sender in agency.senders().items()},
         "bots": [
             replace(
