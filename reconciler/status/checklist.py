@@ -22,40 +22,48 @@ def checklist(manifest: Manifest, row: ClientStatus, runtime_answers: bool) -> s
 
 
 def _lines(manifest: Manifest, row: ClientStatus, runtime_answers: bool) -> Iterator[str]:
-    assistant = manifest.client.assistant
     yield f"# Checklist de {_shown(row.name)}"
     yield ""
     yield f"Cliente: {_shown(row.name)}  "
     yield f"Fecha: {_shown(manifest.client.metadata.get('fecha_creacion', 'sin fecha en el manifiesto'))}"
-    yield ""
-    yield "## 1. Número configurado en Twilio"
-    yield ""
-    registered = row.sender_status is not None
-    online = registered and str(row.sender_status).startswith("ONLINE")
+    sections = {
+        "1. Número configurado en Twilio": _number(row),
+        "2. Asistente creado": _assistant(manifest, row),
+        "3. Bot creado": _bot(row),
+        "4. Documentación entregada": _documents(),
+        "5. Monitoreo": _monitoring(runtime_answers),
+    }
+    for title, boxes in sections.items():
+        yield from ("", f"## {title}", "", *boxes)
+
+
+def _number(row: ClientStatus) -> Iterator[str]:
+    online = (row.sender_status or "").startswith("ONLINE")
     yield _box(online, f"Número {row.number}: {row.sender_status or 'no está registrado como sender de WhatsApp'}")
     yield _box(row.webhook == "ours", f"Webhook: {_webhook(row)}")
-    yield ""
-    yield "## 2. Asistente creado"
-    yield ""
+
+
+def _assistant(manifest: Manifest, row: ClientStatus) -> Iterator[str]:
     yield _box(row.assistant_id is not None, f"Assistant ID: {row.assistant_id or 'todavía no existe'} ({row.engine})")
-    same = "igual al de git" if row.sync == "in sync" else "el del repositorio todavía no está aplicado"
+    same = "igual al de git" if row.sync == "in sync" else "el de git todavía no está aplicado"
     yield _box(row.sync == "in sync", f"Prompt personalizado: {len(manifest.instructions)} caracteres, {same}")
-    names = [tool.name if isinstance(tool, FunctionTool) else tool.type for tool in assistant.tools]
+    tools = manifest.client.assistant.tools
+    names = [tool.name if isinstance(tool, FunctionTool) else tool.type for tool in tools]
     yield _box(row.sync == "in sync", f"Tools: {', '.join(names) or 'ninguna'}")
-    yield ""
-    yield "## 3. Bot creado"
-    yield ""
+
+
+def _bot(row: ClientStatus) -> Iterator[str]:
     yield _box(row.bot_id is not None, f"Bot ID: {row.bot_id or 'todavía no existe'}")
     yield _box(row.last_message_at is not None, f"Test de webhook: {_heard(row)}")
     yield _box(row.last_turn == "answered", f"Test con WhatsApp real: {_answered(row)}")
-    yield ""
-    yield "## 4. Documentación entregada"
-    yield ""
+
+
+def _documents() -> Iterator[str]:
     for what in ("Instrucciones de uso", "Números de contacto", "Proceso de soporte"):
         yield _box(False, f"{what} ({BY_HAND})", plain=True)
-    yield ""
-    yield "## 5. Monitoreo"
-    yield ""
+
+
+def _monitoring(runtime_answers: bool) -> Iterator[str]:
     answers = "el servicio responde en su dirección pública" if runtime_answers else "el servicio no responde"
     yield _box(runtime_answers, f"Logs funcionando: {answers}")
     yield _box(False, f"Alertas configuradas ({BY_HAND}, por ejemplo con `reconcile drift`)", plain=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from tests.brownfield.by_hand import ENDPOINT, FUNCTION, NUMBER, ByHand
+from tests.brownfield.golden import same_as_golden
 from tests.reconciler import live
 from tests.reconciler.agency import WEBHOOK, Agency
 
@@ -192,6 +193,23 @@ def test_what_is_managed_or_declared_already_is_not_written_again(agency: Agency
         "clients.d/restaurante-la-cocina.yaml declares its number already",
         "it is managed already, by clients.d/cliente-a.yaml",
     ]
+
+
+def test_a_manifest_says_on_top_where_it_comes_from_and_what_it_leaves_out(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant(model="gpt-4o-mini", name="Otro nombre", tools=[FUNCTION, {"type": "code_interpreter"}])
+    by_hand.bot(
+        "assistant_1",
+        state="paused",
+        functions={"crear_reserva": ENDPOINT},
+        fallback_message="Un momento.",
+        instructions="Eres el asistente de La Cocina.\nResponde en español.\n",
+        metadata={"cliente": "La Cocina", "fecha_creacion": "2025-10-22"},
+    )
+    by_hand.sender(
+        profile={"name": "La Cocina", "about": "Cocina chilena"}, webhook={"callback_url": "https://otro.cl"}
+    )
+    imported(agency)
+    same_as_golden("imported.yaml", agency.path("la-cocina").read_text())
 
 
 def test_two_imports_of_one_world_write_the_same(agency: Agency, by_hand: ByHand) -> None:
