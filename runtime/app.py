@@ -27,7 +27,7 @@ from runtime.catalog import open_catalog
 from runtime.delivery import Delivery
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
-from runtime.inbox import Inbox
+from runtime.inbox import open_inbox
 from runtime.metrics import Metrics
 from runtime.proactive import Proactive
 from runtime.settings import Secrets, Settings
@@ -79,7 +79,7 @@ class Service:
             raise
 
     async def __aexit__(self, *_exception: object) -> None:
-        """Stops in the reverse order: no new requests, then no new turns, then the store."""
+        """Stops in the reverse order: no new turns, then no new requests (stored until then), then the store."""
         await self._stack.aclose()
 
     async def _start(self) -> Address:
@@ -90,7 +90,7 @@ class Service:
         self._in_background(catalog.watch())
         secrets = Secrets()
         accounts = Accounts(settings, secrets)
-        twilio = Twilio(settings.twilio_base_url)
+        twilio = Twilio(settings.twilio_base_url, self._metrics)
         stack.push_async_callback(twilio.close)
         functions = Functions(secrets, allow_private=settings.allow_private_endpoints)
         stack.push_async_callback(functions.close)
@@ -103,8 +103,7 @@ class Service:
         public_url = settings.public_url or address.url
         delivery = Delivery(database, twilio, accounts, catalog, self._metrics, public_url + STATUS_PATH)
         turns = Turns(settings, database, catalog, engines, functions, delivery, self._metrics)
-        inbox = Inbox(database, turns, delivery)
-        stack.push_async_callback(inbox.stop, settings.stop_grace_seconds)
+        inbox = open_inbox(settings.database_url, database, turns, delivery)
         proactive = Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
         webhooks = Webhooks(
             public_url, settings.reply_within_seconds, database, catalog, accounts, inbox, delivery, self._metrics
@@ -125,6 +124,7 @@ class Service:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.reply_within_seconds + 1)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(inbox.stop, settings.stop_grace_seconds)
         # What an earlier process left is read before this one adds to it.
         await inbox.start()
         self._in_background(delivery.settle_proactive(await database.read(outbox.unsent_proactive)))
@@ -157,7 +157,7 @@ async def proactive_sender(settings: Settings) -> AsyncIterator[Proactive]:
         stack.push_async_callback(database.close)
         catalog = await open_catalog(database)
         accounts, metrics = Accounts(settings, Secrets()), Metrics()
-        twilio = Twilio(settings.twilio_base_url)
+        twilio = Twilio(settings.twilio_base_url, metrics)
         stack.push_async_callback(twilio.close)
         # Without a public URL there is no service that could take the callback.
         status_url = settings.public_url + STATUS_PATH if settings.public_url else None

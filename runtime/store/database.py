@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, exc
+from sqlalchemy import Connection, Engine
 
 from runtime.store.engine import open_engine, sqlite_path, store_errors
 from runtime.store.errors import StoreError, StoreUnreachable, masked
@@ -32,9 +32,6 @@ T = TypeVar("T")
 
 GROUP_LIMIT = 512
 """Functions in one commit; bounds how long the first of them waits for the last."""
-
-SERVING_LOCK = 7_402_216
-"""Key of the PostgreSQL advisory lock that the serving process holds."""
 
 
 class Database(Protocol):
@@ -53,9 +50,10 @@ class Database(Protocol):
 
 
 async def open_database(url: str, *, serving: bool = True) -> Database:
-    """Opens the store and brings its schema to head; a second process that is `serving` is refused with StoreError."""
-    kind = SqliteDatabase if url.startswith("sqlite:///") else PostgresqlDatabase
-    return await asyncio.to_thread(kind, url, serving)
+    """Opens the store and brings its schema to head; a second process that is `serving` SQLite is refused."""
+    if url.startswith("sqlite:///"):
+        return await asyncio.to_thread(SqliteDatabase, url, serving)
+    return await asyncio.to_thread(PostgresqlDatabase, url)
 
 
 class SqliteDatabase:
@@ -132,13 +130,12 @@ class PostgresqlDatabase:
 
     THREADS = 8
 
-    def __init__(self, url: str, serving: bool) -> None:
+    def __init__(self, url: str) -> None:
         self._url = url
-        self._engine = open_engine(url, pool_size=self.THREADS + 1)
+        self._engine = open_engine(url, pool_size=self.THREADS)
         try:
             with store_errors(url):
                 migrate(self._engine)
-                self._lock = _lock_server(self._engine, url) if serving else None
         except StoreError:
             self._engine.dispose()
             raise
@@ -157,8 +154,6 @@ class PostgresqlDatabase:
     async def close(self) -> None:
         """See Database."""
         await asyncio.to_thread(self._threads.shutdown)
-        if self._lock is not None:
-            self._lock.close()
         self._engine.dispose()
 
 
@@ -246,17 +241,3 @@ def _lock_file(url: str) -> IO[str]:
             "stop the other one, or set DATABASE_URL to a PostgreSQL server."
         ) from error
     return handle
-
-
-def _lock_server(engine: Engine, url: str) -> Connection:
-    connection = engine.connect()
-    try:
-        taken = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({SERVING_LOCK})").scalar()
-        connection.commit()
-    except exc.DBAPIError:
-        connection.close()
-        raise
-    if not taken:
-        connection.close()
-        raise StoreError(f"Another process already serves the store {masked(url)}; stop it first.")
-    return connection

@@ -17,6 +17,10 @@ BURST_LIMIT = 100
 """Messages answered by one turn at the most."""
 
 
+class TurnTakenOver(Exception):
+    """A process that was taken for dead comes back with an answer; it must not be given twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class WaitingMessage:
     """A message that a turn answers."""
@@ -77,11 +81,17 @@ WAITING = Statement(
     "SELECT id, account_sid, message_sid, sender, body, received_at, bot_id, turn_id FROM inbox"
     " WHERE conversation_id = :conversation_id AND state = 'open' ORDER BY id LIMIT :limit"
 )
+ATTACHED = Statement(
+    "SELECT id, account_sid, message_sid, sender, body, received_at, bot_id, turn_id FROM inbox"
+    " WHERE turn_id = :turn_id AND state = 'open' ORDER BY id"
+)
 BEGIN = Statement(
     "INSERT INTO turns (conversation_id, bot_id, state, starts, started_at)"
     " VALUES (:conversation_id, :bot_id, 'running', 1, :now) RETURNING id"
 )
-AGAIN = Statement("UPDATE turns SET starts = starts + :more WHERE id = :id RETURNING starts, started_at, progress")
+AGAIN = Statement(
+    "UPDATE turns SET state = 'running', starts = starts + :more WHERE id = :id RETURNING starts, started_at, progress"
+)
 ATTACH = Statement(
     "UPDATE inbox SET turn_id = :turn_id WHERE conversation_id = :conversation_id AND state = 'open' AND id <= :last"
 )
@@ -95,7 +105,7 @@ SITUATION = Statement(
 END = Statement(
     "UPDATE turns SET state = :state, model = :model, input_tokens = :input_tokens, cached_tokens = :cached_tokens,"
     " output_tokens = :output_tokens, bot_version = :bot_version, assistant_version = :assistant_version,"
-    " error = :error, finished_at = :now WHERE id = :id"
+    " error = :error, finished_at = :now WHERE id = :id AND state = 'running' AND starts = :starts"
 )
 CLOSE_MESSAGES = Statement("UPDATE inbox SET state = :state WHERE turn_id = :turn_id AND state = 'open'")
 REMEMBER = Statement(
@@ -124,7 +134,10 @@ def begin_turn(connection: Connection, conversation_id: int, memory_items: int, 
         turn_id = begun
         more = 0 if turn_id == retried else 1
         starts, started_at, progress = AGAIN.one(connection, id=turn_id, more=more)
-    ATTACH.run(connection, turn_id=turn_id, conversation_id=conversation_id, last=waiting[-1][0])
+    attached = ATTACH.run(connection, turn_id=turn_id, conversation_id=conversation_id, last=waiting[-1][0])
+    if attached != len(waiting):
+        # On PostgreSQL a message with a smaller id may be committed between the two statements.
+        waiting = ATTACHED.rows(connection, turn_id=turn_id)
     history = HISTORY.rows(connection, conversation_id=conversation_id, limit=memory_items)
     user_key, thread_id, version = SITUATION.one(connection, conversation_id=conversation_id)
     return Turn(
@@ -143,11 +156,15 @@ def begin_turn(connection: Connection, conversation_id: int, memory_items: int, 
 
 
 def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxRow]:
-    """Writes how a turn ended, what is remembered and what is to be sent, all or nothing; returns the latter."""
+    """Writes how a turn ended, what is remembered and what is to be sent, all or nothing; returns the latter.
+
+    Raises TurnTakenOver when somebody else has begun the turn since: the answer is theirs to give.
+    """
     now = timestamp()
-    END.run(
+    ended = END.run(
         connection,
         id=turn.id,
+        starts=turn.starts,
         state=ending.state,
         model=ending.model,
         input_tokens=ending.usage.input_tokens,
@@ -158,6 +175,8 @@ def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxR
         error=ending.error,
         now=now,
     )
+    if not ended:
+        raise TurnTakenOver(f"Turn {turn.id} was taken over by another replica while this one was silent.")
     CLOSE_MESSAGES.run(connection, turn_id=turn.id, state=ending.state)
     remember(connection, turn.conversation_id, ending.items, turn.id)
     return [add_to_outbox(connection, draft, turn.id) for draft in ending.drafts]

@@ -37,8 +37,3 @@ def test_answers_remembers_and_survives_a_kill(runtime_on_postgresql: Runtime, s
     assert len(shop.outbound()) == 4
 
 
-def test_a_second_serving_process_is_refused(runtime_on_postgresql: Runtime, sandbox: Sandbox, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    with pytest.raises(RuntimeError, match="Another process already serves the store"):
-        start_runtime(other, sandbox, DATABASE_URL=runtime_on_postgresql.environment["DATABASE_URL"])

@@ -1,0 +1,123 @@
+"""The inbox on SQLite: this process, the only one, runs the turns.
+
+The store is the truth; what lives here is only who is awake: one task for each conversation that has something to do. A
+task ends when its conversation has nothing open. After a restart the tasks are made anew from what the store says is
+open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from runtime.delivery import Delivery
+from runtime.store import inbox, outbox
+from runtime.store.database import Database
+from runtime.store.errors import StoreError
+from runtime.store.inbox import InboundMessage
+from runtime.turn import Turns
+from runtime.twiml import ReplyWindow
+
+STORE_PAUSE_SECONDS = 2.0
+"""How long a conversation rests when the store cannot be reached."""
+
+log = structlog.get_logger("runtime.inbox")
+
+
+class EmbeddedInbox:
+    """See `runtime.inbox.Inbox`."""
+
+    def __init__(self, database: Database, turns: Turns, delivery: Delivery) -> None:
+        self._database = database
+        self._turns = turns
+        self._delivery = delivery
+        self._chains: dict[int, _Chain] = {}
+        self._stopping = False
+
+    async def accept(self, message: InboundMessage, window: ReplyWindow | None) -> bool:
+        """See Inbox."""
+        taken = await self._database.write(inbox.take_in, message)
+        if taken is None:
+            return False
+        chain = self._wake(taken.conversation_id)
+        if window is not None:
+            if chain is None:
+                window.release()
+            else:
+                chain.windows[taken.inbox_id] = window
+        return True
+
+    async def start(self) -> None:
+        """Takes up what an earlier process left: first what it did not finish sending, then what it did not answer."""
+        unsent = await self._database.read(outbox.unsent_conversations)
+        waiting = await self._database.read(inbox.open_conversations)
+        for conversation_id in dict.fromkeys([*unsent, *waiting]):
+            self._wake(conversation_id, resume=True)
+        if unsent or waiting:
+            log.info("taken up after a restart", unsent=len(unsent), unanswered=len(waiting))
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Begins no further turn, waits for those in flight, and leaves the rest to the next start."""
+        self._stopping = True
+        tasks = [chain.task for chain in self._chains.values()]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=grace_seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        if late:
+            log.warning("turns left to the next start", conversations=len(late))
+
+    @property
+    def busy(self) -> int:
+        """See Inbox."""
+        return len(self._chains)
+
+    def _wake(self, conversation_id: int, *, resume: bool = False) -> _Chain | None:
+        """The task of a conversation, told that there may be something new; None while stopping."""
+        chain = self._chains.get(conversation_id)
+        if chain is not None:
+            chain.more = True
+            return chain
+        if self._stopping:
+            return None
+        chain = self._chains[conversation_id] = _Chain()
+        chain.task = asyncio.create_task(self._run(conversation_id, chain, resume))
+        return chain
+
+    async def _run(self, conversation_id: int, chain: _Chain, resume: bool) -> None:
+        try:
+            while resume or chain.more:
+                try:
+                    if resume:
+                        await self._delivery.resume(conversation_id)
+                        resume = False
+                    chain.more = False
+                    while await self._turns.run(conversation_id, chain.windows):
+                        if self._stopping:
+                            return
+                except StoreError as error:
+                    # What is on disk is not given up, and what became of the last write is looked up.
+                    log.error("store not available", error=str(error))
+                    await asyncio.sleep(STORE_PAUSE_SECONDS)
+                    resume = True
+        except Exception:
+            log.exception("conversation stopped until the next message or start", conversation=conversation_id)
+        finally:
+            # Nothing is awaited between the last look at `more` and this, so no wake-up is lost.
+            del self._chains[conversation_id]
+            for window in chain.windows.values():
+                window.release()
+
+
+class _Chain:
+    """The task of one busy conversation."""
+
+    __slots__ = ("more", "task", "windows")
+
+    def __init__(self) -> None:
+        self.more = True
+        self.windows: dict[int, ReplyWindow] = {}
+        self.task: asyncio.Task[None]
