@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import KINDS, AccountKey
 from reconciler.readers.http import NotFound, ReadError, Unauthorized
@@ -72,6 +73,8 @@ class World:
     models: Mapping[str, Model] | Failed
     assistants: Sequence[LiveAssistant] | Failed
     """Objects of the Assistants API; empty and not asked for when nobody uses that engine."""
+    assistants_by_client: Mapping[str, Sequence[LiveAssistant]] = field(default_factory=dict)
+    """Those of them that carry a client's mark."""
     senders: Mapping[str, Senders | Failed] = field(default_factory=dict)
     """By account SID."""
 
@@ -114,12 +117,24 @@ def begin(settings: Settings) -> Begun:
 
     Each page of that API names the next one, so this is the longest way; manifests are parsed meanwhile.
     """
-    store = _in_background(lambda: attempt(lambda: read_store(settings)))
+    store = _begin_store(settings)
 
     def assistants() -> Sequence[LiveAssistant] | Failed | None:
         return read_assistants(settings) if _used_assistants_api(store.result()) else None
 
     return Begun(store, _in_background(assistants))
+
+
+def _begin_store(settings: Settings) -> Future[Store | Failed]:
+    def read() -> Store | Failed:
+        return attempt(lambda: read_store(settings))
+
+    if not settings.bot_store_url.startswith("sqlite:"):
+        return _in_background(read)
+    # SQLite lets go of the interpreter at each row; beside a busy parser it would get it back thousands of times late.
+    store: Future[Store | Failed] = Future()
+    store.set_result(read())
+    return store
 
 
 def _in_background(read: Callable[[], T]) -> Future[T]:
@@ -162,12 +177,23 @@ def observe(fleet: Fleet, settings: Settings, *, whole_senders: bool = False, be
             assistants = pool.submit(read_assistants, settings)
         for account in _accounts_of_orphans(fleet, store, settings) - declared:
             senders[account] = reading_senders(account)
+        objects = assistants.result() or ()
         return World(
             store=store,
             models=models.result(),
-            assistants=assistants.result() or (),
+            assistants=objects,
+            assistants_by_client=_by_client(objects),
             senders={account.sid or "": reading.result() for account, reading in senders.items()},
         )
+
+
+def _by_client(assistants: Sequence[LiveAssistant] | Failed) -> Mapping[str, Sequence[LiveAssistant]]:
+    found: dict[str, list[LiveAssistant]] = {}
+    for live in () if isinstance(assistants, Failed) else assistants:
+        owner = client_of(live.metadata)
+        if owner is not None:
+            found.setdefault(owner, []).append(live)
+    return found
 
 
 def _accounts_of_orphans(fleet: Fleet, store: Store | Failed, settings: Settings) -> set[AccountKey]:

@@ -119,9 +119,9 @@ def objects_of(column: Column) -> Sequence[LiveAssistant]:
     live = column.world.assistants
     if isinstance(live, Failed):
         return ()
-    marked = [item for item in live if client_of(item.metadata) == column.id]
+    marked = column.world.assistants_by_client.get(column.id, ())
     applied = column.applied("assistant")
-    if not marked and applied is not None:
+    if not marked and applied is not None and applied.values.get("engine") == "assistants":
         return [item for item in live if item.id == applied.live_id and client_of(item.metadata) is None]
     return marked
 
