@@ -22,6 +22,7 @@ from twilio.rest import Client
 
 from runtime.accounts import Account
 from runtime.errors import PermanentError, ProviderError, TemporaryError, UnknownOutcome
+from runtime.metrics import Metrics
 
 TIMEOUT_SECONDS = 15.0
 LOOKUP_LIMIT = 50
@@ -109,8 +110,9 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
 class Twilio:
     """WhatsApp messages of any account."""
 
-    def __init__(self, base_url: str | None) -> None:
+    def __init__(self, base_url: str | None, metrics: Metrics) -> None:
         self._http = TwilioHttp(base_url)
+        self._metrics = metrics
         self._clients: dict[Account, Client] = {}
 
     async def close(self) -> None:
@@ -127,7 +129,7 @@ class Twilio:
                 from_=sender, to=recipient, body=body, **callback
             )
         except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
-            raise _from_twilio(error) from error
+            raise self._counted(error) from error
         return SentMessage(str(message.sid), str(message.status))
 
     async def find(self, account: Account, *, sender: str, recipient: str, body: str, since: str) -> list[SentMessage]:
@@ -136,7 +138,7 @@ class Twilio:
         Raises PermanentError or TemporaryError when Twilio could not be asked.
         """
         moment = datetime.fromisoformat(since).astimezone(UTC).replace(microsecond=0)
-        with _asking():
+        with self._asking():
             listed = await self._client(account).messages.list_async(
                 to=recipient, from_=sender, date_sent_after=moment, limit=LOOKUP_LIMIT
             )
@@ -148,7 +150,7 @@ class Twilio:
 
         Raises PermanentError or TemporaryError when Twilio could not be asked.
         """
-        with _asking():
+        with self._asking():
             listed = await self._client(account).messages.list_async(
                 date_sent_after=since.replace(microsecond=0), limit=limit, page_size=min(limit, PAGE_SIZE)
             )
@@ -163,7 +165,7 @@ class Twilio:
 
     async def media_of(self, account: Account, message_sid: str) -> list[tuple[str, str]]:
         """(URL, content type) of the files of a message, as its webhook names them; errors as of `received`."""
-        with _asking():
+        with self._asking():
             listed = await self._client(account).messages(message_sid).media.list_async()
         return [
             (self._http.rewritten(API_HOST + str(item.uri).removesuffix(".json")), str(item.content_type))
@@ -172,7 +174,7 @@ class Twilio:
 
     async def callback_urls(self, account: Account) -> dict[str, str]:
         """Sender address → the URL that Twilio calls when somebody writes to it; errors as of `received`."""
-        with _asking():
+        with self._asking():
             senders = self._client(account).messaging.v2.channels_senders
             listed = await senders.list_async(channel="whatsapp", page_size=PAGE_SIZE)
             # The list leaves out what it likes; a sender that is asked for by itself is told whole.
@@ -188,15 +190,18 @@ class Twilio:
             client = self._clients[account] = Client(account.sid, account.auth_token, http_client=self._http)
         return client
 
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """A call without effect: when its outcome is unknown it may simply be made again."""
+        try:
+            yield
+        except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
+            reason = self._counted(error)
+            raise reason if isinstance(reason, PermanentError) else TemporaryError(str(reason)) from error
 
-@contextmanager
-def _asking() -> Iterator[None]:
-    """A call without effect: when its outcome is unknown it may simply be made again."""
-    try:
-        yield
-    except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
-        reason = _from_twilio(error)
-        raise reason if isinstance(reason, PermanentError) else TemporaryError(str(reason)) from error
+    def _counted(self, error: Exception) -> ProviderError:
+        self._metrics.provider_error("twilio", error, _details(error)[0])
+        return _from_twilio(error)
 
 
 def _from_twilio(error: Exception) -> ProviderError:

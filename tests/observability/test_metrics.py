@@ -172,3 +172,17 @@ def test_an_error_is_classed_by_its_status(status: int, name: str) -> None:
 )
 def test_an_error_without_a_status_is_classed_by_its_kind(error: Exception, name: str) -> None:
     assert error_class(error) == name
+
+
+def test_failures_of_twilio_are_counted_by_class(runtime: Runtime, sandbox: Sandbox, line: Callable[..., Line]) -> None:
+    open_to = line()
+    labels = {"provider": "twilio", "class": "refused"}
+    before = scrape(runtime).value("horizonai_provider_errors_total", **labels)
+    sandbox.faults({"kind": "status", "provider": "twilio", "path": "*/Messages.json", "status": 400, "times": 1})
+
+    refused = runtime.api("POST", "/messages/", {"bot_id": open_to.bot["id"], "to": "+56912345678", "body": "Hola"})
+
+    seen = scrape(runtime)
+    assert refused.status >= 400
+    assert seen.value("horizonai_provider_errors_total", **labels) == before + 1
+    assert seen.value("horizonai_sends_total", client=open_to.bot["id"], channel="rest", result="failed") == 1
