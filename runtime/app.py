@@ -1,0 +1,178 @@
+"""Puts the service together, starts it and stops it. Nothing is decided here."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from runtime.accounts import Accounts
+from runtime.api.assistants import Assistants
+from runtime.api.auth import bearer_auth
+from runtime.api.bots import Bots
+from runtime.api.errors import errors_as_json
+from runtime.api.health import Health, missing_settings
+from runtime.api.messages import Messages
+from runtime.api.metrics import MetricsPage
+from runtime.api.openapi import openapi_endpoint
+from runtime.api.reconcile import Reconcile
+from runtime.catalog import open_catalog
+from runtime.delivery import Delivery
+from runtime.engines.functions import Functions
+from runtime.engines.selection import Engines
+from runtime.inbox import open_inbox
+from runtime.metrics import Metrics
+from runtime.proactive import Proactive
+from runtime.settings import Secrets, Settings
+from runtime.store import outbox
+from runtime.store.database import open_database
+from runtime.sweep import Sweep
+from runtime.turn import Turns
+from runtime.twilio_client import Twilio
+from runtime.webhook import Webhooks
+
+MAX_BODY_BYTES = 1024 * 1024
+BACKLOG = 1024
+WEBHOOK_PATH = "/webhook/whatsapp"
+STATUS_PATH = f"{WEBHOOK_PATH}/status"
+
+log = structlog.get_logger("runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the service listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address as a URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+class Service:
+    """The running service. Enter it to start, leave it to stop."""
+
+    def __init__(self, settings: Settings, host: str, port: int) -> None:
+        self._settings = settings
+        self._host = host
+        self._port = port
+        self._metrics = Metrics()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Address:
+        """Starts in the order in which things need each other; what was started is stopped when the rest fails."""
+        try:
+            return await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def __aexit__(self, *_exception: object) -> None:
+        """Stops in the reverse order: no new turns, then no new requests (stored until then), then the store."""
+        await self._stack.aclose()
+
+    async def _start(self) -> Address:
+        settings, stack = self._settings, self._stack
+        database = await open_database(settings.database_url)
+        stack.push_async_callback(database.close)
+        catalog = await open_catalog(database)
+        self._in_background(catalog.watch())
+        secrets = Secrets()
+        accounts = Accounts(settings, secrets)
+        twilio = Twilio(settings.twilio_base_url, self._metrics)
+        stack.push_async_callback(twilio.close)
+        functions = Functions(secrets, allow_private=settings.allow_private_endpoints)
+        stack.push_async_callback(functions.close)
+        engines = Engines(settings, self._metrics)
+        stack.push_async_callback(engines.close)
+
+        listener = _listening_socket(self._host, self._port)
+        stack.callback(listener.close)
+        address = Address(*listener.getsockname()[:2])
+        public_url = settings.public_url or address.url
+        delivery = Delivery(database, twilio, accounts, catalog, self._metrics, public_url + STATUS_PATH)
+        turns = Turns(settings, database, catalog, engines, functions, delivery, self._metrics)
+        inbox = open_inbox(settings.database_url, database, turns, delivery)
+        proactive = Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
+        webhooks = Webhooks(
+            public_url, settings.reply_within_seconds, database, catalog, accounts, inbox, delivery, self._metrics
+        )
+
+        endpoints = [
+            *Bots(database).endpoints(),
+            *Assistants(database).endpoints(),
+            *Messages(proactive).endpoints(),
+            *Reconcile(database).endpoints(),
+        ]
+        app = web.Application(
+            middlewares=[errors_as_json, bearer_auth(database, settings.api_token)], client_max_size=MAX_BODY_BYTES
+        )
+        pages = [*Health(settings, database).routes(), *MetricsPage(self._metrics, database).routes()]
+        app.add_routes([*webhooks.routes(), *pages])
+        app.add_routes([endpoint.route() for endpoint in [*endpoints, openapi_endpoint(endpoints)]])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.reply_within_seconds + 1)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(inbox.stop, settings.stop_grace_seconds)
+        # What an earlier process left is read before this one adds to it.
+        await inbox.start()
+        self._in_background(delivery.settle_proactive(await database.read(outbox.unsent_proactive)))
+        await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        engines.warm_up()
+        if settings.sweep_seconds:
+            window = timedelta(minutes=settings.sweep_window_minutes)
+            sweep = Sweep(public_url + WEBHOOK_PATH, window, database, catalog, accounts, twilio, inbox)
+            self._in_background(sweep.run(settings.sweep_seconds))
+        _say_what_is_missing(settings, public_url)
+        log.info("serving", address=address.url, public_url=public_url)
+        return address
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs something beside the service and cancels it at the end."""
+        task = asyncio.create_task(work)
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(stop)
+
+
+@asynccontextmanager
+async def proactive_sender(settings: Settings) -> AsyncIterator[Proactive]:
+    """What sends a proactive message from the command line, beside a service that may be running."""
+    async with AsyncExitStack() as stack:
+        database = await open_database(settings.database_url, serving=False)
+        stack.push_async_callback(database.close)
+        catalog = await open_catalog(database)
+        accounts, metrics = Accounts(settings, Secrets()), Metrics()
+        twilio = Twilio(settings.twilio_base_url, metrics)
+        stack.push_async_callback(twilio.close)
+        # Without a public URL there is no service that could take the callback.
+        status_url = settings.public_url + STATUS_PATH if settings.public_url else None
+        delivery = Delivery(database, twilio, accounts, catalog, metrics, status_url)
+        yield Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    """A bound socket, opened before anything that names its address."""
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
+
+
+def _say_what_is_missing(settings: Settings, public_url: str) -> None:
+    for name in missing_settings(settings):
+        log.warning("setting missing", setting=name, effect="no message can be answered")
+    if settings.public_url is None:
+        log.warning("setting missing", setting="PUBLIC_URL", effect=f"webhooks are expected at {public_url}")
