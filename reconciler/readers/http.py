@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError
 from urllib3.util import Retry, Timeout
 
 from runtime.store.codec import share_texts
@@ -121,5 +121,6 @@ def provider_message(body: bytes) -> str:
 
 def _cause(error: HTTPError) -> str:
     reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-    text = str(reason)
+    # A ProtocolError's own text is that of a tuple; what happened stands first in it.
+    text = str(reason.args[0] if isinstance(reason, ProtocolError) and reason.args else reason)
     return text.rsplit(": ", 1)[-1] if ": " in text else text or type(reason).__name__

@@ -9,7 +9,7 @@ import click
 
 from reconciler.model import Action, Change, FieldChange, Finding, Outcome, Plan
 from reconciler.plan import digest
-from reconciler.render.wording import SIGNS, finding_text, outcome_summary, summary, text_diff, value_text
+from reconciler.render.wording import SIGNS, finding_text, outcome_summary, sentence, summary, text_diff, value_text
 
 _COLOURS: dict[Action, str] = {"create": "green", "update": "yellow", "delete": "red", "detach": "red", "adopt": "cyan"}
 _SEVERITIES = {"error": "red", "warning": "yellow", "notice": "cyan"}
@@ -46,7 +46,8 @@ def outcome_text(outcome: Outcome, *, colour: bool = False) -> str:
     what = f"{change.client}: {change.kind} {change.key}: {change.action}"
     if outcome.status == "applied":
         return f"{paint('applied', fg='green')}  {what} ({outcome.live_id})"
-    return f"{paint(outcome.status, fg='red' if outcome.status == 'failed' else 'yellow')}  {what}: {outcome.error}."
+    status = paint(outcome.status, fg="red" if outcome.status == "failed" else "yellow")
+    return f"{status}  {what}: {sentence(outcome.error or 'no reason was given')}"
 
 
 def outcomes_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:

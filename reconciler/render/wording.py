@@ -50,7 +50,12 @@ def outcome_summary(outcomes: Sequence[Outcome]) -> str:
 def finding_text(finding: Finding) -> str:
     """`la-cocina: sender: what is wrong`."""
     where = [part for part in (finding.client, finding.kind) if part]
-    return ": ".join([*where, finding.message]).rstrip(".") + "."
+    return sentence(": ".join([*where, finding.message]))
+
+
+def sentence(text: str) -> str:
+    """The text with one final stop; a question keeps its mark."""
+    return text if text.endswith(("?", "!")) else text.rstrip(".") + "."
 
 
 def visible(text: str) -> str:

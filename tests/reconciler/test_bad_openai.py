@@ -37,7 +37,7 @@ def test_an_unknown_model_names_the_nearest_one_and_the_others_are_applied(two: 
     result = two.reconcile("--yes")
     assert result.code == 4
     expected = "error: cliente-b: assistant: the model 'gpt-6-lnua' is not available to this OpenAI key; did you mean"
-    assert f"{expected} 'gpt-6-luna'?" in result.out
+    assert f"{expected} 'gpt-6-luna'?\n" in result.out
     assert {bot.id for bot in two.snapshot().bots} == {"cliente-a", "el-viejo"}
 
 
@@ -133,6 +133,15 @@ def test_a_list_that_breaks_off_on_its_second_page_changes_and_deletes_nothing_o
     assert "unresolved: el-viejo: left alone" in result.out
     assert two.writes() == writes
     assert [bot.name for bot in two.snapshot().bots] == ["Otro nombre", "Cliente el-viejo"]
+
+
+def test_an_answer_that_breaks_off_is_said_in_words(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.sandbox.faults({"kind": "cut_body", "path": "/v1/models"})
+    [said] = [line for line in agency.reconcile("--dry-run").out.splitlines() if line.startswith("error: OpenAI")]
+    assert "/v1/models cannot be reached: IncompleteRead(" in said
+    assert "more expected). Check OPENAI_BASE_URL" in said
+    assert said.count("IncompleteRead") == 1
 
 
 def test_an_answer_that_is_not_json_is_told_apart_from_an_empty_one(agency: Agency) -> None:
