@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
 from runtime.prices import Rates
@@ -40,6 +40,8 @@ class Metrics:
     """The counters of one process. Called on the event loop only."""
 
     def __init__(self) -> None:
+        # When a series began is told by the process; told for each, it doubles the page.
+        disable_created_metrics()
         self.registry = registry = CollectorRegistry()
         self._received: dict[int, float] = {}
         self._models: set[str] = set()

@@ -35,3 +35,14 @@ def scrape(runtime: Runtime) -> Scrape:
     answer = runtime.api("GET", "/metrics")
     assert answer.status == 200, answer.body
     return Scrape(answer.body.decode())
+
+
+def exported_names(runtime: Runtime) -> set[str]:
+    """Names of the samples that a page may have, also those that nothing was counted of yet."""
+    page = runtime.api("GET", "/metrics").body.decode()
+    names: set[str] = set()
+    for line in page.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            names |= {f"{name}_{part}" for part in ("bucket", "count", "sum")} if kind == "histogram" else {name}
+    return names
