@@ -15,8 +15,8 @@ from contextlib import suppress
 from types import TracebackType
 
 CHUNK = 65_536
-HOLD_SECONDS = 5.0
-"""How long a connection waits for a runtime to come up."""
+HOLD_SECONDS = 15.0
+"""How long a connection waits for a runtime to come up: as long as Twilio does."""
 RETRY_SECONDS = 0.05
 
 

@@ -5,6 +5,7 @@ It ends only processes that it started, by their handle, and leaves no database 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,9 +24,10 @@ SETTINGS = {
     "REPLY_WITHIN_SECONDS": "0.8",
     "MODEL_TIMEOUT_SECONDS": "2.5",
     "SWEEP_SECONDS": "5",
+    "TURN_DEADLINE_SECONDS": "600",
     "STOP_GRACE_SECONDS": "20",
 }
-"""Both ways of answering are used, and time-outs end within the run."""
+"""Both ways of answering are used, and time-outs end within the run; nobody is put off with the fallback message."""
 
 
 class NotStarted(Exception):
@@ -40,6 +42,8 @@ class Fleet:
     url: str
     """What Twilio calls."""
     replicas: tuple[Runtime, ...]
+    start_seconds: float
+    """How long a start takes on this machine, as busy as it is."""
 
     def kill(self, kill: Kill) -> None:
         """kill -9 of one replica, and its next start; returns when it serves again."""
@@ -65,11 +69,13 @@ def fleet(folder: Path, sandbox: Sandbox, store: str, seed: int) -> Iterator[Fle
             database = make_database()
             cleanup.callback(drop_database, database)
         settings = SETTINGS | {"DATABASE_URL": database, "PUBLIC_URL": balancer.url}
+        began = time.monotonic()
         replicas = tuple(
             _started(folder / f"replica-{number}", sandbox, cleanup, settings) for number in range(REPLICAS[store])
         )
+        start_seconds = (time.monotonic() - began) / len(replicas)
         balancer.ports = [replica.port for replica in replicas]
-        yield Fleet(store, balancer.url, replicas)
+        yield Fleet(store, balancer.url, replicas, start_seconds)
 
 
 def _started(folder: Path, sandbox: Sandbox, cleanup: ExitStack, settings: dict[str, str]) -> Runtime:

@@ -56,7 +56,8 @@ def _weather(outcome: Outcome) -> str:
         for moment in outcome.killed
     ]
     return (
-        f"{outcome.store}: seed {outcome.scenario.seed}; {outcome.verdict.outbound} messages went out; calls spoilt: "
+        f"{outcome.store}: seed {outcome.scenario.seed}, {outcome.pace:.1f} times as slow as written; "
+        f"{outcome.verdict.outbound} messages went out; calls spoilt: "
         f"{', '.join(f'{name} {count}' for name, count in sorted(spoilt.items()))}; "
         f"webhooks that came again: {arrived.total() - len(arrived)}; "
         f"acknowledged and not yet answered at each kill: {', '.join(map(str, open_at))}"

@@ -39,8 +39,8 @@ class Scale:
     """How many times as often the providers fail."""
 
 
-LONG = Scale(messages=2000, conversations=200, clients=8, kills=10, seconds=100, patience=120)
-SHORT = Scale(messages=150, conversations=20, clients=6, kills=2, seconds=6, patience=40, trouble=3)
+LONG = Scale(messages=2000, conversations=200, clients=8, kills=10, seconds=100, patience=60)
+SHORT = Scale(messages=150, conversations=20, clients=6, kills=2, seconds=6, patience=30, trouble=3)
 
 
 @dataclass(frozen=True, slots=True)

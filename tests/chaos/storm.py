@@ -14,11 +14,12 @@ from tests.chaos.scenario import Kill, Scenario
 from tests.chaos.verdict import Verdict, judge
 from tests.sandbox_process import Sandbox
 
-SWEPT = False
-"""Whether the runtime asks Twilio for messages whose webhook never reached it."""
 QUIET_SECONDS = 3.0
 """How long nothing may be sent before the run is over: longer than a send in doubt is left alone."""
 THINK_SECONDS = 0.15
+SWIFT_START_SECONDS = 1.5
+SLOWEST = 2.5
+"""On a machine on which a runtime takes longer than that to start, everything happens later, up to so many times."""
 OVERRIDES = "#rc=5&rp=all"
 """Twilio tries again whatever went wrong, and not only when it could not connect."""
 
@@ -32,6 +33,7 @@ class Outcome:
     scenario: Scenario
     store: str
     replicas: int
+    pace: float
     entries: list[Json]
     """The sandbox's ledger."""
     speakers: dict[str, str]
@@ -57,6 +59,11 @@ class Storm:
     started: float = field(default_factory=time.monotonic)
     told: str = ""
 
+    @property
+    def pace(self) -> float:
+        """Seconds of this run for a second of the scenario."""
+        return min(max(1.0, self.fleet.start_seconds / SWIFT_START_SECONDS), SLOWEST)
+
     def play(self) -> Outcome:
         """Plays the scenario to its end; raises what goes wrong with a kill or a start."""
         speakers, numbers = self._open_clients()
@@ -71,12 +78,13 @@ class Storm:
         seconds = time.monotonic() - self.started
         exit_codes = self.fleet.stop()
         self._read()
-        verdict = judge(self.entries, speakers, swept=SWEPT)
+        verdict = judge(self.entries, speakers)
         replicas = len(self.fleet.replicas)
         return Outcome(
             self.scenario,
             self.fleet.store,
             replicas,
+            self.pace,
             self.entries,
             speakers,
             self.killed,
@@ -109,7 +117,7 @@ class Storm:
 
     def _write(self, numbers: Sequence[str], kills: Future[None]) -> None:
         for written, letter in enumerate(self.scenario.letters):
-            time.sleep(max(0.0, self.started + letter.moment - time.monotonic()))
+            time.sleep(max(0.0, self.started + letter.moment * self.pace - time.monotonic()))
             self.sandbox.inbound(numbers[letter.client], letter.text, letter.user, wait=0)
             if written % 100 == 0:
                 self._tell(f"{written} written")
@@ -119,7 +127,7 @@ class Storm:
     def _kill(self, kills: Sequence[Kill]) -> None:
         serving_since = self.started
         for kill in kills:
-            moment = max(self.started + kill.moment, serving_since + kill.breath)
+            moment = max(self.started + kill.moment * self.pace, serving_since + kill.breath * self.pace)
             time.sleep(max(0.0, moment - time.monotonic()))
             self.killed.append(time.time())
             self.fleet.kill(kill)
@@ -127,12 +135,12 @@ class Storm:
 
     def _wait_for_answers(self, speakers: dict[str, str]) -> None:
         """Returns when nothing is open and nothing was sent for a while, or when patience is at its end."""
-        deadline = time.monotonic() + self.scenario.scale.patience
+        deadline = time.monotonic() + self.scenario.scale.patience * self.pace
         last_sent = time.monotonic()
         sent = -1
         while time.monotonic() < deadline:
             self._read()
-            verdict = judge(self.entries, speakers, swept=SWEPT)
+            verdict = judge(self.entries, speakers)
             if verdict.outbound != sent:
                 sent, last_sent = verdict.outbound, time.monotonic()
             waiting = verdict.count("lost")

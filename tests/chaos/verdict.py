@@ -46,9 +46,8 @@ class Message:
     token: str
     sid: str
     conversation: Conversation
-    known_at: float = math.inf
-    """The first moment at which the runtime can have had it: when it was written where Twilio is asked for what did not
-    arrive, when the first attempt to deliver it began elsewhere."""
+    written_at: float
+    """From then on Twilio can be asked for it, whether or not its webhook has arrived."""
     acknowledged_at: float = math.inf
     """End of the first attempt that was answered with 2xx."""
     answers: int = 0
@@ -97,16 +96,14 @@ class Verdict:
         return sum(violation.kind == kind for violation in self.violations)
 
 
-def judge(entries: Iterable[Json], speakers: Mapping[str, str], *, swept: bool) -> Verdict:
-    """Judges a run. `speakers` says how the answers of each client's address begin; `swept` asks for an answer to what
-    was never acknowledged as well."""
-    return _Judge(speakers, swept).verdict(entries)
+def judge(entries: Iterable[Json], speakers: Mapping[str, str]) -> Verdict:
+    """Judges a run. `speakers` says how the answers of each client's address begin."""
+    return _Judge(speakers).verdict(entries)
 
 
 @dataclass(slots=True)
 class _Judge:
     speakers: Mapping[str, str]
-    swept: bool
     messages: dict[str, Message] = field(default_factory=dict)
     """By token."""
     by_sid: dict[str, Message] = field(default_factory=dict)
@@ -127,8 +124,9 @@ class _Judge:
             elif entry["kind"] == "call" and entry["path"] == "/v1/responses":
                 self._take_question(entry)
         for message in self.messages.values():
-            if message.answers == 0 and (self.swept or message.acknowledged):
-                self._object("lost", message.conversation, f"{message.token} was never answered")
+            if message.answers == 0:
+                known = "acknowledged" if message.acknowledged else "never acknowledged, yet to be had from Twilio,"
+                self._object("lost", message.conversation, f"{message.token} was {known} and not answered")
         for conversation in self.rests:
             self._expect_whole(conversation)
         for conversation, messages in self.answered.items():
@@ -140,17 +138,13 @@ class _Judge:
         found = TOKEN.search(entry["body"])
         if found is None:
             raise ValueError(f"the inbound message {entry['message_sid']} carries no token: {entry['body']!r}")
-        message = Message(found[0], entry["message_sid"], (entry["to"], entry["from"]))
-        if self.swept:
-            message.known_at = _moment(entry)
+        message = Message(found[0], entry["message_sid"], (entry["to"], entry["from"]), _moment(entry))
         self.messages[message.token] = self.by_sid[message.sid] = message
 
     def _take_attempt(self, entry: Json) -> None:
         message = self.by_sid[entry["message_sid"]]
-        end = _moment(entry)
-        message.known_at = min(message.known_at, end - entry["seconds"])
         if entry["status"] is not None and 200 <= entry["status"] < 300:
-            message.acknowledged_at = min(message.acknowledged_at, end)
+            message.acknowledged_at = min(message.acknowledged_at, _moment(entry))
 
     def _take_outbound(self, entry: Json) -> None:
         self.outbound += 1
@@ -223,8 +217,8 @@ def _moment(entry: Json) -> float:
 
 
 def _out_of_order(messages: Sequence[Message]) -> Iterator[tuple[Message, Message]]:
-    """Pairs whose second message was acknowledged before the first one could be known, and yet answered after it."""
+    """Pairs whose second message was acknowledged before the first one was written, and yet answered after it."""
     for index, earlier in enumerate(messages):
         for later in messages[index + 1 :]:
-            if later.acknowledged_at + CLOCK < earlier.known_at:
+            if later.acknowledged_at + CLOCK < earlier.written_at:
                 yield earlier, later
