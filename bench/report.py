@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from os import cpu_count, getloadavg
+from os import SCHED_OTHER, cpu_count, getloadavg, sched_getscheduler
 from pathlib import Path
 
 from bench.measure import Runs
@@ -80,7 +80,8 @@ def _machine(seconds: float) -> Iterator[str]:
     now = datetime.now(tz=UTC)
     yield (
         f"{now:%Y-%m-%d %H:%M} UTC, commit {_commit()}, one run of {seconds / 60:.0f} min, written by `make bench`. "
-        f"{_processor()}, {cpu_count()} cores, Linux {platform.release()}, load at the end {getloadavg()[0]:.1f}."
+        f"{_processor()}, {cpu_count()} cores, Linux {platform.release().partition('-')[0]}, load at the end "
+        f"{getloadavg()[0]:.1f}{_priority()}."
     )
     yield ""
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
@@ -105,6 +106,10 @@ def _commit() -> str:
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     return asked.stdout.strip() or "unknown"
+
+
+def _priority() -> str:
+    return "" if sched_getscheduler(0) == SCHED_OTHER else "; at real-time priority, since other work was running"
 
 
 def _processor() -> str:
