@@ -1,0 +1,1 @@
+"""What both drivers of the inbox must hold to."""

@@ -1,0 +1,78 @@
+"""The runtimes that serve one store: one process on SQLite, two replicas on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.runtime.stores import drop_database, make_database
+from tests.runtime_process import Answer, Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
+from tests.sandbox_process import Sandbox, wait_until
+
+USER = "+56912345678"
+SETTINGS = {"REPLY_WITHIN_SECONDS": "0", "MODEL_TIMEOUT_SECONDS": "20", "SWEEP_SECONDS": "0", "DEBOUNCE_SECONDS": "0"}
+PATIENCE = 40.0
+"""Seconds within which everything is answered, also after a replica died, on a machine that is busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Runtimes on the same store."""
+
+    replicas: list[Runtime]
+    sandbox: Sandbox
+    database_url: str
+
+    def open_line(self, **fields: object) -> Line:
+        """A bot that every replica answers for."""
+        return open_line(self.replicas[0], self.sandbox, **fields)
+
+    def deliver(self, line: Line, text: str, replica: int = 0, origin: str = USER, **fields: str) -> Answer:
+        """A user's message, brought to that replica (counted round) by its webhook."""
+        fields = inbound_fields(line.number, text, **{"From": f"whatsapp:{origin}", **fields})
+        return signed_webhook(self.replicas[replica % len(self.replicas)], fields)
+
+    def kill(self) -> None:
+        """kill -9 of every replica."""
+        for replica in self.replicas:
+            replica.kill()
+
+    def start_again(self) -> None:
+        """Starts every replica that was ended."""
+        for replica in self.replicas:
+            replica.start_again()
+
+
+@contextmanager
+def fleet_on(store: str, folder: Path, sandbox: Sandbox, **settings: str) -> Iterator[Fleet]:
+    """Serves an empty store; ends what runs of it at the end."""
+    with ExitStack() as cleanup:
+        url = f"sqlite:///{folder}/store.db"
+        if store == "postgresql":
+            url = make_database()
+            cleanup.callback(drop_database, url)
+        replicas = []
+        for number in range(2 if store == "postgresql" else 1):
+            home = folder / f"replica-{number}"
+            home.mkdir()
+            replicas.append(start_runtime(home, sandbox, **{**SETTINGS, **settings, "DATABASE_URL": url}))
+            cleanup.callback(_end, replicas[-1])
+        yield Fleet(replicas, sandbox, url)
+
+
+def model_calls(sandbox: Sandbox) -> int:
+    """How often the model was asked."""
+    return len(sandbox.calls("openai", "POST", "/v1/responses"))
+
+
+def answers(line: Line, count: int, origin: str = USER) -> list[str]:
+    """What was sent to a user, once so many messages were; and no more than those."""
+    wait_until(lambda: len(line.outbound(origin)) >= count, PATIENCE, f"{count} answers")
+    return [entry["body"] for entry in line.outbound(origin)]
+
+
+def _end(replica: Runtime) -> None:
+    if replica.process.poll() is None:
+        replica.kill()

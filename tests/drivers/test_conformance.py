@@ -1,0 +1,151 @@
+"""Both drivers: what was acknowledged is answered once, in order, whatever happens to the processes."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.fleet import Fleet, answers, fleet_on, model_calls
+from tests.runtime_process import inbound_fields
+from tests.sandbox_process import Sandbox, wait_until
+
+STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+SEND = {"provider": "twilio", "method": "POST", "path": "/2010-04-01/Accounts/*/Messages.json"}
+MODEL = {"provider": "openai", "method": "POST", "path": "/v1/responses"}
+SORRY = "Disculpa, no pudimos responder."
+
+
+@pytest.fixture(scope="module", params=STORES)
+def calm(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox
+) -> Iterator[Fleet]:
+    """A fleet that these tests share, none of which ends a process."""
+    with fleet_on(request.param, tmp_path_factory.mktemp("calm"), sandbox_process, TURN_DEADLINE_SECONDS="6") as fleet:
+        yield fleet
+
+
+@pytest.fixture(params=STORES)
+def fleet(request: pytest.FixtureRequest, tmp_path: Path, sandbox: Sandbox) -> Iterator[Fleet]:
+    """A fleet of the test's own."""
+    with fleet_on(request.param, tmp_path, sandbox) as fleet:
+        yield fleet
+
+
+def test_deliveries_of_one_message_at_once_are_answered_once(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    sid = inbound_fields("")["MessageSid"]
+    with ThreadPoolExecutor(6) as pool:
+        made = pool.map(lambda replica: calm.deliver(shop, "una vez", replica, MessageSid=sid), range(6))
+        assert [answer.status for answer in made] == [200] * 6
+    answers(shop, 1)
+    calm.deliver(shop, "otra cosa")
+    assert ["una vez" in body for body in answers(shop, 2)] == [True, False]
+
+
+def test_a_message_delivered_again_after_its_answer_is_not_answered_again(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    sid = inbound_fields("")["MessageSid"]
+    calm.deliver(shop, "una vez", MessageSid=sid)
+    answers(shop, 1)
+    assert calm.deliver(shop, "una vez", 1, MessageSid=sid).status == 200
+    calm.deliver(shop, "otra cosa")
+    assert ["una vez" in body for body in answers(shop, 2)] == [True, False]
+
+
+def test_messages_of_a_conversation_are_answered_in_the_order_they_came(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    words = ["m0 piensa 1s", *(f"m{number}" for number in range(1, 8))]
+    for replica, word in enumerate(words):
+        assert calm.deliver(shop, word, replica).status == 200
+    wait_until(lambda: any("m7" in entry["body"] for entry in shop.outbound()), 40, "the last answer")
+    said = " ".join(entry["body"] for entry in shop.outbound())
+    assert [said.count(word) for word in words] == [1] * len(words)
+    assert sorted(words, key=said.index) == words
+
+
+def test_a_slow_conversation_holds_up_no_other(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    calm.deliver(shop, "piensa 18s", origin="+56911111111")
+    wait_until(lambda: model_calls(sandbox) == 1, 40)
+    users = [f"+569222222{number:02}" for number in range(5)]
+    for number, user in enumerate(users):
+        calm.deliver(shop, "Hola", number, user)
+    for user in users:
+        assert len(answers(shop, 1, user)) == 1
+    assert shop.outbound("+56911111111") == []
+
+
+def test_a_model_that_fails_twice_is_asked_again_and_the_user_answered_once(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    sandbox.faults(MODEL | {"kind": "status", "status": 500, "times": 2})
+    calm.deliver(shop, "Hola")
+    (body,) = answers(shop, 1)
+    assert "Hola" in body
+
+
+def test_a_turn_that_cannot_succeed_ends_in_one_apology_and_the_next_is_answered(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line(fallback_message=SORRY)
+    sandbox.faults(MODEL | {"kind": "status", "status": 400})
+    calm.deliver(shop, "Hola")
+    assert answers(shop, 1) == [SORRY]
+    sandbox.faults()
+    calm.deliver(shop, "¿Y ahora?", 1)
+    assert "¿Y ahora?" in answers(shop, 2)[1]
+
+
+def test_messages_in_the_model_s_hands_at_a_kill_are_answered_once(fleet: Fleet, sandbox: Sandbox) -> None:
+    shop = fleet.open_line()
+    users = [f"+569333333{number:02}" for number in range(10)]
+    for number, user in enumerate(users):
+        assert fleet.deliver(shop, "piensa 2s", number, user).status == 200
+    wait_until(lambda: model_calls(sandbox) == len(users), 40)
+    fleet.kill()
+    fleet.start_again()
+    for user in users:
+        answers(shop, 1, user)
+    fleet.deliver(shop, "Hola", 0, users[0])
+    assert ["piensa" in body for body in answers(shop, 2, users[0])] == [True, False]
+    assert [len(shop.outbound(user)) for user in users] == [2] + [1] * 9
+
+
+@pytest.mark.parametrize("kind", ["timeout_after_write", "timeout_before_write"])
+def test_a_message_in_twilio_s_hands_at_a_kill_goes_out_once(fleet: Fleet, sandbox: Sandbox, kind: str) -> None:
+    shop = fleet.open_line()
+    sandbox.faults(SEND | {"kind": kind, "seconds": 5, "times": 1})
+    fleet.deliver(shop, "Hola")
+    wait_until(lambda: sandbox.fired() == 1, 40)
+    fleet.kill()
+    fleet.start_again()
+    answers(shop, 1)
+    fleet.deliver(shop, "¿Sigues ahí?")
+    assert ["Hola" in body for body in answers(shop, 2)] == [True, False]
+
+
+def test_a_stop_under_load_loses_nothing_and_doubles_nothing(fleet: Fleet, sandbox: Sandbox) -> None:
+    shop = fleet.open_line()
+    acknowledged: list[str] = []
+
+    def write(number: int) -> None:
+        user = f"+569444444{number:02}"
+        try:
+            answer = fleet.deliver(shop, "piensa 1s", number, user)
+        except OSError:
+            return
+        if answer.status == 200:
+            acknowledged.append(user)
+        else:
+            assert answer.status == 503
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(10):
+            write(number)
+        writing = [pool.submit(write, number) for number in range(10, 90)]
+        codes = list(ThreadPoolExecutor(2).map(lambda replica: replica.stop(), fleet.replicas))
+        for written in writing:
+            written.result()
+    assert codes == [0] * len(fleet.replicas)
+    fleet.start_again()
+    for user in acknowledged:
+        answers(shop, 1, user)
+    assert {len(shop.outbound(user)) for user in acknowledged} == {1}

@@ -1,0 +1,202 @@
+"""Replicas on PostgreSQL: any of them takes any conversation, and one that is gone or silent is missed by nobody."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from runtime.store import jobs
+from runtime.store.engine import open_engine
+from runtime.store.inbox import InboundMessage
+from runtime.store.migrate import migrate
+from tests.drivers.fleet import Fleet, answers, fleet_on, model_calls
+from tests.runtime.stores import drop_database, make_database
+from tests.sandbox_process import Sandbox, wait_until
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Fleet]:
+    """Replicas that these tests share, none of which ends one."""
+    with fleet_on("postgresql", tmp_path_factory.mktemp("calm"), sandbox_process) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, sandbox: Sandbox) -> Iterator[Fleet]:
+    """Replicas of the test's own."""
+    with fleet_on("postgresql", tmp_path, sandbox, STOP_GRACE_SECONDS="1") as fleet:
+        yield fleet
+
+
+def test_what_a_dead_replica_had_begun_another_one_answers(fleet: Fleet, sandbox: Sandbox) -> None:
+    shop = fleet.open_line()
+    users = [f"+569333333{number:02}" for number in range(8)]
+    for number, user in enumerate(users):
+        fleet.deliver(shop, "piensa 3s", number, user)
+    wait_until(lambda: model_calls(sandbox) == len(users), 40)
+    fleet.replicas[0].kill()
+    for user in users:
+        answers(shop, 1, user)
+    assert {len(shop.outbound(user)) for user in users} == {1}
+
+
+def test_what_a_stopped_replica_could_not_finish_another_one_answers(fleet: Fleet, sandbox: Sandbox) -> None:
+    shop = fleet.open_line()
+    users = [f"+569333333{number:02}" for number in range(8)]
+    for number, user in enumerate(users):
+        fleet.deliver(shop, "piensa 4s", number, user)
+    wait_until(lambda: model_calls(sandbox) == len(users), 40)
+    assert fleet.replicas[0].stop() == 0
+    for user in users:
+        answers(shop, 1, user)
+    assert {len(shop.outbound(user)) for user in users} == {1}
+
+
+def test_a_replica_that_was_silent_for_too_long_does_not_answer_what_was_taken_from_it(
+    fleet: Fleet, sandbox: Sandbox
+) -> None:
+    shop = fleet.open_line()
+    users = [f"+569333333{number:02}" for number in range(8)]
+    for number, user in enumerate(users):
+        fleet.deliver(shop, "piensa 2s", number, user)
+    wait_until(lambda: model_calls(sandbox) == len(users), 40)
+    silent = fleet.replicas[0].process
+    silent.send_signal(signal.SIGSTOP)
+    try:
+        for user in users:
+            answers(shop, 1, user)
+    finally:
+        silent.send_signal(signal.SIGCONT)
+    for number, user in enumerate(users):
+        fleet.deliver(shop, "Hola", number, user)
+        answers(shop, 2, user)
+    assert {len(shop.outbound(user)) for user in users} == {2}
+
+
+def test_a_change_counts_on_every_replica_within_two_seconds(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    for replica in (0, 1):
+        calm.deliver(shop, "Hola", replica)
+        answers(shop, replica + 1)
+    calm.replicas[0].api("PUT", f"/bots/{shop.bot['id']}", {"instructions": "Eres nuevo."})
+    time.sleep(2)
+    for number in range(6):
+        calm.deliver(shop, "Hola", number)
+        assert "Eres nuevo." in answers(shop, number + 3)[-1]
+
+
+def test_a_number_that_moves_to_another_bot_is_answered_by_it_on_every_replica(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    for replica in (0, 1):
+        calm.deliver(shop, "Hola", replica)
+        answers(shop, replica + 1)
+    first, second = calm.replicas
+    assert first.api("DELETE", f"/bots/{shop.bot['id']}").status == 204
+    bot = {"name": "B", "twilio_phone_number": shop.number, "instructions": "Soy el segundo.", "model": "gpt-6-luna"}
+    second.made("/bots/", bot)
+    time.sleep(2)
+    for number, user in enumerate(["+56955555501", "+56955555502"]):
+        calm.deliver(shop, "Hola", number, user)
+        assert "Soy el segundo." in answers(shop, 1, user)[0]
+
+
+def test_a_turn_finishes_with_what_it_began_with_and_says_which_version_that_was(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    calm.deliver(shop, "piensa 2s")
+    wait_until(lambda: model_calls(sandbox) == 1, 40)
+    calm.replicas[1].api("PUT", f"/bots/{shop.bot['id']}", {"instructions": "Eres nuevo."})
+    assert "Eres nuevo." not in answers(shop, 1)[0]
+    calm.deliver(shop, "¿Y ahora?", 1)
+    assert "Eres nuevo." in answers(shop, 2)[1]
+    with psycopg.connect(calm.database_url) as connection:
+        query = "SELECT bot_version FROM turns WHERE bot_id = %s ORDER BY id"
+        assert connection.execute(query, (shop.bot["id"],)).fetchall() == [(1,), (2,)]
+
+
+def test_finished_jobs_leave_nothing_behind(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    calm.deliver(shop, "Hola")
+    answers(shop, 1)
+    with psycopg.connect(calm.database_url, autocommit=True) as connection:
+        query = "SELECT (SELECT count(*) FROM procrastinate_jobs) + (SELECT count(*) FROM procrastinate_events)"
+        wait_until(lambda: connection.execute(query).fetchall() == [(0,)], what="an empty queue")
+
+
+@pytest.fixture
+def database_url() -> Iterator[str]:
+    """A migrated store that nobody serves."""
+    url = make_database()
+    engine = open_engine(url)
+    migrate(engine)
+    engine.dispose()
+    yield url
+    drop_database(url)
+
+
+def message(sid: str, sender: str = "whatsapp:+56912345678") -> InboundMessage:
+    """A message to one bot."""
+    return InboundMessage("AC1", sid, "bot", sender, sender, None, sid, "{}")
+
+
+def fetched(connection: "psycopg.Connection[tuple[object, ...]]") -> int | None:
+    """Fetches as a replica does; gives the job's id."""
+    query = "SELECT id FROM procrastinate_fetch_job_v2(ARRAY['turns'], NULL)"
+    (row,) = connection.execute(query).fetchall()
+    return row[0]  # type: ignore[return-value]
+
+
+def test_jobs_of_a_conversation_are_handed_out_one_at_a_time_in_the_order_of_its_messages(database_url: str) -> None:
+    engine = open_engine(database_url)
+    for sid in ("SM1", "SM2", "SM3"):
+        with engine.begin() as connection:
+            jobs.take_in(connection, message(sid))
+    engine.dispose()
+    first = psycopg.connect(database_url, autocommit=True)
+    second = psycopg.connect(database_url, autocommit=True)
+    with first, second:
+        ids = [row[0] for row in first.execute("SELECT id FROM procrastinate_jobs ORDER BY id")]
+        assert (fetched(first), fetched(second)) == (ids[0], None)
+        first.execute("SELECT procrastinate_retry_job_v2(%s, NULL, NULL, NULL, NULL)", (ids[0],))
+        assert (fetched(second), fetched(first)) == (ids[0], None)
+        second.execute("SELECT procrastinate_finish_job_v1(%s, 'succeeded', true)", (ids[0],))
+        assert (fetched(first), fetched(second)) == (ids[1], None)
+
+
+def test_a_message_and_its_job_are_stored_both_or_neither(database_url: str) -> None:
+    engine = open_engine(database_url)
+    with engine.connect() as connection:
+        jobs.take_in(connection, message("SM1"))
+        connection.rollback()
+        jobs.take_in(connection, message("SM2"))
+        assert jobs.take_in(connection, message("SM2")) is None
+        connection.commit()
+        counts = "SELECT (SELECT count(*) FROM inbox), (SELECT count(*) FROM procrastinate_jobs)"
+        assert connection.exec_driver_sql(counts).fetchall() == [(1, 1)]
+    engine.dispose()
+
+
+def test_a_conversation_without_a_job_gets_one(database_url: str) -> None:
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        jobs.take_in(connection, message("SM1"))
+        connection.exec_driver_sql("DELETE FROM procrastinate_jobs")
+        assert (jobs.defer_forgotten(connection), jobs.defer_forgotten(connection)) == (1, 0)
+    engine.dispose()
+
+
+def test_a_look_for_work_reads_the_index_where_many_jobs_wait_for_their_conversation(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, lock)"
+            " SELECT 'turns', 'answer', '1' FROM generate_series(1, 20000)"
+        )
+        connection.execute("ANALYZE procrastinate_jobs")
+        assert fetched(connection) is not None
+        began = time.perf_counter()
+        assert fetched(connection) is None
+        assert time.perf_counter() - began < 2
