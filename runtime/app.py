@@ -17,6 +17,7 @@ from runtime.accounts import Accounts
 from runtime.api.assistants import Assistants
 from runtime.api.auth import bearer_auth
 from runtime.api.bots import Bots
+from runtime.api.dead_letters import DeadLetters
 from runtime.api.errors import errors_as_json
 from runtime.api.health import Health, missing_settings
 from runtime.api.messages import Messages
@@ -113,6 +114,7 @@ class Service:
             *Bots(database).endpoints(),
             *Assistants(database).endpoints(),
             *Messages(proactive).endpoints(),
+            *DeadLetters(database).endpoints(),
             *Reconcile(database).endpoints(),
         ]
         app = web.Application(

@@ -1,11 +1,16 @@
-"""The command `horizonai-whatsapp-bot`: serve, migrate, send, token. Each imports what it needs and no more."""
+"""The command `horizonai-whatsapp-bot`: serve, migrate, send, token, dead-letters. Each imports only what it needs."""
 
 from __future__ import annotations
 
 import asyncio
+import getpass
+import json
+import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -96,6 +101,68 @@ def token_revoke(name: str) -> None:
     with _store() as connection:
         revoke_token(connection, name)
     click.echo(f"The token {name!r} is no longer valid.")
+
+
+@main.group("dead-letters")
+def dead_letters() -> None:
+    """Messages that no answer could be made for: their users got the fallback message."""
+
+
+@dead_letters.command("list")
+@click.option("--client", help="Only this client's.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def dead_letters_list(client: str | None, form: str) -> None:
+    """List dead letters: id, when it failed, client, user, messages, error."""
+    from runtime.store.dead_letters import list_dead_letters
+
+    with _store() as connection:
+        letters = list_dead_letters(connection, client=client)
+    if form == "json":
+        click.echo(json.dumps([asdict(letter) for letter in letters], ensure_ascii=False, indent=2))
+        return
+    for letter in letters:
+        users = ", ".join(sorted({message.sender.removeprefix("whatsapp:") for message in letter.messages}))
+        cells = (letter.id, letter.failed_at, letter.client, users, len(letter.messages), letter.error)
+        click.echo("\t".join(str(cell) for cell in cells))
+
+
+@dead_letters.command("retry")
+@click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
+def dead_letters_retry(ids: tuple[int, ...]) -> None:
+    """Answer their messages after all. A running service begins within seconds, another one when it starts."""
+    from runtime.store.dead_letters import retry
+
+    _leave(ids, retry)
+    click.echo(f"To be answered again: {len(set(ids))}.")
+
+
+@dead_letters.command("drop")
+@click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
+def dead_letters_drop(ids: tuple[int, ...]) -> None:
+    """Let them go: their messages stay unanswered. Who did it, and when, is kept."""
+    from runtime.store.dead_letters import drop
+
+    _leave(ids, drop)
+    click.echo(f"Dropped: {len(set(ids))}.")
+
+
+def _leave(ids: tuple[int, ...], way: Callable[[Connection, int, str], bool]) -> None:
+    """Retries or drops dead letters, all of them or none."""
+    actor = f"{_user()}@{socket.gethostname()}"
+    with _store() as connection:
+        unknown = [str(turn_id) for turn_id in dict.fromkeys(ids) if not way(connection, turn_id, actor)]
+        if unknown:
+            raise click.ClickException(
+                f"No dead letter: {', '.join(unknown)}. Nothing was changed; "
+                "see `horizonai-whatsapp-bot dead-letters list`."
+            )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid())
 
 
 async def _serve(settings: Settings, host: str, port: int) -> None:

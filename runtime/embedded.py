@@ -21,6 +21,8 @@ from runtime.twiml import ReplyWindow
 
 STORE_PAUSE_SECONDS = 2.0
 """How long a conversation rests when the store cannot be reached."""
+LOOK_BACK_SECONDS = 2.0
+"""How often the store is searched for messages that another process opened again."""
 
 log = structlog.get_logger("runtime.inbox")
 
@@ -33,13 +35,16 @@ class EmbeddedInbox:
         self._turns = turns
         self._delivery = delivery
         self._chains: dict[int, _Chain] = {}
+        self._failed: set[int] = set()
         self._stopping = False
+        self._looking_back: asyncio.Task[None] | None = None
 
     async def accept(self, message: InboundMessage, window: ReplyWindow | None) -> bool:
         """See Inbox."""
         taken = await self._database.write(inbox.take_in, message)
         if taken is None:
             return False
+        self._failed.discard(taken.conversation_id)
         chain = self._wake(taken.conversation_id)
         if window is not None:
             if chain is None:
@@ -56,10 +61,14 @@ class EmbeddedInbox:
             self._wake(conversation_id, resume=True)
         if unsent or waiting:
             log.info("taken up after a restart", unsent=len(unsent), unanswered=len(waiting))
+        self._looking_back = asyncio.create_task(self._look_back())
 
     async def stop(self, grace_seconds: float) -> None:
         """Begins no further turn, waits for those in flight, and leaves the rest to the next start."""
         self._stopping = True
+        if self._looking_back is not None:
+            self._looking_back.cancel()
+            await asyncio.gather(self._looking_back, return_exceptions=True)
         tasks = [chain.task for chain in self._chains.values()]
         if not tasks:
             return
@@ -87,6 +96,19 @@ class EmbeddedInbox:
         chain.task = asyncio.create_task(self._run(conversation_id, chain, resume))
         return chain
 
+    async def _look_back(self) -> None:
+        """Wakes conversations that somebody else opened again, as dead letters are."""
+        while True:
+            await asyncio.sleep(LOOK_BACK_SECONDS)
+            try:
+                waiting = await self._database.read(inbox.open_conversations)
+            except StoreError as error:
+                log.error("store not available", error=str(error))
+                continue
+            for conversation_id in waiting:
+                if conversation_id not in self._chains and conversation_id not in self._failed:
+                    self._wake(conversation_id)
+
     async def _run(self, conversation_id: int, chain: _Chain, resume: bool) -> None:
         try:
             while resume or chain.more:
@@ -104,6 +126,7 @@ class EmbeddedInbox:
                     await asyncio.sleep(STORE_PAUSE_SECONDS)
                     resume = True
         except Exception:
+            self._failed.add(conversation_id)
             log.exception("conversation stopped until the next message or start", conversation=conversation_id)
         finally:
             # Nothing is awaited between the last look at `more` and this, so no wake-up is lost.

@@ -74,7 +74,7 @@ audit = Table(
     Column("overridden", Text),
     Column("fields", Text, nullable=False),
     Index("audit_object", "kind", "object_id", "id"),
-    comment="Who changed a bot or an assistant through the API; `overridden` is the manifest that says otherwise.",
+    comment="Who changed what by hand; `overridden` is the manifest that says otherwise.",
 )
 
 applied = Table(
@@ -168,7 +168,8 @@ inbox = Table(
     UniqueConstraint("account_sid", "message_sid", name="inbox_message"),
     Index("inbox_conversation", "conversation_id", "id"),
     Index("inbox_open", "id", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
-    comment="Messages taken in. state: open | answered | unanswered (the bot is paused or gone) | dead.",
+    comment="Messages taken in. state: open | answered | unanswered (the bot is paused or gone) | limited | dead"
+    " | dropped.",
 )
 
 turns = Table(
@@ -191,7 +192,8 @@ turns = Table(
     Column("finished_at", Text),
     Index("turns_conversation", "conversation_id", "id"),
     Index("turns_dead", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
-    comment="One answer in the making. state: running | answered | unanswered | dead. `progress`: calls made.",
+    comment="One answer in the making. state: running | answered | unanswered | dead | retried | dropped."
+    " `progress`: calls made.",
 )
 
 items = Table(

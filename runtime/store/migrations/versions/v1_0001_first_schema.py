@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.Column("overridden", sa.Text(), nullable=True),
         sa.Column("fields", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        comment="Who changed a bot or an assistant through the API; `overridden` is the manifest that says otherwise.",
+        comment="Who changed what by hand; `overridden` is the manifest that says otherwise.",
     )
     op.create_index("audit_object", "audit", ["kind", "object_id", "id"], unique=False)
     op.create_table(
@@ -118,7 +118,8 @@ def upgrade() -> None:
         sa.Column("received_at", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("account_sid", "message_sid", name="inbox_message"),
-        comment="Messages taken in. state: open | answered | unanswered (the bot is paused or gone) | dead.",
+        comment="Messages taken in. state: open | answered | unanswered (the bot is paused or gone) | limited | dead"
+        " | dropped.",
     )
     op.create_index("inbox_conversation", "inbox", ["conversation_id", "id"], unique=False)
     op.create_index(
@@ -223,7 +224,8 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Text(), nullable=False),
         sa.Column("finished_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
-        comment="One answer in the making. state: running | answered | unanswered | dead. `progress`: calls made.",
+        comment="One answer in the making. state: running | answered | unanswered | dead | retried | dropped."
+        " `progress`: calls made.",
     )
     op.create_index("turns_conversation", "turns", ["conversation_id", "id"], unique=False)
     op.create_index(

@@ -1,0 +1,67 @@
+"""/dead-letters/: turns that failed for good, to be tried again or let go."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from runtime.api.endpoint import Call, Endpoint
+from runtime.api.errors import ApiError
+from runtime.store import dead_letters
+from runtime.store.database import Database
+from runtime.store.dead_letters import DeadLetter
+
+QUERY = {
+    "client": "Only this client's.",
+    "limit": "How many, from 1 to 1000.",
+    "after": "The last id of the page before.",
+}
+
+
+class DeadLetters:
+    """Handlers of /dead-letters/."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def endpoints(self) -> list[Endpoint]:
+        """What is served."""
+        one = "/dead-letters/{id}"
+        return [
+            Endpoint("GET", "/dead-letters/", "List dead letters.", self.index, answer=list[DeadLetter], query=QUERY),
+            Endpoint("POST", f"{one}/retry", "Answer its messages after all.", self.retry, status=204),
+            Endpoint("DELETE", one, "Drop one: its messages stay unanswered.", self.drop, status=204),
+        ]
+
+    async def index(self, call: Call) -> object:
+        """GET /dead-letters/"""
+        limit, after = (_number(call.query[name], name) if name in call.query else None for name in ("limit", "after"))
+        if limit is not None and not 1 <= limit <= 1000:
+            raise ApiError(400, "invalid_field", f"limit must be from 1 to 1000, not {limit}.", field="limit")
+        letters = await self._database.read(
+            dead_letters.list_dead_letters, client=call.query.get("client"), limit=limit or 1000, after=after or 0
+        )
+        return [asdict(letter) for letter in letters]
+
+    async def retry(self, call: Call) -> object:
+        """POST /dead-letters/{id}/retry"""
+        turn_id = _number(call.path["id"], "id")
+        if not await self._database.write(dead_letters.retry, turn_id, call.caller.name):
+            raise _none(turn_id)
+        return None
+
+    async def drop(self, call: Call) -> object:
+        """DELETE /dead-letters/{id}"""
+        turn_id = _number(call.path["id"], "id")
+        if not await self._database.write(dead_letters.drop, turn_id, call.caller.name):
+            raise _none(turn_id)
+        return None
+
+
+def _number(value: str, name: str) -> int:
+    if not (value.isascii() and value.isdecimal() and len(value) < 19):
+        raise ApiError(400, "invalid_field", f"{name} must be a number, not {value!r}.", field=name)
+    return int(value)
+
+
+def _none(turn_id: int) -> ApiError:
+    return ApiError(404, "not_found", f"There is no dead letter {turn_id}; see GET /dead-letters/.")

@@ -1,0 +1,99 @@
+"""Turns that failed for good: listed, tried again, or let go. Functions over a connection.
+
+    dead ──retry──► retried    its messages are open again and make a turn with what else waits
+      └────drop───► dropped    nothing more comes of it
+
+Whoever serves the store finds the opened messages by itself, so any process may do this beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from runtime.store.catalog import record_audit
+from runtime.store.statement import Statement
+
+KIND = "dead_letter"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadMessage:
+    """A message that got no answer but the fallback message."""
+
+    message_sid: str
+    sender: str
+    body: str
+    received_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A turn that failed for good."""
+
+    id: int
+    """The turn's."""
+    bot_id: str
+    client: str
+    """The client's id; the bot's for one that was made through the API."""
+    error: str
+    failed_at: str
+    messages: Sequence[DeadMessage]
+
+
+LIST = Statement(
+    "SELECT turns.id, turns.bot_id, coalesce(bots.client, turns.bot_id), coalesce(turns.error, ''), turns.finished_at,"
+    " turns.conversation_id FROM turns LEFT JOIN bots ON bots.id = turns.bot_id WHERE turns.state = 'dead'"
+    " AND turns.id > :after AND CAST(:client AS text) IN ('', coalesce(bots.client, turns.bot_id))"
+    " ORDER BY turns.id LIMIT :limit"
+)
+MESSAGES = Statement(
+    "SELECT message_sid, sender, body, received_at FROM inbox WHERE conversation_id = :conversation_id"
+    " AND turn_id = :turn_id ORDER BY id"
+)
+LEAVE = Statement("UPDATE turns SET state = :state WHERE id = :id AND state = 'dead' RETURNING conversation_id")
+OPEN_AGAIN = Statement(
+    "UPDATE inbox SET state = 'open', turn_id = NULL"
+    " WHERE conversation_id = :conversation_id AND turn_id = :turn_id AND state = 'dead'"
+)
+LET_GO = Statement(
+    "UPDATE inbox SET state = 'dropped'"
+    " WHERE conversation_id = :conversation_id AND turn_id = :turn_id AND state = 'dead'"
+)
+
+
+def list_dead_letters(
+    connection: Connection, *, client: str | None = None, limit: int = 1000, after: int = 0
+) -> list[DeadLetter]:
+    """Dead letters by id, of one client or of all; `after` is the last id of the page before."""
+    return [
+        DeadLetter(turn_id, bot_id, label, error, failed_at, _messages(connection, conversation_id, turn_id))
+        for turn_id, bot_id, label, error, failed_at, conversation_id in LIST.rows(
+            connection, client=client or "", limit=limit, after=after
+        )
+    ]
+
+
+def retry(connection: Connection, turn_id: int, actor: str) -> bool:
+    """Opens a dead letter's messages again, in their place before what came later; False when it is none."""
+    return _leave(connection, turn_id, actor, "retried", OPEN_AGAIN)
+
+
+def drop(connection: Connection, turn_id: int, actor: str) -> bool:
+    """Lets a dead letter go; False when it is none."""
+    return _leave(connection, turn_id, actor, "dropped", LET_GO)
+
+
+def _leave(connection: Connection, turn_id: int, actor: str, state: str, change: Statement) -> bool:
+    left = LEAVE.first(connection, id=turn_id, state=state)
+    if left is None:
+        return False
+    change.run(connection, conversation_id=left[0], turn_id=turn_id)
+    record_audit(connection, actor=actor, action=state, kind=KIND, object_id=str(turn_id), overridden=None, fields=())
+    return True
+
+
+def _messages(connection: Connection, conversation_id: int, turn_id: int) -> list[DeadMessage]:
+    return [DeadMessage(*row) for row in MESSAGES.rows(connection, conversation_id=conversation_id, turn_id=turn_id)]

@@ -1,0 +1,146 @@
+"""Messages that no answer could be made for are kept, listed, and answered after all or let go."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.runtime.stores import drop_database, make_database
+from tests.runtime_process import Line, Runtime, open_line, start_runtime
+from tests.sandbox_process import Sandbox, wait_until
+
+MODEL = {"provider": "openai", "method": "POST", "path": "/v1/responses"}
+SORRY = "Disculpa, no pudimos responder."
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def dead_letters(runtime: Runtime, *arguments: str) -> Outcome:
+    """Runs a command of `dead-letters` beside the running service."""
+    done = subprocess.run(
+        [sys.executable, "-m", "runtime", "dead-letters", *arguments],
+        cwd=runtime.folder,
+        env=runtime.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def listed(shop: Line) -> list[dict[str, Any]]:
+    """The dead letters of a line, as the command lists them."""
+    letters: list[dict[str, Any]] = json.loads(
+        dead_letters(shop.runtime, "list", "--client", shop.bot["id"], "--format", "json").out
+    )
+    return letters
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox
+) -> Iterator[Runtime]:
+    folder = tmp_path_factory.mktemp("service")
+    url = make_database() if request.param == "postgresql" else f"sqlite:///{folder}/runtime.db"
+    running = start_runtime(folder, sandbox_process, DATABASE_URL=url)
+    yield running
+    running.stop()
+    if request.param == "postgresql":
+        drop_database(url)
+
+
+@pytest.fixture
+def shop(service: Runtime, sandbox: Sandbox) -> Line:
+    return open_line(service, sandbox, fallback_message=SORRY)
+
+
+def die(shop: Line, text: str) -> int:
+    """Has a message end as a dead letter; gives its id."""
+    shop.sandbox.faults(MODEL | {"kind": "status", "status": 400})
+    assert shop.ask(text) == SORRY
+    shop.sandbox.faults()
+    (letter,) = listed(shop)
+    return int(letter["id"])
+
+
+def test_what_could_not_be_answered_is_listed_with_its_reason(shop: Line) -> None:
+    turn_id = die(shop, "¿Hay mesa?")
+
+    (letter,) = listed(shop)
+    text = dead_letters(shop.runtime, "list", "--client", shop.bot["id"]).out
+
+    assert [message["body"] for message in letter["messages"]] == ["¿Hay mesa?"]
+    assert "OpenAI refused the request (400" in letter["error"]
+    assert text.startswith(f"{turn_id}\t{letter['failed_at']}\t{shop.bot['id']}\t+56912345678\t1\t")
+
+
+def test_a_dead_letter_that_is_retried_is_answered_once(shop: Line) -> None:
+    turn_id = die(shop, "¿Hay mesa?")
+
+    assert dead_letters(shop.runtime, "retry", str(turn_id)).code == 0
+
+    wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
+    assert "¿Hay mesa?" in shop.outbound()[1]["body"]
+    assert listed(shop) == []
+    shop.ask("gracias")
+    assert len(shop.outbound()) == 3
+
+
+def test_one_retried_while_nothing_serves_is_answered_at_the_start_before_what_was_written_since(shop: Line) -> None:
+    turn_id = die(shop, "primero")
+    shop.runtime.stop()
+    shop.write("después", wait=0)
+    dead_letters(shop.runtime, "retry", str(turn_id))
+
+    shop.runtime.start_again()
+
+    wait_until(lambda: "después" in asked(shop), 30, "both questions")
+    assert asked(shop) == ["primero", "después"]
+
+
+def asked(shop: Line) -> list[str]:
+    """What the user said, as the model saw it last."""
+    call = shop.sandbox.calls("openai", "POST", "/v1/responses")[-1]
+    return [item["content"] for item in call["body"]["input"] if item["role"] == "user"]
+
+
+def test_a_dead_letter_that_is_dropped_stays_unanswered(shop: Line) -> None:
+    turn_id = die(shop, "¿Hay mesa?")
+
+    assert dead_letters(shop.runtime, "drop", str(turn_id)).out == "Dropped: 1.\n"
+
+    assert listed(shop) == []
+    assert "turn 1" in shop.ask("Hola")
+    assert len(shop.outbound()) == 2
+
+
+def test_an_id_that_is_none_changes_nothing_of_the_others(shop: Line) -> None:
+    turn_id = die(shop, "¿Hay mesa?")
+
+    refused = dead_letters(shop.runtime, "drop", str(turn_id), "999999")
+
+    assert (refused.code, "No dead letter: 999999. Nothing was changed" in refused.err) == (1, True)
+    assert [letter["id"] for letter in listed(shop)] == [turn_id]
+
+
+def test_the_api_lists_retries_and_drops_as_the_command_does(shop: Line) -> None:
+    turn_id = die(shop, "¿Hay mesa?")
+    api = shop.runtime.api
+
+    assert api("GET", f"/dead-letters/?client={shop.bot['id']}").json == listed(shop)
+    assert api("POST", f"/dead-letters/{turn_id}/retry").status == 204
+    assert api("POST", f"/dead-letters/{turn_id}/retry").status == 404
+    wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
+    assert api("DELETE", f"/dead-letters/{turn_id}").error["code"] == "not_found"
