@@ -64,7 +64,7 @@ def picture() -> None:
         _on_a_terminal([*plan, "--format", "html", "--out", str(page)], environment)
     PICTURE.write_text(_drawn(f"$ reconcile --dry-run\n{printed}"), encoding="utf-8")
     print(f"{PICTURE} is drawn.")
-    _screenshot(page)
+    screenshot(page, SCREENSHOT, 960, 1480)
 
 
 def _a_day_passes(running: Installation) -> None:
@@ -104,16 +104,17 @@ def _on_a_terminal(command: list[str], environment: Mapping[str, str]) -> str:
     return printed.decode().replace("\r\n", "\n")
 
 
-def _screenshot(page: Path) -> None:
+def screenshot(page: Path, picture: Path, width: int, height: int) -> None:
+    """Have a browser draw a page into a picture of that size, in pixels of the page."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
-        raise Failed(f"{SCREENSHOT} is not drawn: there is no Chromium. On Debian: apt-get install chromium")
-    profile = (FOLDER / "browser").resolve()
+        raise Failed(f"{picture} is not drawn: there is no Chromium. On Debian: apt-get install chromium")
+    profile = (page.parent / "browser").resolve()
     # --no-sandbox: Chromium's own cannot be set up in a container or as root, and the page is ours.
     look = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}")
-    size = ("--window-size=960,1480", "--force-device-scale-factor=1.5")
+    size = (f"--window-size={width},{height}", "--force-device-scale-factor=1.5")
     done = subprocess.run(
-        [browser, *look, *size, f"--screenshot={SCREENSHOT.resolve()}", page.resolve().as_uri()],
+        [browser, *look, *size, f"--screenshot={picture.resolve()}", page.resolve().as_uri()],
         capture_output=True,
         text=True,
         check=False,
@@ -121,7 +122,7 @@ def _screenshot(page: Path) -> None:
     )
     if done.returncode:
         raise Failed(f"Chromium ended with exit code {done.returncode}:\n{done.stderr}")
-    print(f"{SCREENSHOT} is drawn.")
+    print(f"{picture} is drawn.")
 
 
 def _drawn(printed: str) -> str:
