@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Answer, Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
@@ -34,6 +38,19 @@ class Fleet:
         fields = inbound_fields(line.number, text, **{"From": f"whatsapp:{origin}", **fields})
         return signed_webhook(self.replicas[replica % len(self.replicas)], fields)
 
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the store says."""
+        if self.database_url.startswith("sqlite:///"):
+            with closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"))) as store:
+                return store.execute(query).fetchall()
+        with psycopg.connect(self.database_url) as server:
+            return server.execute(query).fetchall()
+
+    def wait_for_turns(self, line: Line, count: int) -> None:
+        """Waits until so many turns of a bot have begun and not ended."""
+        query = f"SELECT count(*) FROM turns WHERE state = 'running' AND bot_id = '{line.bot['id']}'"
+        wait_until(lambda: self.rows(query) == [(count,)], PATIENCE, f"{count} turns in the making")
+
     def kill(self) -> None:
         """kill -9 of every replica."""
         for replica in self.replicas:
@@ -60,11 +77,6 @@ def fleet_on(store: str, folder: Path, sandbox: Sandbox, **settings: str) -> Ite
             replicas.append(start_runtime(home, sandbox, **{**SETTINGS, **settings, "DATABASE_URL": url}))
             cleanup.callback(_end, replicas[-1])
         yield Fleet(replicas, sandbox, url)
-
-
-def model_calls(sandbox: Sandbox) -> int:
-    """How often the model was asked."""
-    return len(sandbox.calls("openai", "POST", "/v1/responses"))
 
 
 def answers(line: Line, count: int, origin: str = USER) -> list[str]:

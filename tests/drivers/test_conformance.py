@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.fleet import Fleet, answers, fleet_on, model_calls
+from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime_process import inbound_fields
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -67,7 +67,7 @@ def test_messages_of_a_conversation_are_answered_in_the_order_they_came(calm: Fl
 def test_a_slow_conversation_holds_up_no_other(calm: Fleet, sandbox: Sandbox) -> None:
     shop = calm.open_line()
     calm.deliver(shop, "piensa 18s", origin="+56911111111")
-    wait_until(lambda: model_calls(sandbox) == 1, 40)
+    calm.wait_for_turns(shop, 1)
     users = [f"+569222222{number:02}" for number in range(5)]
     for number, user in enumerate(users):
         calm.deliver(shop, "Hola", number, user)
@@ -99,7 +99,7 @@ def test_messages_in_the_model_s_hands_at_a_kill_are_answered_once(fleet: Fleet,
     users = [f"+569333333{number:02}" for number in range(10)]
     for number, user in enumerate(users):
         assert fleet.deliver(shop, "piensa 2s", number, user).status == 200
-    wait_until(lambda: model_calls(sandbox) == len(users), 40)
+    fleet.wait_for_turns(shop, len(users))
     fleet.kill()
     fleet.start_again()
     for user in users:

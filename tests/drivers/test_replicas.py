@@ -12,7 +12,7 @@ from runtime.store import jobs
 from runtime.store.engine import open_engine
 from runtime.store.inbox import InboundMessage
 from runtime.store.migrate import migrate
-from tests.drivers.fleet import Fleet, answers, fleet_on, model_calls
+from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime.stores import drop_database, make_database
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -37,8 +37,8 @@ def test_what_a_dead_replica_had_begun_another_one_answers(fleet: Fleet, sandbox
     shop = fleet.open_line()
     users = [f"+569333333{number:02}" for number in range(8)]
     for number, user in enumerate(users):
-        fleet.deliver(shop, "piensa 3s", number, user)
-    wait_until(lambda: model_calls(sandbox) == len(users), 40)
+        fleet.deliver(shop, "piensa 4s", number, user)
+    fleet.wait_for_turns(shop, len(users))
     fleet.replicas[0].kill()
     for user in users:
         answers(shop, 1, user)
@@ -50,7 +50,7 @@ def test_what_a_stopped_replica_could_not_finish_another_one_answers(fleet: Flee
     users = [f"+569333333{number:02}" for number in range(8)]
     for number, user in enumerate(users):
         fleet.deliver(shop, "piensa 4s", number, user)
-    wait_until(lambda: model_calls(sandbox) == len(users), 40)
+    fleet.wait_for_turns(shop, len(users))
     assert fleet.replicas[0].stop() == 0
     for user in users:
         answers(shop, 1, user)
@@ -64,7 +64,7 @@ def test_a_replica_that_was_silent_for_too_long_does_not_answer_what_was_taken_f
     users = [f"+569333333{number:02}" for number in range(8)]
     for number, user in enumerate(users):
         fleet.deliver(shop, "piensa 2s", number, user)
-    wait_until(lambda: model_calls(sandbox) == len(users), 40)
+    fleet.wait_for_turns(shop, len(users))
     silent = fleet.replicas[0].process
     silent.send_signal(signal.SIGSTOP)
     try:
@@ -108,14 +108,13 @@ def test_a_number_that_moves_to_another_bot_is_answered_by_it_on_every_replica(c
 def test_a_turn_finishes_with_what_it_began_with_and_says_which_version_that_was(calm: Fleet, sandbox: Sandbox) -> None:
     shop = calm.open_line()
     calm.deliver(shop, "piensa 2s")
-    wait_until(lambda: model_calls(sandbox) == 1, 40)
+    calm.wait_for_turns(shop, 1)
     calm.replicas[1].api("PUT", f"/bots/{shop.bot['id']}", {"instructions": "Eres nuevo."})
     assert "Eres nuevo." not in answers(shop, 1)[0]
     calm.deliver(shop, "¿Y ahora?", 1)
     assert "Eres nuevo." in answers(shop, 2)[1]
-    with psycopg.connect(calm.database_url) as connection:
-        query = "SELECT bot_version FROM turns WHERE bot_id = %s ORDER BY id"
-        assert connection.execute(query, (shop.bot["id"],)).fetchall() == [(1,), (2,)]
+    versions = calm.rows(f"SELECT bot_version FROM turns WHERE bot_id = '{shop.bot['id']}' ORDER BY id")
+    assert versions == [(1,), (2,)]
 
 
 def test_finished_jobs_leave_nothing_behind(calm: Fleet, sandbox: Sandbox) -> None:
