@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo play test check fix schema picture bench chaos lock clean
+.PHONY: help setup demo play test check fix schema picture bench chaos image lock clean
 
 help: ## list the tasks
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,9 @@ bench: $(STAMP) ## measure, and write bench/RESULTS.md
 
 chaos: $(STAMP) ## kill and confuse runtimes for ten minutes at most; what is answered is judged; SEED=7 repeats a run
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+image: $(STAMP) ## run the steps of deploy/Dockerfile in an empty folder, without Docker
+	$(BIN)/python deploy/check_image.py
 
 lock: $(STAMP) ## pin again after a change of pyproject.toml; UPGRADE=--upgrade takes newer releases
 	@$(BIN)/uv --version 2>/dev/null | grep -qF " $(UV_VERSION)" || $(BIN)/python -m pip install -q uv==$(UV_VERSION)
