@@ -24,6 +24,7 @@ from runtime.api.messages import Messages
 from runtime.api.metrics import MetricsPage
 from runtime.api.openapi import openapi_endpoint
 from runtime.api.reconcile import Reconcile
+from runtime.breaker import Breakers
 from runtime.catalog import open_catalog
 from runtime.delivery import Delivery
 from runtime.engines.functions import Functions
@@ -91,11 +92,12 @@ class Service:
         self._in_background(catalog.watch())
         secrets = Secrets()
         accounts = Accounts(settings, secrets)
-        twilio = Twilio(settings.twilio_base_url, self._metrics)
+        breakers = Breakers(settings.breaker_seconds, self._metrics)
+        twilio = Twilio(settings.twilio_base_url, self._metrics, breakers)
         stack.push_async_callback(twilio.close)
         functions = Functions(secrets, allow_private=settings.allow_private_endpoints)
         stack.push_async_callback(functions.close)
-        engines = Engines(settings, self._metrics)
+        engines = Engines(settings, self._metrics, breakers)
         stack.push_async_callback(engines.close)
 
         listener = _listening_socket(self._host, self._port)
@@ -159,7 +161,7 @@ async def proactive_sender(settings: Settings) -> AsyncIterator[Proactive]:
         stack.push_async_callback(database.close)
         catalog = await open_catalog(database)
         accounts, metrics = Accounts(settings, Secrets()), Metrics()
-        twilio = Twilio(settings.twilio_base_url, metrics)
+        twilio = Twilio(settings.twilio_base_url, metrics, Breakers(settings.breaker_seconds, metrics))
         stack.push_async_callback(twilio.close)
         # Without a public URL there is no service that could take the callback.
         status_url = settings.public_url + STATUS_PATH if settings.public_url else None

@@ -8,6 +8,7 @@
 
 ProviderError
 ├── PermanentError      the same call will fail again: no retry
+│   └── KeyRefused      so will every other call with this key, until somebody mends the account
 ├── TemporaryError      nothing happened at the provider, try again after `delay` seconds
 └── UnknownOutcome      it may have happened: look before doing it again
 """
@@ -25,6 +26,10 @@ class ProviderError(Exception):
 
 class PermanentError(ProviderError):
     """Repeating the call cannot help."""
+
+
+class KeyRefused(PermanentError):
+    """The key is wrong, or its account has no money left."""
 
 
 class TemporaryError(ProviderError):

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     """An answer ready by then goes out in the webhook's own response; Twilio hangs up after 15 s."""
     turn_deadline_seconds: float = Field(default=120, gt=0)
     """A turn that has not succeeded by then gets the fallback message."""
+    breaker_seconds: float = Field(default=15, gt=0)
+    """How long a provider that does not work is left alone before one call tries it again."""
     fallback_message: str = Field(
         default="Tuvimos un problema técnico y no pudimos responder. Por favor, escríbenos de nuevo en unos minutos.",
         min_length=1,

@@ -129,7 +129,8 @@ class Turns:
             raise PermanentError(f"The turn was begun by {MAX_STARTS} processes, and each ended before it did.")
         try:
             engine = await self._engines.engine_of(configuration)
-            return await engine.answer(self._request(turn, configuration))
+            async with self._engines.breaker.passing(time.monotonic() + self._seconds_left(turn)):
+                return await engine.answer(self._request(turn, configuration))
         except (ProviderError, StoreError):
             raise
         except Exception as error:
@@ -177,12 +178,16 @@ class Turns:
         retry.failures += 1
         delay = error.delay if error.delay is not None else min(0.5 * 2**retry.failures, 15.0)
         delay *= random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
-        age = time.time() - datetime.fromisoformat(turn.started_at).timestamp()
-        if age + delay > self._settings.turn_deadline_seconds:
+        if delay > self._seconds_left(turn):
             return False
         log.warning("turn retried", error=str(error), failures=retry.failures, delay=round(delay, 2))
         await asyncio.sleep(delay)
         return True
+
+    def _seconds_left(self, turn: Turn) -> float:
+        """Until the turn's deadline."""
+        age = time.time() - datetime.fromisoformat(turn.started_at).timestamp()
+        return self._settings.turn_deadline_seconds - age
 
     async def _end_answered(
         self, turn: Turn, configuration: Configuration, answer: Answer, windows: MutableMapping[int, ReplyWindow]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,10 +22,15 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from runtime.accounts import Account
-from runtime.errors import PermanentError, ProviderError, TemporaryError, UnknownOutcome
+from runtime.breaker import Breakers
+from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError, UnknownOutcome
 from runtime.metrics import Metrics
+from runtime.pace import Pace
 
+PROVIDER = "twilio"
 TIMEOUT_SECONDS = 15.0
+PAUSE_SECONDS = 30.0
+"""How long a call waits while Twilio is not called; whoever wants it made tries again then."""
 LOOKUP_LIMIT = 50
 API_HOST = "https://api.twilio.com"
 PAGE_SIZE = 1000
@@ -110,9 +116,11 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
 class Twilio:
     """WhatsApp messages of any account."""
 
-    def __init__(self, base_url: str | None, metrics: Metrics) -> None:
+    def __init__(self, base_url: str | None, metrics: Metrics, breakers: Breakers) -> None:
         self._http = TwilioHttp(base_url)
         self._metrics = metrics
+        self._breakers = breakers
+        self._pace = Pace()
         self._clients: dict[Account, Client] = {}
 
     async def close(self) -> None:
@@ -124,12 +132,14 @@ class Twilio:
     ) -> SentMessage:
         """Sends one message; raises PermanentError, TemporaryError (nothing was sent) or UnknownOutcome."""
         callback = {"status_callback": status_callback} if status_callback else {}
-        try:
-            message = await self._client(account).messages.create_async(
-                from_=sender, to=recipient, body=body, **callback
-            )
-        except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
-            raise self._counted(error) from error
+        async with self._passing(account):
+            await self._pace.wait(sender)
+            try:
+                message = await self._client(account).messages.create_async(
+                    from_=sender, to=recipient, body=body, **callback
+                )
+            except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
+                raise self._counted(error) from error
         return SentMessage(str(message.sid), str(message.status))
 
     async def find(self, account: Account, *, sender: str, recipient: str, body: str, since: str) -> list[SentMessage]:
@@ -138,7 +148,7 @@ class Twilio:
         Raises PermanentError or TemporaryError when Twilio could not be asked.
         """
         moment = datetime.fromisoformat(since).astimezone(UTC).replace(microsecond=0)
-        with self._asking():
+        async with self._asking(account):
             listed = await self._client(account).messages.list_async(
                 to=recipient, from_=sender, date_sent_after=moment, limit=LOOKUP_LIMIT
             )
@@ -150,7 +160,7 @@ class Twilio:
 
         Raises PermanentError or TemporaryError when Twilio could not be asked.
         """
-        with self._asking():
+        async with self._asking(account):
             listed = await self._client(account).messages.list_async(
                 date_sent_after=since.replace(microsecond=0), limit=limit, page_size=min(limit, PAGE_SIZE)
             )
@@ -165,7 +175,7 @@ class Twilio:
 
     async def media_of(self, account: Account, message_sid: str) -> list[tuple[str, str]]:
         """(URL, content type) of the files of a message, as its webhook names them; errors as of `received`."""
-        with self._asking():
+        async with self._asking(account):
             listed = await self._client(account).messages(message_sid).media.list_async()
         return [
             (self._http.rewritten(API_HOST + str(item.uri).removesuffix(".json")), str(item.content_type))
@@ -174,7 +184,7 @@ class Twilio:
 
     async def callback_urls(self, account: Account) -> dict[str, str]:
         """Sender address → the URL that Twilio calls when somebody writes to it; errors as of `received`."""
-        with self._asking():
+        async with self._asking(account):
             senders = self._client(account).messaging.v2.channels_senders
             listed = await senders.list_async(channel="whatsapp", page_size=PAGE_SIZE)
             # The list leaves out what it likes; a sender that is asked for by itself is told whole.
@@ -190,17 +200,21 @@ class Twilio:
             client = self._clients[account] = Client(account.sid, account.auth_token, http_client=self._http)
         return client
 
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _asking(self, account: Account) -> AsyncIterator[None]:
         """A call without effect: when its outcome is unknown it may simply be made again."""
-        try:
-            yield
-        except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
-            reason = self._counted(error)
-            raise reason if isinstance(reason, PermanentError) else TemporaryError(str(reason)) from error
+        async with self._passing(account):
+            try:
+                yield
+            except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
+                reason = self._counted(error)
+                raise reason if isinstance(reason, PermanentError) else TemporaryError(str(reason)) from error
+
+    def _passing(self, account: Account) -> AbstractAsyncContextManager[None]:
+        return self._breakers.of(PROVIDER, account.sid).passing(time.monotonic() + PAUSE_SECONDS)
 
     def _counted(self, error: Exception) -> ProviderError:
-        self._metrics.provider_error("twilio", error, _details(error)[0])
+        self._metrics.provider_error(PROVIDER, error, _details(error)[0])
         return _from_twilio(error)
 
 
@@ -216,7 +230,7 @@ def _from_twilio(error: Exception) -> ProviderError:
     if status is None or status >= 500:
         return UnknownOutcome(f"Twilio failed ({status or 'no status'}).")
     if status == 401:
-        return PermanentError("Twilio does not accept the account's credentials (401); check its SID and auth token.")
+        return KeyRefused("Twilio does not accept the account's credentials (401); check its SID and auth token.")
     return PermanentError(f"Twilio refused the message ({status}, {code}): {said}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
-from runtime.errors import PermanentError, ProviderError, TemporaryError
+from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
 
 MAX_RETRY_AFTER_SECONDS = 120.0
 
@@ -24,11 +24,11 @@ def _from_status(error: APIStatusError, model: str | None) -> ProviderError:
     code, said = error.code or error.type or "", error.message
     match error.status_code:
         case 429 if "insufficient_quota" in (error.code, error.type):
-            return PermanentError(
+            return KeyRefused(
                 "The OpenAI account has no credit left (insufficient_quota); add credit or raise its limit."
             )
         case 401:
-            return PermanentError("OpenAI does not accept the key (401); check OPENAI_API_KEY.")
+            return KeyRefused("OpenAI does not accept the key (401); check OPENAI_API_KEY.")
         case 403:
             return PermanentError(f"OpenAI refuses this key (403): {said}")
         case 404 if code == "model_not_found":

@@ -11,8 +11,9 @@ import importlib
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from runtime.breaker import Breakers
 from runtime.catalog import Configuration
-from runtime.engines.measured import MeasuredEngine
+from runtime.engines.measured import PROVIDER, MeasuredEngine
 from runtime.engines.port import Engine
 from runtime.errors import PermanentError
 from runtime.metrics import Metrics
@@ -28,9 +29,10 @@ LIVE_ASSISTANT_PREFIX = "asst_"
 class Engines:
     """The engines of this installation."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, breakers: Breakers) -> None:
         self._settings = settings
         self._metrics = metrics
+        self.breaker = breakers.of(PROVIDER)
         self._opened: dict[str, asyncio.Task[Engine]] = {}
         self._client: AsyncOpenAI | None = None
 

@@ -20,7 +20,12 @@ SORRY = "Disculpa, no pudimos responder."
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Runtime]:
     """A runtime that answers over REST only and gives up soon."""
-    settings = {"REPLY_WITHIN_SECONDS": "0", "MODEL_TIMEOUT_SECONDS": "1.5", "TURN_DEADLINE_SECONDS": "5"}
+    settings = {
+        "REPLY_WITHIN_SECONDS": "0",
+        "MODEL_TIMEOUT_SECONDS": "1.5",
+        "TURN_DEADLINE_SECONDS": "5",
+        "BREAKER_SECONDS": "0.1",
+    }
     running = start_runtime(tmp_path_factory.mktemp("hasty"), sandbox_process, **settings)
     yield running
     running.stop()

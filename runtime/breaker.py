@@ -1,0 +1,148 @@
+"""Stops calling a provider that does not work, and finds out when it does again. It makes no call itself.
+
+    closed ──too many failures, or the key is refused──► open ──cool-down──► half open: one call is let through
+       ▲                                                  ▲                        │
+       └───────────────────── it succeeds ────────────────┼────────────────────────┤
+                                                          └─────── it fails ───────┘
+
+One breaker for each provider and key. Whoever wants to call while it is open waits, up to a deadline of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from contextvars import Context
+from functools import partial
+
+import structlog
+
+from runtime.errors import KeyRefused, PermanentError, TemporaryError, UnknownOutcome
+from runtime.metrics import BreakerState, Metrics
+
+WINDOW_SECONDS = 10.0
+"""Calls that ended within it are looked at."""
+FAILURES = 10
+"""So many of them must have failed, and at least half of all."""
+LONGEST_FACTOR = 8
+"""The cool-down doubles with each call that fails half open, up to this many times its first length."""
+
+log = structlog.get_logger("runtime.breaker")
+
+
+class Breaker:
+    """Guards the calls of one provider with one key."""
+
+    def __init__(self, provider: str, account: str, cool_down: float, metrics: Metrics) -> None:
+        self._provider = provider
+        self._account = account
+        self._first_cool_down = self._cool_down = cool_down
+        self._metrics = metrics
+        self._state: BreakerState = "closed"
+        self._reason = ""
+        self._ended: deque[tuple[float, bool]] = deque()
+        self._failed = 0
+        self._probe_at = 0.0
+        self._changed = asyncio.Event()
+
+    @asynccontextmanager
+    async def passing(self, deadline: float) -> AsyncIterator[None]:
+        """Lets a call through and learns from how it ends; raises TemporaryError when it may not begin by the deadline,
+        a moment of `time.monotonic`."""
+        probing = await self._admitted(deadline)
+        try:
+            yield
+        except KeyRefused as error:
+            self._open(str(error), 0.0)
+            raise
+        except (TemporaryError, UnknownOutcome) as error:
+            self._failed_with(error, probing)
+            raise
+        except PermanentError:
+            # The provider understood this call and refused it: it works.
+            self._succeeded(probing)
+            raise
+        except BaseException:
+            if probing:
+                self._become("open")
+            raise
+        self._succeeded(probing)
+
+    async def _admitted(self, deadline: float) -> bool:
+        """Waits for leave to call; True for the one call that tries whether the provider is back."""
+        while self._state != "closed":
+            now = time.monotonic()
+            if self._state == "open" and now >= self._probe_at:
+                self._become("half_open")
+                return True
+            if now >= deadline:
+                raise TemporaryError(f"Calls of {self._provider} are paused: {self._reason}")
+            until = min(deadline, self._probe_at) if self._state == "open" else deadline
+            changed = self._changed
+            with suppress(TimeoutError):
+                async with asyncio.timeout(until - now):
+                    await changed.wait()
+        return False
+
+    def _succeeded(self, probing: bool) -> None:
+        self._note(failed=False)
+        if probing:
+            self._cool_down = self._first_cool_down
+            self._ended.clear()
+            self._failed = 0
+            self._become("closed")
+            Context().run(log.info, "provider works again", provider=self._provider, account=self._account)
+
+    def _failed_with(self, error: TemporaryError | UnknownOutcome, probing: bool) -> None:
+        self._note(failed=True)
+        asked = (error.delay or 0.0) if isinstance(error, TemporaryError) else 0.0
+        too_many = self._failed >= FAILURES and self._failed * 2 >= len(self._ended)
+        if probing or (too_many and self._state == "closed"):
+            self._open(str(error), asked)
+
+    def _note(self, *, failed: bool) -> None:
+        now = time.monotonic()
+        self._ended.append((now, failed))
+        self._failed += failed
+        while self._ended[0][0] < now - WINDOW_SECONDS:
+            self._failed -= self._ended.popleft()[1]
+
+    def _open(self, reason: str, asked: float) -> None:
+        """Pauses for the cool-down, or for as long as the provider asked. Calls that were under way say nothing new."""
+        if self._state == "open":
+            return
+        again = self._state == "half_open"
+        if again:
+            self._cool_down = min(self._cool_down * 2, self._first_cool_down * LONGEST_FACTOR)
+        pause = max(self._cool_down, asked)
+        self._reason = reason
+        self._probe_at = time.monotonic() + pause
+        self._become("open")
+        say = partial(log.warning, "provider still fails") if again else partial(log.error, "provider paused")
+        # In a context of its own: this is not about the turn that found out.
+        Context().run(say, provider=self._provider, account=self._account, error=reason, next_try_in=round(pause, 1))
+
+    def _become(self, state: BreakerState) -> None:
+        self._state = state
+        self._metrics.breaker(self._provider, self._account, state)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class Breakers:
+    """The breakers of this process, each made when it is first needed."""
+
+    def __init__(self, cool_down: float, metrics: Metrics) -> None:
+        self._cool_down = cool_down
+        self._metrics = metrics
+        self._breakers: dict[tuple[str, str], Breaker] = {}
+
+    def of(self, provider: str, account: str = "") -> Breaker:
+        """The breaker of a provider's account. `account` is a name that may be shown, never a secret."""
+        key = provider, account
+        if key not in self._breakers:
+            self._breakers[key] = Breaker(provider, account, self._cool_down, self._metrics)
+        return self._breakers[key]
