@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import latency, plan
+from bench import latency, plan, turns, webhook
 from bench.installation import Installations
 from bench.measure import BenchError, progress
 from bench.peers import section as peers
@@ -24,6 +24,8 @@ SECTIONS: Mapping[str, Callable[[Installations], Section]] = {
     "peers": peers.section,
     "latency": latency.plan_section,
     "apply": latency.apply_section,
+    "webhook": webhook.section,
+    "turns": turns.section,
 }
 ROOMS = ("schemas", "reconciler", "runtime", "sandbox", "bench")
 
