@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from reconciler.model import UNKNOWN_ID, AccountKey, Binding, Change, Kind, Outcome, Plan, Values
 from reconciler.pace import Pace
 from reconciler.settings import Settings
-from reconciler.writers.attempts import Patience, WriteFailed
+from reconciler.writers.attempts import Patience, Stopped, WriteFailed
 from runtime.store.errors import StoreError
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
 from runtime.store.writer import StoreWriter
@@ -91,6 +91,9 @@ def apply_column(
                 held[change.kind] = record
             if change.kind in held and last.get(change.kind, change.id) == change.id:
                 writers.store.record_applied(held.pop(change.kind))
+        except Stopped as stopped:
+            yield Outcome(change, "skipped", str(stopped))
+            continue
         except (WriteFailed, StoreError) as error:
             broken = f"{change.kind} failed"
             yield Outcome(change, "failed", str(error))

@@ -38,10 +38,9 @@ def field_changes(live: Values, declared: Values) -> list[FieldChange]:
 
 
 def all_fields(declared: Values) -> list[FieldChange]:
-    """Every declared field as new: what a create shows."""
-    return [
-        FieldChange(steps, None, value) for steps, value in sorted(_leaves(declared)) if value not in (None, [], {})
-    ]
+    """Every declared field that says something as new, in the order of declaration: what a create shows."""
+    says_nothing: tuple[Any, ...] = (None, False, [], {})
+    return [FieldChange(steps, None, value) for steps, value in _leaves(declared) if value not in says_nothing]
 
 
 def reason_of(fields: Sequence[FieldChange], applied: Values | None) -> Reason:

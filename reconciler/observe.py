@@ -19,7 +19,7 @@ from reconciler.manifest import Fleet, Manifest
 from reconciler.model import KINDS, AccountKey
 from reconciler.readers.http import NotFound, ReadError, Unauthorized
 from reconciler.readers.openai import LiveAssistant, Model, OpenAIReader
-from reconciler.readers.twilio import LiveSender, TwilioReader
+from reconciler.readers.twilio import ONLINE, LiveSender, TwilioReader
 from reconciler.settings import Settings
 from runtime.store.errors import StoreError
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Snapshot
@@ -270,9 +270,9 @@ def read_senders(settings: Settings, account: AccountKey, needs_fetch: Callable[
 
 
 def is_sparse(live: LiveSender, manifest: Manifest) -> bool:
-    """Whether the list left a field empty that we manage, so that the sender must be fetched by itself."""
+    """Whether the list left a field empty that we manage, or why a sender is not online, so that it must be fetched."""
     webhook = live.webhook or {}
-    if any(webhook.get(key) is None for key in MANAGED_URLS):
+    if live.status not in ONLINE or any(webhook.get(key) is None for key in MANAGED_URLS):
         return True
     return live.profile is None and manifest.client.sender.profile.model_fields_set != set()
 

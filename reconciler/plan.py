@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.errors import ReadFailed
@@ -17,9 +17,12 @@ from reconciler.kinds.column import Column, Withheld
 from reconciler.kinds.handmade import take_over
 from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet, Manifest
-from reconciler.model import KINDS, AccountKey, Binding, Change, Finding, Kind, Orphan, Plan, Unmanaged
+from reconciler.model import KINDS, AccountKey, Binding, Change, Finding, Kind, Orphan, Plan, Severity, Unmanaged
 from reconciler.observe import Failed, Senders, Store, World, account_of, account_of_bot
 from reconciler.settings import Settings
+
+OBJECTS = "OpenAI assistants"
+"""The side that only the engine `assistants` needs."""
 
 Planner = Callable[[Column], list[Change]]
 
@@ -106,7 +109,7 @@ def digest(plan: Plan) -> str:
         for change in plan.work
     ]
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _plan_client(
@@ -176,15 +179,22 @@ def _chained(changes: Iterable[Change]) -> list[Change]:
     return chained
 
 
-def _failed_sides(world: World, settings: Settings, manifests: Iterable[Manifest]) -> list[Finding]:
+def _failed_sides(world: World, settings: Settings, manifests: Sequence[Manifest]) -> list[Finding]:
     """Which sides could not be read, each said once however many clients it concerns."""
-    sides: dict[str, object] = {"OpenAI models": world.models, "OpenAI assistants": world.assistants}
+    sides: dict[str, object] = {"OpenAI models": world.models, OBJECTS: world.assistants}
     for manifest in manifests:
         account = account_of(manifest, settings)
         senders = sides[account.describe()] = world.senders[account.sid or ""]
         if isinstance(senders, Senders):
             sides[f"{manifest.client.id}: sender"] = senders.by_number.get(manifest.client.number)
-    return [Finding("error", f"{side}: {read.message}") for side, read in sides.items() if isinstance(read, Failed)]
+    findings = {side: read for side, read in sides.items() if isinstance(read, Failed)}
+    return [Finding(_severity(side, manifests), f"{side}: {read.message}") for side, read in findings.items()]
+
+
+def _severity(side: str, manifests: Sequence[Manifest]) -> Severity:
+    """Who has left the Assistants API is only warned that it cannot be asked for what was left behind."""
+    wanted = side != OBJECTS or any(manifest.client.assistant.engine == "assistants" for manifest in manifests)
+    return "error" if wanted else "warning"
 
 
 def _is_unresolved(manifest: Manifest, account: AccountKey, world: World) -> bool:

@@ -45,6 +45,8 @@ def rendered(
 
 def write(text: str, out: str | None = None) -> None:
     """Print it, or put it into the file `out`. Raises `ReconcileError` when that cannot be written."""
+    # Half a surrogate pair is valid in a provider's JSON and in no file; it is shown by its number.
+    text = text.encode("utf-8", "backslashreplace").decode()
     if out is None:
         click.echo(text, nl=False)
         return

@@ -13,12 +13,11 @@ import click
 
 from reconciler.commands.planning import load_fleet
 from reconciler.errors import Exit, ReadFailed, ReconcileError, Refused
-from reconciler.kinds.sender import ATTACHABLE
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
 from reconciler.observe import account_of, open_twilio, twilio_advice
 from reconciler.readers.http import ReadError
-from reconciler.readers.twilio import LiveSender, TwilioReader
+from reconciler.readers.twilio import ONLINE, LiveSender, TwilioReader
 from reconciler.registration import ON_ITS_WAY, Attempts, attempts_of, now
 from reconciler.settings import Settings
 from runtime.store.errors import StoreError
@@ -156,7 +155,7 @@ def _used_up(registration: Registration, error: Exception) -> str:
 
 
 def _told(client: str, live: LiveSender, method: str) -> Exit:
-    if live.status in ATTACHABLE:
+    if live.status in ONLINE:
         click.echo(f"{live.number} is {live.status}. `reconcile --client {client}` attaches it.")
         return Exit.OK
     if live.status == "PENDING_VERIFICATION":

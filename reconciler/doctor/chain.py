@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from reconciler.kinds.sender import ATTACHABLE, STATUS_PATH, webhook_values
+from reconciler.kinds.sender import STATUS_PATH, webhook_values
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
 from reconciler.observe import Failed, Store, World, account_of
 from reconciler.probe import Probe, probe
-from reconciler.readers.twilio import LiveSender
+from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
 from reconciler.status.facts import bot_of, days_left, sender_of
 from runtime.store.records import ActivityRecord
@@ -87,7 +87,7 @@ def _sender(patient: Patient) -> Iterator[Link]:
 
 
 def _online(patient: Patient, live: LiveSender) -> Link:
-    if live.status in ATTACHABLE:
+    if live.status in ONLINE:
         return Link("online", True, f"it is {live.status}, quality {live.quality_rating or 'not rated yet'}")
     reasons = f" ({'; '.join(live.offline_reasons)})" if live.offline_reasons else ""
     waits = live.status in ("CREATING", "PENDING_VERIFICATION", "VERIFYING")

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from reconciler.importing.tools import said_of
 from reconciler.kinds.handmade import Handmade, bot_as_declared
-from reconciler.kinds.sender import ATTACHABLE, normalised, webhook_values
+from reconciler.kinds.sender import normalised, webhook_values
 from reconciler.manifest.draft import problem_with
 from reconciler.observe import Failed, Senders
 from reconciler.readers.openai import Model
-from reconciler.readers.twilio import LiveSender
+from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
 from runtime.store.records import BotRecord
 from schemas import Client, Profile
@@ -118,7 +118,7 @@ def _sender(number: str, senders: Senders | Failed, settings: Settings, unsaid: 
     if live is None:
         unsaid.append(f"{number} is not registered as a WhatsApp sender: register it before you apply")
         return {}
-    if live.status not in ATTACHABLE:
+    if live.status not in ONLINE:
         unsaid.append(f"its sender is {live.status}, not ONLINE")
     _say_webhook(live, settings, unsaid)
     shown = normalised(live, {})["profile"]

@@ -13,13 +13,12 @@ from reconciler.diff import field_changes
 from reconciler.kinds.column import Column, Withheld
 from reconciler.model import Change, Values
 from reconciler.observe import Failed, Senders
-from reconciler.readers.twilio import LiveSender
+from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
 
 WEBHOOK_PATH = "/webhook/whatsapp"
 STATUS_PATH = "/webhook/whatsapp/status"
 DETACHED = {"callback_url": "", "fallback_url": "", "status_callback_url": ""}
-ATTACHABLE = ("ONLINE", "ONLINE:UPDATING")
 
 _STATUS_ADVICE = {
     "CREATING": "wait until Twilio has created it",
@@ -43,7 +42,7 @@ def plan(column: Column) -> list[Change]:
         )
     if isinstance(live, Failed):
         raise Withheld(live.message)
-    if live.status not in ATTACHABLE:
+    if live.status not in ONLINE:
         raise Withheld(_not_online(live))
     after = sender_values(column)
     changes = []

@@ -23,6 +23,10 @@ MAX_BODY = 64 * 1024 * 1024
 """A page larger than this many bytes is not believed."""
 
 
+LONGEST_WAIT = 60
+"""Seconds; a provider that asks for more than this is asked again after as much."""
+
+
 class ReadError(Exception):
     """A read failed; the text says what was asked and what came back."""
 
@@ -51,7 +55,7 @@ class Reader:
             block=True,
             headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
             timeout=Timeout(connect=min(10.0, timeout), read=timeout),
-            retries=Retry(
+            retries=_Patient(
                 total=retries,
                 connect=min(2, retries),
                 redirect=0,
@@ -60,6 +64,7 @@ class Reader:
                 backoff_factor=0.25,
                 backoff_jitter=0.25,
                 backoff_max=8,
+                retry_after_max=LONGEST_WAIT,
                 raise_on_status=False,
             ),
         )
@@ -87,6 +92,16 @@ class Reader:
             return json.loads(response.data, object_hook=share_texts)
         except ValueError as error:
             raise ReadError(f"{where} did not answer with JSON") from error
+
+
+class _Patient(Retry):
+    """Waits as long as the provider asks, in parts of a second as well."""
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        try:
+            return max(0.0, float(retry_after))
+        except ValueError:
+            return super().parse_retry_after(retry_after)
 
 
 def _refusal(where: str, status: int, body: bytes) -> ReadError:

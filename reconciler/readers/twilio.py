@@ -21,6 +21,10 @@ PAGE = 1000
 """The largest page; Twilio's own default of 20 would cost fifty calls for a thousand senders."""
 
 
+ONLINE = ("ONLINE", "ONLINE:UPDATING")
+"""Statuses of a sender that takes and sends messages."""
+
+
 @dataclass(frozen=True, slots=True)
 class LiveSender:
     """A WhatsApp sender as Twilio tells it."""

@@ -1,7 +1,9 @@
 """Repeating a call to a provider: only where that is safe, and never faster than the provider asks.
 
 WriteFailed            the call had no effect that is left unexplained; the text is a sentence
-└── OutcomeUnknown     the call may have taken effect: time-out, connection lost, 5xx
+├── OutcomeUnknown     the call may have taken effect: time-out, connection lost, 5xx
+├── Throttled          429: not processed, so repeating it is always safe
+└── Stopped            the run was stopped before the call was made
 """
 
 from __future__ import annotations
@@ -25,6 +27,10 @@ class OutcomeUnknown(WriteFailed):
     """Nobody can say whether the write happened; it must be looked up before it is repeated."""
 
 
+class Stopped(WriteFailed):
+    """The run was stopped before the call was made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How often and how long a call to one account is repeated, and how fast the account is called at all."""
@@ -37,9 +43,14 @@ class Patience:
     longest_wait: float = 60.0
     """Seconds; a provider that asks for more than this is not waited for."""
 
-    def call(self, call: Callable[[], T]) -> T:
-        """Call at the account's pace; a 429 with Retry-After holds back every other call to it too."""
+    def call(self, call: Callable[[], T], *, follows_up: bool = False) -> T:
+        """Call at the account's pace; a 429 with Retry-After holds back every other call to it too.
+
+        Raises `Stopped` for a call that waited while the run was stopped, unless it follows up on one that was made.
+        """
         with self.pace.call(self.stop):
+            if self.stop.is_set() and not follows_up:
+                raise Stopped("the run was stopped")
             try:
                 return call()
             except Throttled as error:
@@ -67,12 +78,12 @@ class Throttled(WriteFailed):
         self.retry_after = retry_after
 
 
-def repeat_safe(call: Callable[[], T], patience: Patience) -> T:
-    """Call something that may be repeated whatever became of it (an update, a delete)."""
+def repeat_safe(call: Callable[[], T], patience: Patience, *, follows_up: bool = False) -> T:
+    """Call something that may be repeated whatever became of it (a read, an update, a delete)."""
     attempt = 0
     while True:
         try:
-            return patience.call(call)
+            return patience.call(call, follows_up=follows_up)
         except Throttled as error:
             if not patience.wait(attempt, error.retry_after):
                 raise

@@ -70,7 +70,7 @@ class OpenAIWriter:
             listed = self._call(lambda: list(self._client.beta.assistants.list(limit=100)))
             return next((item.id for item in listed if client_of(item.metadata or {}) == client), None)
 
-        return repeat_safe(find, self._patience)
+        return repeat_safe(find, self._patience, follows_up=True)
 
     def _call(self, call: Callable[[], T]) -> T:
         try:

@@ -102,15 +102,17 @@ class TwilioWriter:
         deadline = time.monotonic() + SETTLE_SECONDS
         wait = 0.1
         while True:
-            shown = repeat_safe(lambda: _call(lambda: self._senders(sid).fetch()), self._patience)
+            shown = repeat_safe(lambda: _call(self._senders(sid).fetch), self._patience, follows_up=True)
             live = LiveSender(sid, "", shown.status or "", shown.webhook, shown.profile)
             logo = declared.get("profile", {}).get("logo_url")
             differing = field_changes(declared_part(live, declared, logo), declared)
             if live.status != "ONLINE:UPDATING" and not differing:
                 return
-            if time.monotonic() + wait > deadline or self._patience.stop.wait(wait):
+            if time.monotonic() + wait > deadline:
                 paths = ", ".join(change.path for change in differing) or "the status ONLINE:UPDATING"
                 raise WriteFailed(f"Twilio accepted the update and still shows another {paths}; run again in a minute")
+            # Not cut short by a stop: what Twilio has accepted shall be seen and put on record.
+            time.sleep(wait)
             wait = min(wait * 2, 3.0)
 
 

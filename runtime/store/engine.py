@@ -48,7 +48,9 @@ def _sqlite(url: str, read_only: bool) -> Engine:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnreachable(f"The folder of the store {masked(url)} cannot be made: {error.strerror}.") from error
+        raise StoreUnreachable(
+            f"The folder of the store {masked(url)} cannot be made: {error.strerror}; check its path."
+        ) from error
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -78,7 +80,10 @@ def store_errors(url: str) -> Iterator[None]:
     except sqlite3.Error as error:  # from a Statement, which talks to the driver
         raise operational_error(url, str(error)) from error
     except exc.DatabaseError as error:
-        raise StoreError(f"The store {masked(url)} refused a statement: {_first_line(str(error.orig))}") from error
+        raise StoreError(
+            f"The store {masked(url)} refused a statement: {_first_line(str(error.orig))}; check that its address "
+            "names a store of this program."
+        ) from error
 
 
 def operational_error(url: str, detail: str) -> StoreError:

@@ -39,9 +39,17 @@ def read_tables(url: str, timeout: float, read: Callable[[Run], T], empty: T) ->
     )
 
 
+def _can_be_made(path: Path) -> bool:
+    return next(above for above in path.absolute().parents if above.exists()).is_dir()
+
+
 def _from_sqlite(url: str, timeout: float, read: Callable[[Run], T], empty: T) -> T:
     path = Path(url.removeprefix("sqlite:///"))
     if not path.exists():
+        if not _can_be_made(path):
+            raise StoreUnreachable(
+                f"The store {url} can never be made: a part of its path is a file and no folder; check BOT_STORE_URL."
+            )
         return empty
     try:
         connection = sqlite3.connect(
