@@ -41,7 +41,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # When a series began is told by the process; told for each, it doubles the page.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the package leaves it without types
         self.registry = registry = CollectorRegistry()
         self._received: dict[int, float] = {}
         self._models: set[str] = set()
