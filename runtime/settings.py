@@ -52,6 +52,8 @@ class Settings(BaseSettings):
 
     reply_within_seconds: float = Field(default=5, ge=0, le=14)
     """An answer ready by then goes out in the webhook's own response; Twilio hangs up after 15 s."""
+    debounce_seconds: float = Field(default=1.5, ge=0, le=10)
+    """Messages with no longer a pause between them are answered together; 0: each as soon as it can be."""
     turn_deadline_seconds: float = Field(default=120, gt=0)
     """A turn that has not succeeded by then gets the fallback message."""
     breaker_seconds: float = Field(default=15, gt=0)

@@ -21,6 +21,7 @@ import structlog
 
 from runtime.catalog import Catalog, Configuration
 from runtime.conversations import recalled, remembered, user_hash
+from runtime.debounce import Debounce
 from runtime.delivery import Delivery
 from runtime.engines.functions import FunctionCall, Functions
 from runtime.engines.port import Answer, Request
@@ -74,10 +75,12 @@ class Turns:
         self._functions = functions
         self._delivery = delivery
         self._metrics = metrics
+        self._debounce = Debounce(database, settings.debounce_seconds)
         self._retries: dict[int, _Retry] = {}
 
     async def run(self, conversation_id: int, windows: MutableMapping[int, ReplyWindow]) -> bool:
         """Answers what waits in a conversation; False when nothing does. `windows` are open webhooks by inbox id."""
+        await self._debounce.wait(conversation_id)
         retry = self._retries.get(conversation_id)
         turn = await self._database.write(
             turns.begin_turn, conversation_id, self._settings.memory_items, retry.turn_id if retry else None

@@ -143,6 +143,7 @@ def start_runtime(folder: Path, sandbox: Sandbox, **settings: str) -> Runtime:
         "DATABASE_URL": f"sqlite:///{folder}/runtime.db",
         "LOG_FORMAT": "json",
         "ALLOW_PRIVATE_ENDPOINTS": "true",
+        "DEBOUNCE_SECONDS": "0",
         **sandbox.environment(),
         **settings,
     }

@@ -68,6 +68,10 @@ SEEN = Statement("SELECT 1 FROM inbox WHERE account_sid = :account_sid AND messa
 OPEN_CONVERSATIONS = Statement(
     "SELECT conversation_id FROM inbox WHERE state = 'open' GROUP BY conversation_id ORDER BY min(id)"
 )
+SPAN_OF_WAITING = Statement(
+    "SELECT min(received_at), max(received_at), max(turn_id) FROM inbox"
+    " WHERE conversation_id = :conversation_id AND state = 'open'"
+)
 LAST_INBOUND = Statement(
     "SELECT max(inbox.received_at) FROM conversation_aliases"
     " JOIN inbox ON inbox.conversation_id = conversation_aliases.conversation_id"
@@ -123,6 +127,12 @@ def conversation_of(
 def open_conversations(connection: Connection) -> list[int]:
     """Conversations with a message that nobody has answered, the longest waiting first."""
     return [row[0] for row in OPEN_CONVERSATIONS.rows(connection)]
+
+
+def span_of_waiting(connection: Connection, conversation_id: int) -> tuple[str, str] | None:
+    """When the first and the last message came that wait for a turn to begin; None when none waits for that."""
+    first, last, turn_id = SPAN_OF_WAITING.one(connection, conversation_id=conversation_id)
+    return None if first is None or turn_id is not None else (first, last)
 
 
 def last_inbound(connection: Connection, bot_id: str, alias: str) -> str | None:
