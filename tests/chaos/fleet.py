@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,9 +71,13 @@ def fleet(folder: Path, sandbox: Sandbox, store: str, seed: int) -> Iterator[Fle
             cleanup.callback(drop_database, database)
         settings = SETTINGS | {"DATABASE_URL": database, "PUBLIC_URL": balancer.url}
         began = time.monotonic()
-        replicas = tuple(
-            _started(folder / f"replica-{number}", sandbox, cleanup, settings) for number in range(REPLICAS[store])
-        )
+        with ThreadPoolExecutor(REPLICAS[store]) as pool:
+            # All at once, as in a deploy: they find an empty store together.
+            starts = [
+                pool.submit(_started, folder / f"replica-{number}", sandbox, cleanup, settings)
+                for number in range(REPLICAS[store])
+            ]
+        replicas = tuple(start.result() for start in starts)
         start_seconds = (time.monotonic() - began) / len(replicas)
         balancer.ports = [replica.port for replica in replicas]
         yield Fleet(store, balancer.url, replicas, start_seconds)

@@ -40,7 +40,7 @@ class Scale:
 
 
 LONG = Scale(messages=2000, conversations=200, clients=8, kills=10, seconds=100, patience=60)
-SHORT = Scale(messages=150, conversations=20, clients=6, kills=2, seconds=6, patience=30, trouble=3)
+SHORT = Scale(messages=150, conversations=20, clients=6, kills=2, seconds=4, patience=30, trouble=2)
 
 
 @dataclass(frozen=True, slots=True)
