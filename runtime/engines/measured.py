@@ -25,7 +25,8 @@ class MeasuredEngine:
         self._engine = engine
         self._metrics = metrics
         self._rates: dict[str, Rates | None] = {}
-        self._pricing: set[asyncio.Task[None]] = set()
+        self._unpriced: dict[str, list[tuple[str, Usage]]] = {}
+        self._lookups: set[asyncio.Task[None]] = set()
 
     async def answer(self, request: Request) -> Answer:
         """See Engine."""
@@ -48,16 +49,20 @@ class MeasuredEngine:
         if model in self._rates:
             self._metrics.cost(client, model, usage, self._rates[model])
             return
-        task = asyncio.create_task(self._look_up(client, model, usage))
-        self._pricing.add(task)
-        task.add_done_callback(self._pricing.discard)
+        if model not in self._unpriced:
+            self._unpriced[model] = []
+            lookup = asyncio.create_task(self._look_up(model))
+            self._lookups.add(lookup)
+            lookup.add_done_callback(self._lookups.discard)
+        self._unpriced[model].append((client, usage))
 
-    async def _look_up(self, client: str, model: str, usage: Usage) -> None:
-        """Prices an answer while it is already on its way to the user."""
+    async def _look_up(self, model: str) -> None:
+        """Prices a model's first answers while they are already on their way to their users."""
         rates = await asyncio.to_thread(list_rates, model)
         if len(self._rates) < RATES_LIMIT:
             self._rates[model] = rates
-        self._metrics.cost(client, model, usage, rates)
+        for client, usage in self._unpriced.pop(model):
+            self._metrics.cost(client, model, usage, rates)
 
 
 class _FunctionClock:
