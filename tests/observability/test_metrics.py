@@ -50,6 +50,25 @@ def test_a_model_is_counted_with_time_tokens_and_list_price(runtime: Runtime, li
     assert seen.value("horizonai_unpriced_answers_total", **labels) == 0
 
 
+def test_first_answers_that_come_together_are_all_priced(runtime: Runtime, line: Callable[..., Line]) -> None:
+    open_to = line(model="gpt-4o-mini")
+    labels = {"client": open_to.bot["id"], "model": "gpt-4o-mini"}
+
+    for user in range(3):
+        open_to.write("Hola", f"+5691234567{user}", wait=0)
+    wait_until(lambda: scrape(runtime).value("horizonai_model_seconds_count", **labels) == 3, what="the answers")
+
+    def is_priced() -> bool:
+        seen = scrape(runtime)
+        fresh, cached, written = (
+            seen.value("horizonai_tokens_total", kind=kind, **labels) for kind in ("input", "cached", "output")
+        )
+        cost = (0.15 * fresh + 0.075 * cached + 0.60 * written) / 1e6
+        return bool(seen.value("horizonai_cost_usd_total", **labels) == pytest.approx(cost))
+
+    wait_until(is_priced, what="the price of all three")
+
+
 def test_a_model_without_a_known_price_is_counted_as_such_and_not_as_free(
     runtime: Runtime, sandbox: Sandbox, line: Callable[..., Line]
 ) -> None:

@@ -87,6 +87,24 @@ def test_a_failed_call_is_marked_without_the_text_of_its_error(
     assert not model.events
 
 
+def test_a_function_call_is_a_child_of_the_model_and_names_the_function_only(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    tool = {"type": "function", "name": "crear_reserva", "parameters": {"type": "object", "properties": {}}}
+    with collector() as received:
+        runtime = runtime_factory(OTEL_EXPORTER_OTLP_ENDPOINT=received.url)
+        body = {"name": "A", "instructions": "Reserva.", "model": "gpt-6-luna", "tools": [tool]}
+        assistant = runtime.made("/assistants/", body)
+        functions = {"crear_reserva": {"url": "http://127.0.0.1:9/"}}
+        line = open_line(runtime, sandbox, assistant_id=assistant["id"], functions=functions)
+        line.ask('llama a crear_reserva {"personas": 4}')
+        runtime.stop()
+    (function,), (model,) = received.named("function"), received.named("model")
+
+    assert function.parent_span_id == model.span_id
+    assert attributes(function) == {"client": line.bot["id"], "turn": 1, "function": "crear_reserva"}
+
+
 def test_a_collector_that_is_gone_does_not_hold_up_the_stop(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox
 ) -> None:

@@ -1,0 +1,80 @@
+"""What waits in the store, counted on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from runtime.store.backlog import read_backlog
+from runtime.store.engine import open_engine
+from runtime.store.inbox import InboundMessage, take_in
+from runtime.store.migrate import migrate
+from runtime.store.outbox import Draft
+from runtime.store.turns import Ending, Turn, begin_turn, end_turn
+from tests.runtime.stores import drop_database, make_database
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
+    url = f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else make_database()
+    engine = open_engine(url)
+    migrate(engine)
+    with engine.begin() as opened:
+        yield opened
+    engine.dispose()
+    if request.param == "postgresql":
+        drop_database(url)
+
+
+def arrive(connection: Connection, client: str, sid: str) -> int:
+    """A message for a client's bot; gives its conversation."""
+    taken = take_in(
+        connection, InboundMessage("AC1", sid, client, "whatsapp:+569", "whatsapp:+569", None, "Hola", "{}")
+    )
+    assert taken is not None
+    return taken.conversation_id
+
+
+def begun(connection: Connection, conversation_id: int) -> Turn:
+    """The turn that answers what waits."""
+    turn = begin_turn(connection, conversation_id, 10, None)
+    assert turn is not None
+    return turn
+
+
+def test_an_empty_store_has_no_backlog(connection: Connection) -> None:
+    backlog = read_backlog(connection)
+
+    assert (list(backlog.waiting), backlog.in_doubt, backlog.dead) == ([], 0, 0)
+
+
+def test_messages_that_wait_are_counted_by_client_with_the_age_of_the_oldest(connection: Connection) -> None:
+    for number, client in enumerate(["la-cocina", "la-cocina", "cliente-a"]):
+        arrive(connection, client, f"SM{number}")
+
+    waiting = {item.client: item for item in read_backlog(connection).waiting}
+
+    assert {client: item.messages for client, item in waiting.items()} == {"la-cocina": 2, "cliente-a": 1}
+    assert all(0 <= item.oldest_seconds < 60 for item in waiting.values())
+
+
+def test_an_answered_message_waits_no_longer_and_its_send_is_in_doubt_until_recorded(connection: Connection) -> None:
+    turn = begun(connection, arrive(connection, "la-cocina", "SM1"))
+    draft = Draft("AC1", "whatsapp:+1555", "whatsapp:+569", "Hola", "rest", claimed=True)
+
+    end_turn(connection, turn, Ending("answered", drafts=[draft]))
+
+    backlog = read_backlog(connection)
+    assert (list(backlog.waiting), backlog.in_doubt) == ([], 1)
+
+
+def test_a_turn_that_failed_for_good_is_a_dead_letter(connection: Connection) -> None:
+    turn = begun(connection, arrive(connection, "la-cocina", "SM1"))
+
+    end_turn(connection, turn, Ending("dead", error="The account has no credit left."))
+
+    backlog = read_backlog(connection)
+    assert (list(backlog.waiting), backlog.dead) == ([], 1)
