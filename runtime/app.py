@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from runtime.accounts import Accounts
+from runtime.admission import Admission
 from runtime.api.assistants import Assistants
 from runtime.api.auth import bearer_auth
 from runtime.api.bots import Bots
@@ -107,9 +108,11 @@ class Service:
         delivery = Delivery(database, twilio, accounts, catalog, self._metrics, public_url + STATUS_PATH)
         turns = Turns(settings, database, catalog, engines, functions, delivery, self._metrics)
         inbox = open_inbox(settings.database_url, database, turns, delivery)
+        admission = Admission(settings, database, inbox, delivery)
+        stack.push_async_callback(admission.stop)
         proactive = Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
         webhooks = Webhooks(
-            public_url, settings.reply_within_seconds, database, catalog, accounts, inbox, delivery, self._metrics
+            public_url, settings.reply_within_seconds, database, catalog, accounts, admission, delivery, self._metrics
         )
 
         endpoints = [

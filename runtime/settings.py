@@ -64,6 +64,16 @@ class Settings(BaseSettings):
         max_length=1600,
     )
     """What a user is told when no answer could be made, unless the client has a message of its own."""
+    rate_per_user: int = Field(default=30, ge=0)
+    """Messages of one user to one bot within a minute that are answered; 0: all."""
+    rate_per_client: int = Field(default=4800, ge=0)
+    """Likewise of all users of one bot. A number sends 80 messages a second, which are so many a minute."""
+    limit_message: str = Field(
+        default="Recibimos muchos mensajes seguidos. Por favor, espera un minuto y escríbenos de nuevo.",
+        min_length=1,
+        max_length=1600,
+    )
+    """What a user is told, once a minute, whose messages are too many to be answered."""
     sweep_seconds: float = Field(default=300, ge=0)
     """How often Twilio is asked for messages whose webhook did not arrive; 0: never."""
     sweep_window_minutes: float = Field(default=60, gt=0, le=1440)

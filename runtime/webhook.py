@@ -16,10 +16,10 @@ import structlog
 from aiohttp import web
 
 from runtime.accounts import Accounts
+from runtime.admission import Admission
 from runtime.catalog import Catalog
 from runtime.delivery import ROW_PARAMETER, Delivery
 from runtime.inbound import Form, inbound_message
-from runtime.inbox import Inbox
 from runtime.logs import masked_user
 from runtime.metrics import NO_CLIENT, Metrics
 from runtime.signature import SETTINGS_HEADER, algorithm_of, is_signed
@@ -55,7 +55,7 @@ class Webhooks:
     database: Database
     catalog: Catalog
     accounts: Accounts
-    inbox: Inbox
+    admission: Admission
     delivery: Delivery
     metrics: Metrics
 
@@ -74,7 +74,7 @@ class Webhooks:
             form = await _form(request, ("AccountSid", "MessageSid", "From", "To"))
             bot = _known(await self._verified_bot(request, form, form["To"][0]), form)
             window = self._window(request, bot)
-            accepted = await self.inbox.accept(inbound_message(form, bot), window)
+            accepted = await self.admission.accept(inbound_message(form, bot), bot, window)
         except Refused as refusal:
             self.metrics.inbound(_client(refusal.bot), "refused")
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)

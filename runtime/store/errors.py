@@ -2,6 +2,7 @@
 
     StoreError
     ├── StoreUnreachable    no answer: server down, file not readable, time-out
+    ├── StoreBusy           it works, and does not keep up
     ├── StoreRefused        the token or the database role is not accepted
     ├── StoreOutdated       the schema is older than this program, or of a generation it does not know
     ├── NumberTaken         another bot has that WhatsApp number
@@ -24,6 +25,10 @@ class StoreError(Exception):
 
 class StoreUnreachable(StoreError):
     """The store gave no answer; nothing is known about its content."""
+
+
+class StoreBusy(StoreError):
+    """The store does not keep up; the same may be asked again a little later."""
 
 
 class StoreRefused(StoreError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import Connection
 
@@ -61,7 +62,7 @@ USER_KEY = Statement("SELECT user_key FROM conversations WHERE id = :id")
 ADOPT_USER_KEY = Statement("UPDATE conversations SET user_key = :user_key WHERE id = :id")
 ADD_MESSAGE = Statement(
     "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, state, received_at)"
-    " VALUES (:account_sid, :message_sid, :bot_id, :conversation_id, :sender, :body, :params, 'open', :now)"
+    " VALUES (:account_sid, :message_sid, :bot_id, :conversation_id, :sender, :body, :params, :state, :now)"
     " ON CONFLICT (account_sid, message_sid) DO NOTHING RETURNING id"
 )
 SEEN = Statement("SELECT 1 FROM inbox WHERE account_sid = :account_sid AND message_sid = :message_sid")
@@ -79,7 +80,9 @@ LAST_INBOUND = Statement(
 )
 
 
-def take_in(connection: Connection, message: InboundMessage) -> Taken | None:
+def take_in(
+    connection: Connection, message: InboundMessage, state: Literal["open", "limited"] = "open"
+) -> Taken | None:
     """Stores a message; None when it is here already (Twilio delivers some twice)."""
     conversation_id = conversation_of(
         connection, message.bot_id, message.user_key, message.sender, message.profile_name
@@ -93,6 +96,7 @@ def take_in(connection: Connection, message: InboundMessage) -> Taken | None:
         sender=message.sender,
         body=message.body,
         params=message.params,
+        state=state,
         now=timestamp(),
     )
     return None if added is None else Taken(added[0], conversation_id)

@@ -1,0 +1,102 @@
+"""Floods: one user's, one client's, and more than the store can take."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from runtime.pace import MESSAGES_A_SECOND, Pace
+from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
+from tests.sandbox_process import Sandbox, wait_until
+
+ENOUGH = "Un momento, por favor."
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Runtime]:
+    """A runtime that answers two messages a minute of a user and four of a client."""
+    limits = {"RATE_PER_USER": "2", "RATE_PER_CLIENT": "4", "LIMIT_MESSAGE": ENOUGH}
+    running = start_runtime(tmp_path_factory.mktemp("strict"), sandbox_process, **limits)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def shop(strict: Runtime, sandbox: Sandbox) -> Line:
+    return open_line(strict, sandbox)
+
+
+def model_calls(shop: Line) -> int:
+    """How often the model was asked."""
+    return len(shop.sandbox.calls("openai", "POST", "/v1/responses"))
+
+
+def test_a_user_s_flood_is_stored_and_told_so_once(shop: Line) -> None:
+    shop.ask("uno")
+    shop.ask("dos")
+
+    assert shop.ask("tres") == ENOUGH
+    assert shop.write("cuatro", wait=1)["answers"] == []
+
+    assert (model_calls(shop), shop.received()) == (2, 4)
+    with closing(sqlite3.connect(shop.runtime.folder / "runtime.db")) as store:
+        states = store.execute("SELECT state FROM inbox WHERE bot_id = ? ORDER BY id", (shop.bot["id"],)).fetchall()
+    assert [state for (state,) in states] == ["answered", "answered", "limited", "limited"]
+
+
+def test_one_user_s_flood_takes_nothing_from_another(shop: Line) -> None:
+    for text in ("uno", "dos", "tres"):
+        shop.write(text)
+
+    assert "turn 1" in shop.ask("Hola", "+56922222222")
+
+
+def test_a_client_s_flood_is_told_to_each_user_once(shop: Line) -> None:
+    for number in range(4):
+        shop.ask("Hola", f"+5691111000{number}")
+
+    assert shop.ask("Hola", "+56911110005") == ENOUGH
+    assert shop.ask("Hola", "+56911110006") == ENOUGH
+    assert model_calls(shop) == 4
+
+
+def test_a_message_that_twilio_delivers_again_counts_once(shop: Line) -> None:
+    fields = inbound_fields(shop.number)
+    for _ in range(4):
+        assert signed_webhook(shop.runtime, fields).status == 200
+
+    assert "turn 2" in shop.ask("Hola")
+
+
+def test_a_store_that_is_stuck_is_told_to_twilio_in_time_and_the_message_is_answered_once(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    runtime = runtime_factory(REPLY_WITHIN_SECONDS="0")
+    shop = open_line(runtime, sandbox)
+    shop.ask("Hola")
+    fields = inbound_fields(shop.number, "¿sigues ahí?")
+    with closing(sqlite3.connect(runtime.folder / "runtime.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert signed_webhook(runtime, fields).status == 503
+        assert time.monotonic() - began < 10
+        other.execute("ROLLBACK")
+
+    assert signed_webhook(runtime, fields).status == 200
+
+    wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
+    shop.ask("gracias")
+    assert len(shop.outbound()) == 3
+
+
+def test_a_number_sends_no_faster_than_whatsapp_takes_it() -> None:
+    async def burst() -> float:
+        pace = Pace()
+        began = time.monotonic()
+        await asyncio.gather(*(pace.wait("whatsapp:+15550000001") for _ in range(21)), pace.wait("another"))
+        return time.monotonic() - began
+
+    assert asyncio.run(burst()) >= 20 / MESSAGES_A_SECOND
