@@ -22,7 +22,8 @@ import psycopg
 from bench.measure import BenchError, environment
 from bench.sandbox import ACCOUNT_SID, API_KEY, AUTH_TOKEN, PUBLIC_URL, ROOT
 
-NUMBER = "+56220000001"
+NUMBERS = [f"+562200000{number:02}" for number in range(25)]
+"""Bots that users write to: WhatsApp takes 80 messages a second from a sender, and the runtime keeps to that."""
 SERVER = os.environ.get("BENCH_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432")
 _TOKEN = "bench-token"
 _SETTINGS = {
@@ -81,7 +82,7 @@ class Traffic:
     def write(self, urls: list[str], messages: int, rate: float, users: int) -> dict[str, Any]:
         """Users write."""
         public_url = f"{PUBLIC_URL}/webhook/whatsapp"
-        seen = self.order(urls=urls, public_url=public_url, number=NUMBER, messages=messages, rate=rate, users=users)
+        seen = self.order(urls=urls, public_url=public_url, numbers=NUMBERS, messages=messages, rate=rate, users=users)
         if seen["refused"]:
             raise BenchError(f"{seen['refused']} of {messages} webhooks were not answered with 200")
         return seen
@@ -120,7 +121,8 @@ class Stage:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._cleanup.callback(lambda: (popen.kill(), popen.wait()))
+        self._cleanup.callback(popen.wait)
+        self._cleanup.callback(popen.kill)
         return Traffic(popen)
 
     def floor(self) -> Process:
@@ -138,7 +140,7 @@ class Stage:
         return f"{SERVER}/{name}"
 
     def runtime(self, database_url: str, traffic: Traffic) -> Process:
-        """A runtime, and a bot when there is none."""
+        """A runtime, without a bot."""
         settings = {
             **_SETTINGS,
             "DATABASE_URL": database_url,
@@ -170,12 +172,13 @@ def stage() -> Iterator[Stage]:
         yield Stage(cleanup)
 
 
-def add_bot(runtime: Process) -> None:
-    """The bot that all users write to."""
-    bot = {"name": "Bot", "twilio_phone_number": NUMBER, "instructions": "Eres amable. " * 80, "model": "gpt-6-luna"}
+def add_bots(runtime: Process) -> None:
+    """The bots that users write to."""
     headers = {"Authorization": f"Bearer {_TOKEN}", "Content-Type": "application/json"}
-    with urlopen(Request(f"{runtime.url}/bots/", json.dumps(bot).encode(), headers)) as response:
-        response.read()
+    for number in NUMBERS:
+        bot = {"name": "B", "twilio_phone_number": number, "instructions": "Eres amable. " * 80, "model": "gpt-6-luna"}
+        with urlopen(Request(f"{runtime.url}/bots/", json.dumps(bot).encode(), headers)) as response:
+            response.read()
 
 
 def _drop(name: str) -> None:

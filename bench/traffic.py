@@ -1,9 +1,10 @@
 """A process of its own: both providers as short as they can be, and users who write. Obeys JSON lines on stdin.
 
-    {"think": S}                                             the model takes S seconds from now on
-    {"urls": […], "number", "messages", "rate", "users"}     users write, `rate` a second (0: as fast as is answered)
-    {"answers": N, "patience": S}                            waits for N answers since the last order to write
-    {"waiting": N, "patience": S}                            waits until the model is asked N things at once
+    {"think": S}                                     the model takes S seconds from now on
+    {"urls", "public_url", "numbers", "messages",
+     "rate", "users"}                                users write, `rate` a second (0: as fast as is acknowledged)
+    {"answers": N, "patience": S}                    waits for N answers since the last order to write
+    {"waiting": N, "patience": S}                    waits until the model is asked N things at once
 
 What it saw is one JSON line for each. The clock is the machine's, so a moment of another process may be compared.
 """
@@ -115,6 +116,7 @@ class Traffic:
 
     def _requests(self, order: Order) -> Iterable[tuple[int, bytes]]:
         address = urlsplit(order["public_url"])
+        numbers = order["numbers"]
         for index in range(order["messages"]):
             self._next += 1
             fields = {
@@ -124,7 +126,7 @@ class Traffic:
                 "MessageSid": f"SM{self._next:032x}",
                 "NumMedia": "0",
                 "ProfileName": "Ana",
-                "To": f"whatsapp:{order['number']}",
+                "To": f"whatsapp:{numbers[index % len(numbers)]}",
                 "WaId": f"569{index % order['users']:08}",
             }
             signed = order["public_url"] + "".join(name + fields[name] for name in sorted(fields))

@@ -7,7 +7,7 @@ from typing import Any
 from bench.installation import Installations
 from bench.measure import BenchError, progress
 from bench.report import Section, Table, at_most
-from bench.service import Stage, add_bot, stage
+from bench.service import Stage, add_bots, stage
 
 THINK = 0.2
 SECONDS = 10
@@ -54,7 +54,7 @@ def _overhead(place: Stage, store: str, replicas: int, rate: int) -> dict[str, A
     traffic.order(think=THINK)
     database = place.database(store)
     servers = [place.runtime(database, traffic) for _ in range(replicas)]
-    add_bot(servers[0])
+    add_bots(servers[0])
     urls = [server.url for server in servers]
     for seconds in (2, SECONDS):
         traffic.write(urls, rate * seconds, rate, rate * seconds)
@@ -69,7 +69,7 @@ def _crowd(place: Stage) -> tuple[float, float, float]:
     traffic = place.traffic()
     database = place.database("SQLite")
     server = place.runtime(database, traffic)
-    add_bot(server)
+    add_bots(server)
     idle = server.rss_mb
     traffic.order(think=3600)
     traffic.write([server.url], CROWD, 400, CROWD)

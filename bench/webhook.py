@@ -7,7 +7,7 @@ from typing import Any
 from bench.installation import Installations
 from bench.measure import progress
 from bench.report import Section, Table, at_least, at_most
-from bench.service import Stage, add_bot, stage
+from bench.service import Stage, add_bots, stage
 
 MESSAGES = 8_000
 USERS = 64
@@ -58,7 +58,7 @@ def _as_fast_as_possible(place: Stage, name: str) -> dict[str, Any]:
         server = place.floor()
     else:
         server = place.runtime(place.database("SQLite"), traffic)
-        add_bot(server)
+        add_bots(server)
     traffic.write([server.url], MESSAGES // 8, 0, USERS)
     seen = traffic.write([server.url], MESSAGES, 0, USERS)
     server.end()
@@ -70,7 +70,7 @@ def _steady(place: Stage, store: str, rate: int, replicas: int) -> dict[str, Any
     traffic.order(think=3600)
     database = place.database(store)
     servers = [place.runtime(database, traffic) for _ in range(replicas)]
-    add_bot(servers[0])
+    add_bots(servers[0])
     urls = [server.url for server in servers]
     traffic.write(urls, rate, rate, USERS)
     seen = traffic.write(urls, rate * SECONDS, rate, USERS)

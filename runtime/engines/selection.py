@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LIVE_ASSISTANT_PREFIX = "asst_"
 """Ids that the Assistants API gives out; one without a record of ours is a live object."""
+MODEL_CONNECTIONS = 20_000
+"""Calls of the model at once: each conversation that waits for it holds one."""
 
 
 class Engines:
@@ -74,6 +76,7 @@ class Engines:
 
     def _shared_client(self) -> AsyncOpenAI:
         if self._client is None:
+            from httpx2 import Limits
             from openai import AsyncOpenAI, DefaultAioHttpClient
 
             key = self._settings.openai_api_key
@@ -84,6 +87,8 @@ class Engines:
                 timeout=self._settings.model_timeout_seconds,
                 # A repeated call is the turn's decision: it knows its deadline, and what the call may have done.
                 max_retries=0,
-                http_client=DefaultAioHttpClient(),
+                # The SDK would let a thousand conversations wait for the model, and the others for those; with None the
+                # limit would be aiohttp's, a hundred.
+                http_client=DefaultAioHttpClient(limits=Limits(max_connections=MODEL_CONNECTIONS)),
             )
         return self._client
