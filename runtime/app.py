@@ -34,7 +34,6 @@ from runtime.inbox import open_inbox
 from runtime.metrics import Metrics
 from runtime.proactive import Proactive
 from runtime.settings import Secrets, Settings
-from runtime.store import outbox
 from runtime.store.database import open_database
 from runtime.sweep import Sweep
 from runtime.turn import Turns
@@ -134,7 +133,7 @@ class Service:
         stack.push_async_callback(inbox.stop, settings.stop_grace_seconds)
         # What an earlier process left is read before this one adds to it.
         await inbox.start()
-        self._in_background(delivery.settle_proactive(await database.read(outbox.unsent_proactive)))
+        self._in_background(delivery.watch_proactive(alone=settings.database_url.startswith("sqlite:///")))
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
         engines.warm_up()
         if settings.sweep_seconds:

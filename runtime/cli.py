@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import json
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -169,6 +170,9 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
     from runtime.app import Service
     from runtime.tracing import start_tracing, stop_tracing
 
+    # Each conversation that waits for its model holds a connection, and the usual soft limit is 1,024 of them.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

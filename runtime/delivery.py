@@ -21,6 +21,7 @@ from runtime.logs import masked_user
 from runtime.metrics import NO_CLIENT, Metrics
 from runtime.store import outbox
 from runtime.store.database import Database
+from runtime.store.errors import StoreError
 from runtime.store.outbox import FINAL_STATUSES, OutboxRow
 from runtime.store.records import BotRecord
 from runtime.store.times import timestamp
@@ -34,6 +35,8 @@ CLOCK_SKEW_SECONDS = 60.0
 """How far Twilio's clock may be behind ours when messages are looked up by time."""
 GIVE_UP_SECONDS = 600.0
 """How long a message is tried."""
+ABANDONED_SECONDS = 60.0
+"""How much longer than it may be tried a proactive message is left to the replica that sends it."""
 ROW_PARAMETER = "message"
 """Names the outbox row in the URL of its status callbacks, which may come before we know Twilio's sid."""
 PART_WAIT_SECONDS = 10.0
@@ -122,7 +125,21 @@ class Delivery:
             except NotSent:
                 continue
 
-    async def settle_proactive(self, rows: Sequence[OutboxRow]) -> None:
+    async def watch_proactive(self, *, alone: bool) -> None:
+        """Settles what nobody is sending any more. On a store with replicas only age tells that, so it is looked for
+        again and again; a process that is alone knows it when it starts."""
+        if alone:
+            await self._settle_proactive(await self._database.read(outbox.unsent_proactive, timestamp()))
+            return
+        while True:
+            before = timestamp(time.time() - GIVE_UP_SECONDS - ABANDONED_SECONDS)
+            try:
+                await self._settle_proactive(await self._database.read(outbox.unsent_proactive, before))
+            except StoreError as error:
+                log.warning("proactive messages not settled", error=str(error))
+            await asyncio.sleep(ABANDONED_SECONDS)
+
+    async def _settle_proactive(self, rows: Sequence[OutboxRow]) -> None:
         """Settles proactive messages that an earlier process left in doubt. Whoever asked for one got no answer and may
         ask again, so what did not go out is not sent now."""
         for row in rows:

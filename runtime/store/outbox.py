@@ -86,7 +86,8 @@ TWINS = Statement(
     " AND state = 'sent' AND claimed_at >= :since AND id <> :id"
 )
 UNSENT_PROACTIVE = Statement(
-    f"SELECT {COLUMNS} FROM outbox WHERE turn_id IS NULL AND state IN ('ready', 'sending') ORDER BY id"  # noqa: S608
+    f"SELECT {COLUMNS} FROM outbox WHERE turn_id IS NULL AND state IN ('ready', 'sending')"  # noqa: S608
+    " AND coalesce(claimed_at, created_at) < :before ORDER BY id"
 )
 BY_ID = Statement(
     "SELECT id, status FROM outbox WHERE id = :id AND account_sid = :account_sid AND sender = :sender"
@@ -169,9 +170,9 @@ def unsent_conversations(connection: Connection) -> list[int]:
     return [row[0] for row in UNSENT_CONVERSATIONS.rows(connection)]
 
 
-def unsent_proactive(connection: Connection) -> list[OutboxRow]:
-    """Rows that answer nobody and were not settled, in order."""
-    return [OutboxRow(*row) for row in UNSENT_PROACTIVE.rows(connection)]
+def unsent_proactive(connection: Connection, before: str) -> list[OutboxRow]:
+    """Rows that answer nobody, were claimed before a moment and not settled, in order."""
+    return [OutboxRow(*row) for row in UNSENT_PROACTIVE.rows(connection, before=before)]
 
 
 def twins(connection: Connection, row: OutboxRow, since: str) -> list[str | None]:
