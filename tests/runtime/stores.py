@@ -6,32 +6,33 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-SERVER = os.environ.get("TEST_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432")
+from tests.runtime.server import GIVEN as SERVER
+from tests.runtime.server import server
+
+__all__ = ["SERVER", "drop_database", "make_database", "postgresql_answers"]
 
 
 def postgresql_answers() -> bool:
     """Whether there is a server to test against."""
-    try:
-        psycopg.connect(f"{SERVER}/postgres", connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    return server() is not None
 
 
 def make_database() -> str:
     """A new empty database; skips the test where there is no server, and fails instead in CI."""
-    if not postgresql_answers():
-        reason = f"no PostgreSQL server answers at {SERVER}; set TEST_POSTGRESQL_URL to one"
+    address = server()
+    if address is None:
+        reason = f"no PostgreSQL server answers at {SERVER}, and none is installed; set TEST_POSTGRESQL_URL to one"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
     name = f"test_{uuid4().hex}"
-    with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as connection:
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    return f"{SERVER}/{name}"
+    return f"{address}/{name}"
 
 
 def drop_database(url: str) -> None:
     """Removes a database made by `make_database`."""
-    with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+    address, _, name = url.rpartition("/")
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
