@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,17 +49,11 @@ def listed(shop: Line) -> list[dict[str, Any]]:
     return letters
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def service(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox
-) -> Iterator[Runtime]:
-    folder = tmp_path_factory.mktemp("service")
-    url = make_database() if request.param == "postgresql" else f"sqlite:///{folder}/runtime.db"
-    running = start_runtime(folder, sandbox_process, DATABASE_URL=url)
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Runtime]:
+    running = start_runtime(tmp_path_factory.mktemp("service"), sandbox_process)
     yield running
     running.stop()
-    if request.param == "postgresql":
-        drop_database(url)
 
 
 @pytest.fixture
@@ -144,3 +139,17 @@ def test_the_api_lists_retries_and_drops_as_the_command_does(shop: Line) -> None
     assert api("POST", f"/dead-letters/{turn_id}/retry").status == 404
     wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
     assert api("DELETE", f"/dead-letters/{turn_id}").error["code"] == "not_found"
+
+
+@pytest.mark.postgres
+def test_on_postgresql_a_dead_letter_is_retried_by_whichever_replica_finds_it(tmp_path: Path, sandbox: Sandbox) -> None:
+    url = make_database()
+    runtime = start_runtime(tmp_path, sandbox, DATABASE_URL=url)
+    shop = open_line(runtime, sandbox, fallback_message=SORRY)
+    turn_id = die(shop, "¿Hay mesa?")
+
+    assert dead_letters(runtime, "retry", str(turn_id)).code == 0
+
+    wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
+    runtime.stop()
+    drop_database(url)
