@@ -38,8 +38,8 @@ _SETTINGS = {
     "MODEL_TIMEOUT_SECONDS": "600",
     "TURN_DEADLINE_SECONDS": "900",
     "STOP_GRACE_SECONDS": "0",
-    "USER_MESSAGES_PER_MINUTE": "0",
-    "CLIENT_MESSAGES_PER_MINUTE": "0",
+    "RATE_PER_USER": "0",
+    "RATE_PER_CLIENT": "0",
 }
 """Everything that waits on purpose or turns users away is off: it is the way through that is measured."""
 

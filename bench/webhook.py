@@ -7,11 +7,11 @@ from typing import Any
 from bench.installation import Installations
 from bench.measure import progress
 from bench.report import Section, Table, at_least, at_most
-from bench.service import Stage, add_bots, stage
+from bench.service import NUMBERS, Stage, add_bots, stage
 
 MESSAGES = 8_000
-USERS = 64
-"""Their first messages begin turns, which wait for the model; whatever comes after is only taken in."""
+USERS = len(NUMBERS)
+"""One to each bot. Their first messages begin turns, which wait for the model; whatever comes after is only taken in."""
 ROUNDS = 3
 RATE = 500
 POSTGRESQL_RATE = 100
