@@ -11,7 +11,7 @@ from bench.service import NUMBERS, Stage, add_bots, stage
 
 MESSAGES = 8_000
 USERS = len(NUMBERS)
-"""One to each bot. Their first messages begin turns, which wait for the model; whatever comes after is only taken in."""
+"""One to each bot. Their first messages begin turns, which wait for the model; what comes after is only taken in."""
 ROUNDS = 3
 RATE = 500
 POSTGRESQL_RATE = 100
