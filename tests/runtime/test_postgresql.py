@@ -35,5 +35,3 @@ def test_answers_remembers_and_survives_a_kill(runtime_on_postgresql: Runtime, s
     wait_until(lambda: len(shop.outbound()) == 3, 20, "the answer after the restart")
     assert "turn 4" in shop.ask("gracias")
     assert len(shop.outbound()) == 4
-
-
