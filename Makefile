@@ -27,7 +27,7 @@ play: $(STAMP) ## leave sandbox and runtime running to be played with; Ctrl-C en
 	@$(BIN)/python -m demo play
 
 test: $(STAMP) ## run the tests in parallel; ARGS="tests/project -k lock" narrows them
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 check: $(STAMP) ## what CI checks besides the tests: lint, format, types, rooms, schema, workflows, paths
 	$(BIN)/ruff check .

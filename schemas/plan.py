@@ -80,7 +80,9 @@ class SummaryDocument(Strict):
 class PlanDocument(Strict):
     """A plan, and after an apply what became of it."""
 
-    format_version: Literal[1]
+    format_version: Literal[1] = Field(
+        description="Changes whenever a reader of an older one could be misled.", examples=[1]
+    )
     digest: Digest = Field(description="SHA-256, equal exactly when two plans' content is.")
     summary: SummaryDocument
     changes: list[ChangeDocument] = Field(description="In the order of applying.")

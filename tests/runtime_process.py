@@ -7,6 +7,7 @@ processes of a test's own: with other settings, or to be killed and started agai
 import itertools
 import json
 import os
+import re
 import selectors
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from uuid import uuid4
 import pytest
 from twilio.request_validator import RequestValidator
 
-from tests.sandbox_process import ACCOUNT_SID, AUTH_TOKEN, ROOT, Sandbox
+from tests.sandbox_process import ACCOUNT_SID, AUTH_TOKEN, ROOT, Sandbox, wait_until
 
 API_TOKEN = "runtime-tests-token"
 STARTUP_SECONDS = 30.0
@@ -91,6 +92,15 @@ class Runtime:
         if payload is not None:
             given.setdefault("Content-Type", "application/json")
         return self.request(method, path, payload, given)
+
+    def wait_for_turns(self, count: int) -> None:
+        """Waits until so many turns are under way; the sandbox's ledger has a model's call only when it has ended."""
+
+        def under_way() -> bool:
+            text = self.api("GET", "/metrics").body.decode()
+            return sum(map(float, re.findall(r"^horizonai_turns_in_flight\{.*\} (\S+)$", text, re.MULTILINE))) == count
+
+        wait_until(under_way, what=f"{count} turns under way")
 
     def made(self, path: str, document: Json) -> Json:
         """POST that must succeed; gives the object."""

@@ -134,7 +134,7 @@ def test_a_webhook_that_hung_up_gets_its_answer_over_rest(runtime: Runtime, sand
             f"POST /webhook/whatsapp HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
             f"Content-Type: application/x-www-form-urlencoded\r\nX-Twilio-Signature: {signature}\r\n\r\n{body}".encode()
         )
-        wait_until(lambda: len(sandbox.calls("openai", "POST", "/v1/responses")) == 2)
+        runtime.wait_for_turns(1)
     wait_until(lambda: [entry["via"] for entry in shop.outbound()] == ["twiml", "rest"], what="the answer over REST")
 
 
@@ -144,7 +144,7 @@ def test_a_message_in_the_model_s_hands_at_a_kill_is_answered_once(
     runtime = runtime_factory(REPLY_WITHIN_SECONDS="0")
     shop = open_line(runtime, sandbox)
     shop.write("piensa 1s", wait=0)
-    wait_until(lambda: len(sandbox.calls("openai", "POST", "/v1/responses")) == 1)
+    runtime.wait_for_turns(1)
     runtime.kill()
     runtime.start_again()
     answered_once(shop, "piensa 1s")
@@ -186,6 +186,6 @@ def test_a_stop_finishes_the_turns_in_flight(runtime_factory: Callable[..., Runt
     runtime = runtime_factory(REPLY_WITHIN_SECONDS="0")
     shop = open_line(runtime, sandbox)
     shop.write("piensa 1s", wait=0)
-    wait_until(lambda: len(sandbox.calls("openai", "POST", "/v1/responses")) == 1)
+    runtime.wait_for_turns(1)
     assert runtime.stop() == 0
     assert len(shop.outbound()) == 1

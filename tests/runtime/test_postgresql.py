@@ -29,7 +29,7 @@ def test_answers_remembers_and_survives_a_kill(runtime_on_postgresql: Runtime, s
     runtime.api("PUT", f"/bots/{shop.bot['id']}", {"instructions": "Eres nuevo."})
     assert "Eres nuevo." in shop.ask("¿Y ahora?")
     shop.write("piensa 2s", wait=0)
-    wait_until(lambda: len(sandbox.calls("openai", "POST", "/v1/responses")) == 3)
+    runtime.wait_for_turns(1)
     runtime.kill()
     runtime.start_again()
     wait_until(lambda: len(shop.outbound()) == 3, 20, "the answer after the restart")
