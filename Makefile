@@ -13,10 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo play test check fix schema picture bench chaos image lock clean
+.PHONY: help setup demo play test test-long check fix schema picture bench chaos image lock clean
 
 help: ## list the tasks
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## install everything into .venv (every other task does it by itself)
 
@@ -27,7 +27,10 @@ play: $(STAMP) ## leave sandbox and runtime running to be played with; Ctrl-C en
 	@$(BIN)/python -m demo play
 
 test: $(STAMP) ## run the tests in parallel; ARGS="tests/project -k lock" narrows them
-	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not long" $(ARGS)
+
+test-long: $(STAMP) ## run the few tests that take longer: three replicas under kills, real time-outs
+	$(BIN)/python -m pytest -n 2 -m long $(ARGS)
 
 check: $(STAMP) ## what CI checks besides the tests: lint, format, types, rooms, schema, workflows, paths
 	$(BIN)/ruff check .

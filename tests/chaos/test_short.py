@@ -13,7 +13,9 @@ from tests.sandbox_process import Sandbox
 SEED = 7
 
 
-@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.mark.parametrize(
+    "store", ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])]
+)
 def test_nothing_is_lost_doubled_or_confused_across_kills(tmp_path: Path, sandbox: Sandbox, store: str) -> None:
     with fleet(tmp_path / "runtimes", sandbox, store, SEED) as runtimes:
         outcome = Storm(scenario(SHORT, SEED, REPLICAS[store]), sandbox, runtimes).play()

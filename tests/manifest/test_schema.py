@@ -58,8 +58,8 @@ def test_schema_is_valid_in_its_dialect(kind: str) -> None:
     jsonschema_rs.meta.validate(SCHEMAS[kind]())
 
 
-@pytest.mark.parametrize("kind", SCHEMAS)
-def test_every_key_has_a_description_and_examples_that_fit(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["client", "defaults"])
+def test_every_key_that_a_person_writes_has_a_description_and_examples_that_fit(kind: str) -> None:
     schema = SCHEMAS[kind]()
     for name, node in documented(schema):
         assert node.get("description"), name

@@ -105,6 +105,7 @@ def test_a_function_call_is_a_child_of_the_model_and_names_the_function_only(
     assert attributes(function) == {"client": line.bot["id"], "turn": 1, "function": "crear_reserva"}
 
 
+@pytest.mark.long
 def test_a_collector_that_is_gone_does_not_hold_up_the_stop(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox
 ) -> None:

@@ -119,6 +119,7 @@ def test_an_update_counts_as_done_when_the_sender_has_left_online_updating(agenc
     assert len(fetches(agency)) >= 3
 
 
+@pytest.mark.long
 def test_an_update_that_was_accepted_and_then_ignored_is_not_called_applied(agency: Agency) -> None:
     agency.declare("cliente-a")
     sid = agency.sender("cliente-a")["sid"]
