@@ -57,6 +57,7 @@ def test_what_a_stopped_replica_could_not_finish_another_one_answers(fleet: Flee
     assert {len(shop.outbound(user)) for user in users} == {1}
 
 
+@pytest.mark.long
 def test_a_replica_that_was_silent_for_too_long_does_not_answer_what_was_taken_from_it(
     fleet: Fleet, sandbox: Sandbox
 ) -> None:

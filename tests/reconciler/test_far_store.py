@@ -118,6 +118,7 @@ def test_the_lease_is_held_across_machines(far: Agency, distant: Runtime) -> Non
     assert "ana@servidor:123" in result.err
 
 
+@pytest.mark.long
 def test_killed_before_anything_is_sent_to_the_store_or_to_twilio(far: Agency) -> None:
     for number in count(1):
         client = f"cliente-{number}"

@@ -142,6 +142,7 @@ def test_the_api_lists_retries_and_drops_as_the_command_does(shop: Line) -> None
 
 
 @pytest.mark.postgres
+@pytest.mark.long
 def test_on_postgresql_a_dead_letter_is_retried_by_whichever_replica_finds_it(tmp_path: Path, sandbox: Sandbox) -> None:
     url = make_database()
     runtime = start_runtime(tmp_path, sandbox, DATABASE_URL=url)
