@@ -74,7 +74,7 @@ compile = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11
 
 clean: ## remove .venv, caches and the state of demo and play
 	rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find $(ROOMS) tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find $(ROOMS) tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 $(STAMP):
 	@python=; for candidate in $(PYTHON); do \
