@@ -134,7 +134,9 @@ class _Call:
             raise
 
     async def spoil(self, rule: Rule, response: web.StreamResponse) -> web.StreamResponse:
-        if not isinstance(response, web.Response) or not isinstance(response.body, bytes) or response.status != 200:
+        if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
+            return response
+        if response.status not in (200, 201):
             return response
         if rule.kind == "cut_body":
             return await self.cut(response)

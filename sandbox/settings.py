@@ -19,6 +19,8 @@ class Values:
     """`gone` answers 404 under /assistants and /threads, as OpenAI itself does since 2026-08-26."""
     think_seconds: float = 0.0
     """How long a model thinks before each answer."""
+    usage_seconds: float = 3.0
+    """How long a turn of an agent's session is over before what it used is known."""
     index_seconds: float = 0.0
     """How long a file takes to become searchable in a vector store."""
     create_seconds: float = 0.05

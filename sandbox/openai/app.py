@@ -4,6 +4,8 @@ from aiohttp import web
 
 from sandbox.control import Control
 from sandbox.gate import gate
+from sandbox.openai.agent_sessions import AgentSessions
+from sandbox.openai.agents import Agents
 from sandbox.openai.assistants import Assistants
 from sandbox.openai.conversations import Conversations
 from sandbox.openai.files import Files
@@ -30,7 +32,8 @@ def application(world: World) -> web.Application:
     runs = Runs(world, threads, stores)
     responses = Responses(world, conversations, stores)
     memory = (responses, conversations, Assistants(world), runs, threads)
-    parts = (Models(), *memory, files, store_files, stores, Control(world))
+    agents = Agents(world)
+    parts = (Models(), *memory, AgentSessions(world, agents), agents, files, store_files, stores, Control(world))
     for part in parts:
         app.router.add_routes(part.routes())
     return app

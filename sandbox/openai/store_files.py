@@ -83,18 +83,26 @@ class StoreFiles:
             "chunking_strategy": _chunking(body.get("chunking_strategy")),
             "_bytes": file["bytes"] if file else 0,
             "_filename": file["filename"] if file else "",
+            "_problem": self._problem(file) if file else None,
             "_due": time.time() + self._world.settings.values.index_seconds,
             "_batch": batch,
             "_cancelled": False,
         }
         return self._shown(self._world.state.put(f"store/{store}", row["id"], row))
 
+    def _problem(self, file: Json) -> str | None:
+        """Why a file can never be indexed."""
+        if not file["bytes"]:
+            return "The file is empty."
+        is_pdf = file["filename"].lower().endswith(".pdf")
+        damaged = is_pdf and not self._files.read(file["id"]).startswith(b"%PDF")
+        return "The file could not be parsed because it is damaged." if damaged else None
+
     def _shown(self, row: Json) -> Json:
         """The file in the store as it is by now."""
         status = "cancelled" if row["_cancelled"] else "in_progress" if time.time() < row["_due"] else "completed"
-        problem = None
-        if status == "completed" and not row["_bytes"]:
-            status, problem = "failed", {"code": "invalid_file", "message": "The file is empty."}
+        problem = row["_problem"] and {"code": "invalid_file", "message": row["_problem"]}
+        status, problem = ("failed", problem) if status == "completed" and problem else (status, None)
         size = row["_bytes"] if status == "completed" else 0
         return {**public(row), "status": status, "last_error": problem, "usage_bytes": size}
 

@@ -1,4 +1,7 @@
-"""A tour of every endpoint: each answer fits the provider's official description of it."""
+"""A tour of every endpoint: each answer fits the provider's official description of it.
+
+The Agents API is left out, since OpenAI's description does not have the beta; test_agents holds it against the SDK.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -83,8 +83,9 @@ def test_indexing_takes_the_time_it_was_told(openai: OpenAI, sandbox: Sandbox) -
     wait_until(lambda: openai.vector_stores.retrieve(store).status == "completed")
 
 
-def test_an_empty_file_fails_to_be_indexed(openai: OpenAI) -> None:
-    store = store_with(openai, upload(openai, "vacio.md", b""))
+@pytest.mark.parametrize(("name", "content"), [("vacio.md", b""), ("menu.pdf", b"no es un PDF")])
+def test_an_empty_or_damaged_file_fails_to_be_indexed(openai: OpenAI, name: str, content: bytes) -> None:
+    store = store_with(openai, upload(openai, name, content))
     file = openai.vector_stores.files.list(store, filter="failed").data[0]
     assert file.last_error is not None
     assert file.last_error.code == "invalid_file"

@@ -1,0 +1,248 @@
+"""What the Agents API takes and refuses, and the defaults that it fills in. Nothing here is stored.
+
+OpenAI's OpenAPI description leaves this API out, so the shapes are those of its SDK's request types, and the tests hold
+one against the other. The words and codes of its errors differ from those of the older endpoints.
+"""
+
+from collections.abc import Callable, Mapping
+
+from sandbox.errors import ApiError
+from sandbox.openai import wire
+from sandbox.openai.wire import error
+from sandbox.state import Json
+
+Check = Callable[[object, str], None]
+"""Raises for a value that is not allowed at a place such as `tools[0].name`."""
+
+_REFUSED = "invalid_request_error"
+_KINDS = ((bool, "a boolean"), (str, "a string"), (int, "an integer"), (list, "an array"), (dict, "an object"))
+_TIERS = ("auto", "default", "flex", "priority", "fast", "ultrafast")
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_DEFAULT_EFFORT = "medium"
+"""What a model that was told nothing does; the same for all that think, as far as it is known."""
+
+
+def refused(message: str, param: str | None = None) -> ApiError:
+    return error(400, message, param=param, code=_REFUSED)
+
+
+def not_found() -> ApiError:
+    return error(404, "Resource not found.", kind="not_found_error", code="not_found_error")
+
+
+def conflict(message: str) -> ApiError:
+    return error(409, message, kind="conflict_error", code="conflict_error")
+
+
+def undone(what: str) -> ApiError:
+    return refused(f"This stand-in for the OpenAI API does not do {what}; send the request without it.")
+
+
+def _wrong(value: object, path: str, expected: str) -> ApiError:
+    given = next((name for kind, name in _KINDS if isinstance(value, kind)), "null" if value is None else "a number")
+    return refused(f"Invalid type for '{path}': expected {expected}, but got {given} instead.", path)
+
+
+def _is(kind: type, expected: str) -> Check:
+    def check(value: object, path: str) -> None:
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise _wrong(value, path, expected)
+
+    return check
+
+
+flag, number, anything = _is(bool, "a boolean"), _is(int, "an integer"), _is(dict, "an object")
+
+
+def text(most: int | None = None) -> Check:
+    def check(value: object, path: str) -> None:
+        if not isinstance(value, str):
+            raise _wrong(value, path, "a string")
+        if most is not None and len(value) > most:
+            expected = (
+                f"Expected a string with maximum length {most}, but got a string with length {len(value)} instead."
+            )
+            raise refused(f"Invalid '{path}': string too long. {expected}", path)
+
+    return check
+
+
+def one_of(*allowed: str) -> Check:
+    def check(value: object, path: str) -> None:
+        if value not in allowed:
+            listed = ", ".join(f"'{item}'" for item in allowed)
+            raise refused(f"Invalid value: '{value}'. Supported values are: {listed}.", path)
+
+    return check
+
+
+def nullable(inner: Check) -> Check:
+    def check(value: object, path: str) -> None:
+        if value is not None:
+            inner(value, path)
+
+    return check
+
+
+def array(inner: Check) -> Check:
+    def check(value: object, path: str) -> None:
+        if not isinstance(value, list):
+            raise _wrong(value, path, "an array")
+        for index, item in enumerate(value):
+            inner(item, f"{path}[{index}]")
+
+    return check
+
+
+def record(members: Mapping[str, Check], *required: str) -> Check:
+    """An object with these members and no other; the path of the whole body is empty."""
+
+    def check(value: object, path: str) -> None:
+        if not isinstance(value, dict):
+            raise _wrong(value, path, "an object")
+        at = f"{path}." if path else ""
+        for name in value:
+            if name not in members:
+                raise refused(f"Unknown parameter: '{at}{name}'.", f"{at}{name}")
+        for name, item in value.items():
+            members[name](item, at + name)
+        for name in required:
+            if name not in value:
+                raise refused(f"Missing required parameter: '{at}{name}'.", at + name)
+
+    return check
+
+
+def tagged(kinds: Mapping[str, Check]) -> Check:
+    """An object whose `type` says which shape it has."""
+
+    def check(value: object, path: str) -> None:
+        if not isinstance(value, dict):
+            raise _wrong(value, path, "an object")
+        if "type" not in value:
+            raise refused(f"Missing required parameter: '{path}.type'.", f"{path}.type")
+        one_of(*kinds)(value["type"], f"{path}.type")
+        kinds[value["type"]](value, path)
+
+    return check
+
+
+def metadata(value: object, _: str) -> None:
+    try:
+        wire.checked_metadata(value)
+    except ApiError as failure:
+        failure.body["error"]["code"] = _REFUSED
+        raise
+
+
+def _not_here(value: object, path: str) -> None:
+    if value is not None:
+        raise undone(f"'{path}'")
+
+
+_LOCATION = record({name: nullable(text()) for name in ("city", "country", "region", "timezone")})
+_FUNCTION = {
+    "type": text(),
+    "name": text(),
+    "description": text(),
+    "parameters": anything,
+    "defer_loading": flag,
+    "async": flag,
+}
+_SEARCH = {
+    "type": text(),
+    "allowed_domains": nullable(array(text())),
+    "context_size": nullable(one_of("low", "medium", "high")),
+    "location": nullable(_LOCATION),
+    "mode": nullable(one_of("disabled", "cached", "live")),
+}
+_TOOL = tagged(
+    {
+        "function": record(_FUNCTION, "description", "name", "parameters"),
+        "web_search": record(_SEARCH),
+        "tool_search": record({"type": text()}),
+        "programmatic_tool_calling": record({"type": text(), "enabled": flag}),
+        "mcp": _not_here,
+        "computer_use": _not_here,
+        "automations": _not_here,
+    }
+)
+_FORMAT = tagged({"text": record({"type": text()}), "json_schema": anything})
+REASONING = record({"effort": nullable(one_of(*_EFFORTS)), "summary": nullable(one_of("concise", "detailed", "auto"))})
+TIER = nullable(one_of(*_TIERS))
+TOOLS = nullable(array(_TOOL))
+_SETTINGS: Mapping[str, Check] = {
+    "model": text(),
+    "instructions": nullable(text(2**20)),
+    "tools": TOOLS,
+    "reasoning": nullable(REASONING),
+    "service_tier": TIER,
+    "text": nullable(record({"format": nullable(_FORMAT), "verbosity": nullable(one_of("low", "medium", "high"))})),
+    "compaction": nullable(record({"async": nullable(flag)})),
+    "experimental": record({"time_awareness": flag}),
+    "multi_agent": nullable(record({"enabled": flag, "max_concurrent_subagents": nullable(number)}, "enabled")),
+}
+AGENT: Mapping[str, Check] = {**_SETTINGS, "name": nullable(text(128)), "metadata": nullable(metadata)}
+OVERRIDES = record(_SETTINGS)
+"""What a session may say otherwise than its agent."""
+
+
+def check_agent(body: Json, *, new: bool) -> None:
+    """Raises what a caller gets for the body of a create or an update."""
+    record(AGENT, *(("model",) if new else ()))(body, "")
+    check_tools(body.get("tools") or [])
+
+
+def check_tools(tools: list[Json]) -> None:
+    """Raises for what no shape can say: names that repeat, and a function whose arguments are no object."""
+    names: set[str] = set()
+    for tool in tools:
+        name = tool["name"] if tool["type"] == "function" else tool["type"]
+        if name in names:
+            raise refused(f"duplicate function tool name: {name}" if "name" in tool else f"duplicate {name} tool")
+        names.add(name)
+        root = tool.get("parameters", {}).get("type", "object")
+        if root != "object":
+            needs = f"schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{root}\"'."
+            raise refused(f"Invalid schema for function '{name}': {needs}")
+
+
+def settled(configuration: Json, given: Json) -> Json:
+    """A configuration after what was given: what is left out stays, null means the default, `experimental` is merged
+    by key, everything else is replaced whole.
+    """
+    changed = {**configuration, **{name: value for name, value in given.items() if name != "metadata"}}
+    changed["tools"] = [_with_defaults(tool) for tool in changed.get("tools") or []]
+    words = changed.get("text") or {}
+    changed["text"] = {
+        "format": words.get("format") or {"type": "text"},
+        "verbosity": words.get("verbosity") or "medium",
+    }
+    thought = changed.get("reasoning") or {}
+    changed["reasoning"] = {"effort": thought.get("effort") or _DEFAULT_EFFORT, "summary": thought.get("summary")}
+    changed["service_tier"] = changed.get("service_tier") or "auto"
+    changed["compaction"] = {"async": bool((changed.get("compaction") or {}).get("async"))}
+    former = configuration.get("experimental") or {"time_awareness": False}
+    changed["experimental"] = {**former, **(given.get("experimental") or {})}
+    helpers = changed.get("multi_agent") or {"enabled": False}
+    most = (helpers.get("max_concurrent_subagents") or 6) if helpers["enabled"] else None
+    changed["multi_agent"] = {"enabled": helpers["enabled"], "max_concurrent_subagents": most}
+    return {"name": None, "instructions": None, **changed}
+
+
+def _with_defaults(tool: Json) -> Json:
+    if tool["type"] == "function":
+        return {"defer_loading": False, **tool}
+    if tool["type"] == "programmatic_tool_calling":
+        return {"enabled": True, **tool}
+    if tool["type"] != "web_search":
+        return tool
+    place = tool.get("location")
+    nowhere = dict.fromkeys(("city", "country", "region", "timezone"))
+    return {
+        "type": "web_search",
+        "mode": tool.get("mode") or "live",
+        "context_size": tool.get("context_size") or "medium",
+        "location": None if place is None else {**nowhere, **place},
+        "allowed_domains": tool.get("allowed_domains"),
+    }
