@@ -40,6 +40,7 @@ BEFORE_DRIFT = (
     Step("", 'python -m sandbox phone cliente-b "Hola, ¿tienen hora para el martes?"'),
     Step("", 'python -m sandbox phone la-cocina "Hola, quiero reservar una mesa para cuatro"'),
     Step("The conversation is remembered.", 'python -m sandbox phone la-cocina "Perdón, mejor para seis"'),
+    Step("The menu is a document in git.", 'python -m sandbox phone la-cocina "¿Cuánto cuesta la cazuela?"'),
     Step("Plan again: nothing is left to do (2 would mean changes).", "reconcile --dry-run --detailed-exitcode"),
 )
 AFTER_DRIFT = (

@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from reconciler.kinds.knowledge import EXPIRED
 from reconciler.model import UNKNOWN_ID, AccountKey, Binding, Change, Kind, Outcome, Plan, Values
 from reconciler.pace import Pace
 from reconciler.settings import Settings
@@ -23,11 +24,15 @@ from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
 from runtime.store.writer import StoreWriter
 
 if TYPE_CHECKING:
+    from reconciler.writers.documents import DocumentsWriter
     from reconciler.writers.openai import OpenAIWriter
     from reconciler.writers.twilio import TwilioWriter
 
 WORKERS = 32
 """Clients in work at once; the paces of the providers are narrower."""
+
+OPTIONAL: Final[tuple[Kind, ...]] = ("knowledge",)
+"""Kinds that a client may have nothing of: once the last of it is taken away, the record of it goes too."""
 
 
 def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: threading.Event) -> Iterator[Outcome]:
@@ -79,7 +84,7 @@ def apply_column(
     last apply. Until then the record is `held`; so is one that an earlier, cut off run did not come to write.
     """
     last = _last_take_away(column)
-    made: dict[str, str] = {}
+    made: dict[Kind, str] = {}
     broken: str | None = None
     for change in column:
         if broken or stop.is_set():
@@ -91,6 +96,8 @@ def apply_column(
                 held[change.kind] = record
             if change.kind in held and last.get(change.kind, change.id) == change.id:
                 writers.store.record_applied(held.pop(change.kind))
+            elif change.kind in OPTIONAL and last.get(change.kind) == change.id:
+                writers.store.forget_applied(change.client, change.kind)
         except Stopped as stopped:
             yield Outcome(change, "skipped", str(stopped))
             continue
@@ -98,8 +105,8 @@ def apply_column(
             broken = f"{change.kind} failed"
             yield Outcome(change, "failed", str(error))
             continue
-        if change.kind == "assistant" and change.live_id is None:
-            made["assistant"] = live_id
+        if change.live_id is None:
+            made[change.kind] = live_id
         yield Outcome(change, "applied", None, live_id)
 
 
@@ -122,10 +129,11 @@ class Writers:
     stop: threading.Event
     cleanup: ExitStack
     _openai: OpenAIWriter | None = None
+    _knowledge: DocumentsWriter | None = None
     _twilio: dict[str, TwilioWriter] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def write(self, change: Change, made: Mapping[str, str]) -> tuple[str, AppliedRecord | None]:
+    def write(self, change: Change, made: Mapping[Kind, str]) -> tuple[str, AppliedRecord | None]:
         """Apply one change. Returns the live id, and what is to be recorded. Raises `WriteFailed` or `StoreError`."""
         if change.action in ("delete", "detach"):
             self._take_away(change)
@@ -135,6 +143,9 @@ class Writers:
         return live_id, AppliedRecord(change.client, change.kind, live_id, after)
 
     def _put(self, change: Change, after: Values) -> str:
+        if change.kind == "knowledge":
+            metadata = (change.before or {}).get("metadata", {})
+            return self._documents().put(change.client, change.live_id, after, metadata)
         if change.kind == "assistant" and after["engine"] == "responses":
             return self.store.put_assistant(_assistant_record(change, after)).id
         if change.kind == "assistant":
@@ -147,14 +158,16 @@ class Writers:
 
     def _put_object(self, change: Change, after: Values) -> str:
         if change.live_id is None:
-            return self._assistants().create_assistant(change.client, after)
+            return self._assistants().create_object(change.client, after)
         metadata = (change.before or {}).get("metadata", {})
-        self._assistants().update_assistant(change.live_id, change.client, after, metadata)
+        self._assistants().update_object(change.live_id, change.client, after, metadata)
         return change.live_id
 
     def _take_away(self, change: Change) -> None:
         live_id = str(change.live_id)
-        if change.kind == "sender":
+        if change.kind == "knowledge":
+            self._take_documents_away(change, live_id)
+        elif change.kind == "sender":
             twilio = self._account(change.account)
             if change.action == "delete":
                 twilio.delete_sender(live_id)
@@ -165,9 +178,15 @@ class Writers:
         elif change.key == "responses":
             self.store.delete_assistant(live_id)
         else:
-            self._assistants().delete_assistant(live_id)
+            self._assistants().delete_object(change.key, live_id)
         if change.source is None:
             self.store.forget_applied(change.client, change.kind)
+
+    def _take_documents_away(self, change: Change, live_id: str) -> None:
+        if change.key == EXPIRED:
+            self._documents().delete_store(live_id)
+        else:
+            self._documents().delete(change.client, live_id)
 
     def _assistants(self) -> OpenAIWriter:
         with self._lock:
@@ -178,6 +197,15 @@ class Writers:
                 self._openai = OpenAIWriter(self.settings, Patience(pace, self.stop))
                 self.cleanup.callback(self._openai.close)
             return self._openai
+
+    def _documents(self) -> DocumentsWriter:
+        openai = self._assistants()
+        with self._lock:
+            if self._knowledge is None:
+                from reconciler.writers.documents import DocumentsWriter
+
+                self._knowledge = DocumentsWriter(openai.client, openai.patience, self.settings.clients_dir)
+            return self._knowledge
 
     def _account(self, account: AccountKey | None) -> TwilioWriter:
         if account is None or account.sid is None:
@@ -194,12 +222,17 @@ class Writers:
             return self._twilio[account.sid]
 
 
-def _resolved(values: Values, made: Mapping[str, str]) -> dict[str, object]:
-    """The values with the id of the assistant that was made a moment ago."""
-    return {
-        key: made["assistant"] if value == UNKNOWN_ID and key == "assistant_id" else value
-        for key, value in values.items()
-    }
+def _resolved(values: Values, made: Mapping[Kind, str]) -> dict[str, Any]:
+    """The values with the ids of the assistant and the vector store that were made a moment ago."""
+    resolved = dict(values)
+    if resolved.get("assistant_id") == UNKNOWN_ID:
+        resolved["assistant_id"] = made["assistant"]
+    if "tools" in resolved:
+        resolved["tools"] = [
+            {**tool, "vector_store_ids": [made["knowledge"]]} if tool.get("vector_store_ids") == [UNKNOWN_ID] else tool
+            for tool in resolved["tools"]
+        ]
+    return resolved
 
 
 def _assistant_record(change: Change, values: Values) -> AssistantRecord:

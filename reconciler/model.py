@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from runtime.store.records import EditRecord
+
 Kind = Literal["knowledge", "assistant", "bot", "sender"]
 Action = Literal["create", "update", "delete", "detach", "adopt"]
 Reason = Literal["config", "drift", "both"]
@@ -79,6 +81,8 @@ class Change:
     nothing."""
     account: AccountKey | None = None
     """The Twilio account that the client's number lives in."""
+    edit: EditRecord | None = None
+    """Who changed it live, and when, where an API tells; not in the digest, since the same is written whoever did."""
 
     @property
     def id(self) -> str:

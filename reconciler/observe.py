@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,16 @@ from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import KINDS, AccountKey
 from reconciler.readers.http import NotFound, ReadError, Unauthorized
-from reconciler.readers.openai import LiveAssistant, Model, OpenAIReader
+from reconciler.readers.openai import (
+    OBJECT_ENGINES,
+    OBJECT_PREFIXES,
+    LiveAssistant,
+    Model,
+    ObjectEngine,
+    OpenAIReader,
+    StoreFile,
+    VectorStore,
+)
 from reconciler.readers.twilio import ONLINE, LiveSender, TwilioReader
 from reconciler.settings import Settings
 from runtime.store.errors import StoreError
@@ -33,6 +42,8 @@ class Failed:
     """A side that could not be read, in a sentence with the next step."""
 
     message: str
+    gone: bool = False
+    """The server has no such API, so nothing can be left there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +77,31 @@ class Senders:
 
 
 @dataclass(frozen=True, slots=True)
+class Documents:
+    """OpenAI's vector stores, indexed."""
+
+    stores: Mapping[str, VectorStore] = field(default_factory=dict)
+    """By id."""
+    by_client: Mapping[str, Sequence[VectorStore]] = field(default_factory=dict)
+    """Those that carry a client's mark."""
+    files: Mapping[str, Sequence[StoreFile] | Failed] = field(default_factory=dict)
+    """What is in those, and in those that were applied last, by the store's id."""
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """All that was read, at one moment."""
 
     store: Store | Failed
     models: Mapping[str, Model] | Failed
-    assistants: Sequence[LiveAssistant] | Failed
-    """Objects of the Assistants API; empty and not asked for when nobody uses that engine."""
-    assistants_by_client: Mapping[str, Sequence[LiveAssistant]] = field(default_factory=dict)
+    objects: Mapping[ObjectEngine, Sequence[LiveAssistant] | Failed]
+    """Assistants that live at the provider, by engine; empty and not asked for when nobody uses it."""
+    objects_by_client: Mapping[str, Sequence[LiveAssistant]] = field(default_factory=dict)
     """Those of them that carry a client's mark."""
     senders: Mapping[str, Senders | Failed] = field(default_factory=dict)
     """By account SID."""
+    documents: Documents | Failed = field(default_factory=Documents)
+    """Empty and not asked for when nobody searches in documents."""
 
 
 MANAGED_URLS = ("callback_url", "fallback_url", "status_callback_url")
@@ -108,21 +133,21 @@ class Begun:
     """Reads on their way that no manifest decides."""
 
     store: Future[Store | Failed]
-    assistants: Future[Sequence[LiveAssistant] | Failed | None]
-    """None when the store knows of nobody who uses the Assistants API."""
+    objects: Mapping[ObjectEngine, Future[Sequence[LiveAssistant] | Failed | None]]
+    """None where the store knows of nobody who uses that engine."""
 
 
 def begin(settings: Settings) -> Begun:
-    """Begin to read the store, and the Assistants API when the store says that somebody uses it.
+    """Begin to read the store, and the objects of each engine of which the store says that somebody uses it.
 
-    Each page of that API names the next one, so this is the longest way; manifests are parsed meanwhile.
+    Each page of those lists names the next one, so this is the longest way; manifests are parsed meanwhile.
     """
     store = _begin_store(settings)
 
-    def assistants() -> Sequence[LiveAssistant] | Failed | None:
-        return read_assistants(settings) if _used_assistants_api(store.result()) else None
+    def objects(engine: ObjectEngine) -> Sequence[LiveAssistant] | Failed | None:
+        return read_objects(settings, engine) if _is_used(engine, store.result()) else None
 
-    return Begun(store, _in_background(assistants))
+    return Begun(store, {engine: _in_background(partial(objects, engine)) for engine in OBJECT_ENGINES})
 
 
 def _begin_store(settings: Settings) -> Future[Store | Failed]:
@@ -152,10 +177,10 @@ def _in_background(read: Callable[[], T]) -> Future[T]:
 
 
 def observe(fleet: Fleet, settings: Settings, *, whole_senders: bool = False, begun: Begun | None = None) -> World:
-    """Read all sides concurrently; the Assistants API only when the store or a manifest says that somebody uses it.
+    """Read all sides concurrently; live objects only of the engines that the store or a manifest uses.
 
-    A sender is fetched by itself where the list left out what we manage; with `whole_senders` each declared one is, for
-    what no list ever tells: its quality rating, and why it is offline. What was `begun` is not read again.
+    A sender is fetched by itself where the list left out what we manage, or why it is not online; with `whole_senders`
+    also where it left out the quality rating. What was `begun` is not read again.
     """
     begun = begun or begin(settings)
     manifests = {manifest.client.number: manifest for manifest in fleet.clients}
@@ -167,32 +192,39 @@ def observe(fleet: Fleet, settings: Settings, *, whole_senders: bool = False, be
 
         def is_wanted(live: LiveSender) -> bool:
             manifest = manifests.get(live.number)
-            return manifest is not None and (whole_senders or is_sparse(live, manifest))
+            return manifest is not None and (is_sparse(live, manifest) or (whole_senders and not live.is_rating_told))
 
         models = pool.submit(attempt, lambda: open_openai(settings).models(), openai_advice)
         senders = {account: reading_senders(account) for account in declared}
         store = begun.store.result()
-        assistants: Future[Sequence[LiveAssistant] | Failed | None] = begun.assistants
-        if _declares_assistants_api(fleet) and not _used_assistants_api(store):
-            assistants = pool.submit(read_assistants, settings)
+        applied = _applied_vector_stores(store)
+        documents = None
+        if applied or any(manifest.search is not None for manifest in fleet.clients):
+            documents = pool.submit(read_documents, settings, applied)
+        late = [engine for engine in _declared_engines(fleet) if not _is_used(engine, store)]
+        reading = dict(begun.objects)
+        for engine in late:
+            reading[engine] = pool.submit(read_objects, settings, engine)
         for account in _accounts_of_orphans(fleet, store, settings) - declared:
             senders[account] = reading_senders(account)
-        objects = assistants.result() or ()
+        objects = {engine: read.result() or () for engine, read in reading.items()}
         return World(
             store=store,
             models=models.result(),
-            assistants=objects,
-            assistants_by_client=_by_client(objects),
+            objects=objects,
+            objects_by_client=_by_client(objects.values()),
             senders={account.sid or "": reading.result() for account, reading in senders.items()},
+            documents=documents.result() if documents else Documents(),
         )
 
 
-def _by_client(assistants: Sequence[LiveAssistant] | Failed) -> Mapping[str, Sequence[LiveAssistant]]:
+def _by_client(objects: Iterable[Sequence[LiveAssistant] | Failed]) -> Mapping[str, Sequence[LiveAssistant]]:
     found: dict[str, list[LiveAssistant]] = {}
-    for live in () if isinstance(assistants, Failed) else assistants:
-        owner = client_of(live.metadata)
-        if owner is not None:
-            found.setdefault(owner, []).append(live)
+    for read in objects:
+        for live in () if isinstance(read, Failed) else read:
+            owner = client_of(live.metadata)
+            if owner is not None:
+                found.setdefault(owner, []).append(live)
     return found
 
 
@@ -209,7 +241,7 @@ def attempt(read: Callable[[], T], advice: Callable[[ReadError], str] = lambda e
     try:
         return read()
     except ReadError as error:
-        return Failed(f"{error}. {advice(error)}".rstrip())
+        return Failed(f"{error}. {advice(error)}".rstrip(), gone=isinstance(error, NotFound))
     except StoreError as error:
         return Failed(str(error))
 
@@ -219,9 +251,33 @@ def read_store(settings: Settings) -> Store:
     return index_store(read_snapshot(settings.bot_store_url, settings.api_token, settings.timeout))
 
 
-def read_assistants(settings: Settings) -> Sequence[LiveAssistant] | Failed:
-    """Every object of the Assistants API."""
-    return attempt(lambda: open_openai(settings).assistants(), openai_advice)
+def read_objects(settings: Settings, engine: ObjectEngine) -> Sequence[LiveAssistant] | Failed:
+    """Every live object of an engine."""
+    advice = openai_advice if engine == "assistants" else agents_advice
+    return attempt(lambda: open_openai(settings).objects(engine), advice)
+
+
+def read_documents(settings: Settings, applied: Collection[str]) -> Documents | Failed:
+    """Every vector store, and the files in those that are ours: by their mark, or by their id among the `applied`."""
+    found = attempt(lambda: open_openai(settings).vector_stores(), documents_advice)
+    if isinstance(found, Failed):
+        return found
+    by_client: dict[str, list[VectorStore]] = {}
+    for live in found:
+        owner = client_of(live.metadata)
+        if owner is not None:
+            by_client.setdefault(owner, []).append(live)
+    ours = [live.id for live in found if live.id in applied or client_of(live.metadata) is not None]
+    reader = open_openai(settings)
+    with ThreadPoolExecutor(settings.openai_concurrency, thread_name_prefix="documents") as pool:
+        files = pool.map(lambda key: attempt(lambda: reader.store_files(key), documents_advice), ours)
+        return Documents({live.id: live for live in found}, by_client, dict(zip(ours, files, strict=True)))
+
+
+def _applied_vector_stores(store: Store | Failed) -> set[str]:
+    if isinstance(store, Failed):
+        return set()
+    return {record.live_id for record in store.applied.values() if record.kind == "knowledge"}
 
 
 def index_store(snapshot: Snapshot) -> Store:
@@ -277,14 +333,22 @@ def is_sparse(live: LiveSender, manifest: Manifest) -> bool:
     return live.profile is None and manifest.client.sender.profile.model_fields_set != set()
 
 
-def _declares_assistants_api(fleet: Fleet) -> bool:
-    return any(manifest.client.assistant.engine == "assistants" for manifest in fleet.clients)
+def _declared_engines(fleet: Fleet) -> list[ObjectEngine]:
+    wanted = {manifest.client.assistant.engine for manifest in fleet.clients}
+    return [engine for engine in OBJECT_ENGINES if engine in wanted]
 
 
-def _used_assistants_api(store: Store | Failed) -> bool:
-    return isinstance(store, Store) and any(
-        record.kind == "assistant" and record.values.get("engine") == "assistants" for record in store.applied.values()
-    )
+def _is_used(engine: ObjectEngine, store: Store | Failed) -> bool:
+    """Whether the store knows of anyone who uses an engine.
+
+    Bots that somebody made by hand count for agents only: the Assistants API is mostly gone, and asked for a manifest.
+    """
+    if isinstance(store, Failed):
+        return False
+    if any(item.kind == "assistant" and item.values.get("engine") == engine for item in store.applied.values()):
+        return True
+    prefix = OBJECT_PREFIXES[engine]
+    return engine == "agents" and any(named.startswith(prefix) for named in store.bots_of_assistant)
 
 
 def openai_advice(error: ReadError) -> str:
@@ -297,6 +361,22 @@ def openai_advice(error: ReadError) -> str:
             "OPENAI_BASE_URL to a server that still speaks it."
         )
     return "Check OPENAI_BASE_URL and the provider's status, then run again."
+
+
+def agents_advice(error: ReadError) -> str:
+    """What to do when OpenAI's agents could not be read."""
+    if isinstance(error, Unauthorized):
+        return "Set OPENAI_API_KEY to a key with the permissions api.agents.read and api.agents.write."
+    if isinstance(error, NotFound):
+        return "The server at OPENAI_BASE_URL has no Agents API: set `engine: responses`, or name a server that has it."
+    return openai_advice(error)
+
+
+def documents_advice(error: ReadError) -> str:
+    """What to do when OpenAI's vector stores could not be read."""
+    if isinstance(error, NotFound):
+        return "The server at OPENAI_BASE_URL has no vector stores: remove file_search, or name a server that has them."
+    return openai_advice(error)
 
 
 def twilio_advice(error: ReadError) -> str:

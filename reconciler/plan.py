@@ -12,22 +12,32 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.errors import ReadFailed
-from reconciler.kinds import assistant, bot, sender
+from reconciler.kinds import assistant, bot, knowledge, sender
 from reconciler.kinds.column import Column, Withheld
 from reconciler.kinds.handmade import take_over
 from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet, Manifest
-from reconciler.model import KINDS, AccountKey, Binding, Change, Finding, Kind, Orphan, Plan, Severity, Unmanaged
+from reconciler.model import KINDS, AccountKey, Binding, Change, Finding, Kind, Orphan, Plan, Unmanaged
 from reconciler.observe import Failed, Senders, Store, World, account_of, account_of_bot
+from reconciler.readers.openai import ObjectEngine
 from reconciler.settings import Settings
 
-OBJECTS = "OpenAI assistants"
-"""The side that only the engine `assistants` needs."""
+OBJECTS: Mapping[ObjectEngine, str] = {"assistants": "OpenAI assistants", "agents": "OpenAI agents"}
+"""The sides that only their engine needs."""
+
+DOCUMENTS = "OpenAI vector stores"
+"""The side that only those who search in documents need."""
 
 Planner = Callable[[Column], list[Change]]
 
-PLANNERS: Mapping[Kind, Planner] = {"assistant": assistant.plan, "bot": bot.plan, "sender": sender.plan}
+PLANNERS: Mapping[Kind, Planner] = {
+    "knowledge": knowledge.plan,
+    "assistant": assistant.plan,
+    "bot": bot.plan,
+    "sender": sender.plan,
+}
 DEPARTURES: Mapping[Kind, Planner] = {
+    "knowledge": knowledge.plan_absent,
     "assistant": assistant.plan_absent,
     "bot": bot.plan_absent,
     "sender": sender.plan_absent,
@@ -61,6 +71,7 @@ class _Draft:
         self.changes += _chained(changes)
         self.findings += column.findings
         self.unrecorded += column.unrecorded
+        self.forgotten += [(column.id, kind) for kind in column.forgotten]
         self.adoptions += _chained(column.adoptions)
 
 
@@ -73,14 +84,16 @@ def make_plan(fleet: Fleet, world: World, settings: Settings, scope: Scope = Sco
     if isinstance(store, Failed):
         raise ReadFailed(store.message)
     chosen = [manifest for manifest in fleet.clients if not scope.only or manifest.client.id in scope.only]
-    draft = _Draft(findings=_failed_sides(world, settings, chosen))
+    draft = _Draft(findings=_failed_sides(world, store, settings, chosen))
+    numbers = {manifest.client.id: manifest.client.number for manifest in fleet.clients if _shall_exist(manifest)}
     for manifest in chosen:
-        _plan_client(draft, manifest, world, store, settings, scope)
+        _plan_client(draft, manifest, numbers, world, store, settings, scope)
     orphans = [] if scope.only else _orphans(fleet, world, store)
     if scope.prune:
         for client in sorted({orphan.client for orphan in orphans}):
             account = account_of_bot(store.bots_by_client.get(client), settings)
-            _plan_departure(draft, Column(client, None, account, world, store, settings, scope.delete_senders))
+            gone = Column(client, None, account, world, store, settings, delete_sender=scope.delete_senders)
+            _plan_departure(draft, gone)
     return Plan(
         changes=draft.changes,
         findings=draft.findings,
@@ -95,7 +108,10 @@ def make_plan(fleet: Fleet, world: World, settings: Settings, scope: Scope = Sco
 
 
 def digest(plan: Plan) -> str:
-    """64 hex digits that are equal exactly when the plans' content is: who, what, from, to."""
+    """64 hex digits that are equal exactly when the plans' content is: for whom, what, from, to.
+
+    Why it differs, and who made it so, is told beside it: what applying does would be the same.
+    """
     content = [
         [
             change.client,
@@ -112,28 +128,38 @@ def digest(plan: Plan) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _shall_exist(manifest: Manifest) -> bool:
+    return manifest.client.state != "absent"
+
+
 def _plan_client(
-    draft: _Draft, manifest: Manifest, world: World, store: Store, settings: Settings, scope: Scope
+    draft: _Draft,
+    manifest: Manifest,
+    numbers: Mapping[str, str],
+    world: World,
+    store: Store,
+    settings: Settings,
+    scope: Scope,
 ) -> None:
     client = manifest.client
     account = account_of(manifest, settings)
-    if client.state == "absent":
-        column = Column(client.id, None, account, world, store, settings, scope.delete_senders)
+    if not _shall_exist(manifest):
+        column = Column(client.id, None, account, world, store, settings, delete_sender=scope.delete_senders)
         if not _plan_departure(draft, column):
             message = f"nothing of it is left, so {manifest.path} can be removed"
             draft.findings.append(Finding("notice", message, client.id))
         return
-    if _is_unresolved(manifest, account, world):
+    if _is_unresolved(manifest, account, world, store):
         draft.unresolved.append(client.id)
         return
-    column = Column(client.id, manifest, account, world, store, settings)
+    column = Column(client.id, manifest, account, world, store, settings, numbers)
     draft.add(column, _planned_or_taken_over(column))
 
 
 def _plan_departure(draft: _Draft, column: Column) -> bool:
     """Plan that a client goes. Returns False when nothing of it is left."""
-    applied = column.applied("assistant")
-    unseen = isinstance(column.world.assistants, Failed) and applied and applied.values.get("engine") == "assistants"
+    unseen = any(_was(engine, column.id, column.store) for engine, _ in _unread_objects(column.world))
+    unseen = unseen or bool(knowledge.unread(column.id, None, column.world, column.store))
     if unseen or isinstance(column.world.senders[column.account.sid or ""], Failed):
         draft.unresolved.append(column.id)
         return True
@@ -179,31 +205,60 @@ def _chained(changes: Iterable[Change]) -> list[Change]:
     return chained
 
 
-def _failed_sides(world: World, settings: Settings, manifests: Sequence[Manifest]) -> list[Finding]:
+def _failed_sides(world: World, store: Store, settings: Settings, manifests: Sequence[Manifest]) -> list[Finding]:
     """Which sides could not be read, each said once however many clients it concerns."""
-    sides: dict[str, object] = {"OpenAI models": world.models, OBJECTS: world.assistants}
+    sides: dict[str, object] = {
+        "OpenAI models": world.models,
+        DOCUMENTS: world.documents,
+    }
     for manifest in manifests:
         account = account_of(manifest, settings)
         senders = sides[account.describe()] = world.senders[account.sid or ""]
         if isinstance(senders, Senders):
             sides[f"{manifest.client.id}: sender"] = senders.by_number.get(manifest.client.number)
+        if isinstance(world.store, Store) and not isinstance(world.documents, Failed):
+            unread = knowledge.unread(manifest.client.id, manifest, world, world.store)
+            sides[f"{manifest.client.id}: documents"] = unread
     findings = {side: read for side, read in sides.items() if isinstance(read, Failed)}
-    return [Finding(_severity(side, manifests), f"{side}: {read.message}") for side, read in findings.items()]
+    return [
+        *(Finding("error", f"{side}: {read.message}") for side, read in findings.items()),
+        *_unread_engines(world, store, manifests),
+    ]
 
 
-def _severity(side: str, manifests: Sequence[Manifest]) -> Severity:
-    """Who has left the Assistants API is only warned that it cannot be asked for what was left behind."""
-    wanted = side != OBJECTS or any(manifest.client.assistant.engine == "assistants" for manifest in manifests)
-    return "error" if wanted else "warning"
+def _unread_objects(world: World) -> list[tuple[ObjectEngine, Failed]]:
+    return [(engine, read) for engine, read in world.objects.items() if isinstance(read, Failed)]
 
 
-def _is_unresolved(manifest: Manifest, account: AccountKey, world: World) -> bool:
+def _unread_engines(world: World, store: Store, manifests: Sequence[Manifest]) -> list[Finding]:
+    """Engines whose objects could not be read. Who has left an API that is gone is only warned that it cannot be asked
+    for what was left behind."""
+    found = []
+    for engine, read in _unread_objects(world):
+        missed = any(_misses(engine, read, manifest, store) for manifest in manifests)
+        found.append(Finding("error" if missed else "warning", f"{OBJECTS[engine]}: {read.message}"))
+    return found
+
+
+def _misses(engine: ObjectEngine, read: Failed, manifest: Manifest, store: Store) -> bool:
+    """Whether a client cannot be planned without an engine's objects: it has one, or may have one to be taken away."""
+    return manifest.client.assistant.engine == engine or (not read.gone and _was(engine, manifest.client.id, store))
+
+
+def _was(engine: ObjectEngine, client: str, store: Store) -> bool:
+    applied = store.applied.get((client, "assistant"))
+    return applied is not None and applied.values.get("engine") == engine
+
+
+def _is_unresolved(manifest: Manifest, account: AccountKey, world: World, store: Store) -> bool:
     senders = world.senders[account.sid or ""]
     if isinstance(senders, Failed) or isinstance(world.models, Failed):
         return True
     if isinstance(senders.by_number.get(manifest.client.number), Failed):
         return True
-    return isinstance(world.assistants, Failed) and manifest.client.assistant.engine == "assistants"
+    if knowledge.unread(manifest.client.id, manifest, world, store) is not None:
+        return True
+    return any(_misses(engine, read, manifest, store) for engine, read in _unread_objects(world))
 
 
 def _orphans(fleet: Fleet, world: World, store: Store) -> list[Orphan]:
@@ -214,11 +269,15 @@ def _orphans(fleet: Fleet, world: World, store: Store) -> list[Orphan]:
         for client, record in store.assistants_by_client.items()
         if client not in declared
     ]
-    if not isinstance(world.assistants, Failed):
-        for live in world.assistants:
-            owner = client_of(live.metadata)
-            if owner is not None and owner not in declared:
-                found.append(Orphan(owner, "assistant", "assistants", live.id))
+    found += [
+        Orphan(owner, "assistant", live.engine, live.id)
+        for owner, objects in world.objects_by_client.items()
+        for live in objects
+        if owner not in declared
+    ]
+    if not isinstance(world.documents, Failed):
+        for owner, stores in world.documents.by_client.items():
+            found += [Orphan(owner, "knowledge", knowledge.KEY, live.id) for live in stores if owner not in declared]
     found += [
         Orphan(client, "bot", held.twilio_phone_number, held.id)
         for client, held in store.bots_by_client.items()
@@ -244,10 +303,16 @@ def _unmanaged(fleet: Fleet, world: World, store: Store) -> list[Unmanaged]:
     found = [
         Unmanaged("assistant", record.name, record.id) for record in store.assistants.values() if not record.client
     ]
-    if not isinstance(world.assistants, Failed):
+    for objects in world.objects.values():
         found += [
             Unmanaged("assistant", str(live.values["name"]), live.id)
-            for live in world.assistants
+            for live in (() if isinstance(objects, Failed) else objects)
+            if client_of(live.metadata) is None
+        ]
+    if not isinstance(world.documents, Failed):
+        found += [
+            Unmanaged("knowledge", live.name, live.id)
+            for live in world.documents.stores.values()
             if client_of(live.metadata) is None
         ]
     found += [Unmanaged("bot", held.twilio_phone_number, held.id) for held in store.bots.values() if not held.client]

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from reconciler.errors import SettingsError
+from schemas.overrides import DEFAULT, connection_overrides
 
 DEFAULT_STORE = "sqlite:///data/horizonai.db"
 
@@ -31,6 +32,8 @@ class Settings:
     """What Twilio calls, without a trailing slash."""
     fallback_url: str | None
     """A second public address of the runtime, for Twilio's fallback; `public_url` without it."""
+    connection_overrides: str
+    """How Twilio shall call the webhooks: the fragment of their URLs, "" for none."""
     bot_store_url: str = field(repr=False)
     api_token: str | None = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
@@ -67,6 +70,7 @@ def load_settings(root: Path = Path()) -> Settings:
         twilio_base_url=_url("TWILIO_BASE_URL", text("TWILIO_BASE_URL")),
         public_url=_url("PUBLIC_URL", text("PUBLIC_URL")),
         fallback_url=_url("FALLBACK_URL", text("FALLBACK_URL")),
+        connection_overrides=_overrides(text("WEBHOOK_CONNECTION_OVERRIDES")),
         bot_store_url=text("BOT_STORE_URL") or text("DATABASE_URL") or DEFAULT_STORE,
         api_token=text("API_TOKEN"),
         drift_notify=(text("DRIFT_NOTIFY") or "").split(),
@@ -93,6 +97,13 @@ def _url(name: str, value: str | None) -> str | None:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise SettingsError(f"{name} must be a URL like https://whatsapp.example.cl, without query or fragment.")
     return value.rstrip("/")
+
+
+def _overrides(value: str | None) -> str:
+    try:
+        return connection_overrides(value or DEFAULT)
+    except ValueError as error:
+        raise SettingsError(f"WEBHOOK_CONNECTION_OVERRIDES {error}.") from error
 
 
 def _count(name: str, value: str | None, default: int) -> int:

@@ -85,7 +85,7 @@ def _take_bot(found: Takeover, holder: BotRecord) -> None:
     try:
         refuse_foreign(by_record(holder, None))
         if engine == wanted:
-            answering = read_handmade(holder, column.store, column.world.assistants)
+            answering = read_handmade(holder, column.store, column.world.objects)
             refuse_foreign(answering)
             _take_assistant(found, answering)
         else:

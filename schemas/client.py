@@ -14,6 +14,7 @@ Number = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=128)]
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/$.?#][^\s]*$", max_length=2048)]
+VectorStoreId = Annotated[str, StringConstraints(pattern=r"^vs_[A-Za-z0-9_-]+$", max_length=128)]
 RelativePath = Annotated[str, StringConstraints(pattern=r"^[^/\\\s][^\\]*$", max_length=512)]
 
 Vertical = Literal[
@@ -117,14 +118,20 @@ class FunctionTool(Strict):
 
 
 class FileSearchTool(Strict):
-    """Search in the client's own documents."""
+    """Search in the client's own documents: `files` kept in git, or a `vector_store` that somebody keeps by hand."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["files"]}, {"required": ["vector_store"]}]})
 
     type: Literal["file_search"] = Field(description="Search in documents.", examples=["file_search"])
-    files: list[RelativePath] = Field(
-        min_length=1,
-        max_length=1000,
+    files: Annotated[list[RelativePath], Field(min_length=1, max_length=1000)] | None = Field(
+        default=None,
         description="Paths relative to the manifest; their content decides what is uploaded.",
         examples=[["la-cocina/menu.pdf"]],
+    )
+    vector_store: VectorStoreId | None = Field(
+        default=None,
+        description="Id of a vector store that is kept by hand at OpenAI: searched in, never changed.",
+        examples=["vs_68f0c2a91d3c8191a1b2c3d4e5f60718"],
     )
     max_num_results: int = Field(
         default=5,
@@ -156,8 +163,8 @@ class Assistant(Strict):
         default="responses",
         description=(
             "responses: OpenAI's Responses API, the assistant is a record in the bot store. assistants: a live object "
-            "at a server that still speaks the Assistants API (OpenAI's own answers 404 since 2026-08-26). agents: "
-            "OpenAI's Agents API."
+            "at a server that still speaks the Assistants API (OpenAI's own answers 404 since 2026-08-26). agents: a "
+            "live agent of OpenAI's Agents API, a beta; it cannot search in documents."
         ),
         examples=["responses"],
     )
@@ -186,7 +193,7 @@ class Assistant(Strict):
         default=800,
         ge=16,
         le=128_000,
-        description="Upper bound of an answer's length, in tokens.",
+        description="Upper bound of an answer's length, in tokens; the engine responses only.",
         examples=[800],
     )
 

@@ -23,6 +23,15 @@ class FieldDocument(Strict):
     new: Any = Field(description="Its declared value.")
 
 
+class EditDocument(Strict):
+    """Who changed a live object through the runtime's API, and when."""
+
+    action: Literal["change", "delete"]
+    actor: str = Field(description="The name of the token that was used.")
+    at: str = Field(description="A moment in UTC: `2026-11-22T10:00:00Z`.")
+    fields: list[str] = Field(description="What was changed, by name.")
+
+
 class ChangeDocument(Strict):
     """One write to one resource of one client."""
 
@@ -33,6 +42,9 @@ class ChangeDocument(Strict):
     key: str = Field(description="What a person knows the resource by: a number, an engine.")
     live_id: str | None = Field(description="The provider's id; null for what is created.")
     reason: Literal["config", "drift", "both"] = Field(description="Git moved on, somebody changed it live, or both.")
+    edit: EditDocument | None = Field(
+        description="Of what was changed live, who did it last; null where no API tells. Not in the digest."
+    )
     fields: dict[str, FieldDocument] = Field(description="By path: `webhook.callback_url`, `tools[0].name`.")
     depends_on: list[str] = Field(description="Ids of changes that are applied before this one.")
 

@@ -13,7 +13,7 @@ from reconciler.errors import Busy, Exit, ReadFailed, ReconcileError
 from reconciler.kinds.column import Column
 from reconciler.manifest import Fleet, Manifest
 from reconciler.observe import Failed, account_of, observe
-from reconciler.plan import digest
+from reconciler.plan import OBJECTS, digest
 from reconciler.settings import Settings
 from reconciler.takeover import Takeover, take_over_as_it_is
 
@@ -45,8 +45,9 @@ def _look(manifest: Manifest, settings: Settings) -> Takeover:
     world = observe(Fleet((manifest,)), settings)
     if isinstance(world.store, Failed):
         raise ReadFailed(world.store.message)
-    if isinstance(world.assistants, Failed) and manifest.client.assistant.engine == "assistants":
-        raise ReadFailed(f"OpenAI assistants: {world.assistants.message}")
+    for engine, read in world.objects.items():
+        if isinstance(read, Failed) and manifest.client.assistant.engine == engine:
+            raise ReadFailed(f"{OBJECTS[engine]}: {read.message}")
     account = account_of(manifest, settings)
     return take_over_as_it_is(Column(manifest.client.id, manifest, account, world, world.store, settings))
 

@@ -19,6 +19,7 @@ from reconciler.manifest import Fleet, ManifestErrors, NoManifests, load
 from reconciler.manifest.defaults import FILE
 from reconciler.manifest.document import parse
 from reconciler.observe import Failed
+from reconciler.plan import OBJECTS
 from reconciler.settings import load_settings
 
 
@@ -119,7 +120,7 @@ def _unread(inventory: Inventory) -> Sequence[str]:
     """Sides that would have changed the result."""
     sides: dict[str, object] = {
         "OpenAI models": inventory.models,
-        "OpenAI assistants": inventory.assistants,
+        **{OBJECTS[engine]: read for engine, read in inventory.objects.items()},
         "OpenAI vector stores": inventory.vector_stores,
     }
     sides |= {account.describe(): senders for account, senders in inventory.senders.items()}

@@ -52,7 +52,9 @@ class Question:
 @click.option("--model", help=f"Model id; that of {FILE} without it, else {_MODEL}.")
 @click.option("--instructions", metavar="TEXT", help="The prompt.")
 @click.option("--instructions-file", metavar="FILE", type=click.Path(path_type=Path), help="A file with the prompt.")
-@click.option("--engine", type=click.Choice(["responses", "assistants"]), default="responses", show_default=True)
+@click.option(
+    "--engine", type=click.Choice(["responses", "agents", "assistants"]), default="responses", show_default=True
+)
 @click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), help="Instead of CLIENTS_DIR.")
 def new(engine: str, folder: Path | None, instructions_file: Path | None, **given: str | None) -> None:
     """Write the manifest of a new client.

@@ -15,6 +15,7 @@ import click
 
 from reconciler.commands.planning import load_fleet
 from reconciler.commands.printing import Format, colour_wanted, rendered, write
+from reconciler.drift.edits import with_edits
 from reconciler.errors import Busy, Exit, ReconcileError
 from reconciler.guards import Limits, check
 from reconciler.manifest import Fleet
@@ -130,7 +131,7 @@ def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | No
 
 def _look(fleet: Fleet, settings: Settings, options: Options, begun: Begun | None = None) -> Looked:
     world = observe(fleet, settings, begun=begun)
-    return Looked(fleet, world, make_plan(fleet, world, settings, options.scope))
+    return Looked(fleet, world, with_edits(make_plan(fleet, world, settings, options.scope), world, settings))
 
 
 def _check_expected(plan: Plan, options: Options) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from reconciler.kinds.sender import STATUS_PATH, webhook_values
+from reconciler.kinds.handmade import live_engine_of
+from reconciler.kinds.knowledge import searched
+from reconciler.kinds.sender import STATUS_PATH, called_by, our_webhook
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
 from reconciler.observe import Failed, Store, World, account_of
 from reconciler.probe import Probe, probe
+from reconciler.readers.openai import VectorStore
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
 from reconciler.status.facts import bot_of, days_left, sender_of
@@ -100,8 +103,7 @@ def _online(patient: Patient, live: LiveSender) -> Link:
 
 
 def _webhook(patient: Patient, live: LiveSender) -> Link:
-    calls = (live.webhook or {}).get("callback_url") or "nobody"
-    wanted = webhook_values(patient.settings)["callback_url"]
+    calls, wanted = called_by(live) or "nobody", our_webhook(patient.settings)
     if calls == wanted:
         return Link("webhook", True, f"Twilio calls {wanted}")
     fix = (
@@ -176,15 +178,16 @@ def _bot(patient: Patient) -> Iterator[Link]:
 
 
 def _assistant(patient: Patient, assistant_id: str | None, apply: str) -> Link:
-    live = patient.world.assistants
     if assistant_id is None:
         return Link("assistant", True, "the bot answers by itself")
     if assistant_id in patient.store.assistants:
         return Link("assistant", True, f"{assistant_id} (engine responses)")
+    engine = live_engine_of(assistant_id)
+    live = patient.world.objects[engine] if engine else ()
     if isinstance(live, Failed):
         return Link("assistant", False, live.message, "Mend that first.")
     if any(item.id == assistant_id for item in live):
-        return Link("assistant", True, f"{assistant_id} (engine assistants)")
+        return Link("assistant", True, f"{assistant_id} (engine {engine})")
     return Link("assistant", False, f"{assistant_id} does not exist", apply)
 
 
@@ -200,6 +203,31 @@ def _openai(patient: Patient) -> Iterator[Link]:
         yield Link("model", False, f"{wanted} is not available to this key", "Choose another model in the manifest.")
     else:
         yield Link("model", True, wanted if days is None else f"{wanted}, which is shut down in {days} days")
+
+
+def _documents(patient: Patient) -> Iterator[Link]:
+    if patient.manifest.search is None:
+        return
+    live = searched(patient.manifest, patient.world, patient.store)
+    if isinstance(live, Failed):
+        yield Link("documents", False, live.message, "Mend that first.")
+    elif live is None or live.status == "expired":
+        said = "does not exist" if live is None else f"({live.id}) has expired"
+        fix = f"`reconcile --client {patient.manifest.client.id} --dry-run` says what to do."
+        yield Link("documents", False, f"the vector store that it searches {said}", fix)
+    else:
+        yield _indexed(live)
+
+
+def _indexed(live: VectorStore) -> Link:
+    counts = live.counts
+    found = f"{counts.completed} of {counts.total} files of {live.id} are indexed"
+    if counts.failed:
+        fix = "See the file's error in OpenAI's console (Storage, Vector stores), and replace the file."
+        return Link("documents", False, f"{found}, {counts.failed} failed", fix)
+    if not counts.total:
+        return Link("documents", False, f"{live.id} holds no file", "Add files to it, or remove the tool file_search.")
+    return Link("documents", True, f"{found}, {counts.in_progress} in progress" if counts.in_progress else found)
 
 
 def _functions(patient: Patient) -> Iterator[Link]:
@@ -235,6 +263,7 @@ LINKS: tuple[Callable[[Patient], Iterator[Link]], ...] = (
     _runtime,
     _bot,
     _openai,
+    _documents,
     _functions,
     _answers,
 )

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.model import Change, FieldChange, Plan
-from reconciler.render.wording import finding_text, text_diff, value_text, visible
+from reconciler.render.wording import edit_text, finding_text, text_diff, value_text, visible
 from runtime.store.records import NoticeRecord
 
 SHOWN_AT_MOST = 20
@@ -85,6 +85,8 @@ def _new(change: Change, plan: Plan) -> Iterator[str]:
     yield f"{change.client}: {change.kind} {visible(change.key)}{missing} ({change.reason})"
     if change.action != "create":
         yield from (f"  {_field(field)}" for field in change.fields)
+    if change.edit is not None:
+        yield f"  {edit_text(change.edit)}"
     for finding in plan.findings:
         if finding.severity == "notice" and (finding.client, finding.kind) == (change.client, change.kind):
             yield f"  {finding_text(finding)}"

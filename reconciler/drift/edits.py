@@ -5,11 +5,10 @@ Twilio's senders and OpenAI's assistants carry no author and no date of a change
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.errors import ReadFailed
 from reconciler.model import Change, Finding, Plan
 from reconciler.observe import Store, World
 from reconciler.settings import Settings
@@ -19,34 +18,32 @@ from runtime.store.records import EditRecord
 
 
 def with_edits(plan: Plan, world: World, settings: Settings) -> Plan:
-    """The plan with a notice for each drifted resource whose editor is known. Asks the store only if there is one.
+    """The plan with the editor of each drifted resource, where it is known. Asks the store only if one may be.
 
-    Raises `ReadFailed` when the store cannot be read.
+    A plan stands without it: that the store did not tell is a warning.
     """
-    drifted = [change for change in plan.changes if change.reason != "config" and change.kind in ("bot", "assistant")]
-    if not drifted or not isinstance(world.store, Store):
+    if not isinstance(world.store, Store) or not any(_may_be_known(change) for change in plan.changes):
         return plan
     try:
-        edits = read_edits(settings.bot_store_url, settings.api_token)
+        edits = read_edits(settings.bot_store_url, settings.api_token, settings.timeout)
     except StoreError as error:
-        raise ReadFailed(str(error)) from error
+        missing = Finding("warning", f"who changed what was changed live could not be read: {error}")
+        return replace(plan, findings=[*plan.findings, missing])
     by_object = {(edit.kind, edit.object_id): edit for edit in edits}
-    return replace(plan, findings=[*plan.findings, *_notices(drifted, world.store, by_object)])
+    return replace(plan, changes=[_with_edit(change, world.store, by_object) for change in plan.changes])
 
 
-def _notices(drifted: list[Change], store: Store, by_object: Mapping[tuple[str, str], EditRecord]) -> Iterator[Finding]:
-    for change in drifted:
-        applied = store.applied.get((change.client, change.kind))
-        edit = by_object.get((change.kind, applied.live_id)) if applied else None
-        # An older edit was undone by the last apply, so it is not the one that is seen now.
-        if applied and edit and _moment(edit.at) >= _moment(applied.applied_at):
-            yield Finding("notice", _sentence(edit), change.client, change.kind)
+def _may_be_known(change: Change) -> bool:
+    return change.reason != "config" and change.kind in ("bot", "assistant")
 
 
-def _sentence(edit: EditRecord) -> str:
-    what = "deleted" if edit.action == "delete" else "changed"
-    which = f": {', '.join(edit.fields)}" if edit.fields else ""
-    return f"{what} through the API with the token {edit.actor!r} at {edit.at}{which}"
+def _with_edit(change: Change, store: Store, by_object: Mapping[tuple[str, str], EditRecord]) -> Change:
+    applied = store.applied.get((change.client, change.kind)) if _may_be_known(change) else None
+    edit = by_object.get((change.kind, applied.live_id)) if applied else None
+    # An older edit was undone by the last apply, so it is not the one that is seen now.
+    if applied is None or edit is None or _moment(edit.at) < _moment(applied.applied_at):
+        return change
+    return replace(change, edit=edit)
 
 
 def _moment(text: str) -> datetime:

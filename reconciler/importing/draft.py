@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from reconciler.importing.tools import said_of
 from reconciler.kinds.handmade import Handmade, bot_as_declared
-from reconciler.kinds.sender import normalised, webhook_values
+from reconciler.kinds.sender import called_by, normalised, our_webhook
 from reconciler.manifest.draft import problem_with
 from reconciler.observe import Failed, Senders
 from reconciler.readers.openai import Model
@@ -134,7 +134,7 @@ def _say_webhook(live: LiveSender, settings: Settings, unsaid: list[str]) -> Non
     """Webhooks come from the settings, so a sender that calls someone else is not as the next plan wants it."""
     if settings.public_url is None:
         return
-    calls, wanted = (live.webhook or {}).get("callback_url") or "nobody", webhook_values(settings)["callback_url"]
+    calls, wanted = called_by(live) or "nobody", our_webhook(settings)
     if calls != wanted:
         unsaid.append(f"its sender calls {calls}; the next plan points it to {wanted}")
 

@@ -17,15 +17,16 @@ from reconciler.observe import (
     Store,
     account_of_bot,
     attempt,
+    documents_advice,
     open_openai,
     openai_advice,
+    read_objects,
     read_senders,
     read_store,
     shared_account,
     twilio_advice,
 )
-from reconciler.readers.http import NotFound
-from reconciler.readers.openai import LiveAssistant, Model, VectorStore, live_assistant
+from reconciler.readers.openai import OBJECT_ENGINES, LiveAssistant, Model, ObjectEngine, VectorStore, live_assistant
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
 
@@ -36,8 +37,8 @@ class Inventory:
 
     store: Store
     models: Mapping[str, Model] | Failed
-    assistants: Sequence[LiveAssistant] | Failed
-    """Empty where the Assistants API is gone."""
+    objects: Mapping[ObjectEngine, Sequence[LiveAssistant] | Failed]
+    """Assistants that live at the provider, by engine; empty where the server has no such API."""
     exported: Mapping[str, LiveAssistant]
     """Assistants out of files, by id; the Assistants API may be gone by now."""
     vector_stores: Sequence[VectorStore] | Failed
@@ -53,8 +54,8 @@ def take_inventory(settings: Settings, exports: Iterable[Path]) -> Inventory:
     accounts = {account_of_bot(bot, settings) for bot in store.bots.values()} | {shared_account(settings)}
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="inventory") as pool:
         models = pool.submit(attempt, lambda: open_openai(settings).models(), openai_advice)
-        assistants = pool.submit(attempt, lambda: _assistants(settings), openai_advice)
-        vector_stores = pool.submit(attempt, lambda: open_openai(settings).vector_stores(), openai_advice)
+        objects = {engine: pool.submit(_objects, settings, engine) for engine in OBJECT_ENGINES}
+        vector_stores = pool.submit(attempt, lambda: open_openai(settings).vector_stores(), documents_advice)
         senders = {
             account: pool.submit(attempt, lambda own=account: read_senders(settings, own, _is_sparse), twilio_advice)
             for account in accounts
@@ -62,7 +63,7 @@ def take_inventory(settings: Settings, exports: Iterable[Path]) -> Inventory:
         return Inventory(
             store=store,
             models=models.result(),
-            assistants=assistants.result(),
+            objects={engine: reading.result() for engine, reading in objects.items()},
             exported=exported,
             vector_stores=vector_stores.result(),
             senders={account: reading.result() for account, reading in senders.items()},
@@ -86,11 +87,9 @@ def read_export(path: Path) -> list[LiveAssistant]:
     return [live_assistant(item) for item in items]
 
 
-def _assistants(settings: Settings) -> Sequence[LiveAssistant]:
-    try:
-        return open_openai(settings).assistants()
-    except NotFound:
-        return ()
+def _objects(settings: Settings, engine: ObjectEngine) -> Sequence[LiveAssistant] | Failed:
+    read = read_objects(settings, engine)
+    return () if isinstance(read, Failed) and read.gone else read
 
 
 def _is_assistant(item: Any) -> bool:

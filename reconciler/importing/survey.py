@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.importing.draft import Draft, NotImported, draft_of
 from reconciler.importing.inventory import Inventory
 from reconciler.kinds.column import Withheld
-from reconciler.kinds.handmade import OBJECT_PREFIX, Handmade, Unreadable, by_record, read_handmade, refuse_foreign
+from reconciler.kinds.handmade import Handmade, Unreadable, by_record, live_engine_of, read_handmade, refuse_foreign
 from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet
 from reconciler.manifest.explain import slug
@@ -82,36 +82,49 @@ def _draft(bot: BotRecord, client: str, inventory: Inventory, settings: Settings
 def _answering(bot: BotRecord, inventory: Inventory) -> tuple[Handmade, list[str]]:
     """Who answers for a bot; where that cannot be read any more, as it was exported or as the bot itself says."""
     try:
-        return read_handmade(bot, inventory.store, inventory.assistants), []
+        return read_handmade(bot, inventory.store, inventory.objects), _stores_searched_by(bot, inventory)
     except Unreadable as error:
         exported = inventory.exported.get(bot.assistant_id or "")
         if exported is not None:
             return by_record(bot, _as_record(exported)), ["its assistant moves to the engine responses"]
-        if bot.instructions and bot.model and not isinstance(inventory.assistants, Failed):
+        engine = live_engine_of(bot.assistant_id or "")
+        unread = engine is not None and isinstance(inventory.objects[engine], Failed)
+        if bot.instructions and bot.model and not unread:
             alone = by_record(replace(bot, assistant_id=None), None)
             return alone, [f"{error}: instructions and model are the bot's own, and tools it may have had are unknown"]
         way_out = f"give it another with PUT /bots/{bot.id}, then import again"
-        if (bot.assistant_id or "").startswith(OBJECT_PREFIX):
+        if engine == "assistants":
             way_out = "export the assistant and name the file: `reconcile import --assistant FILE.json`"
         raise NotImported(f"{error}; {way_out}") from error
 
 
+def _stores_searched_by(bot: BotRecord, inventory: Inventory) -> list[str]:
+    """Which vector stores a live assistant searches: its engine's manifest cannot name them."""
+    answering = [live for live in _live(inventory) if live.id == bot.assistant_id]
+    return [f"its assistant searches the vector store {key}" for live in answering for key in live.vector_stores]
+
+
 def _as_record(exported: LiveAssistant) -> AssistantRecord:
-    """An object of the Assistants API as the engine `responses` would have it."""
+    """An object of the Assistants API, or an agent, as the engine `responses` would have it."""
     return AssistantRecord(
         id=exported.id,
         name=exported.values["name"] or exported.id,
         instructions=exported.values["instructions"],
         model=exported.values["model"],
-        tools=[_flat(tool) for tool in exported.values["tools"]],
+        tools=[_flat(tool, exported.vector_stores) for tool in exported.values["tools"]],
         metadata=exported.metadata,
     )
 
 
-def _flat(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+def _flat(tool: Mapping[str, Any], vector_stores: Sequence[str]) -> Mapping[str, Any]:
+    if tool.get("type") == "file_search":
+        return {**tool.get("file_search", {}), "type": "file_search", "vector_store_ids": list(vector_stores)}
+    if tool.get("type") == "web_search" and tool.get("location"):
+        return {"type": "web_search", "user_location": {"type": "approximate", **tool["location"]}}
     if tool.get("type") != "function":
         return tool
-    return {"strict": False, **tool.get("function", {}), "type": "function"}
+    named = tool.get("function", {key: tool[key] for key in ("name", "description", "parameters") if key in tool})
+    return {"strict": False, **named, "type": "function"}
 
 
 def _without_a_bot(inventory: Inventory, number: str | None) -> Iterator[BotRecord]:
@@ -139,10 +152,9 @@ def _unused(inventory: Inventory) -> Iterator[LeftOut]:
     for record in sorted(store.assistants.values(), key=lambda record: record.id):
         if record.client is None and record.id not in store.bots_of_assistant:
             yield LeftOut("assistant", record.name, record.id, "no bot uses it")
-    if not isinstance(inventory.assistants, Failed):
-        for live in inventory.assistants:
-            if client_of(live.metadata) is None and live.id not in store.bots_of_assistant:
-                yield LeftOut("assistant", str(live.values["name"]), live.id, "no bot uses it")
+    for live in _live(inventory):
+        if client_of(live.metadata) is None and live.id not in store.bots_of_assistant:
+            yield LeftOut("assistant", str(live.values["name"]), live.id, "no bot uses it")
     for live in inventory.exported.values():
         if live.id not in store.bots_of_assistant:
             yield LeftOut("assistant", str(live.values["name"]), live.id, "no bot uses it; --number says whose it is")
@@ -152,6 +164,23 @@ def _unused(inventory: Inventory) -> Iterator[LeftOut]:
                 if sender.number not in store.bots_by_number:
                     yield LeftOut("sender", sender.number, sender.sid, f"no bot routes it; it is {sender.status}")
     if not isinstance(inventory.vector_stores, Failed):
+        searched = set(_searched(inventory))
         for documents in inventory.vector_stores:
-            reason = f"{documents.files} files; documents are not imported, keep the originals"
-            yield LeftOut("knowledge", documents.name, documents.id, reason)
+            if documents.id not in searched and client_of(documents.metadata) is None:
+                reason = f"no assistant searches its {documents.counts.total} files"
+                yield LeftOut("knowledge", documents.name, documents.id, reason)
+
+
+def _live(inventory: Inventory) -> Iterator[LiveAssistant]:
+    """Assistants that live at the provider, as far as they could be read."""
+    for objects in inventory.objects.values():
+        yield from () if isinstance(objects, Failed) else objects
+
+
+def _searched(inventory: Inventory) -> Iterator[str]:
+    """Ids of the vector stores that some assistant searches."""
+    for record in inventory.store.assistants.values():
+        for tool in record.tools:
+            yield from tool.get("vector_store_ids") or ()
+    for live in (*_live(inventory), *inventory.exported.values()):
+        yield from live.vector_stores

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.kinds.assistant import NO_PARAMETERS
+from reconciler.kinds.handmade import PROVIDERS_PASSAGES
+from reconciler.kinds.objects import NO_PARAMETERS
 from reconciler.manifest.draft import problem_with
-from schemas import Endpoint
+from schemas import Endpoint, FileSearchTool
 
 _FUNCTION = ("type", "name", "description", "parameters", "strict")
 
@@ -30,6 +31,8 @@ def said_of(tools: Sequence[Mapping[str, Any]], functions: Mapping[str, Mapping[
             _function(said, {"type": "function", **tool.get("function", tool)}, functions)
         elif tool.get("type") == "web_search":
             _web_search(said, tool)
+        elif tool.get("type") == "file_search":
+            _file_search(said, tool)
         else:
             said.unsaid.append(f"the tool {tool.get('type')!r} is not managed by this version and was left out")
     named = {tool["name"] for tool in said.tools if tool["type"] == "function"}
@@ -73,14 +76,39 @@ def _endpoint(live: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _web_search(said: Said, tool: Mapping[str, Any]) -> None:
-    place = tool.get("user_location") or {}
+    place = tool.get("user_location") or tool.get("location") or {}
     declared = {"type": "web_search", "country": place.get("country")}
     if problem_with(("assistant", "tools"), [declared]) is not None:
         said.unsaid.append("the tool web_search searches in no country, which a manifest cannot say; it was left out")
         return
     said.tools.append(declared)
-    more = _more(tool, ("type", "user_location")) + _more(place, ("type", "country"))
+    more = _more(tool, ("type", "user_location", "location")) + _more(place, ("type", "country"))
     said.unsaid += [f"the tool web_search has {key!r}, which a manifest cannot say" for key in more]
+
+
+def _file_search(said: Said, tool: Mapping[str, Any]) -> None:
+    if "vector_store_ids" not in tool:
+        said.unsaid.append(
+            "the tool file_search was left out: a manifest has it with the engine responses only; set "
+            "`engine: responses` and name its `vector_store`"
+        )
+        return
+    stores = list(tool["vector_store_ids"] or ())
+    if not stores:
+        said.unsaid.append("the tool file_search names no vector store and was left out")
+        return
+    declared: dict[str, Any] = {"type": "file_search", "vector_store": stores[0]}
+    most = tool.get("max_num_results", PROVIDERS_PASSAGES)
+    if most != FileSearchTool.model_fields["max_num_results"].default:
+        declared["max_num_results"] = most
+    wrong = problem_with(("assistant", "tools"), [declared])
+    if wrong is not None or any(item["type"] == "file_search" for item in said.tools):
+        said.unsaid.append(f"the tool file_search was left out: {wrong or 'an assistant has one'}")
+        return
+    said.tools.append(declared)
+    said.unsaid += [f"the tool file_search searches {more} too; a manifest names one store" for more in stores[1:]]
+    unsaid = _more(tool, ("type", "vector_store_ids", "max_num_results"))
+    said.unsaid += [f"the tool file_search has {key!r}, which a manifest cannot say" for key in unsaid]
 
 
 def _more(live: Mapping[str, Any], known: Sequence[str]) -> list[str]:

@@ -1,27 +1,22 @@
 """The kind `assistant`: who answers.
 
-Engine `responses`: a record in the bot store, sent along with each turn. Engine `assistants`: a live object at a server
-that speaks the Assistants API, known by the mark in its metadata. Either way the model must be one that the provider
-lists.
+Engine `responses`: a record in the bot store, sent along with each turn. Engines `assistants` and `agents`: a live
+object at the provider (see objects). Either way the model must be one that the provider lists.
 """
 
 from __future__ import annotations
 
 import datetime
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
+from reconciler.kinds import objects
 from reconciler.kinds.column import Column, Withheld
-from reconciler.kinds.marker import client_of
-from reconciler.model import UNKNOWN_ID, Change
+from reconciler.model import Change
 from reconciler.observe import Failed
-from reconciler.readers.openai import LiveAssistant
 from runtime.store.records import AssistantRecord
 from schemas import FunctionTool, Tool, WebSearchTool
-
-NO_PARAMETERS: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
-STRICT_OFF: Final = ("strict", False)
 
 REPLACEMENTS: Mapping[str, str] = {"gpt-4o-mini": "gpt-6-luna"}
 """What OpenAI's deprecations page recommends; `GET /v1/models` tells the date only."""
@@ -30,19 +25,17 @@ REPLACEMENTS: Mapping[str, str] = {"gpt-4o-mini": "gpt-6-luna"}
 def plan(column: Column) -> list[Change]:
     """The changes of one client's assistant. Sets the column's `assistant_id`. Raises `Withheld`."""
     check_model(column)
-    if column.manifest.client.assistant.engine == "responses":
-        changes = _plan_record(column)
-        column.deferred += [_delete_object(column, live) for live in objects_of(column)]
-    else:
-        changes = _plan_object(column)
-        if column.record is not None:
-            column.deferred.append(_delete_record(column, column.record))
+    engine = column.manifest.client.assistant.engine
+    changes = _plan_record(column) if engine == "responses" else objects.plan(column, engine)
+    column.deferred += objects.take_away(column, but=engine)
+    if engine != "responses" and column.record is not None:
+        column.deferred.append(_delete_record(column, column.record))
     return changes
 
 
 def plan_absent(column: Column) -> list[Change]:
     """The deletes for a client that shall be absent."""
-    changes = [_delete_object(column, live) for live in objects_of(column)]
+    changes = objects.take_away(column)
     if column.record is not None:
         changes.append(_delete_record(column, column.record))
     return changes
@@ -56,7 +49,7 @@ def record_values(column: Column) -> dict[str, Any]:
         "name": column.manifest.client.name,
         "model": assistant.model,
         "instructions": column.manifest.instructions,
-        "tools": [_responses_tool(tool) for tool in assistant.tools],
+        "tools": [_responses_tool(column, tool) for tool in assistant.tools],
         "settings": {
             "reasoning_effort": assistant.reasoning_effort,
             "max_output_tokens": assistant.max_output_tokens,
@@ -64,16 +57,10 @@ def record_values(column: Column) -> dict[str, Any]:
     }
 
 
-def object_values(column: Column) -> dict[str, Any]:
-    """What the manifest declares of an object of the Assistants API."""
-    assistant = column.manifest.client.assistant
-    return {
-        "engine": "assistants",
-        "name": column.manifest.client.name,
-        "model": assistant.model,
-        "instructions": column.manifest.instructions,
-        "tools": [_assistants_tool(column, tool) for tool in assistant.tools],
-    }
+def declared_values(column: Column) -> dict[str, Any]:
+    """What the manifest declares of the assistant, whatever its engine."""
+    engine = column.manifest.client.assistant.engine
+    return record_values(column) if engine == "responses" else objects.object_values(column, engine)
 
 
 def _plan_record(column: Column) -> list[Change]:
@@ -95,41 +82,6 @@ def _plan_record(column: Column) -> list[Change]:
     return [change] if change else []
 
 
-def _plan_object(column: Column) -> list[Change]:
-    after = object_values(column)
-    found = objects_of(column)
-    if len(found) > 1:
-        ids = ", ".join(live.id for live in found)
-        raise Withheld(f"{len(found)} live assistants carry this client's mark ({ids}); delete all but the one in use")
-    if not found:
-        applied = column.applied("assistant")
-        last = applied.values if applied and applied.values.get("engine") == "assistants" else None
-        column.assistant_id = UNKNOWN_ID
-        return [column.create("assistant", "assistants", after, last)]
-    live = found[0]
-    column.assistant_id = live.id
-    values = values_of_object(live)
-    before = {**values, "metadata": dict(live.metadata)}
-    change = column.update("assistant", "assistants", live.id, values, after, before)
-    return [change] if change else []
-
-
-def objects_of(column: Column) -> Sequence[LiveAssistant]:
-    """The live objects of this client: by their mark, or by the last apply's record when someone wiped the mark."""
-    live = column.world.assistants
-    if isinstance(live, Failed):
-        return ()
-    marked = column.world.assistants_by_client.get(column.id, ())
-    applied = column.applied("assistant")
-    if not marked and applied is not None and applied.values.get("engine") == "assistants":
-        return [item for item in live if item.id == applied.live_id and client_of(item.metadata) is None]
-    return marked
-
-
-def _delete_object(column: Column, live: LiveAssistant) -> Change:
-    return column.take_away("assistant", "assistants", live.id)
-
-
 def _delete_record(column: Column, record: AssistantRecord) -> Change:
     return column.take_away("assistant", "responses", record.id)
 
@@ -144,11 +96,6 @@ def values_of(record: AssistantRecord) -> dict[str, Any]:
         "tools": [dict(tool) for tool in record.tools],
         "settings": dict(record.settings),
     }
-
-
-def values_of_object(live: LiveAssistant) -> dict[str, Any]:
-    """A live object in the same shape, without what the provider fills in by itself."""
-    return {**live.values, "engine": "assistants", "tools": [_seen_tool(tool) for tool in live.values["tools"]]}
 
 
 def check_model(column: Column) -> None:
@@ -171,7 +118,7 @@ def check_model(column: Column) -> None:
     column.say("warning", "assistant", f"the model {wanted!r} is shut down on {model.shutdown_date}; {advice}")
 
 
-def _responses_tool(tool: Tool) -> dict[str, Any]:
+def _responses_tool(column: Column, tool: Tool) -> dict[str, Any]:
     if isinstance(tool, FunctionTool):
         return {
             "type": "function",
@@ -182,21 +129,8 @@ def _responses_tool(tool: Tool) -> dict[str, Any]:
         }
     if isinstance(tool, WebSearchTool):
         return {"type": "web_search", "user_location": {"type": "approximate", "country": tool.country}}
-    raise Withheld("tools of the type file_search are not managed by this version")
-
-
-def _assistants_tool(column: Column, tool: Tool) -> dict[str, Any]:
-    if isinstance(tool, FunctionTool):
-        return {
-            "type": "function",
-            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
-        }
-    raise Withheld(f"the Assistants API has no tool {tool.type}; use `engine: responses` for client {column.id}")
-
-
-def _seen_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    if tool.get("type") != "function":
-        return dict(tool)
-    # OpenAI: a function of the Assistants API is not strict unless it says so.
-    said = {key: value for key, value in tool["function"].items() if value is not None and (key, value) != STRICT_OFF}
-    return {"type": "function", "function": {"description": "", "parameters": dict(NO_PARAMETERS), **said}}
+    return {
+        "type": "file_search",
+        "vector_store_ids": [column.vector_store_id],
+        "max_num_results": tool.max_num_results,
+    }

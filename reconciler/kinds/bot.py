@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from reconciler.kinds.column import Column, Withheld
@@ -89,7 +90,42 @@ def _check_number(column: Column, number: str) -> None:
             f"the number {number} belongs to the bot {holder.id!r} that was made by hand; "
             f"`reconcile adopt {column.id}` takes it over"
         )
-    raise Withheld(
-        f"the number {number} still belongs to the bot of client {holder.client!r}; change or remove that client "
-        "first, then run again"
+    belongs = f"the number {number} still belongs to the bot of client {holder.client!r}"
+    raise Withheld(f"{belongs}; {_way_to(column, holder)}")
+
+
+def _way_to(column: Column, holder: BotRecord) -> str:
+    """How a client comes to a number that another client's bot holds. A number routes to one bot at every moment, so it
+    is free only once that bot has its next one."""
+    ring = _ring(column, holder)
+    if ring is None:
+        return f"change or remove {holder.client!r} first, then run again"
+    if ring[-1] != column.id:
+        return f"it is to move to {column.numbers[ring[0]]}, so apply and run again"
+    numbers = ", ".join(column.numbers[client] for client in (column.id, *ring[:-1]))
+    return (
+        f"the clients {', '.join((column.id, *ring[:-1]))} exchange {numbers}, which takes a number that nobody has: "
+        f"declare one for {ring[0]!r} and apply (only its sender stays withheld), declare the exchange again and apply "
+        "until nothing is left; a number is not answered between two of these runs"
     )
+
+
+def _ring(column: Column, holder: BotRecord) -> Sequence[str] | None:
+    """The clients that must move before this one can, each to the number of the next one.
+
+    It ends with this client where they exchange their numbers. None where one of them stays on its number, or where
+    nothing is declared for it.
+    """
+    waiting: list[str] = []
+    ahead: BotRecord | None = holder
+    while ahead is not None:
+        client = ahead.client
+        if client is None or column.numbers.get(client) in (None, ahead.twilio_phone_number):
+            return None
+        if client in waiting:
+            return waiting
+        waiting.append(client)
+        if client == column.id:
+            return waiting
+        ahead = column.store.bots_by_number.get(column.numbers[client])
+    return waiting

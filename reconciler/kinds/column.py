@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.diff import all_fields, field_changes, reason_of, reason_of_missing
@@ -30,14 +30,20 @@ class Column:
     world: World
     store: Store
     settings: Settings
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """The declared numbers of all clients that shall exist, by client."""
     delete_sender: bool = False
     """Whether a sender that is taken away is deleted at Twilio, and not only detached."""
     assistant_id: str | None = None
     """The assistant's live id, or `UNKNOWN_ID`, once its kind was planned."""
+    vector_store_id: str | None = None
+    """Where its documents are searched, or `UNKNOWN_ID`, once that kind was planned; None when it has none."""
     findings: list[Finding] = field(default_factory=list)
     deferred: list[Change] = field(default_factory=list)
     """Takes away what was replaced, once everything else of the client is in place."""
     unrecorded: list[Binding] = field(default_factory=list)
+    forgotten: list[Kind] = field(default_factory=list)
+    """Kinds that are on record as applied, and that the client neither declares nor has any more."""
     adoptions: list[Change] = field(default_factory=list)
     """Made by hand, already as declared, and ours from the next apply on."""
 

@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from reconciler.diff import field_changes
-from reconciler.kinds import assistant, bot
+from reconciler.kinds import assistant, bot, knowledge, objects
 from reconciler.kinds.column import Column, Withheld
 from reconciler.kinds.marker import client_of, foreign_owner
 from reconciler.model import UNKNOWN_ID, Change, Values
 from reconciler.observe import SHARED_TOKEN_ENV, Failed, Store
-from reconciler.readers.openai import LiveAssistant
+from reconciler.readers.openai import OBJECT_PREFIXES, LiveAssistant, ObjectEngine
 from reconciler.settings import Settings
 from runtime.store.records import AssistantRecord, BotRecord
 from schemas import Endpoint
 
-OBJECT_PREFIX: Final = "asst_"
-"""Ids that the Assistants API gives out; one without a record of ours is a live object."""
-
 PROVIDERS_COUNTRY: Final = "US"
 """OpenAI searches the web for the United States when no place is named."""
+
+PROVIDERS_PASSAGES: Final = 20
+"""OpenAI's search in documents returns so many passages when no number is named."""
 
 
 class Unreadable(Exception):
@@ -38,7 +38,7 @@ class Handmade:
     """A bot made by hand, and who answers for it."""
 
     bot: BotRecord
-    engine: Literal["responses", "assistants"]
+    engine: Literal["responses", "assistants", "agents"]
     effective: Values
     """In the shape in which `kinds.assistant` declares one: the bot's own instructions and model are folded in."""
     live_id: str | None
@@ -51,26 +51,35 @@ class Handmade:
     """The client that the assistant belongs to already."""
 
 
-def read_handmade(bot_record: BotRecord, store: Store, assistants: Sequence[LiveAssistant] | Failed) -> Handmade:
+def read_handmade(
+    bot_record: BotRecord, store: Store, at_provider: Mapping[ObjectEngine, Sequence[LiveAssistant] | Failed]
+) -> Handmade:
     """What a bot answers with. Raises `Unreadable` when its assistant is not there."""
     assistant_id = bot_record.assistant_id
     record = store.assistants.get(assistant_id) if assistant_id else None
     if assistant_id is None or record is not None:
         return by_record(bot_record, record)
-    if not assistant_id.startswith(OBJECT_PREFIX):
+    engine = live_engine_of(assistant_id)
+    if engine is None:
         raise Unreadable(f"its assistant {assistant_id!r} does not exist")
-    if isinstance(assistants, Failed):
-        raise Unreadable(f"its assistant {assistant_id} cannot be read: {assistants.message}")
-    live = next((item for item in assistants if item.id == assistant_id), None)
+    read = at_provider[engine]
+    if isinstance(read, Failed):
+        raise Unreadable(f"its assistant {assistant_id} cannot be read: {read.message}")
+    live = next((item for item in read if item.id == assistant_id), None)
     if live is None:
         raise Unreadable(f"its assistant {assistant_id} does not exist at the provider")
     return _by_object(bot_record, live)
 
 
-def engine_of(record: BotRecord, store: Store) -> Literal["responses", "assistants"]:
+def engine_of(record: BotRecord, store: Store) -> Literal["responses", "assistants", "agents"]:
     """The engine that answers for a bot; seen by its assistant's id alone, so nobody needs to be asked."""
     named = record.assistant_id
-    return "assistants" if named and named not in store.assistants and named.startswith(OBJECT_PREFIX) else "responses"
+    return "responses" if named is None or named in store.assistants else live_engine_of(named) or "responses"
+
+
+def live_engine_of(assistant_id: str) -> ObjectEngine | None:
+    """The engine whose API gives out such ids."""
+    return next((engine for engine, prefix in OBJECT_PREFIXES.items() if assistant_id.startswith(prefix)), None)
 
 
 def bot_as_declared(record: BotRecord, assistant_id: str | None, settings: Settings) -> dict[str, Any]:
@@ -101,20 +110,21 @@ def take_over(column: Column, record: BotRecord) -> list[Change]:
 
     Fills the column's adoptions, and returns changes of an assistant that is ours already. Raises `Withheld`.
     """
+    changes = knowledge.plan(column)
     assistant.check_model(column)
     if engine_of(record, column.store) != column.manifest.client.assistant.engine:
         raise Withheld(f"{_made_by_hand(column, record)}, and other than declared (engine); {_advice(column)}")
     try:
-        found = read_handmade(record, column.store, column.world.assistants)
+        found = read_handmade(record, column.store, column.world.objects)
     except Unreadable as error:
         raise Withheld(f"{_made_by_hand(column, record)}, and {error}; {_advice(column)}") from error
     refuse_foreign(found)
-    declared = _declared(column)
+    declared = assistant.declared_values(column)
     differing = differences(found, declared, column)
     if differing:
         paths = ", ".join(differing)
         raise Withheld(f"{_made_by_hand(column, record)}, and other than declared ({paths}); {_advice(column)}")
-    changes = _take_over_assistant(column, found, declared)
+    changes += _take_over_assistant(column, found, declared)
     after = bot.bot_values(column)
     before = bot.values_of(record)
     column.adopt("bot", record.twilio_phone_number, record.id, before, after, before)
@@ -160,7 +170,8 @@ def may_be_taken(found: Handmade, client: str, store: Store) -> bool:
 
 
 def _take_over_assistant(column: Column, found: Handmade, declared: Values) -> list[Change]:
-    ours = column.record is not None if found.engine == "responses" else bool(assistant.objects_of(column))
+    engine = found.engine
+    ours = column.record is not None if engine == "responses" else bool(objects.objects_of(column, engine))
     if ours:
         # A run that was cut off has adopted it already, or made the copy.
         return assistant.plan(column)
@@ -174,12 +185,6 @@ def _take_over_assistant(column: Column, found: Handmade, declared: Values) -> l
     column.assistant_id = column.id if found.engine == "responses" else UNKNOWN_ID
     column.adopt("assistant", found.engine, None, found.effective, declared, {})
     return []
-
-
-def _declared(column: Column) -> dict[str, Any]:
-    if column.manifest.client.assistant.engine == "assistants":
-        return assistant.object_values(column)
-    return assistant.record_values(column)
 
 
 def by_record(record: BotRecord, answering: AssistantRecord | None) -> Handmade:
@@ -199,24 +204,26 @@ def by_record(record: BotRecord, answering: AssistantRecord | None) -> Handmade:
 
 
 def _by_object(record: BotRecord, live: LiveAssistant) -> Handmade:
-    own = assistant.values_of_object(live)
+    own = objects.values_of_object(live)
     effective = {
         **own,
         "name": record.name,
         "model": record.model or own["model"],
         "instructions": record.instructions or own["instructions"],
     }
-    return Handmade(record, "assistants", effective, live.id, own, live.metadata, client_of(live.metadata))
+    return Handmade(record, live.engine, effective, live.id, own, live.metadata, client_of(live.metadata))
 
 
 def _responses_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     said = {key: value for key, value in tool.items() if value is not None}
     if tool.get("type") == "function":
         # OpenAI: a function of the Responses API is strict unless it says otherwise.
-        return {"description": "", "parameters": dict(assistant.NO_PARAMETERS), "strict": True, **said}
+        return {"description": "", "parameters": dict(objects.NO_PARAMETERS), "strict": True, **said}
     if tool.get("type") == "web_search":
         place = {key: value for key, value in said.get("user_location", {}).items() if value is not None}
         return {**said, "user_location": place or {"type": "approximate", "country": PROVIDERS_COUNTRY}}
+    if tool.get("type") == "file_search":
+        return {"max_num_results": PROVIDERS_PASSAGES, **said}
     return said
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from reconciler.diff import field_changes
 from reconciler.kinds.column import Column, Withheld
-from reconciler.model import Change, Values
+from reconciler.model import Change, FieldChange, Values
 from reconciler.observe import Failed, Senders
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
+from schemas.overrides import with_overrides, without_overrides
 
 WEBHOOK_PATH = "/webhook/whatsapp"
 STATUS_PATH = "/webhook/whatsapp/status"
@@ -74,16 +75,31 @@ def sender_values(column: Column) -> dict[str, Any]:
 
 
 def webhook_values(settings: Settings) -> dict[str, str]:
-    """The webhook of every sender. Twilio calls the fallback with the same message when the first call failed."""
+    """The webhook of every sender. Twilio calls the fallback with the same message when the first call failed.
+
+    Each URL says how it is called. Without that an answer 503 of ours, which asks for another try, would get none, and
+    a status callback has no fallback that could stand in.
+    """
     fallback = settings.fallback_url or settings.public_url
+    overrides = settings.connection_overrides
     return {
-        "callback_url": f"{settings.public_url}{WEBHOOK_PATH}",
+        "callback_url": with_overrides(f"{settings.public_url}{WEBHOOK_PATH}", overrides),
         "callback_method": "POST",
-        "fallback_url": f"{fallback}{WEBHOOK_PATH}",
+        "fallback_url": with_overrides(f"{fallback}{WEBHOOK_PATH}", overrides),
         "fallback_method": "POST",
-        "status_callback_url": f"{settings.public_url}{STATUS_PATH}",
+        "status_callback_url": with_overrides(f"{settings.public_url}{STATUS_PATH}", overrides),
         "status_callback_method": "POST",
     }
+
+
+def called_by(live: LiveSender) -> str:
+    """Whom a live sender calls, however it does so; "" for nobody."""
+    return without_overrides(str((live.webhook or {}).get("callback_url") or ""))
+
+
+def our_webhook(settings: Settings) -> str:
+    """Whom every sender of ours shall call, to be compared with `called_by`."""
+    return f"{settings.public_url}{WEBHOOK_PATH}"
 
 
 def normalised(live: LiveSender, declared: Values, last_logo: str | None = None) -> dict[str, Any]:
@@ -111,11 +127,17 @@ def declared_part(live: LiveSender, declared: Values, last_logo: str | None = No
 
 
 def _lacks_only_later_urls(seen: Values, declared: Values) -> bool:
-    """Whether a sender set up by hand calls us and lacks nothing but the URLs that a console's form leaves empty."""
-    return all(
-        not change.old and change.path in ("webhook.fallback_url", "webhook.status_callback_url")
-        for change in field_changes(seen, declared)
-    )
+    """Whether a sender set up by hand calls us and lacks nothing but what a console's form leaves empty: the later
+    URLs, and how each URL is called."""
+    return all(_is_later(change) for change in field_changes(seen, declared))
+
+
+def _is_later(change: FieldChange) -> bool:
+    if change.path not in ("webhook.callback_url", "webhook.fallback_url", "webhook.status_callback_url"):
+        return False
+    if not change.old:
+        return change.path != "webhook.callback_url"
+    return without_overrides(change.old) == without_overrides(change.new)
 
 
 def _senders(column: Column) -> Senders:
@@ -136,22 +158,27 @@ def _detach_former(column: Column, senders: Senders, sid: str) -> list[Change]:
 def _detach(column: Column, senders: Senders, sid: str) -> list[Change]:
     """Clears the webhook of a sender that was ours, unless somebody pointed it elsewhere meanwhile."""
     live = senders.by_sid.get(sid)
-    if live is None:
+    if live is None or _serves_another(live, column):
         return []
     if column.delete_sender and column.declared is None:
         return [column.take_away("sender", live.number, live.sid, "delete", _whole(live))]
-    calls = (live.webhook or {}).get("callback_url") or ""
-    if not _is_ours(calls, column):
+    if not _is_ours(called_by(live), column):
         return []
     return [column.take_away("sender", live.number, live.sid, "detach", _whole(live))]
+
+
+def _serves_another(live: LiveSender, column: Column) -> bool:
+    """Whether the sender's number routes to somebody else's bot by now: its webhook is theirs, and looks like ours."""
+    holder = column.store.bots_by_number.get(live.number)
+    return holder is not None and holder.client != column.id
 
 
 def _is_ours(url: str, column: Column) -> bool:
     """Whether a callback URL is the one that we set: by the settings of today, or by the last apply."""
     applied = column.applied("sender")
-    ours = {webhook_values(column.settings)["callback_url"]} if column.settings.public_url else set()
+    ours = {our_webhook(column.settings)} if column.settings.public_url else set()
     if applied is not None:
-        ours.add(applied.values.get("webhook", {}).get("callback_url", ""))
+        ours.add(without_overrides(applied.values.get("webhook", {}).get("callback_url", "")))
     return bool(url) and url in ours
 
 

@@ -1,4 +1,4 @@
-"""Checks of a manifest that its types cannot express: the phone number, function tools.
+"""Checks of a manifest that its types cannot express: the phone number, function tools, search in documents.
 
 They look at the values as written, so that they also speak where something else in the file is wrong.
 """
@@ -44,6 +44,7 @@ def check(values: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding((*loc, "name"), message, "Give each function a name of its own.")
         if isinstance(parameters, dict):
             yield from _parameters((*loc, "parameters"), parameters)
+    yield from _file_search(values)
 
 
 def tools(values: Mapping[str, Any], kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -70,6 +71,28 @@ def _number(number: str) -> Iterator[Finding]:
         message = "is in no range that is assigned to anyone"
         hint = "Check it; numbers for trials, such as +1 555…, are fine with the sandbox only."
         yield Finding(("number",), f"number: {number} {message}", hint, "warning")
+
+
+def _file_search(values: Mapping[str, Any]) -> Iterator[Finding]:
+    """One tool, one place where its documents are, and an engine that can search."""
+    engine = values.get("assistant", {}).get("engine", "responses") if any(tools(values, "file_search")) else None
+    for position, (index, tool) in enumerate(tools(values, "file_search")):
+        loc: Loc = ("assistant", "tools", index)
+        given = [key for key in ("files", "vector_store") if tool.get(key) is not None]
+        if position:
+            message = f"{dotted(loc)}: a second file_search; an assistant has one"
+            yield Finding((*loc, "type"), message, "List all files in the first one.")
+        elif engine in ("agents", "assistants"):
+            message = f"{dotted(loc)}: file_search is a tool of the engine responses, not of {engine}"
+            yield Finding((*loc, "type"), message, "Use engine: responses, or remove the tool.")
+        elif not given:
+            message = f"{dotted(loc)}: file_search without documents"
+            hint = "Add files: [la-cocina/menu.pdf], or vector_store: vs_… for one that is kept by hand."
+            yield Finding((*loc, "type"), message, hint)
+        elif len(given) == 2:
+            message = f"{dotted(loc)}: both files and vector_store"
+            hint = "Keep files for documents in git, or vector_store for one that is kept by hand."
+            yield Finding((*loc, "vector_store"), message, hint)
 
 
 def _parameters(loc: Loc, parameters: dict[str, Any]) -> Iterator[Finding]:

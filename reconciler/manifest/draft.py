@@ -33,6 +33,10 @@ _OPTIONS = """\
   #       url: https://api.example.cl/reservas
   #       secret: { env: HOOK_SECRET } # the name of an environment variable, never the secret
 """
+_DOCUMENTS = """\
+  #   - type: file_search # documents kept in git are `files: [mi-cliente/carta.pdf]` instead
+  #     vector_store: vs_68f0c2a91d3c8191a1b2c3d4e5f60718
+"""
 _REST = """
 # sender:
 #   profile:
@@ -87,7 +91,7 @@ def draft_text(draft: Draft) -> str:
     if draft.engine != "responses":
         assistant["engine"] = draft.engine
     lines = [f"  {line}".rstrip() for line in to_yaml(assistant).splitlines()]
-    options = _OPTIONS if draft.engine == "responses" else _OPTIONS.split("\n", 1)[1]
+    options = _OPTIONS + _DOCUMENTS if draft.engine == "responses" else _OPTIONS.split("\n", 1)[1]
     notes = to_yaml({"metadata": {"cliente": draft.name, "fecha_creacion": draft.created}})
     return (
         "# yaml-language-server: $schema=../schemas/client.schema.json\n"

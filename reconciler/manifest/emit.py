@@ -29,7 +29,9 @@ class _Dumper(SafeDumper):
 
 def _text(dumper: SafeDumper, value: str) -> Node:
     style = "|" if "\n" in value else None
-    if plain.tag_of(value) is not plain.STR or _UNPRINTABLE.search(value):
+    # A block keeps blank lines at its end only by taking every one that follows it in the file.
+    keeps = value.endswith("\n\n") or value == "\n"
+    if keeps or plain.tag_of(value) is not plain.STR or _UNPRINTABLE.search(value):
         style = '"'
     return ScalarNode("tag:yaml.org,2002:str", value, style=style)
 

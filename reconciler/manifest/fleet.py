@@ -27,8 +27,7 @@ from reconciler.manifest.literal_secrets import shown
 from reconciler.manifest.problem import MAX_PROBLEMS, ManifestErrors, Problem
 from reconciler.manifest.shape import Loc, Spot, follow
 from reconciler.manifest.texts import FileProblem, KnowledgeFile, hash_document, read_prompt
-from reconciler.manifest.unsupported import unsupported
-from schemas import Client
+from schemas import Client, FileSearchTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,12 @@ class Manifest:
     instructions: str
     """The prompt itself, read from its file when the manifest names one; line ends are LF."""
     knowledge: tuple[KnowledgeFile, ...] = ()
-    """Documents of the file_search tools, in the order of the manifest."""
+    """Documents of the file_search tool, in the order of the manifest."""
+
+    @property
+    def search(self) -> FileSearchTool | None:
+        """The tool that searches in documents; an assistant has one at the most."""
+        return next((tool for tool in self.client.assistant.tools if isinstance(tool, FileSearchTool)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ class _OneManifest:
     def manifest(self) -> Manifest | None:
         """The manifest, None when its values are not a client; problems are collected either way."""
         client = self._validated()
-        for finding in (*check(self.value), *unsupported(self.value)):
+        for finding in check(self.value):
             self._report(finding)
         instructions = self._instructions()
         knowledge = tuple(self._knowledge())
@@ -205,16 +209,24 @@ class _OneManifest:
         return text
 
     def _knowledge(self) -> Iterator[KnowledgeFile]:
+        seen: dict[Path, str] = {}
         for index, tool in tools(self.value, "file_search"):
             names = tool.get("files")
             for position, name in enumerate(names if isinstance(names, list) else ()):
                 try:
-                    yield hash_document(self.folder.path, str(name))
+                    yield _new(hash_document(self.folder.path, str(name)), seen)
                 except FileProblem as error:
                     self._file_problem(("assistant", "tools", index, "files", position), str(name), error)
 
     def _file_problem(self, loc: Loc, name: str, error: FileProblem) -> None:
         self._report(Finding(loc, f"{dotted(loc)}: {shown(name)}: {error.message}", error.hint))
+
+
+def _new(document: KnowledgeFile, seen: dict[Path, str]) -> KnowledgeFile:
+    if document.resolved in seen:
+        raise FileProblem(f"the same file as {shown(seen[document.resolved])}", "List it once.")
+    seen[document.resolved] = document.path
+    return document
 
 
 def _places(problems: Iterable[Problem]) -> set[tuple[int, int]]:

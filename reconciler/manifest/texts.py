@@ -5,16 +5,24 @@ None may lie outside the folder of manifests, and none is written.
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from reconciler.manifest.literal_secrets import literal_secrets
 from reconciler.manifest.problem import Problem
 
 MAX_PROMPT_BYTES = 256 * 1024
+MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
+
+TEXTS = re.compile(r"\.(c|cpp|cs|css|go|html|java|js|json|md|php|py|rb|sh|tex|ts|txt)")
+FORMATS = re.compile(r"\.(doc|docx|pdf|pptx)")
+"""Endings of the files that OpenAI searches in; it reads the kind off the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,8 @@ class KnowledgeFile:
     path: str
     """As the manifest writes it."""
     resolved: Path
+    size: int
+    """Bytes."""
     sha256: str
 
 
@@ -78,14 +88,39 @@ def read_prompt(folder: Path, shown_folder: str, name: str) -> tuple[str, list[P
 
 
 def hash_document(folder: Path, name: str) -> KnowledgeFile:
-    """Content hash of a document; FileProblem when it cannot be read."""
+    """Size and content hash of a document; FileProblem when it cannot be read, or OpenAI could not search in it."""
     path = resolve(folder, name)
+    ending = path.suffix.lower()
+    if not (TEXTS.fullmatch(ending) or FORMATS.fullmatch(ending)):
+        raise FileProblem("not a kind of file that can be searched in", "Save it as PDF, DOCX, PPTX, Markdown or text.")
     try:
+        size = path.stat().st_size
+        if not size:
+            raise FileProblem("the file is empty", "Write something into it, or take it off the list.")
+        if size > MAX_DOCUMENT_BYTES:
+            raise FileProblem(f"the file has {size:,} bytes, {MAX_DOCUMENT_BYTES:,} at most", "Split it.")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if TEXTS.fullmatch(ending):
+                _check_encoding(file)
     except OSError as error:
         raise FileProblem(f"the file cannot be read ({error.strerror})", "Check its permissions.") from error
-    return KnowledgeFile(name, path, digest)
+    return KnowledgeFile(name, path, size, digest)
+
+
+def _check_encoding(file: BinaryIO) -> None:
+    """OpenAI: text is UTF-8 or UTF-16; anything else is found with broken letters or not at all."""
+    file.seek(0)
+    if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while piece := file.read(1 << 20):
+            decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise FileProblem("the file is not UTF-8", "Save it in the encoding UTF-8.") from error
 
 
 def _secrets(path: str, text: str) -> list[Problem]:

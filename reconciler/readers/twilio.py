@@ -39,7 +39,9 @@ class LiveSender:
     profile: Mapping[str, Any] | None
     offline_reasons: Sequence[str] = ()
     quality_rating: str | None = None
-    """HIGH, MEDIUM, LOW, …; None where the list left it out or nobody has rated it yet."""
+    """HIGH, MEDIUM, LOW, …; None where Twilio did not tell it or nobody has rated it yet."""
+    is_rating_told: bool = False
+    """Whether Twilio's answer had anything to say of it; a list may leave it out."""
 
 
 class TwilioReader:
@@ -92,4 +94,5 @@ def _sender(item: Mapping[str, Any]) -> LiveSender:
         profile=item.get("profile"),
         offline_reasons=reasons,
         quality_rating=(item.get("properties") or {}).get("quality_rating"),
+        is_rating_told=item.get("properties") is not None,
     )

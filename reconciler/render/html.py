@@ -10,6 +10,7 @@ from reconciler.model import Action, Change, FieldChange, Finding, Kind, Orphan,
 from reconciler.plan import digest
 from reconciler.render.page import isolated, page, shown
 from reconciler.render.wording import text_diff, value_text
+from runtime.store.records import EditRecord
 
 VALUE_CHARACTERS = 2_000
 """Where a value in one line is cut; longer text stands as a diff, whole."""
@@ -45,7 +46,9 @@ SEVERITIES: Final[Mapping[Severity, str]] = {"error": "Error", "warning": "Aviso
 def plan_html(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
     """The document; with `outcomes`, what became of each change."""
     done = {outcome.change.id: outcome for outcome in outcomes or ()}
-    body = "".join([*_head(plan, outcomes), *_notes(plan), *_clients(plan, done), *_foot(plan)])
+    body = "".join(
+        [*_head(plan, outcomes), *_notes(plan), *_clients(plan, done), *_adoptions(plan, done), *_foot(plan)]
+    )
     return page(_summary(plan, outcomes), body, language="es")
 
 
@@ -111,15 +114,41 @@ def _clients(plan: Plan, done: Mapping[str, Outcome]) -> Iterator[str]:
         yield f"<section>\n<h2>{isolated(client)}</h2>\n{articles}</section>\n"
 
 
-def _change(change: Change, outcome: Outcome | None) -> str:
+def _adoptions(plan: Plan, done: Mapping[str, Outcome]) -> Iterator[str]:
+    """What becomes ours: counted, and shown where more is written than that it is."""
+    if not plan.adoptions:
+        return
+    made = _count(len(plan.adoptions), "objeto hecho a mano ya está", "objetos hechos a mano ya están")
+    recorded = "queda registrado como nuestro" if len(plan.adoptions) == 1 else "quedan registrados como nuestros"
+    yield f"<section>\n<h2>{made} como se declara</h2>\n<p>Al aplicar {recorded}.</p>\n"
+    filled = [change for change in plan.adoptions if change.fields or _is_unfinished(done.get(change.id))]
+    if any(change.fields for change in filled):
+        yield "<p>Además se escribe lo que le faltaba, o lo que estaba dicho en otra parte:</p>\n"
+    for change in filled:
+        yield _change(change, done.get(change.id), f"hecho a mano, de {change.client}")
+    yield "</section>\n"
+
+
+def _is_unfinished(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.status != "applied"
+
+
+def _change(change: Change, outcome: Outcome | None, origin: str | None = None) -> str:
     what = f'<b class="{change.action}">{ACTIONS[change.action]}</b> {KINDS[change.kind]} {isolated(change.key)}'
-    chips = f'<span class="chip">{REASONS[change.reason]}</span>'
+    chips = f'<span class="chip">{shown(origin or REASONS[change.reason])}</span>'
     failure = ""
     if outcome is not None:
         status, look = STATUSES[outcome.status]
         chips += f' <span class="chip {look}">{status}</span>'
         failure = f'<p class="error" lang="en">{shown(outcome.error)}</p>\n' if outcome.error else ""
-    return f"<article>\n<h3>{what} {chips}</h3>\n{failure}{_fields(change)}</article>\n"
+    edit = f'<p class="faint">{_edit(change.edit)}</p>\n' if change.edit else ""
+    return f"<article>\n<h3>{what} {chips}</h3>\n{failure}{edit}{_fields(change)}</article>\n"
+
+
+def _edit(edit: EditRecord) -> str:
+    what = "Lo borró" if edit.action == "delete" else "Lo cambió"
+    which = f" ({', '.join(map(isolated, edit.fields))})" if edit.fields else ""
+    return f"{what} alguien con el token {isolated(edit.actor)} de la API, el {isolated(edit.at)}{which}."
 
 
 def _fields(change: Change) -> str:
@@ -158,9 +187,6 @@ def _look(line: str) -> str:
 
 def _foot(plan: Plan) -> Iterator[str]:
     yield "<footer>\n"
-    if plan.adoptions:
-        made = _count(len(plan.adoptions), "objeto hecho a mano ya está", "objetos hechos a mano ya están")
-        yield f"<p>{made} como se declara: al aplicar queda registrado como nuestro y no cambia nada más.</p>\n"
     if plan.unmanaged:
         there = _count(len(plan.unmanaged), "objeto que no es nuestro", "objetos que no son nuestros")
         yield f"<p>Además hay {there}: no se tocan.</p>\n"

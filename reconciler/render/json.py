@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.model import Change, Outcome, Plan
 from reconciler.plan import digest
+from runtime.store.records import EditRecord
 
 FORMAT_VERSION = 1
 
@@ -51,6 +52,11 @@ def _change(change: Change) -> dict[str, Any]:
         "key": change.key,
         "live_id": change.live_id,
         "reason": change.reason,
+        "edit": _edit(change.edit) if change.edit else None,
         "fields": {field.path: {"old": field.old, "new": field.new} for field in change.fields},
         "depends_on": list(change.depends_on),
     }
+
+
+def _edit(edit: EditRecord) -> dict[str, Any]:
+    return {"action": edit.action, "actor": edit.actor, "at": edit.at, "fields": list(edit.fields)}

@@ -9,7 +9,16 @@ from itertools import groupby
 
 from reconciler.model import Change, FieldChange, Outcome, Plan
 from reconciler.plan import digest
-from reconciler.render.wording import SIGNS, finding_text, outcome_summary, summary, text_diff, value_text, visible
+from reconciler.render.wording import (
+    SIGNS,
+    edit_text,
+    finding_text,
+    outcome_summary,
+    summary,
+    text_diff,
+    value_text,
+    visible,
+)
 
 MAX_CHARACTERS = 65_536 - 256
 """GitHub takes 65,536 characters, by its own words, or 262,144 bytes, by what it does: the first is never more than the
@@ -87,6 +96,8 @@ def _section(client: str, changes: list[Change]) -> Iterator[str]:
     yield f"\n<details><summary><b>{_inert(client)}</b> {signs}</summary>\n\n"
     for change in changes:
         yield f"**{change.action} {change.kind}** {escape(change.key)} \\({change.reason}\\)\n\n"
+        if change.edit is not None:
+            yield f"{escape(edit_text(change.edit))}\n\n"
         if change.fields:
             yield from _fields(change)
     yield "</details>\n"

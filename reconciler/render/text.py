@@ -9,7 +9,16 @@ import click
 
 from reconciler.model import Action, Change, FieldChange, Finding, Outcome, Plan
 from reconciler.plan import digest
-from reconciler.render.wording import SIGNS, finding_text, outcome_summary, sentence, summary, text_diff, value_text
+from reconciler.render.wording import (
+    SIGNS,
+    edit_text,
+    finding_text,
+    outcome_summary,
+    sentence,
+    summary,
+    text_diff,
+    value_text,
+)
 
 _COLOURS: dict[Action, str] = {"create": "green", "update": "yellow", "delete": "red", "detach": "red", "adopt": "cyan"}
 _SEVERITIES = {"error": "red", "warning": "yellow", "notice": "cyan"}
@@ -59,6 +68,8 @@ def outcomes_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
 def _change(change: Change, paint: Paint) -> Iterator[str]:
     head = f"{SIGNS[change.action]} {change.kind} {change.key}"
     yield f"  {paint(head, fg=_COLOURS[change.action])}  ({change.action}, {change.reason})"
+    if change.edit is not None:
+        yield f"      {edit_text(change.edit)}"
     for field in change.fields:
         yield from _field(change, field, paint)
 

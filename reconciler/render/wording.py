@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from reconciler.model import Action, FieldChange, Finding, Outcome, Plan
+from runtime.store.records import EditRecord
 
 SIGNS: Final[dict[Action, str]] = {"create": "+", "update": "~", "delete": "-", "detach": "-", "adopt": "="}
 
@@ -53,6 +54,13 @@ def finding_text(finding: Finding) -> str:
     """`la-cocina: sender: what is wrong`."""
     where = [part for part in (finding.client, finding.kind) if part]
     return sentence(": ".join([*where, finding.message]))
+
+
+def edit_text(edit: EditRecord) -> str:
+    """`changed through the API with the token 'ana' at 2026-11-22T10:00:00Z: name`."""
+    what = "deleted" if edit.action == "delete" else "changed"
+    which = f": {', '.join(edit.fields)}" if edit.fields else ""
+    return visible(f"{what} through the API with the token {edit.actor!r} at {edit.at}{which}")
 
 
 def sentence(text: str) -> str:

@@ -50,6 +50,18 @@ def _assistant(manifest: Manifest, row: ClientStatus) -> Iterator[str]:
     tools = manifest.client.assistant.tools
     names = [tool.name if isinstance(tool, FunctionTool) else tool.type for tool in tools]
     yield _box(row.sync == "in sync", f"Tools: {', '.join(names) or 'ninguna'}")
+    if manifest.search is not None:
+        whole = bool(row.knowledge_files) and not (row.knowledge_in_progress or row.knowledge_failed)
+        yield _box(whole, f"Documentos: {_found(row)}")
+
+
+def _found(row: ClientStatus) -> str:
+    if row.knowledge_files is None:
+        return "no se pudo saber cuáles encuentra"
+    said = f"encuentra {row.knowledge_files}"
+    if row.knowledge_in_progress:
+        said += f", {row.knowledge_in_progress} se están indexando"
+    return said + (f", {row.knowledge_failed} no se pudieron indexar" if row.knowledge_failed else "")
 
 
 def _bot(row: ClientStatus) -> Iterator[str]:

@@ -6,10 +6,12 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.kinds.sender import webhook_values
+from reconciler.kinds.knowledge import searched
+from reconciler.kinds.sender import called_by, our_webhook
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import Plan
 from reconciler.observe import Failed, Senders, Store, World, account_of
+from reconciler.readers.openai import FileCounts, VectorStore
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
 from runtime.store.records import ActivityRecord, BotRecord
@@ -32,7 +34,12 @@ class ClientStatus:
     model: str
     model_days_left: int | None
     """Days until the provider shuts the model down; None when no date is known."""
-    knowledge_files: int
+    knowledge_files: int | None
+    """Documents that a search finds; 0 when the assistant searches in none."""
+    knowledge_in_progress: int | None
+    """Documents that are being indexed."""
+    knowledge_failed: int | None
+    """Documents that could not be indexed and are never found."""
     bot_id: str | None
     bot_state: str | None
     last_message_at: str | None
@@ -85,6 +92,7 @@ def _status(
     sender = live if isinstance(live, LiveSender) else None
     bot = bot_of(manifest, store)
     used = heard.get(bot.id) if bot else None
+    counts = _documents(manifest, world, store)
     applied = [record.applied_at for (owner, _), record in store.applied.items() if owner == client.id]
     return ClientStatus(
         client=client.id,
@@ -98,7 +106,9 @@ def _status(
         engine=client.assistant.engine,
         model=client.assistant.model,
         model_days_left=days_left(client.assistant.model, world),
-        knowledge_files=len(manifest.knowledge),
+        knowledge_files=counts.completed if counts else None,
+        knowledge_in_progress=counts.in_progress if counts else None,
+        knowledge_failed=counts.failed if counts else None,
         bot_id=bot.id if bot else None,
         bot_state=bot.state if bot else None,
         last_message_at=used.last_message_at if used else None,
@@ -110,9 +120,17 @@ def _status(
     )
 
 
+def _documents(manifest: Manifest, world: World, store: Store) -> FileCounts | None:
+    """How many documents are searched; None when the vector store is not there or could not be read."""
+    if manifest.search is None:
+        return FileCounts(0, 0, 0, 0)
+    live = searched(manifest, world, store)
+    return live.counts if isinstance(live, VectorStore) else None
+
+
 def _webhook(sender: LiveSender, settings: Settings) -> str:
-    calls = str((sender.webhook or {}).get("callback_url") or "")
-    return "ours" if calls == webhook_values(settings)["callback_url"] else calls
+    calls = called_by(sender)
+    return "ours" if calls == our_webhook(settings) else calls
 
 
 def _sync(client: str, plan: Plan) -> str:

@@ -51,12 +51,20 @@ def _cells(row: ClientStatus) -> list[Text]:
         Text(f"{row.assistant_id or '–'} ({row.engine})"),
         Text(row.model),
         Text("–" if days is None else str(days), "red" if days is not None and days < SOON else ""),
-        Text(str(row.knowledge_files)),
+        _documents(row),
         Text(f"{row.bot_id or '–'}{paused}"),
         Text(_minute(row.last_message_at) + (" ✗" if row.last_turn == "dead" else "")),
         Text(_minute(row.last_applied_at)),
         Text(row.sync, _SYNC_COLOURS[row.sync]),
     ]
+
+
+def _documents(row: ClientStatus) -> Text:
+    if row.knowledge_files is None:
+        return Text("–", "red")
+    rest = {"in progress": row.knowledge_in_progress, "failed": row.knowledge_failed}
+    more = ", ".join(f"{count} {state}" for state, count in rest.items() if count)
+    return Text(f"{row.knowledge_files} ({more})" if more else str(row.knowledge_files), "red" if more else "")
 
 
 def _minute(moment: str | None) -> str:

@@ -1,6 +1,6 @@
-"""Writes to a server that speaks the Assistants API, through the openai SDK.
+"""Writes to a server that speaks the Assistants API or the Agents API, through the openai SDK.
 
-An assistant carries its client's mark from the first request on, so that a create whose answer was lost is found again
+An object carries its client's mark from the first request on, so that a create whose answer was lost is found again
 instead of repeated.
 """
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class OpenAIWriter:
-    """Creates, updates and deletes assistants. Thread-safe."""
+    """Creates, updates and deletes objects of either API, chosen by the engine. Thread-safe."""
 
     def __init__(self, settings: Settings, patience: Patience) -> None:
         # The SDK calls these methods deprecated; that OpenAI's own server is gone is said when planning.
@@ -34,55 +34,71 @@ class OpenAIWriter:
             max_retries=0,
         )
 
-    def create_assistant(self, client: str, values: Values) -> str:
-        """Create and return the id; an assistant with this client's mark that is already there is taken."""
+    def create_object(self, client: str, values: Values) -> str:
+        """Create and return the id; an object with this client's mark that is already there is taken."""
         body = {**_body(values), "metadata": marked({}, client, values)}
+        objects = self._objects(values["engine"])
         return create_once(
-            lambda: self._call(lambda: self._client.beta.assistants.create(**body)).id,
-            lambda: self._find(client),
+            lambda: str(called(lambda: objects.create(**body)).id),
+            lambda: self._find(values["engine"], client),
             self._patience,
         )
 
-    def update_assistant(self, assistant_id: str, client: str, values: Values, metadata: Mapping[str, str]) -> None:
+    def update_object(self, live_id: str, client: str, values: Values, metadata: Mapping[str, str]) -> None:
         """Set what is declared; metadata that others wrote is kept."""
         body = {**_body(values), "metadata": marked(metadata, client, values)}
-        repeat_safe(
-            lambda: self._call(lambda: self._client.beta.assistants.update(assistant_id, **body)), self._patience
-        )
+        objects = self._objects(values["engine"])
+        repeat_safe(lambda: called(lambda: objects.update(live_id, **body)), self._patience)
 
-    def delete_assistant(self, assistant_id: str) -> None:
-        """Delete; an assistant that is already gone is fine."""
+    def delete_object(self, engine: str, live_id: str) -> None:
+        """Delete; an object that is already gone is fine."""
 
         def delete() -> None:
             try:
-                self._call(lambda: self._client.beta.assistants.delete(assistant_id))
+                called(lambda: self._objects(engine).delete(live_id))
             except Gone:
                 return
 
         repeat_safe(delete, self._patience)
 
+    @property
+    def client(self) -> openai.OpenAI:
+        """For the writer of documents, which is told apart from this one by its subject only."""
+        return self._client
+
+    @property
+    def patience(self) -> Patience:
+        """The account's, shared by all that call it."""
+        return self._patience
+
     def close(self) -> None:
         """Let go of connections."""
         self._client.close()
 
-    def _find(self, client: str) -> str | None:
+    def _objects(self, engine: str) -> Any:
+        """The SDK's resource of an engine; both have the same methods."""
+        return self._client.beta.agents if engine == "agents" else self._client.beta.assistants
+
+    def _find(self, engine: str, client: str) -> str | None:
         def find() -> str | None:
-            listed = self._call(lambda: list(self._client.beta.assistants.list(limit=100)))
+            listed = called(lambda: list(self._objects(engine).list(limit=100)))
             return next((item.id for item in listed if client_of(item.metadata or {}) == client), None)
 
         return repeat_safe(find, self._patience, follows_up=True)
 
-    def _call(self, call: Callable[[], T]) -> T:
-        try:
-            return call()
-        except openai.APIConnectionError as error:
-            raise OutcomeUnknown(f"OpenAI did not answer ({error.__cause__ or error}); run again") from error
-        except openai.APIStatusError as error:
-            raise _failure(error) from error
-
 
 class Gone(WriteFailed):
     """The object does not exist."""
+
+
+def called(call: Callable[[], T]) -> T:
+    """What a call of the SDK gives. Raises `WriteFailed`, or what of it fits."""
+    try:
+        return call()
+    except openai.APIConnectionError as error:
+        raise OutcomeUnknown(f"OpenAI did not answer ({error.__cause__ or error}); run again") from error
+    except openai.APIStatusError as error:
+        raise _failure(error) from error
 
 
 def _failure(error: openai.APIStatusError) -> WriteFailed:
@@ -98,11 +114,15 @@ def _failure(error: openai.APIStatusError) -> WriteFailed:
         return Gone(text)
     if error.status_code in (401, 403):
         return WriteFailed(
-            f"OpenAI answered {error.status_code}; set OPENAI_API_KEY to a key that may change assistants"
+            f"OpenAI answered {error.status_code}; set OPENAI_API_KEY to a key that may change assistants, files and "
+            "vector stores"
         )
     param = body.get("param") if isinstance(body, dict) else None
     return WriteFailed(text + (f" (parameter {param})" if param else ""))
 
 
 def _body(values: Values) -> dict[str, Any]:
-    return {key: values[key] for key in ("name", "model", "instructions", "tools")}
+    body = {key: values[key] for key in ("name", "model", "instructions", "tools")}
+    if values["engine"] == "agents":
+        body["reasoning"] = {"effort": values["settings"]["reasoning_effort"]}
+    return body

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from runtime.store.records import AssistantRecord, BotRecord
 from runtime.store.writer import open_writer
 from tests.reconciler import live
-from tests.reconciler.agency import API_TOKEN, WEBHOOK, Agency
+from tests.reconciler.agency import API_TOKEN, PUBLIC_URL, Agency
 from tests.sandbox_process import Json
 
 NUMBER = "+56996500001"
-GUIDES_WEBHOOK = {"callback_url": WEBHOOK["callback_url"], "callback_method": "POST"}
+GUIDES_WEBHOOK = {"callback_url": f"{PUBLIC_URL}/webhook/whatsapp", "callback_method": "POST"}
 """What the guide had people paste into the console: nothing but the URL for incoming messages."""
 FUNCTION = {
     "type": "function",
@@ -41,6 +41,11 @@ class ByHand:
         """An assistant in OpenAI's console; gives its id."""
         body: Json = {"name": "Bot La Cocina", "instructions": "Eres un asistente.", "model": "gpt-6-luna", **fields}
         return str(live.openai_call(self.agency.sandbox, "POST", "/assistants", body)["id"])
+
+    def agent(self, **fields: object) -> str:
+        """An agent in OpenAI's console; gives its id."""
+        body: Json = {"name": "Bot La Cocina", "instructions": "Eres un asistente.", "model": "gpt-6-luna", **fields}
+        return str(live.openai_call(self.agency.sandbox, "POST", "/agents", body)["id"])
 
     def bot(self, assistant_id: str | None, key: str = "bot_1", number: str = NUMBER, **fields: object) -> BotRecord:
         """POST /bots/"""

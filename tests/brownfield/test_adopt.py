@@ -70,6 +70,22 @@ def test_a_live_assistant_is_marked_where_it_stands(agency: Agency, by_hand: ByH
     assert [item["id"] for item in agency.assistants()] == [live_id]
 
 
+def test_a_live_agent_is_marked_where_it_stands(agency: Agency, by_hand: ByHand) -> None:
+    live_id = by_hand.agent(metadata={"nota": "de antes"})
+    by_hand.bot(live_id)
+    by_hand.sender()
+    declare(agency, assistant={"engine": "agents"})
+    assert "other than declared (instructions, name, settings.reasoning_effort)" in agency.reconcile("--dry-run").out
+    assert agency.reconcile("adopt", CLIENT, "--yes").code == 0
+    [agent] = agency.agents()
+    assert (agent["instructions"], agent["reasoning"]["effort"]) == ("Eres un asistente.", "medium")
+    assert (agent["metadata"]["client"], agent["metadata"]["nota"]) == (CLIENT, "de antes")
+    agency.apply()
+    assert [(item["id"], item["instructions"]) for item in agency.agents()] == [
+        (live_id, "Eres el asistente de la-cocina.")
+    ]
+
+
 def test_a_bot_moves_off_the_assistants_api_and_its_assistant_there_is_left_alone(
     agency: Agency, by_hand: ByHand
 ) -> None:

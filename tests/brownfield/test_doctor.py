@@ -34,6 +34,15 @@ def test_a_client_that_answers_has_no_broken_link(well: Agency) -> None:
     same_as_golden("doctor-well.txt", result.out)
 
 
+def test_an_agent_is_named_with_its_engine_and_missed_when_it_is_gone(served: Agency) -> None:
+    served.declare(CLIENT, assistant={"engine": "agents"})
+    served.apply()
+    [agent] = served.agents()
+    assert f"ok  assistant: {agent['id']} (engine agents)." in served.reconcile("doctor", CLIENT).out
+    served.openai("DELETE", f"/agents/{agent['id']}")
+    assert f"`assistant`: {agent['id']} does not exist" in verdict(served)
+
+
 def test_nothing_is_changed_and_nobody_is_written_to(well: Agency) -> None:
     writes, seen = well.writes(), well.snapshot()
     assert well.reconcile("doctor", CLIENT).code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -102,6 +103,66 @@ def test_a_live_assistant_is_imported_with_its_engine_and_gets_our_mark(agency: 
     assert agency.reconcile("--dry-run").out == "No changes: 1 client looked at.\n"
 
 
+AGENT_TOOLS = [
+    {key: FUNCTION[key] for key in ("type", "name", "description", "parameters")},
+    {"type": "web_search", "location": {"country": "CL"}},
+]
+
+
+def test_a_live_agent_is_imported_with_its_engine_its_effort_and_its_prompt_in_a_file(
+    agency: Agency, by_hand: ByHand
+) -> None:
+    prompt = "# Quién eres\n\n" + "Eres el asistente del restaurante.\n" * 40
+    live_id = by_hand.agent(instructions=prompt, tools=AGENT_TOOLS, reasoning={"effort": "low"})
+    by_hand.bot(live_id, metadata={"cliente": "El Nuevo"}, functions={"crear_reserva": ENDPOINT})
+    by_hand.sender()
+    [written] = imported(agency)["written"]
+    assert written["unsaid"] == []
+    assistant: Any = manifest(agency, "el-nuevo")["assistant"]
+    assert (assistant["engine"], assistant["reasoning_effort"]) == ("agents", "low")
+    assert assistant["instructions"] == {"file": "el-nuevo/prompt.md"}
+    assert assistant["tools"][1] == {"type": "web_search", "country": "CL"}
+    assert agency.plan()["changes"] == []
+    agency.apply()
+    [agent] = agency.agents()
+    assert (agent["id"], agent["metadata"]["client"]) == (live_id, "el-nuevo")
+    assert agency.snapshot().bots[0].assistant_id == live_id
+    assert agency.reconcile("--dry-run").out == "No changes: 1 client looked at.\n"
+
+
+def test_what_no_manifest_says_of_an_agents_tools_is_listed(agency: Agency, by_hand: ByHand) -> None:
+    search = {"type": "web_search", "location": {"country": "CL", "city": "Santiago"}, "mode": "cached"}
+    by_hand.bot(by_hand.agent(tools=[search, {"type": "programmatic_tool_calling"}, {"type": "tool_search"}]))
+    by_hand.sender()
+    [written] = imported(agency)["written"]
+    assert written["unsaid"] == [
+        "the tool web_search has 'mode', which a manifest cannot say",
+        "the tool web_search has 'city', which a manifest cannot say",
+        "the tool 'programmatic_tool_calling' is not managed by this version and was left out",
+        "the tool 'tool_search' is not managed by this version and was left out",
+    ]
+    assert "other than declared (tools)" in agency.plan()["findings"][0]["message"]
+
+
+def test_agents_that_no_bot_uses_are_listed(agency: Agency, by_hand: ByHand) -> None:
+    live_id = by_hand.agent(name="Sola")
+    by_hand.restaurant()
+    [unused] = imported(agency)["unused"]
+    assert (unused["kind"], unused["name"], unused["live_id"]) == ("assistant", "Sola", live_id)
+
+
+def test_a_server_without_an_agents_api_is_no_error_of_an_import(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    agency.sandbox.faults({"kind": "status", "status": 404, "path": "/v1/agents"})
+    assert [one["client"] for one in imported(agency)["written"]] == ["restaurante-la-cocina"]
+
+
+def test_an_agent_that_is_gone_leaves_its_bot_out_with_the_way_out(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.bot("agent_gone")
+    [left] = imported_nothing(agency)
+    assert "its assistant agent_gone does not exist at the provider; give it another" in str(left["reason"])
+
+
 def test_two_bots_with_one_assistant_get_one_each(agency: Agency, by_hand: ByHand) -> None:
     by_hand.assistant()
     for key, number in (("bot_1", NUMBER), ("bot_2", OTHER_NUMBER)):
@@ -140,12 +201,20 @@ def test_a_long_prompt_gets_a_file_of_its_own(agency: Agency, by_hand: ByHand) -
     assert agency.plan()["changes"] == []
 
 
+def test_blank_lines_at_the_end_of_a_prompt_are_kept(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant(instructions="Hola\n\n\n")
+    by_hand.bot("assistant_1")
+    by_hand.sender(profile={"name": "La Cocina", "about": "Cocina chilena"})
+    imported(agency)
+    assert dict(manifest(agency, "bot-la-cocina")["assistant"])["instructions"] == "Hola\n\n\n"
+
+
 def test_what_a_manifest_cannot_say_is_listed_and_the_bot_is_left_alone(agency: Agency, by_hand: ByHand) -> None:
-    by_hand.assistant(tools=[{"type": "file_search", "vector_store_ids": ["vs_1"]}])
+    by_hand.assistant(tools=[{"type": "code_interpreter", "container": {"type": "auto"}}])
     by_hand.bot("assistant_1")
     by_hand.sender()
     [written] = imported(agency)["written"]
-    assert written["unsaid"] == ["the tool 'file_search' is not managed by this version and was left out"]
+    assert written["unsaid"] == ["the tool 'code_interpreter' is not managed by this version and was left out"]
     assert "was left out.\n" in agency.path("bot-la-cocina").read_text()
     plan = agency.plan()
     assert (plan["changes"], plan["adoptions"]) == ([], [])
@@ -277,6 +346,22 @@ def test_an_exported_assistant_without_a_bot_needs_a_number(agency: Agency, tmp_
     )
     [written] = imported(agency, "--assistant", str(export), "--number", NUMBER)["written"]
     assert (written["client"], written["number"]) == ("bot-nuevo", NUMBER)
+
+
+def test_an_exported_agent_whose_api_is_gone_moves_to_the_engine_responses(agency: Agency, by_hand: ByHand) -> None:
+    live_id = by_hand.agent(tools=AGENT_TOOLS)
+    export = agency.folder / "agent.json"
+    export.write_text(json.dumps(live.agents(agency.sandbox)[0]))
+    by_hand.bot(live_id, functions={"crear_reserva": ENDPOINT})
+    by_hand.sender()
+    agency.sandbox.faults({"kind": "status", "status": 404, "path": "/v1/agents"})
+    [written] = imported(agency, "--assistant", str(export))["written"]
+    assert written["unsaid"] == ["its assistant moves to the engine responses"]
+    assistant: Any = manifest(agency, "bot-la-cocina")["assistant"]
+    assert "engine" not in assistant
+    function, search = assistant["tools"]
+    assert (function["name"], function["description"]) == ("crear_reserva", "Crea una reserva")
+    assert search == {"type": "web_search", "country": "CL"}
 
 
 def test_the_text_says_what_was_written_and_what_to_do_next(agency: Agency, by_hand: ByHand) -> None:

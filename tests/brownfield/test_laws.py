@@ -18,6 +18,7 @@ WEATHER = (
     {"kind": "retry_after", "retry_after": 0, "rate": 0.2, "seed": 8, "times": 2},
     {"kind": "sparse_list", "provider": "twilio"},
     {"kind": "timeout_after_write", "method": "POST", "path": "/v1/assistants", "seconds": 0.1, "times": 1},
+    {"kind": "timeout_after_write", "method": "POST", "path": "/v1/agents", "seconds": 0.1, "times": 1},
 )
 
 
@@ -38,6 +39,7 @@ def test_the_plan_after_an_import_is_empty_and_stays_so_after_the_apply(
     agency.sandbox.faults(*WEATHER if weather else ())
     report = agency.reconcile("import", "--format", "json")
     assert (report.code, report.document["left_out"]) == (0, []), report.said
+    assert [item for item in report.document["unused"] if item["kind"] == "knowledge"] == []
     plan = agency.plan()
     assert (plan["changes"], plan["findings"]) == ([], [])
     assert len(plan["adoptions"]) == 3 * len(world)
@@ -58,18 +60,19 @@ def anew(by_hand: ByHand) -> None:
 
 
 def one_of_each(by_hand: ByHand) -> None:
-    """A bot with a record and overrides, one with a live assistant, and two that share a record."""
+    """A bot with a record and overrides, one with a live assistant, two that share a record, and one with an agent."""
     anew(by_hand)
     by_hand.restaurant()
     live_id = by_hand.object()
     by_hand.assistant("assistant_2", name="Compartido")
-    for index, assistant_id in enumerate((live_id, "assistant_2", "assistant_2"), start=2):
+    agent_id = by_hand.agent()
+    for index, assistant_id in enumerate((live_id, "assistant_2", "assistant_2", agent_id), start=2):
         by_hand.bot(assistant_id, f"bot_{index}", f"+5699650000{index}", name=f"Bot {index}")
         by_hand.sender(f"+5699650000{index}")
     assert by_hand.agency.reconcile("import").code == 0
 
 
-@pytest.mark.parametrize("event", ["commit", "send"])
+@pytest.mark.parametrize("event", ["commit", pytest.param("send", marks=pytest.mark.long)])
 def test_an_adoption_that_was_killed_anywhere_is_continued(by_hand: ByHand, event: Literal["commit", "send"]) -> None:
     agency = by_hand.agency
     for number in count(1, 4):
@@ -77,10 +80,11 @@ def test_an_adoption_that_was_killed_anywhere_is_continued(by_hand: ByHand, even
         killed = agency.killed_at(event, number, "--yes")
         agency.apply()
         bots, assistants = agency.snapshot().bots, agency.snapshot().assistants
-        assert {bot.client for bot in bots} == {"restaurante-la-cocina", "bot-2", "bot-3", "bot-4"}
+        assert {bot.client for bot in bots} == {"restaurante-la-cocina", "bot-2", "bot-3", "bot-4", "bot-5"}
         # Once the first of two has a copy of its own, the other may have the original.
         assert {record.client for record in assistants} - {None} == {"restaurante-la-cocina", "bot-3", "bot-4"}
         assert [item["metadata"]["client"] for item in agency.assistants()] == ["bot-2"]
+        assert [item["metadata"]["client"] for item in agency.agents()] == ["bot-5"]
         plan = agency.plan()
         assert (plan["changes"], plan["findings"], plan["adoptions"]) == ([], [], [])
         if not killed:

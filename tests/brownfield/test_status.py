@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.brownfield.by_hand import ByHand
 from tests.brownfield.golden import same_as_golden
 from tests.reconciler.agency import Agency
@@ -38,6 +40,21 @@ def test_a_row_says_what_is_live(served: Agency) -> None:
     assert (row["sync"], row["problems"]) == ("in sync", [])
 
 
+def test_a_client_of_a_live_agent_is_answered_and_its_row_says_by_whom(served: Agency) -> None:
+    served.declare("la-cocina", assistant={"engine": "agents"})
+    served.apply()
+    answered = served.sandbox.inbound(served.number("la-cocina"), "Hola")["answers"]
+    assert [answer["body"] for answer in answered] == [
+        "[Cliente la-cocina] Eres el asistente de la-cocina. · Hola · turn 1"
+    ]
+    row = rows(served)["la-cocina"]
+    [agent] = served.agents()
+    assert (row["engine"], row["assistant_id"], row["last_turn"]) == ("agents", agent["id"], "answered")
+    assert row["sync"] == "in sync"
+    checklist = served.reconcile("status", "--checklist", "la-cocina").out
+    assert f"- [x] Assistant ID: {agent['id']} (agents)".replace("_", "\\_") in checklist
+
+
 def test_the_days_until_a_model_is_shut_down_are_counted(agency: Agency) -> None:
     agency.declare("la-cocina", assistant={"model": "gpt-4o-mini"})
     assert isinstance(rows(agency)["la-cocina"]["model_days_left"], int)
@@ -53,6 +70,23 @@ def test_what_is_not_in_sync_is_called_by_its_name(agency: Agency, by_hand: ByHa
         "cliente-b": "error",
         "restaurante-la-cocina": "made by hand",
     }
+
+
+@pytest.mark.parametrize(("told", "rating", "fetched"), [({"quality_rating": "LOW"}, "LOW", 0), (None, "HIGH", 2)])
+def test_a_sender_is_fetched_only_where_the_list_left_something_out(
+    agency: Agency, told: Json | None, rating: str, fetched: int
+) -> None:
+    agency.declare("la-cocina")
+    agency.declare("cliente-a")
+    agency.apply()
+    listed = [{**sender, "properties": told} for sender in agency.senders().values()]
+    before = len(agency.sandbox.calls("twilio", "GET", "/v2/Channels/Senders/XE"))
+    page = {"meta": {"key": "senders"}, "senders": listed}
+    agency.sandbox.faults(
+        {"kind": "status", "status": 200, "body": page, "method": "GET", "path": "/v2/Channels/Senders", "times": 1}
+    )
+    assert {row["quality_rating"] for row in rows(agency).values()} == {rating}
+    assert len(agency.sandbox.calls("twilio", "GET", "/v2/Channels/Senders/XE")) - before == fetched
 
 
 def test_a_webhook_that_goes_elsewhere_is_shown(agency: Agency) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from tests.brownfield.by_hand import ENDPOINT, FUNCTION, GUIDES_WEBHOOK, ByHand
-from tests.reconciler.agency import WEBHOOK
+from tests.reconciler import live
+from tests.reconciler.agency import OVERRIDES, WEBHOOK
 from tests.sandbox_process import Json
 
+PLAIN_WEBHOOK = {key: value.removesuffix(OVERRIDES) for key, value in WEBHOOK.items()}
 MODELS = st.sampled_from(["gpt-6-luna", "gpt-6-sol"])
 _LINES = st.text("aZñé 0:#'\"-{}[]&*!|>%@`\\\t😀", max_size=30)
 _SAID = st.one_of(
@@ -33,6 +35,7 @@ PROFILES = st.fixed_dictionaries(
 SETTINGS = st.fixed_dictionaries(
     {}, optional={"reasoning_effort": st.sampled_from(["none", "low"]), "max_output_tokens": st.sampled_from([800, 99])}
 )
+SEARCHES = st.fixed_dictionaries({}, optional={"max_num_results": st.sampled_from([3, 5, 20])})
 
 
 @dataclass(frozen=True)
@@ -40,18 +43,20 @@ class Made:
     """One bot, whoever answers for it, and its sender."""
 
     engine: str
-    """records | objects | alone | shared: answered by the assistant of the first bot of the world."""
+    """records | objects | agents | alone | shared: answered by the assistant of the first bot of the world."""
     assistant: Json
     bot: Json
     settings: Json
     has_function: bool
+    search: Json | None
+    """A search in documents, without its store; None for an assistant that has no documents."""
     sender: Json
 
 
 @st.composite
 def bots(draw: st.DrawFn) -> Made:
     """One bot."""
-    engine = draw(st.sampled_from(["records", "objects", "alone", "shared"]))
+    engine = draw(st.sampled_from(["records", "objects", "agents", "alone", "shared"]))
     override = st.fixed_dictionaries({}, optional={"instructions": PROMPTS, "model": MODELS})
     own = st.fixed_dictionaries({"instructions": PROMPTS, "model": MODELS})
     notes = st.dictionaries(st.sampled_from(["cliente", "rubro"]), st.sampled_from(["La Ñapa", "no", "2025-10-22"]))
@@ -66,8 +71,9 @@ def bots(draw: st.DrawFn) -> Made:
             **draw(own if engine == "alone" else override),
         },
         settings=draw(SETTINGS),
-        has_function=engine in ("records", "objects") and draw(st.booleans()),
-        sender={"profile": draw(PROFILES), "webhook": draw(st.sampled_from([GUIDES_WEBHOOK, WEBHOOK]))},
+        has_function=engine in ("records", "objects", "agents") and draw(st.booleans()),
+        search=draw(st.none() | SEARCHES) if engine == "records" else None,
+        sender={"profile": draw(PROFILES), "webhook": draw(st.sampled_from([GUIDES_WEBHOOK, PLAIN_WEBHOOK, WEBHOOK]))},
     )
 
 
@@ -92,5 +98,18 @@ def _assistant(by_hand: ByHand, key: str, made: Made) -> str | None:
         function = {key: FUNCTION[key] for key in ("name", "description", "parameters")}
         tools = [{"type": "function", "function": function}] if made.has_function else []
         return by_hand.object(**made.assistant, tools=tools)
-    tools = [FUNCTION] if made.has_function else []
+    if made.engine == "agents":
+        return by_hand.agent(**made.assistant, **_as_agent(made))
+    tools: list[Json] = [FUNCTION] if made.has_function else []
+    if made.search is not None:
+        store = live.vector_store(by_hand.agency.sandbox, "Empanadas a 3500 pesos.")
+        tools.insert(0, {"type": "file_search", "vector_store_ids": [store], **made.search})
     return by_hand.assistant(key, **made.assistant, settings=made.settings, tools=tools).id
+
+
+def _as_agent(made: Made) -> Json:
+    """The tools and the effort of an agent."""
+    function = {key: FUNCTION[key] for key in ("type", "name", "description", "parameters")}
+    tools = [{"type": "web_search", "location": {"country": "CL"}}, *([function] if made.has_function else [])]
+    effort = made.settings.get("reasoning_effort")
+    return {"tools": tools, **({"reasoning": {"effort": effort}} if effort else {})}

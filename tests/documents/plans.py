@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from reconciler.model import KINDS, Change, FieldChange, Finding, Orphan, Plan, Unmanaged
+from runtime.store.records import EditRecord
 
 HOSTILE = (
     "<script>document.title='x'</script>",
@@ -54,6 +56,15 @@ fields = st.builds(FieldChange, st.tuples(texts), values, values)
 findings = st.builds(Finding, st.sampled_from(["error", "warning", "notice"]), texts, st.none() | texts)
 orphans = st.builds(Orphan, texts, st.sampled_from(KINDS), texts, texts)
 unmanaged = st.builds(Unmanaged, st.sampled_from(KINDS), texts, texts)
+edits = st.builds(
+    EditRecord,
+    kind=st.sampled_from(["bot", "assistant"]),
+    object_id=texts,
+    action=st.sampled_from(["change", "delete"]),
+    actor=texts,
+    at=texts,
+    fields=st.lists(texts, max_size=3),
+)
 changes = st.builds(
     Change,
     client=texts,
@@ -64,12 +75,14 @@ changes = st.builds(
     fields=st.lists(fields, max_size=4),
     after=st.just({}),
     reason=st.sampled_from(["config", "drift", "both"]),
+    edit=st.none() | edits,
 )
 
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     """Plans with hostile content anywhere, of up to thousands of changes."""
+    adopted = [replace(change, action="adopt") for change in draw(st.lists(changes, max_size=3))]
     few = draw(st.lists(changes, max_size=6))
     many = few * draw(st.sampled_from([1, 1, 1, 20, 200]))
     return Plan(
@@ -79,4 +92,5 @@ def plans(draw: st.DrawFn) -> Plan:
         unresolved=draw(st.lists(texts, max_size=3)),
         clients=draw(st.integers(0, 5000)),
         unmanaged=draw(st.lists(unmanaged, max_size=3)),
+        adoptions=adopted,
     )

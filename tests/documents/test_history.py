@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -122,10 +123,58 @@ def test_drift_names_who_changed_it_through_the_api(either: Agency, serving: Run
     either.apply()
     changed = serving.api("PUT", "/bots/la-cocina?override=true", {"name": "Otro"}, token=API_TOKEN)
     assert changed.status == 200, changed.body
-    result = either.reconcile("drift")
-    assert result.code == 2
-    assert "notice: la-cocina: bot: changed through the API with the token 'API_TOKEN' at 2" in result.out
-    assert result.out.split(": name")[0].endswith("Z")
+    for asked in ("drift", "--dry-run"):
+        result = either.reconcile(asked)
+        assert re.search(
+            r"\(update, drift\)\n      changed through the API with the token 'API_TOKEN' at 2\S+Z: name\n", result.out
+        ), result.said
+
+
+def test_every_format_of_a_plan_names_who_changed_it(agency: Agency, serving: Runtime) -> None:
+    agency.declare("la-cocina")
+    agency.apply()
+    serving.api("DELETE", "/bots/la-cocina?override=true", token=API_TOKEN)
+    [change] = agency.plan()["changes"]
+    assert (change["action"], change["reason"], change["edit"]["action"]) == ("create", "drift", "delete")
+    assert (change["edit"]["actor"], change["edit"]["fields"]) == ("API_TOKEN", [])
+    markdown = agency.reconcile("--dry-run", "--format", "markdown").out
+    assert "deleted through the API with the token 'API\\_TOKEN' at 2" in markdown
+    page = agency.reconcile("--dry-run", "--format", "html").out
+    assert (
+        f"Lo borró alguien con el token <bdi>API_TOKEN</bdi> de la API, el <bdi>{change['edit']['at']}</bdi>." in page
+    )
+
+
+def test_what_git_changed_names_nobody(agency: Agency, serving: Runtime) -> None:
+    agency.declare("la-cocina")
+    agency.apply()
+    agency.declare("la-cocina", name="Otra cocina")
+    assert {change["edit"] for change in agency.plan()["changes"]} == {None}
+
+
+def test_whoever_changed_it_the_digest_is_that_of_what_would_be_done(agency: Agency, serving: Runtime) -> None:
+    agency.declare("la-cocina")
+    agency.apply()
+    agency.break_in("UPDATE bots SET name = 'Otro'")
+    unknown = agency.plan()
+    agency.apply()
+    serving.api("PUT", "/bots/la-cocina?override=true", {"name": "Otro"}, token=API_TOKEN)
+    known = agency.plan()
+    assert (unknown["changes"][0]["edit"], known["changes"][0]["edit"]["actor"]) == (None, "API_TOKEN")
+    assert known["digest"] == unknown["digest"]
+    assert agency.reconcile("--expect", unknown["digest"]).code == 0
+
+
+def test_a_plan_stands_when_the_store_does_not_tell_who_it_was(agency: Agency) -> None:
+    agency.declare("la-cocina")
+    agency.apply()
+    agency.break_in("UPDATE bots SET name = 'Otro'")
+    agency.break_in("DROP TABLE audit")
+    plan = agency.plan()
+    assert [change["edit"] for change in plan["changes"]] == [None]
+    [finding] = plan["findings"]
+    assert finding["severity"] == "warning"
+    assert finding["message"].startswith("who changed what was changed live could not be read: ")
 
 
 def test_an_edit_that_was_undone_is_not_blamed_for_what_came_later(agency: Agency, serving: Runtime) -> None:

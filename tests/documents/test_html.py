@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from reconciler.model import Finding, Orphan, Outcome, Plan
+from reconciler.model import Change, FieldChange, Finding, Orphan, Outcome, Plan
 from reconciler.plan import digest
 from reconciler.render.html import plan_html
 from tests.documents.browser import dom, needs_browser
@@ -103,6 +103,35 @@ def test_after_an_apply_it_says_what_became_of_each_change() -> None:
     assert "<h1>Aplicado: 1 de 2 cambios en 2 clientes</h1>" in document
     assert "Twilio: no &lt;b&gt;" in document
     assert "Nada de esto se ha hecho" not in document
+
+
+def an_adoption(client: str, *fields: FieldChange) -> Change:
+    return a_change(client, *fields, kind="sender", action="adopt", key="+56912345678")
+
+
+def test_what_is_adopted_is_counted_and_what_an_adoption_writes_besides_is_shown() -> None:
+    later = FieldChange(("webhook", "fallback_url"), None, "https://w.cl/webhook/whatsapp")
+    document = plan_html(a_plan(adoptions=[an_adoption("cliente-a"), an_adoption("cliente-b", later)]))
+    [adopted] = document.split("<section>")[1:]
+    assert "<h2>2 objetos hechos a mano ya están como se declara</h2>" in adopted
+    assert "quedan registrados como nuestros.</p>" in adopted
+    assert adopted.count("<article>") == 1
+    assert "hecho a mano, de cliente-b" in adopted
+    assert "<ins><bdi>https://w.cl/webhook/whatsapp</bdi></ins>" in adopted
+
+
+def test_an_adoption_that_writes_nothing_else_says_nothing_of_it() -> None:
+    document = plan_html(a_plan(adoptions=[an_adoption("cliente-a")]))
+    assert "<h2>1 objeto hecho a mano ya está como se declara</h2>" in document
+    assert "Al aplicar queda registrado como nuestro.</p>" in document
+    assert "Además" not in document
+    assert "<article>" not in document
+
+
+def test_an_adoption_that_failed_is_shown() -> None:
+    adoption = an_adoption("cliente-a")
+    document = plan_html(a_plan(adoptions=[adoption]), [Outcome(adoption, "failed", "Twilio answered 500")])
+    assert "Twilio answered 500" in document
 
 
 @pytest.mark.parametrize("clients", [0, 1, 3])

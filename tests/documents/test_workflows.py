@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.documents.workflow import HEAD, Repository, needs_jq
-from tests.reconciler.agency import Agency
+from tests.reconciler.agency import PUBLIC_URL, Agency
 
 GOLDEN = Path(__file__).parent / "golden" / "pr_comment.md"
 PROMPT = "Eres el asistente del restaurante.\nLos lunes cerramos.\nContesta con <calma> y `cuidado`.\n"
@@ -42,6 +42,18 @@ def test_the_plan_that_was_shown_is_applied_after_the_merge(repository: Reposito
     repository.plan()
     assert repository.apply() == 0, repository.said
     assert repository.agency.changes() == []
+
+
+def test_where_and_how_twilio_calls_is_set_by_the_repositorys_variables(repository: Repository) -> None:
+    repository.agency.environment |= {
+        "FALLBACK_URL": "https://respaldo.agencia.cl",
+        "WEBHOOK_CONNECTION_OVERRIDES": "rc=5&rp=all",
+    }
+    repository.plan()
+    assert repository.apply() == 0, repository.said
+    webhook = repository.agency.sender("la-cocina")["webhook"]
+    assert webhook["callback_url"] == f"{PUBLIC_URL}/webhook/whatsapp#rc=5&rp=all"
+    assert webhook["fallback_url"] == "https://respaldo.agencia.cl/webhook/whatsapp#rc=5&rp=all"
 
 
 def test_a_later_push_replaces_the_comment_and_what_it_agrees_to(repository: Repository) -> None:

@@ -117,6 +117,9 @@ class Repository:
             "github.sha": MERGE,
             "github.token": "token-of-github",
             "inputs.digest": self.digest_given,
+            # GitHub fills in nothing for a variable that nobody set.
+            "vars.FALLBACK_URL": "",
+            "vars.WEBHOOK_CONNECTION_OVERRIDES": "",
             **{f"steps.agreed.outputs.{name}": value for name, value in self.outputs.items()},
             **{f"{kind}.{name}": value for kind in ("secrets", "vars") for name, value in own.items()},
         }

@@ -98,8 +98,16 @@ SITUATIONS: Mapping[str, Files] = {
     "parameters_not_an_object": _function("{type: array}"),
     "parameters_with_an_unknown_type": _function("{type: object, properties: {personas: {type: integr}}}"),
     "parameters_with_a_wrong_keyword": _function("{type: object, properties: {}, required: personas}"),
-    "file_search": _one(with_tools("- type: file_search\n  files: [menu.pdf]"), {"menu.pdf": b"%PDF"}),
-    "engine_agents": _one(manifest(more="  engine: agents\n")),
+    "documents_nowhere": _one(with_tools("- type: file_search")),
+    "documents_in_two_places": _one(
+        with_tools("- type: file_search\n  vector_store: vs_1\n  files: [menu.pdf]"), {"menu.pdf": b"%PDF"}
+    ),
+    "documents_of_another_engine": _one(
+        with_tools("- {type: file_search, vector_store: vs_1}") + "  engine: assistants\n"
+    ),
+    "documents_named_twice": _one(with_tools("- {type: file_search, vector_store: vs_1}\n" * 2)),
+    "vector_store_by_name": _one(with_tools("- {type: file_search, vector_store: Carta}")),
+    "documents_of_an_agent": _one(with_tools("- {type: file_search, vector_store: vs_1}") + "  engine: agents\n"),
     # files
     "missing_prompt_near_miss": _one(
         manifest().replace("Responde en español.", "{file: uno/promt.md}"), {"uno/prompt.md": "Hola"}
@@ -113,6 +121,17 @@ SITUATIONS: Mapping[str, Files] = {
     ),
     "prompt_empty": _one(manifest().replace("Responde en español.", "{file: p.md}"), {"p.md": "\n \n"}),
     "prompt_too_large": _one(manifest().replace("Responde en español.", "{file: p.md}"), {"p.md": "a" * 262_145}),
+    "document_empty": _one(with_tools("- {type: file_search, files: [menu.md]}"), {"menu.md": b""}),
+    "document_of_a_kind_that_is_not_searched": _one(
+        with_tools("- {type: file_search, files: [menu.xlsx]}"), {"menu.xlsx": b"PK"}
+    ),
+    "document_not_utf8": _one(
+        with_tools("- {type: file_search, files: [menu.txt]}"), {"menu.txt": "Ñoquis".encode("latin-1")}
+    ),
+    "document_listed_twice": _one(
+        with_tools("- {type: file_search, files: [uno/menu.md, ./uno/menu.md, uno/menu.md]}"), {"uno/menu.md": "Ñoquis"}
+    ),
+    "document_outside": _one(with_tools("- {type: file_search, files: [../menu.md]}")),
     "missing_document": _one(with_tools("- type: file_search\n  files: [uno/menu.pdf]"), {"uno/menus.pdf": b"%PDF"}),
     # secrets
     "key_in_a_text": _one(manifest(more=f"metadata: {{clave: {KEY}}}\n")),

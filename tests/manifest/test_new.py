@@ -33,7 +33,7 @@ def test_flags_write_a_manifest_that_validates(tmp_path: Path) -> None:
     assert done.stdout.startswith("Wrote clients.d/restaurante-la-cocina.yaml\nNext:\n")
 
 
-@pytest.mark.parametrize("engine", ["responses", "assistants"])
+@pytest.mark.parametrize("engine", ["responses", "agents", "assistants"])
 def test_everything_that_stands_there_as_a_comment_validates_too(tmp_path: Path, engine: str) -> None:
     reconcile(tmp_path, "new", "uno", *NAME, *NUMBER, *PROMPT, "--engine", engine)
     path = tmp_path / "clients.d/uno.yaml"
@@ -42,7 +42,8 @@ def test_everything_that_stands_there_as_a_comment_validates_too(tmp_path: Path,
     path.write_text(re.sub(r"(?m)^( *)# ", r"\1", rest))
     (written,) = load(tmp_path / "clients.d").clients
     assert (written.client.state, written.client.protected) == ("paused", True)
-    assert [tool.type for tool in written.client.assistant.tools] == ["web_search", "function"]
+    documents = ["file_search"] if engine == "responses" else []
+    assert [tool.type for tool in written.client.assistant.tools] == ["web_search", "function", *documents]
     assert written.client.assistant.engine == engine
 
 

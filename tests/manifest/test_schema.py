@@ -42,6 +42,9 @@ TYPED = (
     "function_with_a_space",
     "function_without_endpoint",
     "endpoint_without_scheme",
+    "documents_nowhere",
+    "documents_in_two_places",
+    "vector_store_by_name",
     "token_instead_of_a_reference",
 )
 
@@ -129,5 +132,5 @@ def test_defaults_cannot_have_what_belongs_to_one_client() -> None:
 
 @pytest.mark.parametrize("situation", TYPED)
 def test_what_the_models_refuse_the_schema_refuses(situation: str) -> None:
-    (text,) = SITUATIONS[situation].values()
+    text, *_ = SITUATIONS[situation].values()
     assert not jsonschema_rs.is_valid(client_schema(), yaml.safe_load(text))

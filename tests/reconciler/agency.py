@@ -22,12 +22,14 @@ from tests.reconciler.processes import Commands, Result, Running
 from tests.sandbox_process import Json, Sandbox, wait_until
 
 PUBLIC_URL = "https://whatsapp.agencia.cl"
+OVERRIDES = "#ct=2000&rc=3&rp=ct,5xx"
+"""How Twilio shall call every webhook."""
 WEBHOOK = {
-    "callback_url": f"{PUBLIC_URL}/webhook/whatsapp",
+    "callback_url": f"{PUBLIC_URL}/webhook/whatsapp{OVERRIDES}",
     "callback_method": "POST",
-    "fallback_url": f"{PUBLIC_URL}/webhook/whatsapp",
+    "fallback_url": f"{PUBLIC_URL}/webhook/whatsapp{OVERRIDES}",
     "fallback_method": "POST",
-    "status_callback_url": f"{PUBLIC_URL}/webhook/whatsapp/status",
+    "status_callback_url": f"{PUBLIC_URL}/webhook/whatsapp/status{OVERRIDES}",
     "status_callback_method": "POST",
 }
 NUMBERS = tuple(f"+5699876{n}" for n in range(5000, 5100))
@@ -77,6 +79,13 @@ class Agency:
         if registered and not self.is_registered(manifest["number"]):
             self.sandbox.register(manifest["number"], profile={"name": manifest["name"]})
         return manifest
+
+    def document(self, name: str, text: str) -> Path:
+        """Write a document beside the manifests."""
+        path = self.folder / "clients.d" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
 
     def path(self, client: str) -> Path:
         """Where a client's manifest lies."""
@@ -155,6 +164,18 @@ class Agency:
     def assistants(self) -> list[Json]:
         """The live objects of the Assistants API."""
         return live.assistants(self.sandbox)
+
+    def documents(self) -> dict[str, dict[str, str]]:
+        """By the client whose mark a vector store carries: the text of each file in it, by the path it has in git."""
+        return live.documents(self.sandbox)
+
+    def uploads(self) -> list[str]:
+        """The names of OpenAI's files."""
+        return sorted(file["filename"] for file in self.openai("GET", "/files")["data"])
+
+    def agents(self) -> list[Json]:
+        """The live agents of the Agents API."""
+        return live.agents(self.sandbox)
 
     def put_bot(self, record: BotRecord) -> None:
         """Put a bot into the store by another hand."""

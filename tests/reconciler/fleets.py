@@ -1,4 +1,4 @@
-"""Fleets of any shape: clients of both engines and all states, with tools, profiles and metadata, in any wording."""
+"""Fleets of any shape: clients of all engines and all states, with tools, profiles and metadata, in any wording."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ PROFILES = {
     "emails": st.just(["hola@a.cl"]),
     "logo_url": st.sampled_from(["https://a.cl/logo.png", "https://b.cl/logo.png"]),
 }
+
+DOCUMENTS = {"carta.md": "Empanadas a 3500 pesos.", "vinos.txt": "Carmenere.", "carta-2.md": "Empanadas a 3900 pesos."}
+"""What lies beside the manifests for them to name."""
 
 words = st.text(
     st.characters(categories=("L", "N", "P", "S", "Zs"), exclude_characters="\N{NO-BREAK SPACE}"),
@@ -50,10 +53,13 @@ def functions(name: str) -> st.SearchStrategy[Json]:
 @st.composite
 def assistants(draw: st.DrawFn) -> Json:
     """The key `assistant` of a manifest."""
-    engine = draw(st.sampled_from(["responses", "responses", "assistants"]))
+    engine = draw(st.sampled_from(["responses", "responses", "agents", "assistants"]))
     tools: list[Any] = [draw(functions(name)) for name in draw(st.sets(st.sampled_from(["reservar", "anular"])))]
-    if engine == "responses" and draw(st.booleans()):
+    if engine != "assistants" and draw(st.booleans()):
         tools.append({"type": "web_search", "country": draw(st.sampled_from(["CL", "AR"]))})
+    if engine == "responses" and draw(st.booleans()):
+        files = draw(st.lists(st.sampled_from(sorted(DOCUMENTS)), min_size=1, unique=True))
+        tools.append({"type": "file_search", "files": files})
     more = st.fixed_dictionaries(
         {"model": st.sampled_from(["gpt-6-luna", "gpt-6-sol"]), "instructions": prompts},
         optional={
@@ -81,5 +87,12 @@ def declare(agency: Agency, fleet: Fleet) -> None:
     """Declare exactly this fleet."""
     for path in agency.manifests():
         path.unlink()
+    write_documents(agency)
     for client, keys in fleet.items():
         agency.declare(client, **keys)
+
+
+def write_documents(agency: Agency) -> None:
+    """Write what any of these fleets may name."""
+    for name, text in DOCUMENTS.items():
+        agency.document(name, text)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tests.reconciler.agency import Agency
 from tests.sandbox_process import Json
@@ -66,11 +67,13 @@ def converges(agency: Agency, expected: Json) -> None:
 
 def picture(agency: Agency) -> Json:
     """Everything live without ids and dates, which differ between one run and another."""
-    assistants = {assistant["id"]: assistant for assistant in agency.assistants()}
+    assistants = {assistant["id"]: assistant for assistant in (*agency.assistants(), *agency.agents())}
     shown = ("name", "model", "instructions", "tools", "metadata")
     names = {sender["sid"]: number for number, sender in agency.senders().items()} | {
         key: assistant["name"] for key, assistant in assistants.items()
     }
+    stores = {store["id"]: store["name"] for store in agency.openai("GET", "/vector_stores?limit=100")["data"]}
+    names |= stores
     snapshot = agency.snapshot()
     return {
         "assistants": sorted(({key: assistant[key] for key in shown} for assistant in assistants.values()), key=str),
@@ -81,8 +84,23 @@ def picture(agency: Agency) -> Json:
             )
             for bot in snapshot.bots
         ],
-        "records": [replace(record, version=0, created_at="", updated_at="") for record in snapshot.assistants],
+        "records": [
+            replace(record, tools=_named(record.tools, stores), version=0, created_at="", updated_at="")
+            for record in snapshot.assistants
+        ],
+        "documents": agency.documents(),
+        "uploads": agency.uploads(),
         "applied": [
             (record.client, record.kind, names.get(record.live_id, record.live_id)) for record in snapshot.applied
         ],
     }
+
+
+def _named(tools: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Tools with the names of vector stores in the place of their ids."""
+    return [
+        {**tool, "vector_store_ids": [names[key] for key in tool["vector_store_ids"]]}
+        if "vector_store_ids" in tool
+        else dict(tool)
+        for tool in tools
+    ]

@@ -130,6 +130,18 @@ def test_a_store_of_a_generation_that_this_program_does_not_know(agency: Agency)
     assert "v9_0001" in result.err
 
 
+def test_a_store_that_lacks_a_table_is_to_be_migrated_and_not_out_of_reach(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    agency.break_in("DROP TABLE applied")
+    for command in ("--dry-run", "--yes", "drift"):
+        result = agency.reconcile(command)
+        assert (result.code, result.out) == (1, ""), result.said
+        assert "lacks a part of the schema" in result.err
+        assert "run `horizonai-whatsapp-bot migrate`" in result.err
+        assert "reached" not in result.err
+
+
 def test_a_store_that_refuses_one_clients_bot_stops_that_client_only(agency: Agency) -> None:
     agency.declare("cliente-a")
     agency.apply()

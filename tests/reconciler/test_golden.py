@@ -11,6 +11,7 @@ from reconciler.model import Change, FieldChange, Finding, Orphan, Outcome, Plan
 from reconciler.render.json import plan_json
 from reconciler.render.markdown import plan_markdown
 from reconciler.render.text import outcomes_text, plan_text
+from runtime.store.records import EditRecord
 
 GOLDEN = Path(__file__).parent / "golden"
 OLD_PROMPT = "Eres el asistente de La Cocina.\nResponde en español.\n\nNo inventes precios.\n"
@@ -40,6 +41,17 @@ WEBHOOK = Change(
     reason="drift",
     depends_on=(PROMPT.id,),
 )
+RENAMED = Change(
+    client="la-cocina",
+    kind="bot",
+    action="update",
+    key="+56998765000",
+    live_id="la-cocina",
+    fields=(FieldChange(("name",), "Otra", "La Cocina"),),
+    after={"name": "La Cocina"},
+    reason="drift",
+    edit=EditRecord("bot", "la-cocina", "change", "ana@agencia.cl", "2026-11-22T10:00:00Z", fields=("name",)),
+)
 NEW_BOT = Change(
     client="cliente-a",
     kind="bot",
@@ -64,7 +76,7 @@ GONE = Change(
     reason="config",
 )
 PLAN = Plan(
-    changes=(NEW_BOT, GONE, PROMPT, WEBHOOK),
+    changes=(NEW_BOT, GONE, PROMPT, RENAMED, WEBHOOK),
     findings=(
         Finding("error", "the sender +56998765003 is OFFLINE, not ONLINE", "cliente-c", "sender"),
         Finding("warning", "the model 'gpt-4o-mini' is shut down on 2027-01-14", "la-cocina", "assistant"),
@@ -79,6 +91,7 @@ OUTCOMES = (
     Outcome(NEW_BOT, "applied", None, "cliente-a"),
     Outcome(GONE, "failed", "Twilio answered 400, error 63100: Validation error"),
     Outcome(PROMPT, "applied", None, "la-cocina"),
+    Outcome(RENAMED, "applied", None, "la-cocina"),
     Outcome(WEBHOOK, "skipped", "the run was stopped"),
 )
 SHOWN = {

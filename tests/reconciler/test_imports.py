@@ -52,6 +52,8 @@ def imported(agency: Agency, *args: str) -> set[str]:
 def test_planning_without_a_change_imports_nothing_heavy(agency: Agency, command: str) -> None:
     agency.declare("cliente-a", sender={"profile": {"about": "Hola"}})
     agency.declare("el-viejo", assistant={"engine": "assistants"})
+    agency.document("carta.md", "Empanadas a 3500 pesos.")
+    agency.declare("la-cocina", assistant={"tools": [{"type": "file_search", "files": ["carta.md"]}]})
     agency.apply()
     modules = imported(agency, *command.split())
     assert modules & HEAVY == set()

@@ -21,6 +21,7 @@ def nobody(agency: Agency) -> None:
 def new(agency: Agency) -> None:
     agency.declare("cliente-a", sender={"profile": {"about": "Hola"}})
     agency.declare("el-viejo", assistant={"engine": "assistants"})
+    agency.declare("el-nuevo", assistant={"engine": "agents"})
 
 
 def engine_responses(agency: Agency) -> None:
@@ -29,6 +30,10 @@ def engine_responses(agency: Agency) -> None:
 
 def engine_assistants(agency: Agency) -> None:
     agency.declare("cliente-a", assistant={"engine": "assistants"})
+
+
+def engine_agents(agency: Agency) -> None:
+    agency.declare("cliente-a", assistant={"engine": "agents"})
 
 
 def on_its_former_number(agency: Agency) -> None:
@@ -43,12 +48,19 @@ WORKS = {
     "new clients": Work(nobody, new),
     "to the engine assistants": Work(engine_responses, engine_assistants),
     "to the engine responses": Work(engine_assistants, engine_responses),
+    "to the engine agents": Work(engine_assistants, engine_agents),
     "to another number": Work(on_its_former_number, engine_responses),
     "a client that goes": Work(engine_assistants, absent),
 }
 
 
-@pytest.mark.parametrize("work", WORKS.values(), ids=WORKS.keys())
+EACH_WORK = [
+    pytest.param(work, id=name, marks=() if name in ("new clients", "to another number") else pytest.mark.long)
+    for name, work in WORKS.items()
+]
+
+
+@pytest.mark.parametrize("work", EACH_WORK)
 def test_killed_before_any_commit_to_the_store(agency: Agency, work: Work) -> None:
     expected, _ = in_one_go(agency, work)
     for number in count(1 if work.before is nobody else AFTER_LEASE_AND_RUN):
@@ -58,7 +70,7 @@ def test_killed_before_any_commit_to_the_store(agency: Agency, work: Work) -> No
     assert number > AFTER_LEASE_AND_RUN + 2
 
 
-@pytest.mark.parametrize("work", WORKS.values(), ids=WORKS.keys())
+@pytest.mark.parametrize("work", EACH_WORK)
 def test_killed_before_any_write_at_a_provider(agency: Agency, work: Work) -> None:
     expected, calls = in_one_go(agency, work)
     for method in ("POST", "DELETE"):
@@ -89,6 +101,17 @@ def test_a_create_whose_answer_is_lost_is_found_by_its_mark_and_never_made_twice
     agency.sandbox.faults({"kind": fault, "seconds": 0.0, "method": "POST", "path": "/v1/assistants", "times": 1})
     agency.apply()
     assert [assistant["metadata"]["client"] for assistant in agency.assistants()] == ["el-viejo"]
+    assert agency.changes() == []
+
+
+@pytest.mark.parametrize("fault", ["timeout_after_write", "drop_connection", "cut_body"])
+def test_an_agent_whose_creation_is_not_heard_of_is_found_by_its_mark_and_never_made_twice(
+    agency: Agency, fault: str
+) -> None:
+    begin(agency, Work(nobody, engine_agents))
+    agency.sandbox.faults({"kind": fault, "seconds": 0.0, "method": "POST", "path": "/v1/agents", "times": 1})
+    agency.apply()
+    assert [agent["metadata"]["client"] for agent in agency.agents()] == ["cliente-a"]
     assert agency.changes() == []
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.reconciler.agency import Agency
-from tests.reconciler.fleets import Fleet, clients, declare, fleets
+from tests.reconciler.fleets import Fleet, clients, declare, fleets, write_documents
 from tests.reconciler.kills import FORCED, picture
 from tests.sandbox_process import Json
 
@@ -41,6 +41,7 @@ def begin(agency: Agency) -> None:
     """Nothing is there."""
     agency.renew()
     agency.sandbox.settings(update_seconds=0)
+    write_documents(agency)
 
 
 def ours(agency: Agency) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 from urllib.parse import urlsplit
 
 import openai
@@ -16,7 +17,9 @@ from reconciler.readers.twilio import TwilioReader
 from reconciler.settings import Settings, load_settings
 from tests.reconciler.agency import Agency
 
-TOOLS = [{"type": "function", "function": {"name": "reservar", "parameters": {"type": "object", "properties": {}}}}]
+TOOLS: Any = [
+    {"type": "function", "function": {"name": "reservar", "parameters": {"type": "object", "properties": {}}}}
+]
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def test_assistants_over_three_pages(agency: Agency, settings: Settings) -> None
             "tools": TOOLS[: n % 2],
         }
         agency.openai("POST", "/assistants", {**body, "metadata": {"n": str(n)}})
-    read = OpenAIReader(settings).assistants()
+    read = OpenAIReader(settings).objects("assistants")
     with (
         openai.OpenAI(base_url=settings.openai_base_url, api_key=settings.openai_api_key) as client,
         warnings.catch_warnings(action="ignore", category=DeprecationWarning),
@@ -47,6 +50,20 @@ def test_assistants_over_three_pages(agency: Agency, settings: Settings) -> None
     for key in ("name", "model", "instructions", "tools"):
         assert [item.values[key] for item in read] == [item[key] for item in listed]
     assert len(agency.sandbox.calls("openai", "GET", "/v1/assistants")) == 2 * 3
+
+
+def test_agents_over_two_pages(agency: Agency, settings: Settings) -> None:
+    tool = {**TOOLS[0]["function"], "type": "function", "description": "Reserva"}
+    for n in range(130):
+        agency.openai("POST", "/agents", {"model": "gpt-6-luna", "name": f"a{n}", "tools": [tool][: n % 2]})
+    read = OpenAIReader(settings).objects("agents")
+    with openai.OpenAI(base_url=settings.openai_base_url, api_key=settings.openai_api_key) as client:
+        listed = [item.to_dict() for item in client.beta.agents.list(limit=100, order="asc")]
+    assert len(listed) == 130
+    assert [item.id for item in read] == [item["id"] for item in listed]
+    for key in ("name", "model", "instructions", "tools"):
+        assert [item.values[key] for item in read] == [item[key] for item in listed]
+    assert {item.values["settings"]["reasoning_effort"] for item in read} == {"medium"}
 
 
 def test_models_with_their_shutdown_dates(agency: Agency, settings: Settings) -> None:

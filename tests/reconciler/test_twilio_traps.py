@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reconciler.agency import WEBHOOK, Agency
+from tests.reconciler.agency import OVERRIDES, WEBHOOK, Agency
 from tests.sandbox_process import Json
 
 LOGO = "https://lacocina.cl/logo.png"
@@ -192,7 +192,7 @@ def test_a_second_address_of_the_runtime_is_every_senders_fallback(agency: Agenc
     agency.apply()
     assert agency.sender("cliente-a")["webhook"] == {
         **WEBHOOK,
-        "fallback_url": "https://respaldo.agencia.cl/webhook/whatsapp",
+        "fallback_url": f"https://respaldo.agencia.cl/webhook/whatsapp{OVERRIDES}",
     }
 
 

@@ -1,0 +1,68 @@
+"""A document of a client in its vector store: known by its attributes there, and by its name among OpenAI's files.
+
+OpenAI's files have no metadata and never change, so what git says of one stands in the attributes that the vector store
+keeps. The name finds an upload again that nobody has put into a store yet.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from reconciler.kinds.marker import client_of, marked, spec_hash
+
+PATH: Final = "path"
+SHA256: Final = "sha256"
+BYTES: Final = "bytes"
+LONGEST_NAME: Final = 100
+"""Characters of a document's own name that its upload is called by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One version of one document."""
+
+    path: str
+    """Relative to the manifest."""
+    size: int
+    """Bytes."""
+    sha256: str
+
+    @property
+    def content(self) -> str:
+        """What a plan shows of it, and what tells one content from another."""
+        return f"{self.size:,} byte{'' if self.size == 1 else 's'}, sha256 {self.sha256}"
+
+    def attributes(self, client: str) -> dict[str, str]:
+        """What the vector store is told about it, with our mark. The SDK reads numbers as floats, so all is text."""
+        said = {PATH: self.path, SHA256: self.sha256, BYTES: str(self.size)}
+        return marked(said, client, said)
+
+    def upload_name(self, client: str) -> str:
+        """The name under which it is uploaded: whose it is, which path and content, and what people call it.
+
+        In plain ASCII, so that the provider gives it back letter by letter.
+        """
+        version = spec_hash({PATH: self.path, SHA256: self.sha256})
+        called = PurePosixPath(self.path)
+        stem = unicodedata.normalize("NFKD", called.stem).encode("ascii", "ignore").decode()
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem)[:LONGEST_NAME]
+        return f"{prefix_of(client)}{version}--{plain}{called.suffix.lower()}"
+
+
+def document_of(attributes: Mapping[str, Any] | None, client: str) -> Document | None:
+    """What a file in a vector store says of itself, None when it is not a document of this client."""
+    said = attributes or {}
+    path, sha256, size = said.get(PATH), said.get(SHA256), str(said.get(BYTES))
+    if client_of(said) != client or not isinstance(path, str) or not isinstance(sha256, str) or not size.isdecimal():
+        return None
+    return Document(path, int(size), sha256)
+
+
+def prefix_of(client: str) -> str:
+    """How the names of all uploads of a client begin; an id has no two hyphens in a row, so it is nobody else's."""
+    return f"{client}--"

@@ -1,0 +1,228 @@
+"""Writes a client's documents to OpenAI: files, and the vector store that they are searched in.
+
+The store carries the client's mark from the first request on. A file has no metadata, so its name says whose it is and
+which content: an upload whose answer was lost is found again by it. A new version is searched before the old one goes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import openai
+from openai.types import FileObject
+from openai.types.vector_stores import VectorStoreFile
+
+from reconciler.kinds.document import Document, document_of, prefix_of
+from reconciler.kinds.marker import client_of, marked
+from reconciler.manifest.texts import FileProblem, hash_document
+from reconciler.model import Values
+from reconciler.writers.attempts import Patience, Stopped, WriteFailed, create_once, repeat_safe
+from reconciler.writers.openai import Gone, called
+
+T = TypeVar("T")
+
+UPLOAD_SECONDS: Final = 600.0
+"""How long one upload may take; the largest file has 512 MB."""
+INDEXING_SECONDS: Final = 600.0
+"""How long a client's documents may take to be indexed."""
+FIRST_LOOK, LONGEST_LOOK = 0.1, 10.0
+"""Seconds between looks at what is being indexed."""
+
+
+class DocumentsWriter:
+    """Makes vector stores hold what is declared. Thread-safe."""
+
+    def __init__(self, client: openai.OpenAI, patience: Patience, folder: Path) -> None:
+        self._client = client
+        self._patience = patience
+        self._folder = folder
+
+    def put(self, client: str, store_id: str | None, values: Values, metadata: Mapping[str, str]) -> str:
+        """Make a store hold the declared documents, all of them indexed, and nothing else. Returns its id.
+
+        A store with this client's mark that is already there is taken; metadata that others wrote is kept.
+        """
+        if store_id is None:
+            store_id = self._create(client, values)
+        self._fill(client, store_id, values["files"])
+        body = {"name": values["name"], "expires_after": None, "metadata": marked(metadata, client, values)}
+        self._again(lambda: self._client.vector_stores.update(store_id, **body))
+        return store_id
+
+    def delete(self, client: str, store_id: str) -> None:
+        """Delete a store and all documents of the client; not what others put into the store.
+
+        The store goes last: as long as it is there, a run that was cut off is continued by the next one.
+        """
+        for upload in self._uploads(client):
+            self._delete_file(upload.id)
+        self.delete_store(store_id)
+
+    def delete_store(self, store_id: str) -> None:
+        """Delete a store and no document, since another store has them by now."""
+        self._gone_is_fine(lambda: self._client.vector_stores.delete(store_id))
+
+    def _create(self, client: str, values: Values) -> str:
+        def find() -> str | None:
+            listed = self._again(lambda: list(self._client.vector_stores.list(limit=100)), follows_up=True)
+            ours = (item for item in listed if client_of(item.metadata or {}) == client and item.status != "expired")
+            return next((item.id for item in ours), None)
+
+        metadata = marked({}, client, values)
+        return create_once(
+            lambda: called(lambda: self._client.vector_stores.create(name=values["name"], metadata=metadata)).id,
+            find,
+            self._patience,
+        )
+
+    def _fill(self, client: str, store_id: str, declared: Mapping[str, str]) -> None:
+        """New documents in, all indexed, then the others out."""
+        present = self._files(store_id)
+        kept = dict(_kept(present, client, declared))
+        for file in present:
+            if file.status in ("failed", "cancelled"):
+                self._remove(client, store_id, file)
+        missing = [self._local(path, content) for path, content in declared.items() if path not in kept]
+        found = self._left_over(client, missing, {file.id for file in present}) if missing else {}
+        for document in missing:
+            kept[document.path] = self._add(client, store_id, document, found.get(document.path))
+        self._await_index(store_id, {file_id: path for path, file_id in kept.items()})
+        for file in present:
+            if file.id not in kept.values():
+                self._remove(client, store_id, file)
+
+    def _left_over(self, client: str, missing: Sequence[Document], attached: Collection[str]) -> dict[str, str]:
+        """By path, the id of an upload that a run which was cut off did not put into the store; others are deleted."""
+        names = {document.upload_name(client): document.path for document in missing}
+        found: dict[str, str] = {}
+        for upload in self._uploads(client):
+            path = names.get(upload.filename)
+            if upload.id in attached:
+                continue
+            if path is None or path in found:
+                self._delete_file(upload.id)
+            else:
+                found[path] = upload.id
+        return found
+
+    def _add(self, client: str, store_id: str, document: Document, uploaded: str | None) -> str:
+        try:
+            return self._attach(client, store_id, document, uploaded or self._upload(client, document))
+        except Stopped:
+            raise
+        except WriteFailed as error:
+            raise WriteFailed(f"{document.path}: {error}") from error
+
+    def _attach(self, client: str, store_id: str, document: Document, file_id: str) -> str:
+        attributes: dict[str, str | float | bool] = {**document.attributes(client)}
+
+        def find() -> str | None:
+            try:
+                return self._again(
+                    lambda: self._client.vector_stores.files.retrieve(file_id, vector_store_id=store_id),
+                    follows_up=True,
+                ).id
+            except Gone:
+                return None
+
+        return create_once(
+            lambda: (
+                called(
+                    lambda: self._client.vector_stores.files.create(store_id, file_id=file_id, attributes=attributes)
+                ).id
+            ),
+            find,
+            self._patience,
+        )
+
+    def _upload(self, client: str, document: Document) -> str:
+        name = document.upload_name(client)
+
+        def upload() -> str:
+            with (self._folder / document.path).open("rb") as file:
+                return called(
+                    lambda: self._client.files.create(file=(name, file), purpose="assistants", timeout=UPLOAD_SECONDS)
+                ).id
+
+        def find() -> str | None:
+            return next((file.id for file in self._uploads(client, follows_up=True) if file.filename == name), None)
+
+        return create_once(upload, find, self._patience)
+
+    def _local(self, path: str, content: str) -> Document:
+        """A document beside the manifest. Raises `WriteFailed` when it is not what was planned any more."""
+        try:
+            read = hash_document(self._folder, path)
+        except FileProblem as error:
+            raise WriteFailed(f"{path}: {error.message}") from error
+        document = Document(path, read.size, read.sha256)
+        if document.content != content:
+            raise WriteFailed(f"{path} has changed since the plan was made; run again")
+        return document
+
+    def _await_index(self, store_id: str, wanted: Mapping[str, str]) -> None:
+        """Wait until all files are indexed. `wanted`: path by file id. Raises `WriteFailed` when one never will be."""
+        deadline = time.monotonic() + INDEXING_SECONDS
+        pause = FIRST_LOOK
+        while True:
+            found = {file.id: file for file in self._files(store_id) if file.id in wanted}
+            for file in found.values():
+                if file.status in ("failed", "cancelled"):
+                    raise WriteFailed(_not_indexed(wanted[file.id], file))
+            waiting = [path for key, path in wanted.items() if key not in found or found[key].status != "completed"]
+            if not waiting:
+                return
+            if time.monotonic() > deadline:
+                raise WriteFailed(
+                    f"{waiting[0]} is not indexed after {INDEXING_SECONDS / 60:g} minutes; the next run goes on waiting"
+                )
+            if self._patience.stop.wait(pause):
+                raise Stopped(f"the run was stopped while {waiting[0]} was being indexed")
+            pause = min(pause * 2, LONGEST_LOOK)
+
+    def _remove(self, client: str, store_id: str, file: VectorStoreFile) -> None:
+        """Take a file out of the store; a document from git is deleted, and first, so that none is ever left over."""
+        if document_of(file.attributes, client) is not None:
+            self._delete_file(file.id)
+        self._gone_is_fine(lambda: self._client.vector_stores.files.delete(file.id, vector_store_id=store_id))
+
+    def _delete_file(self, file_id: str) -> None:
+        self._gone_is_fine(lambda: self._client.files.delete(file_id))
+
+    def _files(self, store_id: str) -> Sequence[VectorStoreFile]:
+        return self._again(lambda: list(self._client.vector_stores.files.list(store_id, limit=100)))
+
+    def _uploads(self, client: str, *, follows_up: bool = False) -> Sequence[FileObject]:
+        """The files that were uploaded for a client."""
+        listed = self._again(
+            lambda: list(self._client.files.list(purpose="assistants", limit=10_000)), follows_up=follows_up
+        )
+        return [file for file in listed if file.filename.startswith(prefix_of(client))]
+
+    def _again(self, call: Callable[[], T], *, follows_up: bool = False) -> T:
+        return repeat_safe(lambda: called(call), self._patience, follows_up=follows_up)
+
+    def _gone_is_fine(self, delete: Callable[[], object]) -> None:
+        try:
+            self._again(delete)
+        except Gone:
+            return
+
+
+def _kept(present: Sequence[VectorStoreFile], client: str, declared: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Path and id of the files that are what is declared; of two alike either will do."""
+    for file in present:
+        document = document_of(file.attributes, client)
+        if document is None or file.status not in ("completed", "in_progress"):
+            continue
+        if document.content == declared.get(document.path):
+            yield document.path, file.id
+
+
+def _not_indexed(path: str, file: VectorStoreFile) -> str:
+    said = file.last_error
+    reason = f": {said.message.rstrip('.')} ({said.code})" if said else f" ({file.status})"
+    return f"{path} could not be indexed{reason}; replace the document, then run again"
