@@ -81,7 +81,8 @@ class Service:
             raise
 
     async def __aexit__(self, *_exception: object) -> None:
-        """Stops in the reverse order: no new turns, then no new requests (stored until then), then the store."""
+        """Stops in the reverse order: not ready any more, no new turns, then no new requests (stored until then), then
+        the store."""
         await self._stack.aclose()
 
     async def _start(self) -> Address:
@@ -93,7 +94,7 @@ class Service:
         secrets = Secrets()
         accounts = Accounts(settings, secrets)
         breakers = Breakers(settings.breaker_seconds, self._metrics)
-        twilio = Twilio(settings.twilio_base_url, self._metrics, breakers)
+        twilio = Twilio(settings.twilio_base_url, self._metrics, breakers, settings.turn_deadline_seconds)
         stack.push_async_callback(twilio.close)
         functions = Functions(secrets, allow_private=settings.allow_private_endpoints)
         stack.push_async_callback(functions.close)
@@ -104,7 +105,8 @@ class Service:
         stack.callback(listener.close)
         address = Address(*listener.getsockname()[:2])
         public_url = settings.public_url or address.url
-        delivery = Delivery(database, twilio, accounts, catalog, self._metrics, public_url + STATUS_PATH)
+        overrides = settings.webhook_connection_overrides
+        delivery = Delivery(database, twilio, accounts, catalog, self._metrics, public_url + STATUS_PATH, overrides)
         turns = Turns(settings, database, catalog, engines, functions, delivery, self._metrics)
         inbox = open_inbox(settings.database_url, database, turns, delivery)
         admission = Admission(settings, database, inbox, delivery)
@@ -124,7 +126,8 @@ class Service:
         app = web.Application(
             middlewares=[errors_as_json, bearer_auth(database, settings.api_token)], client_max_size=MAX_BODY_BYTES
         )
-        pages = [*Health(settings, database).routes(), *MetricsPage(self._metrics, database).routes()]
+        health = Health(settings, database)
+        pages = [*health.routes(), *MetricsPage(self._metrics, database).routes()]
         app.add_routes([*webhooks.routes(), *pages])
         app.add_routes([endpoint.route() for endpoint in [*endpoints, openapi_endpoint(endpoints)]])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.reply_within_seconds + 1)
@@ -135,11 +138,12 @@ class Service:
         await inbox.start()
         self._in_background(delivery.watch_proactive(alone=settings.database_url.startswith("sqlite:///")))
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
-        engines.warm_up()
         if settings.sweep_seconds:
             window = timedelta(minutes=settings.sweep_window_minutes)
-            sweep = Sweep(public_url + WEBHOOK_PATH, window, database, catalog, accounts, twilio, inbox)
+            url = public_url + WEBHOOK_PATH
+            sweep = Sweep(url, window, database, catalog, accounts, twilio, admission, self._metrics)
             self._in_background(sweep.run(settings.sweep_seconds))
+        stack.callback(health.stop)
         _say_what_is_missing(settings, public_url)
         log.info("serving", address=address.url, public_url=public_url)
         return address
@@ -163,11 +167,13 @@ async def proactive_sender(settings: Settings) -> AsyncIterator[Proactive]:
         stack.push_async_callback(database.close)
         catalog = await open_catalog(database)
         accounts, metrics = Accounts(settings, Secrets()), Metrics()
-        twilio = Twilio(settings.twilio_base_url, metrics, Breakers(settings.breaker_seconds, metrics))
+        breakers = Breakers(settings.breaker_seconds, metrics)
+        twilio = Twilio(settings.twilio_base_url, metrics, breakers, settings.turn_deadline_seconds)
         stack.push_async_callback(twilio.close)
         # Without a public URL there is no service that could take the callback.
         status_url = settings.public_url + STATUS_PATH if settings.public_url else None
-        delivery = Delivery(database, twilio, accounts, catalog, metrics, status_url)
+        overrides = settings.webhook_connection_overrides
+        delivery = Delivery(database, twilio, accounts, catalog, metrics, status_url, overrides)
         yield Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
 
 

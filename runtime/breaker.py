@@ -13,8 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from contextvars import Context
 from functools import partial
 
@@ -48,28 +47,27 @@ class Breaker:
         self._probe_at = 0.0
         self._changed = asyncio.Event()
 
-    @asynccontextmanager
-    async def passing(self, deadline: float) -> AsyncIterator[None]:
+    def passing(self, deadline: float) -> _Call:
         """Lets a call through and learns from how it ends; raises TemporaryError when it may not begin by the deadline,
         a moment of `time.monotonic`."""
-        probing = await self._admitted(deadline)
-        try:
-            yield
-        except KeyRefused as error:
-            self._open(str(error), 0.0)
-            raise
-        except (TemporaryError, UnknownOutcome) as error:
-            self._failed_with(error, probing)
-            raise
-        except PermanentError:
-            # The provider understood this call and refused it: it works.
-            self._succeeded(probing)
-            raise
-        except BaseException:
-            if probing:
+        return _Call(self, deadline)
+
+    async def begin(self, deadline: float) -> bool:
+        """A call wants to begin; True when it is the one that tries whether the provider is back."""
+        return self._state != "closed" and await self._admitted(deadline)
+
+    def end(self, error: BaseException | None, *, probing: bool) -> None:
+        """A call ended, with this error or with none."""
+        match error:
+            case KeyRefused():
+                self._open(str(error), 0.0)
+            case TemporaryError() | UnknownOutcome():
+                self._failed_with(error, probing)
+            case None | PermanentError():
+                # A provider that understood the call and refused it works.
+                self._succeeded(probing)
+            case _ if probing:
                 self._become("open")
-            raise
-        self._succeeded(probing)
 
     async def _admitted(self, deadline: float) -> bool:
         """Waits for leave to call; True for the one call that tries whether the provider is back."""
@@ -130,6 +128,23 @@ class Breaker:
         self._metrics.breaker(self._provider, self._account, state)
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+class _Call:
+    """One call of a provider, around which it is entered and left."""
+
+    __slots__ = ("_breaker", "_deadline", "_probing")
+
+    def __init__(self, breaker: Breaker, deadline: float) -> None:
+        self._breaker = breaker
+        self._deadline = deadline
+        self._probing = False
+
+    async def __aenter__(self) -> None:
+        self._probing = await self._breaker.begin(self._deadline)
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        self._breaker.end(error, probing=self._probing)
 
 
 class Breakers:

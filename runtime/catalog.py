@@ -30,7 +30,7 @@ class Configuration:
 
     bot: BotRecord
     assistant: AssistantRecord | None
-    """None when the bot answers by itself, or through a live object of the Assistants API."""
+    """None when the bot answers by itself, or through a live object at the provider."""
 
 
 class Catalog:

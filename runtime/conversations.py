@@ -37,4 +37,4 @@ def recalled(history: Sequence[tuple[str, int]], max_tokens: int) -> list[dict[s
 
 def user_hash(salt: str, bot_id: str, user_key: str) -> str:
     """The user as providers see them: the same for the same user of a bot, and nothing else can be told from it."""
-    return hmac.digest(salt.encode(), f"{bot_id}\n{user_key}".encode(), "sha256").hex()
+    return hmac.new(salt.encode(), f"{bot_id}\n{user_key}".encode(), "sha256").hexdigest()

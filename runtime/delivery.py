@@ -10,7 +10,9 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
+from itertools import zip_longest
 
 import structlog
 
@@ -28,6 +30,7 @@ from runtime.store.times import timestamp
 from runtime.tracing import span
 from runtime.twilio_client import SentMessage, Twilio
 from runtime.twiml import ReplyWindow
+from schemas.overrides import with_overrides
 
 SETTLE_AFTER_SECONDS = 2.0
 """A send may still be on its way inside Twilio for a moment; nobody asks before this."""
@@ -41,6 +44,8 @@ ROW_PARAMETER = "message"
 """Names the outbox row in the URL of its status callbacks, which may come before we know Twilio's sid."""
 PART_WAIT_SECONDS = 10.0
 """How long a part waits for the one before it to be `sent`; WhatsApp keeps no order among messages under way."""
+FIRST_LOOK_SECONDS = 0.25
+"""When the store is first asked whether another replica took the callback; each next look waits twice as long."""
 ON_THE_WAY = frozenset({"sent", "delivered", "read"}) | FINAL_STATUSES
 
 log = structlog.get_logger("runtime.delivery")
@@ -61,6 +66,7 @@ class Delivery:
         catalog: Catalog,
         metrics: Metrics,
         status_url: str | None,
+        overrides: str,
     ) -> None:
         self._database = database
         self._twilio = twilio
@@ -68,6 +74,7 @@ class Delivery:
         self._catalog = catalog
         self._metrics = metrics
         self._status_url = status_url
+        self._overrides = overrides
         self._on_the_way: dict[int, asyncio.Event] = {}
 
     async def deliver(self, rows: Sequence[OutboxRow], bot: BotRecord | None, window: ReplyWindow | None) -> None:
@@ -113,15 +120,17 @@ class Delivery:
 
     async def resume(self, conversation_id: int) -> None:
         """Settles what an earlier process left unsent in a conversation, in order."""
-        for row in await self._database.read(outbox.unsent_of, conversation_id):
+        rows = await self._database.read(outbox.unsent_of, conversation_id)
+        for row, after in zip_longest(rows, rows[1:]):
+            following = after if after is not None and after.turn_id == row.turn_id else None
             configuration = await self._catalog.configuration(row.bot_id) if row.bot_id else None
             bot = configuration.bot if configuration else None
             try:
                 if row.state == "sending":
-                    await self._settle(row, bot)
+                    await self._settle(row, bot, following)
                 else:
                     await self._database.write(outbox.claim, row.id, "rest")
-                    await self.send(row, bot)
+                    await self.send(row, bot, following)
             except NotSent:
                 continue
 
@@ -156,7 +165,7 @@ class Delivery:
                 await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
 
     def note_status(self, row_id: int, status: str) -> None:
-        """Hears of a status callback: a part may be waiting for it."""
+        """Hears of a status callback that came to this process: a part may be waiting for it."""
         if status in ON_THE_WAY and (arrival := self._on_the_way.get(row_id)) is not None:
             arrival.set()
 
@@ -173,7 +182,7 @@ class Delivery:
             await self._database.write(outbox.claim, row.id, "rest")
             await self.send(row, bot)
 
-    async def _settle(self, row: OutboxRow, bot: BotRecord | None) -> None:
+    async def _settle(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None = None) -> None:
         try:
             sent = await self._find(row, self._accounts.account_of(bot), time.monotonic() + GIVE_UP_SECONDS)
         except (AccountError, PermanentError) as error:
@@ -187,7 +196,7 @@ class Delivery:
             log.info("message had been sent", message_sid=sent.sid, **self._facts(row, bot))
             return
         await self._database.write(outbox.claim, row.id, "rest")
-        await self.send(row, bot)
+        await self.send(row, bot, following)
 
     async def _send_until_known(self, row: OutboxRow, account: Account) -> SentMessage:
         give_up = time.monotonic() + GIVE_UP_SECONDS
@@ -200,7 +209,7 @@ class Delivery:
                     sender=row.sender,
                     recipient=row.recipient,
                     body=row.body,
-                    status_callback=f"{self._status_url}?{ROW_PARAMETER}={row.id}" if self._status_url else None,
+                    status_callback=self._callback_of(row),
                 )
             except TemporaryError as error:
                 await self._pause(error, attempt, give_up)
@@ -209,6 +218,12 @@ class Delivery:
                 sent = await self._find(row, account, give_up)
                 if sent is not None:
                     return sent
+
+    def _callback_of(self, row: OutboxRow) -> str | None:
+        """What Twilio calls about a row; one call that got lost would hold back the next part of a long answer."""
+        if self._status_url is None:
+            return None
+        return with_overrides(f"{self._status_url}?{ROW_PARAMETER}={row.id}", self._overrides)
 
     async def _find(self, row: OutboxRow, account: Account, give_up: float) -> SentMessage | None:
         """Asks Twilio whether a row went out; raises PermanentError when it cannot be known."""
@@ -230,17 +245,25 @@ class Delivery:
             return unknown[-1] if len(listed) > len(twins) and unknown else None
 
     async def _pause(self, error: TemporaryError, attempt: int, give_up: float) -> None:
-        delay = error.delay if error.delay is not None else min(0.5 * 2**attempt, 30.0)
-        delay *= random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
-        if time.monotonic() + delay > give_up:
+        left = give_up - time.monotonic()
+        if left <= 0:
             raise PermanentError(f"Given up after {GIVE_UP_SECONDS:g} seconds: {error}") from error
-        await asyncio.sleep(delay)
+        delay = error.delay if error.delay is not None else min(0.5 * 2**attempt, 30.0)
+        # Spread upwards only: what Twilio asks for is the least.
+        delay *= random.uniform(1.0, 1.4)  # noqa: S311 - spreads retries, guards nothing
+        await asyncio.sleep(min(delay, left))
 
     async def _part_on_its_way(self, row: OutboxRow, arrival: asyncio.Event) -> None:
+        """Waits for a part's callback, whichever replica takes it: this one hears of its own at once."""
+        deadline = time.monotonic() + PART_WAIT_SECONDS
+        pause = FIRST_LOOK_SECONDS
         try:
-            async with asyncio.timeout(PART_WAIT_SECONDS):
-                await arrival.wait()
-        except TimeoutError:
+            while (left := deadline - time.monotonic()) > 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(arrival.wait(), min(pause, left))
+                if arrival.is_set() or await self._database.read(outbox.status_of, row.id) in ON_THE_WAY:
+                    return
+                pause *= 2
             log.warning("no status callback", message=row.id, waited_seconds=PART_WAIT_SECONDS)
         finally:
             del self._on_the_way[row.id]

@@ -8,6 +8,7 @@ open.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
@@ -53,12 +54,22 @@ class EmbeddedInbox:
                 chain.windows[taken.inbox_id] = window
         return True
 
+    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[bool]:
+        """See Inbox."""
+        all_taken = await self._database.write(inbox.take_in_all, messages)
+        for conversation_id in {taken.conversation_id for taken in all_taken if taken is not None}:
+            self._failed.discard(conversation_id)
+            self._wake(conversation_id)
+        return [taken is not None for taken in all_taken]
+
     async def start(self) -> None:
         """Takes up what an earlier process left: first what it did not finish sending, then what it did not answer."""
         unsent = await self._database.read(outbox.unsent_conversations)
         waiting = await self._database.read(inbox.open_conversations)
-        for conversation_id in dict.fromkeys([*unsent, *waiting]):
+        for conversation_id in unsent:
             self._wake(conversation_id, resume=True)
+        for conversation_id in waiting:
+            self._wake(conversation_id)
         if unsent or waiting:
             log.info("taken up after a restart", unsent=len(unsent), unanswered=len(waiting))
         self._looking_back = asyncio.create_task(self._look_back())
@@ -119,12 +130,16 @@ class EmbeddedInbox:
                     chain.more = False
                     while await self._turns.run(conversation_id, chain.windows):
                         if self._stopping:
+                            await self._turns.hand_back(conversation_id)
                             return
                 except StoreError as error:
                     # What is on disk is not given up, and what became of the last write is looked up.
                     log.error("store not available", error=str(error))
                     await asyncio.sleep(STORE_PAUSE_SECONDS)
                     resume = True
+        except asyncio.CancelledError:
+            await self._turns.hand_back(conversation_id)
+            raise
         except Exception:
             self._failed.add(conversation_id)
             log.exception("conversation stopped until the next message or start", conversation=conversation_id)

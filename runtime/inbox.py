@@ -8,6 +8,7 @@ Both call the same `Turns`, and the store is the truth for both: a driver only d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from runtime.delivery import Delivery
@@ -26,6 +27,9 @@ class Inbox(Protocol):
 
         The window gets the answer if this process has it in time.
         """
+
+    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[bool]:
+        """As accept for messages without a webhook, in their order and all or none of them."""
 
     async def start(self) -> None:
         """Takes up what earlier processes left: first what they did not send, then what they did not answer."""

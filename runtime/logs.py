@@ -6,12 +6,15 @@ secrets are no part of any event.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 from typing import Literal
 
 import structlog
+
+from runtime.store.times import timestamp
 
 ADDRESS = re.compile(r"^(whatsapp:)?(\+\d{3})\d+(\d{4})$")
 
@@ -22,13 +25,13 @@ def configure_logs(form: Literal["auto", "json", "text"], level: str) -> None:
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
         if as_text
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        else structlog.processors.JSONRenderer(_as_json)
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _stamp,
             structlog.processors.format_exc_info,
             renderer,
         ],
@@ -37,6 +40,19 @@ def configure_logs(form: Literal["auto", "json", "text"], level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
+"""Made once: a log line is written three times for each message."""
+
+
+def _stamp(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event["timestamp"] = timestamp()
+    return event
+
+
+def _as_json(event: object, **_options: object) -> str:
+    return _ENCODER.encode(event)
 
 
 def masked_user(address: str) -> str:

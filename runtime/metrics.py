@@ -7,12 +7,11 @@ process has counters of its own; what comes from the store (`runtime.store.backl
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
+from typing import Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.process_collector import ProcessCollector
@@ -21,7 +20,7 @@ from runtime.prices import Rates
 from runtime.store.backlog import Backlog
 from runtime.store.turns import Usage
 
-InboundResult = Literal["accepted", "duplicate", "refused", "not_stored"]
+InboundResult = Literal["accepted", "duplicate", "limited", "refused", "not_stored", "swept"]
 TurnResult = Literal["answered", "unanswered", "dead", "retried"]
 SendResult = Literal["sent", "failed"]
 BreakerState = Literal["closed", "half_open", "open"]
@@ -36,6 +35,34 @@ MODEL_BUCKETS = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
 BREAKER_VALUES: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 
+M = TypeVar("M", Counter, Gauge, Histogram)
+
+
+def _series(metric: M) -> Callable[..., M]:
+    """The series of a metric by their labels: prometheus-client takes longer to find one than to count with it."""
+    return cache(metric.labels)
+
+
+class _TurnUnderWay:
+    """Counts a turn from when it is entered until it is left."""
+
+    __slots__ = ("_in_flight", "_received", "_received_at", "_turn_id")
+
+    def __init__(self, in_flight: Gauge, received: dict[int, float], turn_id: int, received_at: str) -> None:
+        self._in_flight = in_flight
+        self._received = received
+        self._turn_id = turn_id
+        self._received_at = received_at
+
+    def __enter__(self) -> None:
+        self._in_flight.inc()
+        self._received[self._turn_id] = datetime.fromisoformat(self._received_at).timestamp()
+
+    def __exit__(self, *_error: object) -> None:
+        self._in_flight.dec()
+        self._received.pop(self._turn_id, None)
+
+
 class Metrics:
     """The counters of one process. Called on the event loop only."""
 
@@ -45,54 +72,75 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         self._received: dict[int, float] = {}
         self._models: set[str] = set()
-        self._inbound = Counter(
-            "horizonai_inbound_messages", "Webhooks of users' messages.", ["client", "result"], registry=registry
+        self._inbound = _series(
+            Counter(
+                "horizonai_inbound_messages",
+                "Users' messages by what became of them.",
+                ["client", "result"],
+                registry=registry,
+            )
         )
-        self._in_flight = Gauge("horizonai_turns_in_flight", "Turns under way.", ["client"], registry=registry)
-        self._turns = Counter("horizonai_turns", "Ends of turns, and retries.", ["client", "result"], registry=registry)
-        self._time_to_answer = Histogram(
-            "horizonai_time_to_answer_seconds",
-            "From the oldest message of a turn to the first part of its answer handed to Twilio.",
-            ["client"],
-            registry=registry,
-            buckets=ANSWER_BUCKETS,
+        self._in_flight = _series(Gauge("horizonai_turns_in_flight", "Turns under way.", ["client"], registry=registry))
+        self._turns = _series(
+            Counter("horizonai_turns", "Ends of turns, and retries.", ["client", "result"], registry=registry)
         )
-        self._model_time = Histogram(
-            "horizonai_model_seconds",
-            "The model's own time in a turn, without function calls.",
-            ["client", "model"],
-            registry=registry,
-            buckets=MODEL_BUCKETS,
+        self._time_to_answer = _series(
+            Histogram(
+                "horizonai_time_to_answer_seconds",
+                "From the oldest message of a turn to the first part of its answer handed to Twilio.",
+                ["client"],
+                registry=registry,
+                buckets=ANSWER_BUCKETS,
+            )
         )
-        self._tokens = Counter(
-            "horizonai_tokens",
-            "Tokens. kind: input (not cached), cached (input), output.",
-            ["client", "model", "kind"],
-            registry=registry,
+        self._model_time = _series(
+            Histogram(
+                "horizonai_model_seconds",
+                "The model's own time in a turn, without function calls.",
+                ["client", "model"],
+                registry=registry,
+                buckets=MODEL_BUCKETS,
+            )
         )
-        self._cost = Counter(
-            "horizonai_cost_usd", "Tokens at list price, US dollars.", ["client", "model"], registry=registry
+        self._tokens = _series(
+            Counter(
+                "horizonai_tokens",
+                "Tokens. kind: input (not cached), cached (input), output.",
+                ["client", "model", "kind"],
+                registry=registry,
+            )
         )
-        self._unpriced = Counter(
-            "horizonai_unpriced_answers",
-            "Answers of models without a known price: not in horizonai_cost_usd_total.",
-            ["client", "model"],
-            registry=registry,
+        self._cost = _series(
+            Counter("horizonai_cost_usd", "Tokens at list price, US dollars.", ["client", "model"], registry=registry)
         )
-        self._errors = Counter(
-            "horizonai_provider_errors", "Failed calls of a provider.", ["provider", "class"], registry=registry
+        self._unpriced = _series(
+            Counter(
+                "horizonai_unpriced_answers",
+                "Answers of models without a known price: not in horizonai_cost_usd_total.",
+                ["client", "model"],
+                registry=registry,
+            )
         )
-        self._sends = Counter(
-            "horizonai_sends",
-            "Messages that left, or will never. channel: twiml | rest.",
-            ["client", "channel", "result"],
-            registry=registry,
+        self._errors = _series(
+            Counter(
+                "horizonai_provider_errors", "Failed calls of a provider.", ["provider", "class"], registry=registry
+            )
         )
-        self._breaker = Gauge(
-            "horizonai_breaker_state",
-            "Circuit breaker of a provider's account: 0 closed, 1 half open, 2 open.",
-            ["provider", "account"],
-            registry=registry,
+        self._sends = _series(
+            Counter(
+                "horizonai_sends",
+                "Messages that left, or will never. channel: twiml | rest.",
+                ["client", "channel", "result"],
+                registry=registry,
+            )
+        )
+        self._breaker = _series(
+            Gauge(
+                "horizonai_breaker_state",
+                "Circuit breaker of a provider's account: 0 closed, 1 half open, 2 open.",
+                ["provider", "account"],
+                registry=registry,
+            )
         )
         Gauge("horizonai_build_info", "The version that runs.", ["version"], registry=registry).labels(_version()).set(
             1
@@ -100,64 +148,56 @@ class Metrics:
         ProcessCollector(registry=registry)
 
     def inbound(self, client: str, result: InboundResult) -> None:
-        """A webhook of a user's message was answered."""
-        self._inbound.labels(client, result).inc()
+        """A webhook of a user's message was answered, or a message was found that had none."""
+        self._inbound(client, result).inc()
 
-    @contextmanager
-    def turn(self, client: str, turn_id: int, received_at: str) -> Iterator[None]:
+    def turn(self, client: str, turn_id: int, received_at: str) -> _TurnUnderWay:
         """A turn is under way; `received_at` is the moment of its oldest message."""
-        in_flight = self._in_flight.labels(client)
-        in_flight.inc()
-        self._received[turn_id] = datetime.fromisoformat(received_at).timestamp()
-        try:
-            yield
-        finally:
-            in_flight.dec()
-            self._received.pop(turn_id, None)
+        return _TurnUnderWay(self._in_flight(client), self._received, turn_id, received_at)
 
     def turn_ended(self, client: str, result: TurnResult) -> None:
         """A turn came to its end, or failed and will be tried again."""
-        self._turns.labels(client, result).inc()
+        self._turns(client, result).inc()
 
     def sent(self, client: str, channel: str, turn_id: int | None) -> None:
         """A message was handed to Twilio; the first one of a turn under way is its answer."""
-        self._sends.labels(client, channel, "sent").inc()
+        self._sends(client, channel, "sent").inc()
         received = self._received.pop(turn_id, None) if turn_id is not None else None
         if received is not None:
-            self._time_to_answer.labels(client).observe(max(time.time() - received, 0.0))
+            self._time_to_answer(client).observe(max(time.time() - received, 0.0))
 
     def not_sent(self, client: str, channel: str) -> None:
         """A message will not go out."""
-        self._sends.labels(client, channel, "failed").inc()
+        self._sends(client, channel, "failed").inc()
 
     def answered(self, client: str, model: str, seconds: float, usage: Usage) -> None:
         """A model answered a turn."""
         model = self._bounded(model)
-        self._model_time.labels(client, model).observe(seconds)
+        self._model_time(client, model).observe(seconds)
         for kind, count in (
             ("input", usage.input_tokens - usage.cached_tokens),
             ("cached", usage.cached_tokens),
             ("output", usage.output_tokens),
         ):
-            self._tokens.labels(client, model, kind).inc(max(count, 0))
+            self._tokens(client, model, kind).inc(max(count, 0))
 
     def cost(self, client: str, model: str, usage: Usage, rates: Rates | None) -> None:
         """What an answer cost, or that nobody knows."""
         model = self._bounded(model)
         if rates is None:
-            self._unpriced.labels(client, model).inc()
+            self._unpriced(client, model).inc()
             return
         fresh = max(usage.input_tokens - usage.cached_tokens, 0)
         dollars = fresh * rates.input + usage.cached_tokens * rates.cached + usage.output_tokens * rates.output
-        self._cost.labels(client, model).inc(dollars)
+        self._cost(client, model).inc(dollars)
 
     def provider_error(self, provider: str, error: BaseException, status: int | None = None) -> None:
         """A call of a provider failed with this error of its SDK; `status` where the error does not have it."""
-        self._errors.labels(provider, error_class(error, status)).inc()
+        self._errors(provider, error_class(error, status)).inc()
 
     def breaker(self, provider: str, account: str, state: BreakerState) -> None:
         """A circuit breaker changed. `account` tells the keys of a provider apart by a name, never by a secret."""
-        self._breaker.labels(provider, account).set(BREAKER_VALUES[state])
+        self._breaker(provider, account).set(BREAKER_VALUES[state])
 
     def exposition(self, backlog: Backlog | None) -> bytes:
         """The text that Prometheus reads; without a backlog when the store could not be asked."""

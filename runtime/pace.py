@@ -14,6 +14,17 @@ class Pace:
 
     def __init__(self) -> None:
         self._free_at: dict[str, float] = {}
+        self._quiet_until: dict[str, float] = {}
+
+    def hold(self, sender: str, seconds: float) -> None:
+        """Lets a sender be quiet for so long: Twilio asked for it."""
+        self._quiet_until[sender] = max(self._quiet_until.get(sender, 0.0), time.monotonic() + seconds)
+
+    async def quiet(self, sender: str) -> None:
+        """Returns when the sender need not be quiet any more."""
+        left = self._quiet_until.get(sender, 0.0) - time.monotonic()
+        if left > 0:
+            await asyncio.sleep(left)
 
     async def wait(self, sender: str) -> None:
         """Returns when it is the caller's turn; callers go in the order in which they came."""

@@ -13,17 +13,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import MutableMapping, Sequence
-from weakref import WeakValueDictionary
+from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import procrastinate
 import structlog
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition, Job
 from procrastinate.worker import Worker
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from runtime.delivery import Delivery
 from runtime.store import jobs
-from runtime.store.database import Database
+from runtime.store.database import TRUSTED_SECONDS, Database
 from runtime.store.errors import StoreError
 from runtime.store.inbox import InboundMessage
 from runtime.store.turns import TurnTakenOver
@@ -74,7 +77,11 @@ class ReplicatedInbox:
         self._stopping = False
         self._app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(
-                conninfo=database_url, min_size=1, max_size=CONNECTIONS, kwargs={"application_name": "horizonai"}
+                pool_factory=_pool,
+                conninfo=database_url,
+                min_size=1,
+                max_size=CONNECTIONS,
+                kwargs={"application_name": "horizonai"},
             )
         )
         self._app.task(name=jobs.TASK, queue=jobs.QUEUE, pass_context=True, retry=Again())(self._answer)
@@ -92,6 +99,10 @@ class ReplicatedInbox:
             else:
                 self._windows[taken.inbox_id] = window
         return True
+
+    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[bool]:
+        """See Inbox."""
+        return [taken is not None for taken in await self._database.write(jobs.take_in_all, messages)]
 
     async def start(self) -> None:
         """See Inbox."""
@@ -134,6 +145,7 @@ class ReplicatedInbox:
             log.error("store not available", error=str(error))
             raise
         except (HandedBack, asyncio.CancelledError):
+            await self._turns.hand_back(conversation_id)
             raise
         except Exception:
             log.exception("conversation stopped, to be tried again", conversation=conversation_id)
@@ -199,6 +211,19 @@ class ReplicatedInbox:
         if lost := missing & suspects:
             _tell("taken up again", await self._database.write(jobs.hand_on_lost, worker_id, lost))
         return missing - suspects
+
+
+def _pool(**settings: Any) -> AsyncConnectionPool:
+    """procrastinate's pool, which would ask the server whether a connection is alive before every statement."""
+    used_at: MutableMapping[AsyncConnection, float] = WeakKeyDictionary()
+
+    async def check(connection: AsyncConnection) -> None:
+        now = time.monotonic()
+        if now - used_at.get(connection, 0.0) > TRUSTED_SECONDS:
+            await AsyncConnectionPool.check_connection(connection)
+        used_at[connection] = now
+
+    return AsyncConnectionPool(**{**settings, "check": check})
 
 
 def _tell(event: str, found: Sequence[jobs.StrayJob]) -> None:

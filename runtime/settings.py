@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runtime.errors import OperatorError
+from schemas.overrides import DEFAULT, connection_overrides
 
 ENV_FILE = Path(".env")
 
@@ -45,6 +46,8 @@ class Settings(BaseSettings):
 
     public_url: str | None = None
     """What Twilio calls; signatures are checked against it. The listening address without it."""
+    webhook_connection_overrides: str = DEFAULT
+    """How Twilio shall call back about a message: the fragment of the URL, "" for none (the setting says `off`)."""
     database_url: str = "sqlite:///data/horizonai.db"
     """The store."""
     api_token: SecretStr | None = None
@@ -55,7 +58,7 @@ class Settings(BaseSettings):
     debounce_seconds: float = Field(default=1.5, ge=0, le=10)
     """Messages with no longer a pause between them are answered together; 0: each as soon as it can be."""
     turn_deadline_seconds: float = Field(default=120, gt=0)
-    """A turn that has not succeeded by then gets the fallback message."""
+    """A turn that has not succeeded by then gets the fallback message; time in which no process serves is left out."""
     breaker_seconds: float = Field(default=15, gt=0)
     """How long a provider that does not work is left alone before one call tries it again."""
     fallback_message: str = Field(
@@ -67,7 +70,7 @@ class Settings(BaseSettings):
     rate_per_user: int = Field(default=30, ge=0)
     """Messages of one user to one bot within a minute that are answered; 0: all."""
     rate_per_client: int = Field(default=4800, ge=0)
-    """Likewise of all users of one bot. A number sends 80 messages a second, which are so many a minute."""
+    """Likewise of all users of one bot, by each replica. A number sends 80 messages a second, so many a minute."""
     limit_message: str = Field(
         default="Recibimos muchos mensajes seguidos. Por favor, espera un minuto y escríbenos de nuevo.",
         min_length=1,
@@ -97,6 +100,11 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with https:// (or http:// on this machine)")
         return None if value is None else value.rstrip("/")
+
+    @field_validator("webhook_connection_overrides")
+    @classmethod
+    def _as_fragment(cls, value: str) -> str:
+        return connection_overrides(value)
 
 
 def read_settings() -> Settings:

@@ -1,16 +1,17 @@
 """Takes in the messages whose webhook never arrived: those that Twilio has and the inbox never saw.
 
-    every account ──► its newest inbound messages ──► not in the inbox ──► its sender calls us ──► accept
+    every account ──► its inbound messages ──► not in the inbox ──► its sender calls us ──► accepted, BATCH to a commit
 
 On start the whole window is looked through, later only what came since. A message goes the way of its webhook, and the
 inbox knows each message once, so a webhook that comes late changes nothing. What was written before the bot was made is
-left alone, and so is a number whose sender calls somebody else: that one may have answered.
+left alone, and so is a number whose sender calls somebody else: that one may have answered. Very many messages are
+looked through LIMIT at a time, the oldest first; a sweep that is cut off is gone on with where it had come to.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -18,20 +19,23 @@ from urllib.parse import urlsplit
 import structlog
 
 from runtime.accounts import Account, AccountError, Accounts
+from runtime.admission import Admission, Missed
 from runtime.catalog import Catalog
 from runtime.errors import PermanentError, ProviderError
 from runtime.inbound import inbound_message
-from runtime.inbox import Inbox
 from runtime.logs import masked_user
+from runtime.metrics import Metrics
 from runtime.store import catalog as store
 from runtime.store import inbox as inbox_store
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.records import BotRecord
-from runtime.twilio_client import ReceivedMessage, Twilio
+from runtime.twilio_client import Received, ReceivedMessage, Twilio
 
 LIMIT = 20_000
-"""Messages of one account that are looked through at the most, newest first."""
+"""Messages of one account that are in memory at once."""
+BATCH = 100
+"""Messages that are stored together. Until then a webhook of the same user waits."""
 RETRY_SECONDS = 15.0
 """When an account is asked again that could not be asked."""
 WEBHOOK_SECONDS = 30.0
@@ -52,7 +56,9 @@ class Sweep:
     catalog: Catalog
     accounts: Accounts
     twilio: Twilio
-    inbox: Inbox
+    admission: Admission
+    metrics: Metrics
+    limit: int = LIMIT
     _swept: dict[str, datetime] = field(default_factory=dict)
     """Account → the moment up to which all of its messages are known."""
 
@@ -77,15 +83,27 @@ class Sweep:
         try:
             account = self.accounts.account_of(bot)
             since, until = self._span(account, now)
-            missed = await self._missed(account, since, until)
-            taken = await self._take_in(account, missed) if missed else 0
+            while (rest := await self._swept_from(account, since, until)) is not None:
+                since = self._swept[account.sid] = rest
         except (AccountError, ProviderError, StoreError) as error:
             log.warning("sweep put off", account=bot.account_sid or "shared", error=str(error))
             return isinstance(error, (AccountError, PermanentError))
         self._swept[account.sid] = until
-        if missed:
-            log.warning("webhooks had not arrived", account=account.sid, missed=len(missed), taken_in=taken)
         return True
+
+    async def _swept_from(self, account: Account, since: datetime, until: datetime) -> datetime | None:
+        """Takes in what was missed since a moment; gives the moment from which there is more to look through."""
+        received = await self.twilio.received(account, since, self.limit)
+        missed = await self._missed(account, received, until)
+        if missed:
+            taken = await self._take_in(account, missed)
+            log.warning("webhooks had not arrived", account=account.sid, missed=len(missed), taken_in=taken)
+        if received.is_all:
+            return None
+        # Twilio's moments are whole seconds, so the last one is looked at twice; but each look gets on by one at least.
+        rest = max(received.messages[-1].at, since + timedelta(seconds=1))
+        log.warning("sweep goes on", account=account.sid, looked_through=self.limit, until=rest.isoformat())
+        return rest
 
     def _span(self, account: Account, now: datetime) -> tuple[datetime, datetime]:
         """What to look through. After a start a webhook in flight may be overtaken: it finds its message here. Later
@@ -96,28 +114,31 @@ class Sweep:
         # Twilio's moments are whole seconds, so the last one is looked at twice.
         return swept - timedelta(seconds=1), now - timedelta(seconds=WEBHOOK_SECONDS)
 
-    async def _missed(self, account: Account, since: datetime, until: datetime) -> list[ReceivedMessage]:
-        received = await self.twilio.received(account, since, LIMIT)
-        unseen = await self.database.read(inbox_store.unseen, account.sid, [message.sid for message in received])
-        return [message for message in received if message.sid in unseen and message.at <= until]
+    async def _missed(self, account: Account, received: Received, until: datetime) -> list[ReceivedMessage]:
+        sids = [message.sid for message in received.messages]
+        unseen = await self.database.read(inbox_store.unseen, account.sid, sids)
+        return [message for message in received.messages if message.sid in unseen and message.at <= until]
 
     async def _take_in(self, account: Account, missed: Sequence[ReceivedMessage]) -> int:
         calls = await self.twilio.callback_urls(account)
+        limits = self.admission.limits_of_missed()
         taken = 0
-        for message in missed:
-            bot = await self.catalog.bot_of_number(message.recipient.removeprefix("whatsapp:"))
-            if bot is None or not self._is_ours(bot, account, message, calls.get(message.recipient, "")):
-                continue
-            if await self.inbox.accept(inbound_message(await self._form(account, message), bot), None):
-                taken += 1
-                log.info(
-                    "message taken in without its webhook",
-                    client=bot.client or bot.id,
-                    number=bot.twilio_phone_number,
-                    user=masked_user(message.sender),
-                    message_sid=message.sid,
-                )
+        for batch in _batches(missed):
+            found = [item for message in batch if (item := await self._found(account, message, calls)) is not None]
+            results = await self.admission.accept_missed(found, limits)
+            for item, result in zip(found, results, strict=True):
+                if result != "duplicate":
+                    taken += 1
+                    self.metrics.inbound(item.bot.client or item.bot.id, "swept" if result == "accepted" else result)
+                    _say_taken_in(item)
         return taken
+
+    async def _found(self, account: Account, message: ReceivedMessage, calls: Mapping[str, str]) -> Missed | None:
+        """The message as its webhook would have brought it; None when it would not have come here."""
+        bot = await self.catalog.bot_of_number(message.recipient.removeprefix("whatsapp:"))
+        if bot is None or not self._is_ours(bot, account, message, calls.get(message.recipient, "")):
+            return None
+        return Missed(inbound_message(await self._form(account, message), bot), bot, message.at)
 
     def _is_ours(self, bot: BotRecord, account: Account, message: ReceivedMessage, calls: str) -> bool:
         """Whether its webhook would have come here, and to this bot."""
@@ -142,6 +163,20 @@ class Sweep:
         for index, (url, content_type) in enumerate(files):
             form |= {f"MediaUrl{index}": [url], f"MediaContentType{index}": [content_type]}
         return form
+
+
+def _batches(messages: Sequence[ReceivedMessage]) -> Iterator[Sequence[ReceivedMessage]]:
+    return (messages[start : start + BATCH] for start in range(0, len(messages), BATCH))
+
+
+def _say_taken_in(item: Missed) -> None:
+    log.info(
+        "message taken in without its webhook",
+        client=item.bot.client or item.bot.id,
+        number=item.bot.twilio_phone_number,
+        user=masked_user(item.message.sender),
+        message_sid=item.message.message_sid,
+    )
 
 
 def _place(url: str) -> str:

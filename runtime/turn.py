@@ -12,7 +12,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Coroutine, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,6 @@ import structlog
 
 from runtime.catalog import Catalog, Configuration
 from runtime.conversations import recalled, remembered, user_hash
-from runtime.debounce import Debounce
 from runtime.delivery import Delivery
 from runtime.engines.functions import FunctionCall, Functions
 from runtime.engines.port import Answer, Request
@@ -35,24 +34,24 @@ from runtime.store import turns
 from runtime.store.codec import dump_json
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
-from runtime.store.outbox import Draft
-from runtime.store.turns import Ending, Turn
+from runtime.store.outbox import Draft, OutboxRow
+from runtime.store.turns import Ending, Hold, Suspect, Turn, TurnTakenOver, Unripe
+from runtime.suspects import MAX_ENDS, TRUSTED_ENDS, Place, Suspects
 from runtime.tracing import MessageId, span
 from runtime.twiml import ReplyWindow
 
-MAX_STARTS = 5
-"""A turn that ends its process is begun again by the next one, but not for ever."""
+BEGINNINGS = 64
+"""Turns that are being begun at once. Behind ten thousand, a turn that could end would wait for the store."""
+
+log = structlog.get_logger("runtime.turn")
 
 
 @dataclass(slots=True)
-class _Retry:
-    """A turn that failed in this process and is tried again."""
+class _Begun:
+    """A turn that this process has begun and not ended."""
 
-    turn_id: int
-    failures: int
-
-
-log = structlog.get_logger("runtime.turn")
+    hold: Hold
+    failures: int = 0
 
 
 class Turns:
@@ -75,18 +74,68 @@ class Turns:
         self._functions = functions
         self._delivery = delivery
         self._metrics = metrics
-        self._debounce = Debounce(database, settings.debounce_seconds)
-        self._retries: dict[int, _Retry] = {}
+        self._beginning = asyncio.Semaphore(BEGINNINGS)
+        self._suspects = Suspects()
+        self._begun: dict[int, _Begun] = {}
 
     async def run(self, conversation_id: int, windows: MutableMapping[int, ReplyWindow]) -> bool:
-        """Answers what waits in a conversation; False when nothing does. `windows` are open webhooks by inbox id."""
-        await self._debounce.wait(conversation_id)
-        retry = self._retries.get(conversation_id)
-        turn = await self._database.write(
-            turns.begin_turn, conversation_id, self._settings.memory_items, retry.turn_id if retry else None
-        )
-        if turn is None:
-            return False
+        """Answers what waits in a conversation; True when it is to be called again, since the turn is not ended or more
+        waited than one turn answers. What comes meanwhile is its driver's to know. `windows` are open webhooks by inbox
+        id."""
+        place = self._suspects.place()
+        try:
+            turn = await self._begin(conversation_id, place)
+            if turn is not None:
+                await self._go_on(turn, place, windows)
+        except (StoreError, TurnTakenOver):
+            raise
+        except Exception:
+            # A mistake of ours counts like the end of the process: it must not be repeated for ever.
+            self._begun.pop(conversation_id, None)
+            raise
+        finally:
+            place.leave()
+        return turn is not None and (conversation_id in self._begun or len(turn.messages) >= turns.BURST_LIMIT)
+
+    async def hand_back(self, conversation_id: int) -> None:
+        """Lets go of a conversation's turn, which did not end this process, for whoever takes it up next."""
+        begun = self._begun.pop(conversation_id, None)
+        if begun is None:
+            return
+        try:
+            await self._database.write(turns.hand_back, begun.hold)
+        except StoreError as error:
+            log.warning("turn not handed back", turn=begun.hold.turn_id, error=str(error))
+
+    async def _begin(self, conversation_id: int, place: Place) -> Turn | None:
+        """Begins the turn, a suspected one when there is a place for it."""
+        begun = self._begun.get(conversation_id)
+        mine = begun.hold if begun is not None else None
+        trusted = TRUSTED_ENDS
+        while True:
+            async with self._beginning:
+                turn = await self._database.write(
+                    turns.begin_turn,
+                    conversation_id,
+                    self._settings.memory_items,
+                    self._settings.debounce_seconds,
+                    mine,
+                    trusted,
+                )
+            if isinstance(turn, Unripe):
+                await asyncio.sleep(turn.seconds)
+                continue
+            if not isinstance(turn, Suspect):
+                break
+            log.warning("turn suspected", turn=turn.turn_id, processes_ended=turn.ends)
+            await place.take(turn.ends)
+            trusted = turn.ends
+        if turn is not None:
+            failures = begun.failures if begun is not None and begun.hold == turn.hold else 0
+            self._begun[conversation_id] = _Begun(turn.hold, failures)
+        return turn
+
+    async def _go_on(self, turn: Turn, place: Place, windows: MutableMapping[int, ReplyWindow]) -> None:
         configuration = await self._catalog.configuration(turn.bot_id, turn.catalog_version)
         with (
             structlog.contextvars.bound_contextvars(**_facts(turn, configuration)),
@@ -102,22 +151,26 @@ class Turns:
             if configuration is None or configuration.bot.state == "paused":
                 await self._end_unanswered(turn, configuration, windows)
             else:
-                await self._run(turn, configuration, windows)
-        return True
+                rest = await self._run(turn, configuration, windows)
+                # Nobody has to wait for Twilio, or until this turn is tried again.
+                place.leave()
+                await rest
 
-    async def _run(self, turn: Turn, configuration: Configuration, windows: MutableMapping[int, ReplyWindow]) -> None:
+    async def _run(
+        self, turn: Turn, configuration: Configuration, windows: MutableMapping[int, ReplyWindow]
+    ) -> Coroutine[Any, Any, None]:
+        """Finds an answer and records it; returns what is left to do."""
         began = time.monotonic()
         try:
             answer = await self._answered(turn, configuration)
         except TemporaryError as error:
-            if await self._may_retry(turn, error):
-                self._metrics.turn_ended(_client(turn, configuration), "retried")
-            else:
-                await self._end_dead(turn, configuration, str(error), windows)
-            return
+            delay = self._delay(turn, error)
+            if delay is None:
+                return await self._end_dead(turn, configuration, str(error), windows)
+            self._metrics.turn_ended(_client(turn, configuration), "retried")
+            return asyncio.sleep(delay)
         except PermanentError as error:
-            await self._end_dead(turn, configuration, str(error), windows)
-            return
+            return await self._end_dead(turn, configuration, str(error), windows)
         log.info(
             "turn answered",
             seconds=round(time.monotonic() - began, 3),
@@ -125,11 +178,11 @@ class Turns:
             input_tokens=answer.usage.input_tokens,
             output_tokens=answer.usage.output_tokens,
         )
-        await self._end_answered(turn, configuration, answer, windows)
+        return await self._end_answered(turn, configuration, answer, windows)
 
     async def _answered(self, turn: Turn, configuration: Configuration) -> Answer:
-        if turn.starts > MAX_STARTS:
-            raise PermanentError(f"The turn was begun by {MAX_STARTS} processes, and each ended before it did.")
+        if turn.starts > MAX_ENDS:
+            raise PermanentError(f"The turn was begun {MAX_ENDS} times, and each time its process ended before it did.")
         try:
             engine = await self._engines.engine_of(configuration)
             async with self._engines.breaker.passing(time.monotonic() + self._seconds_left(turn)):
@@ -175,26 +228,26 @@ class Turns:
             keep_thread=keep_thread,
         )
 
-    async def _may_retry(self, turn: Turn, error: TemporaryError) -> bool:
-        """Waits before the next attempt; False when that would be too late."""
-        retry = self._retries.setdefault(turn.conversation_id, _Retry(turn.id, 0))
-        retry.failures += 1
-        delay = error.delay if error.delay is not None else min(0.5 * 2**retry.failures, 15.0)
-        delay *= random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
+    def _delay(self, turn: Turn, error: TemporaryError) -> float | None:
+        """How long to wait before the next attempt; None when that would be too late."""
+        begun = self._begun[turn.conversation_id]
+        begun.failures += 1
+        delay = error.delay if error.delay is not None else min(0.5 * 2**begun.failures, 15.0)
+        # Spread upwards only: what the provider asks for is the least.
+        delay *= random.uniform(1.0, 1.4)  # noqa: S311 - spreads retries, guards nothing
         if delay > self._seconds_left(turn):
-            return False
-        log.warning("turn retried", error=str(error), failures=retry.failures, delay=round(delay, 2))
-        await asyncio.sleep(delay)
-        return True
+            return None
+        log.warning("turn retried", error=str(error), failures=begun.failures, delay=round(delay, 2))
+        return delay
 
     def _seconds_left(self, turn: Turn) -> float:
-        """Until the turn's deadline."""
+        """Until the turn's deadline. The time in which no process had it is not the provider's fault."""
         age = time.time() - datetime.fromisoformat(turn.started_at).timestamp()
         return self._settings.turn_deadline_seconds - age
 
     async def _end_answered(
         self, turn: Turn, configuration: Configuration, answer: Answer, windows: MutableMapping[int, ReplyWindow]
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         ending = Ending(
             "answered",
             items=[remembered(item) for item in answer.items],
@@ -203,24 +256,23 @@ class Turns:
             bot_version=configuration.bot.version,
             assistant_version=configuration.assistant.version if configuration.assistant else None,
         )
-        await self._end(turn, configuration, split_reply(answer.text), ending, windows)
+        return await self._end(turn, configuration, split_reply(answer.text), ending, windows)
 
     async def _end_unanswered(
         self, turn: Turn, configuration: Configuration | None, windows: MutableMapping[int, ReplyWindow]
     ) -> None:
-        self._retries.pop(turn.conversation_id, None)
-        await self._database.write(turns.end_turn, turn, Ending("unanswered"))
+        await self._record(turn, Ending("unanswered"))
         _claimed_window(turn, windows, wanted=False)
         self._metrics.turn_ended(_client(turn, configuration), "unanswered")
         log.info("message not answered", reason="bot paused" if configuration else "bot deleted")
 
     async def _end_dead(
         self, turn: Turn, configuration: Configuration, error: str, windows: MutableMapping[int, ReplyWindow]
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         log.error("turn failed", error=error)
         text = configuration.bot.fallback_message or self._settings.fallback_message
         ending = Ending("dead", error=error, bot_version=configuration.bot.version)
-        await self._end(turn, configuration, split_reply(text), ending, windows)
+        return await self._end(turn, configuration, split_reply(text), ending, windows)
 
     async def _end(
         self,
@@ -229,9 +281,8 @@ class Turns:
         parts: Sequence[str],
         ending: Ending,
         windows: MutableMapping[int, ReplyWindow],
-    ) -> None:
-        """Records the end and what is to be sent, then sends it."""
-        self._retries.pop(turn.conversation_id, None)
+    ) -> Coroutine[Any, Any, None]:
+        """Records the end and what is to be sent; returns the sending of it."""
         # Parts go out one after the other, which one TwiML document cannot promise.
         window = _claimed_window(turn, windows, wanted=len(parts) == 1)
         last = turn.messages[-1]
@@ -250,13 +301,22 @@ class Turns:
             for number, part in enumerate(parts)
         ]
         try:
-            rows = await self._database.write(turns.end_turn, turn, replace(ending, drafts=drafts))
+            rows = await self._record(turn, replace(ending, drafts=drafts))
         except BaseException:
             if window:
                 window.release()
             raise
         self._metrics.turn_ended(_client(turn, configuration), ending.state)
-        await self._delivery.deliver(rows, configuration.bot, window)
+        return self._delivery.deliver(rows, configuration.bot, window)
+
+    async def _record(self, turn: Turn, ending: Ending) -> list[OutboxRow]:
+        try:
+            rows = await self._database.write(turns.end_turn, turn, ending)
+        except TurnTakenOver:
+            self._begun.pop(turn.conversation_id, None)
+            raise
+        self._begun.pop(turn.conversation_id, None)
+        return rows
 
 
 def _claimed_window(turn: Turn, windows: MutableMapping[int, ReplyWindow], *, wanted: bool) -> ReplyWindow | None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 from twilio.base.exceptions import TwilioException
@@ -29,12 +32,23 @@ from runtime.pace import Pace
 
 PROVIDER = "twilio"
 TIMEOUT_SECONDS = 15.0
+CONNECT_SECONDS = 5.0
+CONNECTIONS = 1_000
 PAUSE_SECONDS = 30.0
 """How long a call waits while Twilio is not called; whoever wants it made tries again then."""
 LOOKUP_LIMIT = 50
 API_HOST = "https://api.twilio.com"
 PAGE_SIZE = 1000
 """The largest page that Twilio gives."""
+
+
+class TooMany(TwilioException):  # type: ignore[misc]  # the SDK is not typed
+    """Twilio's 429 with the header that the SDK's own exception leaves out."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__("Too many requests", response)
+        self.status = 429
+        self.retry_after: str | None = response.headers.get("Retry-After")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +73,15 @@ class ReceivedMessage:
     """When Twilio took it in, in UTC, to the second."""
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Users' messages, oldest first."""
+
+    messages: Sequence[ReceivedMessage]
+    is_all: bool
+    """False when there were later ones, too."""
+
+
 class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
     """The SDK's transport: obeys its timeout, and reaches every Twilio host at `base_url` when there is one.
 
@@ -69,7 +92,10 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
         super().__init__(logging.getLogger("runtime.twilio"), True, TIMEOUT_SECONDS)
         self._base_url = base_url
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, sock_connect=5), cookie_jar=aiohttp.DummyCookieJar()
+            # aiohttp's own limit, a hundred, is what a busy minute has under way.
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            timeout=_timeout(TIMEOUT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def request(
@@ -84,22 +110,23 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
         allow_redirects: bool = False,
     ) -> Response:
         """See AsyncHttpClient."""
-        body: Any = data
-        if data is not None and (headers or {}).get("Content-Type") == "application/json":
-            body = json.dumps(data)
         given = dict(headers or {})
         if auth is not None:
             given["Authorization"] = aiohttp.encode_basic_auth(*auth)
         async with self._session.request(
             method.upper(),
             self.rewritten(url),
-            params={key: str(value) for key, value in (params or {}).items()},
-            data=body,
+            params={key: str(value) for key, value in params.items()} if params else None,
+            # Encoded here, since aiohttp takes longer to find out what it was given than to send it.
+            data=_encoded(data, given) if data is not None else None,
             headers=given,
             allow_redirects=allow_redirects,
-            timeout=aiohttp.ClientTimeout(total=timeout or TIMEOUT_SECONDS, sock_connect=5),
+            timeout=_timeout(timeout or TIMEOUT_SECONDS),
         ) as response:
-            return Response(response.status, await response.text(), response.headers)
+            answer = Response(response.status, await response.text(), response.headers)
+        if answer.status_code == 429:
+            raise TooMany(answer)
+        return answer
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -116,7 +143,9 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
 class Twilio:
     """WhatsApp messages of any account."""
 
-    def __init__(self, base_url: str | None, metrics: Metrics, breakers: Breakers) -> None:
+    def __init__(self, base_url: str | None, metrics: Metrics, breakers: Breakers, longest_pause: float) -> None:
+        """`longest_pause` bounds in seconds how long Twilio may make us wait before the next try."""
+        self._longest_pause = longest_pause
         self._http = TwilioHttp(base_url)
         self._metrics = metrics
         self._breakers = breakers
@@ -132,6 +161,7 @@ class Twilio:
     ) -> SentMessage:
         """Sends one message; raises PermanentError, TemporaryError (nothing was sent) or UnknownOutcome."""
         callback = {"status_callback": status_callback} if status_callback else {}
+        await self._pace.quiet(sender)
         async with self._passing(account):
             await self._pace.wait(sender)
             try:
@@ -139,7 +169,10 @@ class Twilio:
                     from_=sender, to=recipient, body=body, **callback
                 )
             except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
-                raise self._counted(error) from error
+                reason = self._counted(error)
+                if isinstance(reason, TemporaryError) and reason.delay is not None:
+                    self._pace.hold(sender, reason.delay)
+                raise reason from error
         return SentMessage(str(message.sid), str(message.status))
 
     async def find(self, account: Account, *, sender: str, recipient: str, body: str, since: str) -> list[SentMessage]:
@@ -155,23 +188,25 @@ class Twilio:
         fitting = [message for message in listed if message.body == body]
         return [SentMessage(str(message.sid), str(message.status)) for message in reversed(fitting)]
 
-    async def received(self, account: Account, since: datetime, limit: int) -> list[ReceivedMessage]:
-        """Users' messages among an account's newest `limit`, at or after a moment, oldest first.
+    async def received(self, account: Account, since: datetime, limit: int) -> Received:
+        """The oldest of users' messages to an account at or after a moment, `limit` at the most.
 
         Raises PermanentError or TemporaryError when Twilio could not be asked.
         """
+        oldest: deque[ReceivedMessage] = deque(maxlen=limit)
+        count = 0
         async with self._asking(account):
-            listed = await self._client(account).messages.list_async(
-                date_sent_after=since.replace(microsecond=0), limit=limit, page_size=min(limit, PAGE_SIZE)
+            # Twilio lists the newest first and sorts no other way, so all of them are paged through.
+            listed = await self._client(account).messages.stream_async(
+                date_sent_after=since.replace(microsecond=0), page_size=PAGE_SIZE
             )
-        messages = [
-            ReceivedMessage(
-                message.sid, message.from_, message.to, message.body or "", int(message.num_media or 0), moment
-            )
-            for message in reversed(listed)
-            if message.direction == "inbound" and (moment := message.date_sent or message.date_created) >= since
-        ]
-        return sorted(messages, key=lambda message: message.at)
+            async for message in listed:
+                moment = message.date_sent or message.date_created
+                if message.direction == "inbound" and moment >= since:
+                    count += 1
+                    oldest.append(_received(message, moment))
+        oldest.reverse()
+        return Received(sorted(oldest, key=lambda message: message.at), count <= limit)
 
     async def media_of(self, account: Account, message_sid: str) -> list[tuple[str, str]]:
         """(URL, content type) of the files of a message, as its webhook names them; errors as of `received`."""
@@ -208,30 +243,62 @@ class Twilio:
                 yield
             except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
                 reason = self._counted(error)
-                raise reason if isinstance(reason, PermanentError) else TemporaryError(str(reason)) from error
+                raise TemporaryError(str(reason)) if isinstance(reason, UnknownOutcome) else reason from error
 
     def _passing(self, account: Account) -> AbstractAsyncContextManager[None]:
         return self._breakers.of(PROVIDER, account.sid).passing(time.monotonic() + PAUSE_SECONDS)
 
     def _counted(self, error: Exception) -> ProviderError:
         self._metrics.provider_error(PROVIDER, error, _details(error)[0])
-        return _from_twilio(error)
+        return _from_twilio(error, self._longest_pause)
 
 
-def _from_twilio(error: Exception) -> ProviderError:
+def _received(message: Any, moment: datetime) -> ReceivedMessage:
+    return ReceivedMessage(
+        message.sid, message.from_, message.to, message.body or "", int(message.num_media or 0), moment
+    )
+
+
+def _encoded(data: Mapping[str, object], headers: Mapping[str, str]) -> bytes:
+    """A body as its Content-Type has it: the SDK gives JSON where it says so, and else forms, some values as lists."""
+    if headers.get("Content-Type") == "application/json":
+        return json.dumps(data).encode()
+    return urlencode(data, doseq=True).encode()
+
+
+@cache
+def _timeout(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+
+
+def _from_twilio(error: Exception, longest_pause: float) -> ProviderError:
     """What a failed call means for the message that it was about."""
+    if isinstance(error, TooMany):
+        asked = retry_after_seconds(error.retry_after)
+        delay = None if asked is None else min(asked, longest_pause)
+        return TemporaryError("Twilio is limiting us (429).", delay)
     if isinstance(error, aiohttp.ClientConnectorError):
         return TemporaryError("Twilio cannot be reached; check the network and TWILIO_BASE_URL.")
     if isinstance(error, (aiohttp.ClientError, TimeoutError)):
         return UnknownOutcome("The connection to Twilio broke before it answered.")
     status, code, said = _details(error)
-    if status == 429:
-        return TemporaryError(f"Twilio is limiting us (429, {code}).")
     if status is None or status >= 500:
         return UnknownOutcome(f"Twilio failed ({status or 'no status'}).")
     if status == 401:
         return KeyRefused("Twilio does not accept the account's credentials (401); check its SID and auth token.")
     return PermanentError(f"Twilio refused the message ({status}, {code}): {said}")
+
+
+def retry_after_seconds(retry_after: str | None) -> float | None:
+    """What Retry-After asks for, in seconds or as a date; None when it says neither."""
+    if retry_after is None:
+        return None
+    if retry_after.replace(".", "", 1).isdecimal():
+        return float(retry_after)
+    try:
+        return max((parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, TypeError):  # TypeError: a date without a zone
+        return None
 
 
 def _details(error: Exception) -> tuple[int | None, int | None, str]:

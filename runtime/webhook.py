@@ -34,6 +34,9 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_FIELDS = 500
 SIGNATURE_HEADER = "X-Twilio-Signature"
 
+_NOTHING = NOTHING.encode()
+_XML = {"Content-Type": "text/xml; charset=utf-8"}
+
 log = structlog.get_logger("runtime.webhook")
 
 
@@ -74,7 +77,7 @@ class Webhooks:
             form = await _form(request, ("AccountSid", "MessageSid", "From", "To"))
             bot = _known(await self._verified_bot(request, form, form["To"][0]), form)
             window = self._window(request, bot)
-            accepted = await self.admission.accept(inbound_message(form, bot), bot, window)
+            result = await self.admission.accept(inbound_message(form, bot), bot, window)
         except Refused as refusal:
             self.metrics.inbound(_client(refusal.bot), "refused")
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
@@ -82,19 +85,19 @@ class Webhooks:
             self.metrics.inbound(_client(bot), "not_stored")
             log.error("message not stored", error=str(error))
             return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
-        self.metrics.inbound(_client(bot), "accepted" if accepted else "duplicate")
-        if accepted:
+        self.metrics.inbound(_client(bot), result)
+        if result != "duplicate":
             message = (form["AccountSid"][0], form["MessageSid"][0])
             facts = {"client": _client(bot), "number": bot.twilio_phone_number}
             webhook_span(message, time.monotonic() - began, **facts)
         log.info(
-            "message received" if accepted else "message received again",
+            "message received again" if result == "duplicate" else "message received",
             client=_client(bot),
             number=bot.twilio_phone_number,
             user=masked_user(form["From"][0]),
             message_sid=form["MessageSid"][0],
         )
-        return await self._respond(request, window if accepted else None)
+        return await self._respond(request, window if result == "accepted" else None)
 
     async def receive_status(self, request: web.Request) -> web.Response:
         """How a message of ours fares: queued, sent, delivered, read, or failed."""
@@ -160,12 +163,12 @@ class Webhooks:
 
     async def _respond(self, request: web.Request, window: ReplyWindow | None) -> web.StreamResponse:
         if window is None:
-            return _twiml(NOTHING)
+            return _nothing()
         delivered: bool | None = False
         try:
             text = await window.wait(self.reply_within_seconds)
             if text is None or not _is_connected(request):
-                return _twiml(NOTHING)
+                return _nothing()
             # From the first byte on, only Twilio knows what it made of the answer, unless all went well.
             delivered = None
             response = _twiml(message_twiml(text))
@@ -174,7 +177,7 @@ class Webhooks:
             delivered = True if _is_connected(request) else None
         except ConnectionError:
             log.info("webhook hung up")
-            return _twiml(NOTHING)
+            return _nothing()
         else:
             return response
         finally:
@@ -201,8 +204,10 @@ async def _form(request: web.Request, required: Sequence[str]) -> dict[str, list
 
 
 async def _body(request: web.Request) -> bytes:
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise Refused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
+    if request.content_length is not None:
+        if request.content_length > MAX_BODY_BYTES:
+            raise Refused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
+        return await request.read()
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
@@ -231,6 +236,10 @@ def _client(bot: BotRecord | None) -> str:
 
 def _bare(address: str) -> str:
     return address.removeprefix("whatsapp:")
+
+
+def _nothing() -> web.Response:
+    return web.Response(body=_NOTHING, headers=_XML)
 
 
 def _twiml(document: str) -> web.Response:

@@ -280,10 +280,14 @@ def line(runtime: Runtime, sandbox: Sandbox) -> Callable[..., Line]:
 
 
 def signed_webhook(
-    runtime: Runtime, fields: dict[str, str], path: str = "/webhook/whatsapp", token: str = AUTH_TOKEN
+    runtime: Runtime,
+    fields: dict[str, str],
+    path: str = "/webhook/whatsapp",
+    token: str = AUTH_TOKEN,
+    signed_for: str | None = None,
 ) -> Answer:
-    """Posts a form as Twilio would, signed by Twilio's own code."""
-    signature = RequestValidator(token).compute_signature(runtime.url + path, fields)
+    """Posts a form as Twilio would, signed by Twilio's own code; for another address than the runtime's, if need be."""
+    signature = RequestValidator(token).compute_signature((signed_for or runtime.url) + path, fields)
     headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
     return runtime.request("POST", path, urlencode(fields).encode(), headers)
 

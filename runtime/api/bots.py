@@ -13,7 +13,7 @@ from runtime.api.endpoint import Call, Endpoint, Reply, page_of
 from runtime.api.errors import ApiError, not_found
 from runtime.api.models import BotCreate, BotDeclaration, BotUpdate
 from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, check_owner, note_change
-from runtime.engines.selection import LIVE_ASSISTANT_PREFIX
+from runtime.engines.selection import LIVE_PREFIXES
 from runtime.store import catalog
 from runtime.store.codec import to_document
 from runtime.store.database import Database
@@ -119,7 +119,7 @@ def _check_answerable(connection: Connection, bot: BotRecord) -> None:
                     field=name,
                 )
     elif (
-        not bot.assistant_id.startswith(LIVE_ASSISTANT_PREFIX)
+        not bot.assistant_id.startswith(tuple(LIVE_PREFIXES))
         and catalog.get_assistant(connection, bot.assistant_id) is None
     ):
         raise ApiError(

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken, StoreError, StoreUnreachable
+from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken, StoreError, StoreOutdated, StoreUnreachable
 
 log = structlog.get_logger("runtime.api")
 
@@ -70,6 +70,10 @@ def _from_store(error: StoreError) -> ApiError:
     if isinstance(error, StoreUnreachable):
         log.error("store not available", error=str(error))
         return ApiError(503, "store_unavailable", "The store cannot be reached; try again later.")
+    if isinstance(error, StoreOutdated):
+        log.error("schema does not fit", error=str(error))
+        message = "The store's schema is not the one that this service needs; run `horizonai-whatsapp-bot migrate`."
+        return ApiError(503, "store_outdated", message)
     return ApiError(400, "refused", str(error))
 
 

@@ -18,18 +18,25 @@ class Health:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._missing = missing_settings(settings)
         self._database = database
+        self._stopping = False
+
+    def stop(self) -> None:
+        """From now on the service is not ready: a load balancer shall send nothing more."""
+        self._stopping = True
 
     def routes(self) -> list[web.RouteDef]:
         """Where they are served."""
         return [web.get("/health", self.health), web.get("/ready", self.ready)]
 
     async def health(self, _request: web.Request) -> web.Response:
-        """200 for as long as requests are answered at all."""
+        """200 for as long as requests are answered at all, during a stop too."""
         return web.json_response({"status": "ok"})
 
     async def ready(self, _request: web.Request) -> web.Response:
         """200 when a message could be stored and answered, else 503 with the reasons."""
         problems = [f"{name} is not set" for name in self._missing]
+        if self._stopping:
+            problems.append("the service is stopping")
         try:
             # Through the writer: a store that can only be read cannot take a message in.
             await self._database.write(catalog_version)

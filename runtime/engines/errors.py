@@ -2,25 +2,99 @@
 
 from __future__ import annotations
 
-from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
+import aiohttp
+
+from runtime.engines.responses_api import Refused, Unreadable
 from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
+
+if TYPE_CHECKING:
+    from openai import APIError
 
 MAX_RETRY_AFTER_SECONDS = 120.0
 
+KEY_REFUSED = frozenset(
+    {
+        "authentication_error",
+        "billing_not_active",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "usage_limit_exceeded",
+    }
+)
+"""Codes of a turn at the Agents API that failed as every other one with this key will."""
+WORTH_ANOTHER_TRY = frozenset(
+    {
+        "active_turn_not_steerable",
+        "cancelled",
+        "connection_failed",
+        "context_length_exceeded",  # the next session knows only what our history has
+        "flex_unavailable",
+        "internal_error",
+        "rate_limit_exceeded",
+        "request_timeout",
+        "server_error",
+        "server_overloaded",
+        "session_budget_exceeded",
+    }
+)
+"""Codes of one that may go well the next time."""
+
+TOO_LATE = "The model did not answer in time (MODEL_TIMEOUT_SECONDS)."
+NOT_REACHED = "The model's provider cannot be reached; check OPENAI_BASE_URL and the network."
+
+
+def from_call(error: aiohttp.ClientError | TimeoutError | Refused | Unreadable, model: str | None) -> ProviderError:
+    """What a failed call of `ResponsesApi` means: permanent or temporary, in one sentence with the next step."""
+    if isinstance(error, TimeoutError):
+        return TemporaryError(TOO_LATE)
+    if isinstance(error, Refused):
+        return _from_status(error, error.headers, model)
+    if isinstance(error, Unreadable):
+        return TemporaryError(f"The model's provider sent something unreadable: {error}")
+    return TemporaryError(NOT_REACHED)
+
 
 def from_openai(error: APIError, model: str | None) -> ProviderError:
-    """What a failed call means: permanent or temporary, in one sentence with the next step."""
+    """Likewise for a call that was made with the SDK."""
+    from openai import APIConnectionError, APIStatusError, APITimeoutError
+
     if isinstance(error, APITimeoutError):
-        return TemporaryError("The model did not answer in time (MODEL_TIMEOUT_SECONDS).")
+        return TemporaryError(TOO_LATE)
     if isinstance(error, APIConnectionError):
-        return TemporaryError("The model's provider cannot be reached; check OPENAI_BASE_URL and the network.")
+        return TemporaryError(NOT_REACHED)
     if not isinstance(error, APIStatusError):
         return TemporaryError(f"The model's provider sent something unreadable: {error.message}")
-    return _from_status(error, model)
+    return _from_status(error, error.response.headers, model)
 
 
-def _from_status(error: APIStatusError, model: str | None) -> ProviderError:
+def from_turn(status: str, code: str | None = None, message: str | None = None) -> ProviderError:
+    """What a turn at the Agents API that ended otherwise than well means."""
+    said = f"The agent's turn ended as {status} ({code or status}): {message or 'no reason given'}"
+    if code in KEY_REFUSED:
+        return KeyRefused(said)
+    return TemporaryError(said) if (code or status) in WORTH_ANOTHER_TRY else PermanentError(said)
+
+
+class _StatusError(Protocol):
+    """What the SDK's error and ours have in common."""
+
+    message: str
+    status_code: int
+
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def type(self) -> str | None: ...
+    @property
+    def param(self) -> str | None: ...
+
+
+def _from_status(error: _StatusError, headers: Mapping[str, str], model: str | None) -> ProviderError:
     code, said = error.code or error.type or "", error.message
     match error.status_code:
         case 429 if "insufficient_quota" in (error.code, error.type):
@@ -36,18 +110,18 @@ def _from_status(error: APIStatusError, model: str | None) -> ProviderError:
         case 400 if code == "conversation_locked":
             return TemporaryError("Another call is working on this conversation.")
         case 408 | 409 | 429:
-            return TemporaryError(f"OpenAI is limiting us ({error.status_code} {code}).", _retry_after(error))
+            return TemporaryError(f"OpenAI is limiting us ({error.status_code} {code}).", _retry_after(headers))
         case status if status >= 500:
-            return TemporaryError(f"OpenAI failed ({status}).", _retry_after(error))
+            return TemporaryError(f"OpenAI failed ({status}).", _retry_after(headers))
         case status:
             at = f" at {error.param}" if error.param else ""
             return PermanentError(f"OpenAI refused the request ({status} {code}{at}): {said}")
 
 
-def _retry_after(error: APIStatusError) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     for header, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
-            return min(float(error.response.headers[header]) / unit, MAX_RETRY_AFTER_SECONDS)
+            return min(float(headers[header]) / unit, MAX_RETRY_AFTER_SECONDS)
         except (KeyError, ValueError):
             continue
     return None

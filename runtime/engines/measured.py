@@ -34,7 +34,9 @@ class MeasuredEngine:
         with span("model", "client", client=request.client, turn=request.turn_id, model=request.model) as current:
             began = time.monotonic()
             try:
-                answer = await self._engine.answer(replace(request, call_function=functions.call))
+                # Who has no tools calls no function.
+                measured = replace(request, call_function=functions.call) if request.tools else request
+                answer = await self._engine.answer(measured)
             except ProviderError as error:
                 self._metrics.provider_error(PROVIDER, error.__cause__ or error)
                 raise

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from openai import APIError, AsyncOpenAI, BadRequestError
-from openai.types.responses import Response, ResponseFunctionToolCall, ResponseOutputMessage
+import aiohttp
 
-from runtime.engines.errors import from_openai
+from runtime.engines.errors import from_call
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
+from runtime.engines.responses_api import Refused, ResponsesApi, Unreadable
 from runtime.errors import PermanentError, TemporaryError
 from runtime.store.turns import Usage
 
@@ -28,8 +28,8 @@ RETRYABLE_FAILURES = frozenset({"server_error", "rate_limit_exceeded", "vector_s
 class ResponsesEngine:
     """Answers with the Responses API."""
 
-    def __init__(self, client: AsyncOpenAI) -> None:
-        self._client = client
+    def __init__(self, api: ResponsesApi) -> None:
+        self._api = api
         self._models_without_reasoning: set[str] = set()
 
     async def answer(self, request: Request) -> Answer:
@@ -42,10 +42,10 @@ class ResponsesEngine:
         for round_number in range(MAX_ROUNDS + 1):
             response = await self._create(request, progress, last=round_number == MAX_ROUNDS)
             usage = _added(usage, response)
-            if not any(isinstance(item, ResponseFunctionToolCall) for item in response.output):
+            if not any(item.get("type") == "function_call" for item in response["output"]):
                 text, phase = _text(response)
-                return Answer(text, _remembered(request, progress, text, phase), response.model, usage)
-            progress += [item.model_dump(mode="json", exclude_none=True) for item in response.output]
+                return Answer(text, _remembered(request, progress, text, phase), response.get("model"), usage)
+            progress += [_without_none(item) for item in response["output"]]
             await self._call_functions(request, progress)
         raise PermanentError(f"The model still called functions after {MAX_ROUNDS} rounds.")
 
@@ -65,29 +65,24 @@ class ResponsesEngine:
         ]
         await request.keep_progress(progress)
 
-    async def _create(self, request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool) -> Response:
+    async def _create(self, request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool) -> dict[str, Any]:
         body = _body(request, progress, last=last)
         if body["model"] in self._models_without_reasoning:
             body.pop("reasoning", None)
         try:
-            return await self._send(body)
-        except BadRequestError as error:
-            if "reasoning" not in body or not str(error.param or "").startswith("reasoning"):
-                raise from_openai(error, request.model) from error
-        except APIError as error:
-            raise from_openai(error, request.model) from error
+            return await self._api.create(body)
+        except Refused as error:
+            if "reasoning" not in body or error.status_code != 400 or not str(error.param).startswith("reasoning"):
+                raise from_call(error, request.model) from error
+        except (aiohttp.ClientError, TimeoutError, Unreadable) as error:
+            raise from_call(error, request.model) from error
         # Older models know no reasoning effort and refuse the whole request for it.
         self._models_without_reasoning.add(body["model"])
         del body["reasoning"]
         try:
-            return await self._send(body)
-        except APIError as error:
-            raise from_openai(error, request.model) from error
-
-    async def _send(self, body: dict[str, Any]) -> Response:
-        # As `extra_body` it is sent as it is. As arguments the SDK walks through every item of the history first, which
-        # costs five times as much as all the rest of a call.
-        return await self._client.responses.create(extra_body=body)
+            return await self._api.create(body)
+        except (aiohttp.ClientError, TimeoutError, Refused, Unreadable) as error:
+            raise from_call(error, request.model) from error
 
 
 def _body(request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool) -> dict[str, Any]:
@@ -134,36 +129,42 @@ def _remembered(
     return [*_said(request), *calls, answer]
 
 
-def _added(usage: Usage, response: Response) -> Usage:
-    counted = response.usage
-    if counted is None:
-        return usage
+def _added(usage: Usage, response: Mapping[str, Any]) -> Usage:
+    counted = response.get("usage") or {}
+    details = counted.get("input_tokens_details") or {}
     return Usage(
-        usage.input_tokens + counted.input_tokens,
-        usage.cached_tokens + counted.input_tokens_details.cached_tokens,
-        usage.output_tokens + counted.output_tokens,
+        usage.input_tokens + (counted.get("input_tokens") or 0),
+        usage.cached_tokens + (details.get("cached_tokens") or 0),
+        usage.output_tokens + (counted.get("output_tokens") or 0),
     )
 
 
-def _text(response: Response) -> tuple[str, str | None]:
+def _text(response: Mapping[str, Any]) -> tuple[str, str | None]:
     """What the user reads, and the phase it was said in. Commentary between tool calls is not for the user."""
-    if response.status == "failed":
-        code = response.error.code if response.error else "unknown"
-        said = response.error.message if response.error else "no reason given"
-        if code in RETRYABLE_FAILURES:
-            raise TemporaryError(f"The model failed ({code}): {said}")
-        raise PermanentError(f"The model failed ({code}): {said}")
+    if response.get("status") == "failed":
+        _raise_failed(response.get("error") or {})
     parts: list[str] = []
     phase: str | None = None
-    for item in response.output:
-        if isinstance(item, ResponseOutputMessage) and item.phase in (None, "final_answer"):
-            phase = item.phase
-            parts += [part.text if part.type == "output_text" else part.refusal for part in item.content]
+    for item in response["output"]:
+        if item.get("type") == "message" and item.get("phase") in (None, "final_answer"):
+            phase = item.get("phase")
+            parts += [str(part.get("text") or part.get("refusal") or "") for part in item.get("content") or ()]
     text = "\n\n".join(part.strip() for part in parts if part.strip())
     if not text:
-        reason = response.incomplete_details.reason if response.incomplete_details else None
+        reason = (response.get("incomplete_details") or {}).get("reason")
         raise PermanentError(
-            f"The model answered with no text ({reason or response.status}); "
+            f"The model answered with no text ({reason or response.get('status')}); "
             "where the reason is max_output_tokens, raise that setting or lower reasoning_effort."
         )
     return text, phase
+
+
+def _raise_failed(error: Mapping[str, Any]) -> NoReturn:
+    code = error.get("code") or "unknown"
+    said = f"The model failed ({code}): {error.get('message') or 'no reason given'}"
+    raise TemporaryError(said) if code in RETRYABLE_FAILURES else PermanentError(said)
+
+
+def _without_none(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item of an answer as the API takes it back: null is not always allowed where it is answered."""
+    return {key: value for key, value in item.items() if value is not None}

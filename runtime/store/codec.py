@@ -37,6 +37,8 @@ BOOL_FIELDS = frozenset({"protected"})
 CHUNK = 1000
 """Rows that are decoded together."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def columns(kind: type[Record]) -> tuple[str, ...]:
     """The record's fields, which are its table's columns, in order."""
@@ -45,7 +47,7 @@ def columns(kind: type[Record]) -> tuple[str, ...]:
 
 def dump_json(value: object) -> str:
     """JSON text as it is stored: compact, readable Unicode."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def to_row(record: AnyRecord) -> dict[str, Any]:

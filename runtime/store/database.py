@@ -5,8 +5,9 @@
     API     ─┘                                 └── thread pool ── a transaction each             PostgreSQL
 
 On SQLite everything that is waiting goes into one commit (group commit): a write to disk costs the same for one message
-as for a hundred. Each function has a savepoint of its own, so one that fails takes nothing else with it. Whoever awaits
-`write` is resumed after the commit, never before.
+as for a hundred. When a function fails, all of them run again, each behind a savepoint of its own, so that it takes
+nothing else with it; a function may thus run twice and must have no effect but on the store. Whoever awaits `write` is
+resumed after the commit, never before.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import asyncio
 import fcntl
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -30,6 +33,9 @@ from runtime.store.migrate import migrate
 P = ParamSpec("P")
 T = TypeVar("T")
 
+TRUSTED_SECONDS = 1.0
+"""How long a connection to PostgreSQL is taken to be alive after it was used. A question before every transaction would
+be one round trip of five."""
 GROUP_LIMIT = 512
 """Functions in one commit; bounds how long the first of them waits for the last."""
 
@@ -63,6 +69,7 @@ class SqliteDatabase:
         self._url = url
         self._lock = _lock_file(url) if serving else None
         self._writer = open_engine(url)
+        self._connection: Connection | None = None
         with store_errors(url):
             migrate(self._writer)
         self._reader = open_engine(url, read_only=True)
@@ -97,6 +104,8 @@ class SqliteDatabase:
     def _write_groups(self) -> None:
         while group := self._next_group():
             self._commit(group)
+        if self._connection is not None:
+            self._connection.close()
 
     def _next_group(self) -> list[_Job]:
         """Everything that is waiting, at least one; empty when the store closes."""
@@ -115,18 +124,45 @@ class SqliteDatabase:
         return group
 
     def _commit(self, group: list[_Job]) -> None:
-        outcomes: list[_Outcome]
-        try:
-            with store_errors(self._url), self._writer.begin() as connection:
-                outcomes = [job.run(connection, self._url) for job in group]
-        except StoreError as error:
-            outcomes = [_Outcome(job, None, error) for job in group]
+        outcomes = self._outcomes(group)
         with suppress(RuntimeError):  # the loop that asked has closed; nobody is left to tell
             group[0].loop.call_soon_threadsafe(_deliver, outcomes)
 
+    def _outcomes(self, group: list[_Job]) -> list[_Outcome]:
+        try:
+            with store_errors(self._url), self._transaction() as connection:
+                return [_Outcome(job, job.operation(connection), None) for job in group]
+        except Exception as error:  # noqa: BLE001 - handed to the awaiting caller, whose error it is
+            if len(group) == 1:
+                return [_Outcome(group[0], None, error)]
+        try:
+            with store_errors(self._url), self._transaction() as connection:
+                return [job.run_apart(connection, self._url) for job in group]
+        except StoreError as error:
+            return [_Outcome(job, None, error) for job in group]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """A transaction on the writer's connection, begun and ended at the driver: what SQLAlchemy does around one
+        takes longer than the writes of a message."""
+        if self._connection is None:
+            self._connection = self._writer.connect()
+        connection = self._connection
+        raw: Any = connection.connection.driver_connection
+        raw.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            raw.execute("COMMIT")
+        finally:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            if connection.in_transaction():
+                # A function of the API has used SQLAlchemy, which believes in a transaction of its own.
+                connection.rollback()
+
 
 class PostgresqlDatabase:
-    """A small thread pool, a transaction for each function."""
+    """A small thread pool, a transaction for each function; each thread keeps its connection."""
 
     THREADS = 8
 
@@ -140,21 +176,71 @@ class PostgresqlDatabase:
             self._engine.dispose()
             raise
         self._threads = ThreadPoolExecutor(max_workers=self.THREADS, thread_name_prefix="store")
+        self._kept: dict[int, _Kept] = {}
 
     async def write(
         self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """See Database."""
-        return await _in_pool(self._threads, self._engine, self._url, _bound(operation, *args, **kwargs))
+        bound = _bound(operation, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, bound)
 
     async def read(self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See Database."""
-        return await _in_pool(self._threads, self._engine, self._url, _bound(operation, *args, **kwargs))
+        return await self.write(operation, *args, **kwargs)
 
     async def close(self) -> None:
         """See Database."""
         await asyncio.to_thread(self._threads.shutdown)
+        for kept in self._kept.values():
+            kept.connection.close()
         self._engine.dispose()
+
+    def _run(self, operation: Callable[[Connection], T]) -> T:
+        with store_errors(self._url), self._transaction() as connection:
+            return operation(connection)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """A transaction on this thread's connection, ended at the driver, which begins it with the first statement."""
+        connection = self._connection()
+        raw: Any = connection.connection.driver_connection
+        try:
+            yield connection
+            if connection.in_transaction():  # a function of the API has used SQLAlchemy, which keeps account of it
+                connection.commit()
+            else:
+                raw.commit()
+        except BaseException:
+            if raw.closed:
+                connection.invalidate()
+            connection.close()
+            raise
+        self._kept[threading.get_ident()] = _Kept(connection, time.monotonic())
+
+    def _connection(self) -> Connection:
+        """This thread's connection; a new one when it has none or the server has closed it."""
+        kept = self._kept.pop(threading.get_ident(), None)
+        if kept is None:
+            return self._engine.connect()
+        if time.monotonic() - kept.used_at <= TRUSTED_SECONDS:
+            return kept.connection
+        dialect = self._engine.dialect
+        try:
+            dialect.do_ping(kept.connection.connection)
+        except dialect.loaded_dbapi.Error:
+            kept.connection.invalidate()
+            kept.connection.close()
+            return self._engine.connect()
+        return kept.connection
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A thread's connection between two transactions."""
+
+    connection: Connection
+    used_at: float
 
 
 class _Job:
@@ -169,7 +255,7 @@ class _Job:
         self.future = future
         self.loop = loop
 
-    def run(self, connection: Connection, url: str) -> _Outcome:
+    def run_apart(self, connection: Connection, url: str) -> _Outcome:
         """The function's result or error; an error undoes this function's writes only."""
         raw: Any = connection.connection.driver_connection
         raw.execute("SAVEPOINT job")

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 
 from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
+from runtime.store.revision import misfit
 
 BUSY_SECONDS = 30
 """How long a writer of SQLite waits for another process's transaction."""
@@ -29,7 +30,6 @@ def open_engine(url: str, *, pool_size: int = 5, read_only: bool = False) -> Eng
             address,
             pool_size=pool_size,
             max_overflow=0,
-            pool_pre_ping=True,
             connect_args={"connect_timeout": 10, "application_name": "horizonai"},
         )
     raise StoreError(
@@ -64,8 +64,10 @@ def _sqlite(url: str, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A lock taken at once is waited for; one asked for half-way fails with "database is locked".
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        raw: Any = connection.connection.driver_connection
+        if not raw.in_transaction:
+            # A lock taken at once is waited for; one asked for half-way fails with "database is locked".
+            connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -80,10 +82,28 @@ def store_errors(url: str) -> Iterator[None]:
     except sqlite3.Error as error:  # from a Statement, which talks to the driver
         raise operational_error(url, str(error)) from error
     except exc.DatabaseError as error:
-        raise StoreError(
-            f"The store {masked(url)} refused a statement: {_first_line(str(error.orig))}; check that its address "
-            "names a store of this program."
-        ) from error
+        raise _refusal(url, error.orig) from error
+    except Exception as error:
+        if url.startswith("sqlite:///"):
+            raise
+        from psycopg import DatabaseError, Error  # loaded with the engine; what is on SQLite never needs it
+
+        if not isinstance(error, Error):
+            raise
+        # Broken connections are operational or interface errors; those that a server refused have a code of their own.
+        refused = isinstance(error, DatabaseError) and error.sqlstate is not None and error.sqlstate[:2] in _REFUSALS
+        raise (_refusal(url, error) if refused else operational_error(url, str(error))) from error
+
+
+_REFUSALS = ("22", "23", "42")
+"""PostgreSQL's classes of what is wrong with a statement: its data, a constraint, its syntax or a name in it."""
+
+
+def _refusal(url: str, error: object) -> StoreError:
+    detail = _first_line(str(error))
+    return misfit(masked(url), detail, getattr(error, "sqlstate", None)) or StoreError(
+        f"The store {masked(url)} refused a statement: {detail}; check that its address names a store of this program."
+    )
 
 
 def operational_error(url: str, detail: str) -> StoreError:
@@ -92,7 +112,7 @@ def operational_error(url: str, detail: str) -> StoreError:
         return StoreRefused(
             f"The store {masked(url)} does not accept this user or password; check the user and password in its URL."
         )
-    return StoreUnreachable(
+    return misfit(masked(url), _first_line(detail)) or StoreUnreachable(
         f"The store {masked(url)} cannot be reached: {_first_line(detail)}; check its address and that it is running."
     )
 

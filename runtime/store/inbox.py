@@ -65,13 +65,20 @@ ADD_MESSAGE = Statement(
     " VALUES (:account_sid, :message_sid, :bot_id, :conversation_id, :sender, :body, :params, :state, :now)"
     " ON CONFLICT (account_sid, message_sid) DO NOTHING RETURNING id"
 )
+ADD_MESSAGE_OF_KNOWN = Statement(
+    "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, state, received_at)"
+    " SELECT :account_sid, :message_sid, bot_id, conversation_id, :sender, :body, :params, :state, :now"
+    " FROM conversation_aliases WHERE bot_id = :bot_id AND alias = :sender"
+    " ON CONFLICT (account_sid, message_sid) DO NOTHING RETURNING id, conversation_id"
+)
 SEEN = Statement("SELECT 1 FROM inbox WHERE account_sid = :account_sid AND message_sid = :message_sid")
 OPEN_CONVERSATIONS = Statement(
     "SELECT conversation_id FROM inbox WHERE state = 'open' GROUP BY conversation_id ORDER BY min(id)"
 )
-SPAN_OF_WAITING = Statement(
-    "SELECT min(received_at), max(received_at), max(turn_id) FROM inbox"
-    " WHERE conversation_id = :conversation_id AND state = 'open'"
+WANTED_SINCE = Statement(
+    "SELECT count(*) FROM (SELECT state, received_at FROM inbox WHERE conversation_id = (SELECT conversation_id"
+    " FROM conversation_aliases WHERE bot_id = :bot_id AND alias = :alias) ORDER BY id DESC LIMIT :limit) AS newest"
+    " WHERE received_at > :since AND state <> 'limited'"
 )
 LAST_INBOUND = Statement(
     "SELECT max(inbox.received_at) FROM conversation_aliases"
@@ -84,22 +91,31 @@ def take_in(
     connection: Connection, message: InboundMessage, state: Literal["open", "limited"] = "open"
 ) -> Taken | None:
     """Stores a message; None when it is here already (Twilio delivers some twice)."""
+    values = {
+        "account_sid": message.account_sid,
+        "message_sid": message.message_sid,
+        "bot_id": message.bot_id,
+        "sender": message.sender,
+        "body": message.body,
+        "params": message.params,
+        "state": state,
+        "now": timestamp(),
+    }
+    if message.user_key == message.sender:
+        # Nearly every message is the next one of a user with one address: one statement for those.
+        known = ADD_MESSAGE_OF_KNOWN.first(connection, **values)
+        if known is not None:
+            return Taken(*known)
     conversation_id = conversation_of(
         connection, message.bot_id, message.user_key, message.sender, message.profile_name
     )
-    added = ADD_MESSAGE.first(
-        connection,
-        account_sid=message.account_sid,
-        message_sid=message.message_sid,
-        bot_id=message.bot_id,
-        conversation_id=conversation_id,
-        sender=message.sender,
-        body=message.body,
-        params=message.params,
-        state=state,
-        now=timestamp(),
-    )
+    added = ADD_MESSAGE.first(connection, conversation_id=conversation_id, **values)
     return None if added is None else Taken(added[0], conversation_id)
+
+
+def take_in_all(connection: Connection, messages: Sequence[InboundMessage]) -> list[Taken | None]:
+    """Stores messages in their order, as `take_in` does each."""
+    return [take_in(connection, message) for message in messages]
 
 
 def unseen(connection: Connection, account_sid: str, message_sids: Sequence[str]) -> set[str]:
@@ -133,10 +149,10 @@ def open_conversations(connection: Connection) -> list[int]:
     return [row[0] for row in OPEN_CONVERSATIONS.rows(connection)]
 
 
-def span_of_waiting(connection: Connection, conversation_id: int) -> tuple[str, str] | None:
-    """When the first and the last message came that wait for a turn to begin; None when none waits for that."""
-    first, last, turn_id = SPAN_OF_WAITING.one(connection, conversation_id=conversation_id)
-    return None if first is None or turn_id is not None else (first, last)
+def wanted_since(connection: Connection, bot_id: str, alias: str, since: str, limit: int) -> int:
+    """How many of a user's newest `limit` messages to a bot came after a moment and were not too many."""
+    (count,) = WANTED_SINCE.one(connection, bot_id=bot_id, alias=alias, since=since, limit=limit)
+    return int(count)
 
 
 def last_inbound(connection: Connection, bot_id: str, alias: str) -> str | None:

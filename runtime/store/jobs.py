@@ -20,7 +20,7 @@ TASK = "answer"
 STALL_SECONDS = 6.0
 """A replica that gave no sign of life for so long is taken for dead."""
 MAX_ATTEMPTS = 20
-"""A job that ends every process it runs in is not begun for ever; its turn ends long before, at MAX_STARTS."""
+"""A job that ends every process it runs in is not begun for ever; its turn is given up long before, at MAX_ENDS."""
 CARE_LOCK = 7_402_217
 """Key of the advisory lock under which stalled jobs are handed on: two replicas that both found one must not both."""
 
@@ -69,6 +69,11 @@ def take_in(connection: Connection, message: InboundMessage) -> Taken | None:
     if taken is not None:
         DEFER.run(connection, conversation_id=taken.conversation_id, resume=False)
     return taken
+
+
+def take_in_all(connection: Connection, messages: Sequence[InboundMessage]) -> list[Taken | None]:
+    """Stores messages in their order, as `take_in` does each."""
+    return [take_in(connection, message) for message in messages]
 
 
 def defer_forgotten(connection: Connection) -> int:

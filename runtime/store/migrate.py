@@ -14,8 +14,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect
 
-from runtime.store.errors import StoreOutdated, masked
-from runtime.store.revision import HEAD, fits
+from runtime.store.errors import masked
+from runtime.store.revision import HEAD, fits, too_old
 
 MIGRATION_LOCK = 7_402_215
 """Key of the PostgreSQL advisory lock that keeps two starting replicas from migrating at once."""
@@ -47,10 +47,7 @@ def check(engine: Engine) -> None:
     with engine.begin() as connection:
         revision = current_revision(connection)
     if revision is None or not fits(revision, address):
-        raise StoreOutdated(
-            f"The store {address} has the schema {revision or 'of no version'}, this program needs {HEAD}; "
-            "run `horizonai-whatsapp-bot migrate`."
-        )
+        raise too_old(revision, address)
 
 
 def _upgrade(connection: Connection) -> None:

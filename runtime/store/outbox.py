@@ -98,6 +98,7 @@ OLDEST_TWIML = Statement(
     "SELECT id, status FROM outbox WHERE account_sid = :account_sid AND message_sid IS NULL AND channel = 'twiml'"
     " AND state IN ('sending', 'sent') AND sender = :sender AND recipient = :recipient ORDER BY id LIMIT 1"
 )
+STATUS = Statement("SELECT status FROM outbox WHERE id = :id")
 SET_STATUS = Statement(
     "UPDATE outbox SET status = :status, message_sid = :message_sid, error = coalesce(:error, error) WHERE id = :id"
 )
@@ -180,6 +181,12 @@ def twins(connection: Connection, row: OutboxRow, since: str) -> list[str | None
     None where no callback has told it yet."""
     found = TWINS.rows(connection, sender=row.sender, recipient=row.recipient, body=row.body, since=since, id=row.id)
     return [sid for (sid,) in found]
+
+
+def status_of(connection: Connection, row_id: int) -> str | None:
+    """What Twilio said last of a row; None when it said nothing yet."""
+    (status,) = STATUS.one(connection, id=row_id)
+    return None if status is None else str(status)
 
 
 def record_status(

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runtime.store.errors import StoreError, StoreOutdated, StoreRefused, StoreUnreachable, masked
-from runtime.store.revision import HEAD, fits
+from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
+from runtime.store.revision import fits, misfit, too_old
 
 T = TypeVar("T")
 Run = Callable[[Any], Iterable[tuple[Any, ...]]]
@@ -65,7 +65,7 @@ def _from_sqlite(url: str, timeout: float, read: Callable[[Run], T], empty: T) -
             return empty
         return _checked(connection.execute, url, read, empty)
     except sqlite3.Error as error:
-        raise StoreUnreachable(
+        raise misfit(url, str(error)) or StoreUnreachable(
             f"The store {url} cannot be read: {error}; check that the file is a bot store."
         ) from error
     finally:
@@ -84,8 +84,7 @@ def _from_postgresql(url: str, timeout: float, read: Callable[[Run], T], empty: 
                 return empty
             return _checked(connection.execute, url, read, empty)
     except psycopg.OperationalError as error:
-        detail = str(error).strip().splitlines()
-        reason = detail[0].rstrip(".") if detail else "no detail given"
+        reason = _first_line(str(error))
         if "authentication failed" in str(error) or 'role "' in str(error):
             raise StoreRefused(
                 f"The store {masked(url)} does not accept this user or password; check both in its URL."
@@ -93,6 +92,17 @@ def _from_postgresql(url: str, timeout: float, read: Callable[[Run], T], empty: 
         raise StoreUnreachable(
             f"The store {masked(url)} cannot be reached: {reason}; check its address and that it is running."
         ) from error
+    except psycopg.Error as error:
+        reason = _first_line(str(error))
+        raise misfit(masked(url), reason, error.sqlstate) or StoreError(
+            f"The store {masked(url)} cannot be read: {reason}; check that its address names a bot store and that this "
+            "user may read it."
+        ) from error
+
+
+def _first_line(detail: str) -> str:
+    lines = detail.strip().splitlines()
+    return lines[0].rstrip(".") if lines else "no detail given"
 
 
 def _checked(run: Run, url: str, read: Callable[[Run], T], empty: T) -> T:
@@ -100,8 +110,5 @@ def _checked(run: Run, url: str, read: Callable[[Run], T], empty: T) -> T:
     if not versions:
         return empty
     if not fits(versions[0][0], masked(url)):
-        raise StoreOutdated(
-            f"The store {masked(url)} has the schema {versions[0][0]}, this program needs {HEAD}; "
-            "run `horizonai-whatsapp-bot migrate`."
-        )
+        raise too_old(versions[0][0], masked(url))
     return read(run)

@@ -42,7 +42,7 @@ class BotRecord:
     twilio_phone_number: str
     """E.164, unique."""
     assistant_id: str | None = None
-    """An AssistantRecord's id, or the id of a live object of the Assistants API."""
+    """An AssistantRecord's id, or the id of a live object of the Assistants API or the Agents API."""
     instructions: str | None = None
     """Replaces the assistant's instructions on this number when set; likewise `model`."""
     model: str | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from runtime.store.errors import StoreOutdated
 
-HEAD = "1_0003"
+HEAD = "1_0004"
 """`<generation>_<step>` of the newest migration; see `runtime.store.migrate`."""
 
 
@@ -21,3 +23,28 @@ def fits(revision: str, address: str) -> bool:
             "install the version of this program that wrote it."
         )
     return int(step) >= int(our_step)
+
+
+def too_old(revision: str | None, address: str) -> StoreOutdated:
+    """The complaint about a schema that must be migrated first."""
+    return StoreOutdated(
+        f"The store {address} has the schema {revision or 'of no version'}, this program needs {HEAD}; "
+        "run `horizonai-whatsapp-bot migrate`."
+    )
+
+
+def misfit(address: str, detail: str, code: str | None = None) -> StoreOutdated | None:
+    """The complaint about a table or column that is not there, whatever the schema calls itself; None when a driver's
+    `detail` (of PostgreSQL also its `code`) is about something else."""
+    if code not in _UNDEFINED and not _ABSENT.search(detail):
+        return None
+    return StoreOutdated(
+        f"The store {address} lacks a part of the schema {HEAD}, which this program needs: {detail.rstrip('.')}; run "
+        "`horizonai-whatsapp-bot migrate`, or install the version of this program that wrote it, if that is newer."
+    )
+
+
+_UNDEFINED = ("42P01", "42703")
+"""PostgreSQL: undefined_table, undefined_column."""
+_ABSENT = re.compile(r"^(no such (table|column): |table \S+ has no column named )")
+"""SQLite tells only in words."""

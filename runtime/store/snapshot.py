@@ -37,7 +37,8 @@ def _read(run: Run) -> Snapshot:
 
 
 def _table(run: Run, kind: type[Record], table: str, order: str) -> list[Record]:
-    names = ", ".join(f'"{name}"' for name in columns(kind))
+    # Without the table, SQLite would take a quoted name that is no column for a text.
+    names = ", ".join(f'{table}."{name}"' for name in columns(kind))
     return from_rows(kind, run(f"SELECT {names} FROM {table} ORDER BY {order}"))  # noqa: S608 - names are our own constants
 
 

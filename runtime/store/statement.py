@@ -1,14 +1,14 @@
 """SQL of the message path: written once with `:name` parameters, understood by both databases.
 
-SQLAlchemy's Core costs more per statement here than SQLite needs to run it, so on SQLite these go to the driver
-directly, inside the transaction that the connection is in. They read and write plain tuples; the schema stays in
-`tables`.
+SQLAlchemy's Core costs more per statement here than SQLite needs to run it, and as much as PostgreSQL's driver does, so
+these go to the driver directly, inside the transaction that the connection is in. They read and write plain tuples; the
+schema stays in `tables`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -27,11 +27,8 @@ class Statement:
 
     def rows(self, connection: Connection, /, **parameters: object) -> list[tuple[Any, ...]]:
         """All rows of the answer."""
-        if connection.dialect.name == "sqlite":
-            raw: Any = connection.connection.driver_connection
-            found: list[tuple[Any, ...]] = raw.execute(self._named, parameters).fetchall()
-            return found
-        return [tuple(row) for row in connection.exec_driver_sql(self._pyformat, parameters)]
+        found: list[tuple[Any, ...]] = self._executed(connection, parameters).fetchall()
+        return found
 
     def first(self, connection: Connection, /, **parameters: object) -> tuple[Any, ...] | None:
         """The first row, None when there is none."""
@@ -44,18 +41,17 @@ class Statement:
 
     def run(self, connection: Connection, /, **parameters: object) -> int:
         """Executes and says how many rows were changed."""
-        if connection.dialect.name == "sqlite":
-            raw: Any = connection.connection.driver_connection
-            changed: int = raw.execute(self._named, parameters).rowcount
-            return changed
-        return connection.exec_driver_sql(self._pyformat, parameters).rowcount
+        changed: int = self._executed(connection, parameters).rowcount
+        return changed
 
     def each(self, connection: Connection, parameters: Sequence[dict[str, object]], /) -> None:
         """Executes once for each set of parameters."""
-        if not parameters:
-            return
-        if connection.dialect.name == "sqlite":
+        if parameters:
             raw: Any = connection.connection.driver_connection
-            raw.executemany(self._named, parameters)
-        else:
-            connection.exec_driver_sql(self._pyformat, list(parameters))
+            is_sqlite = connection.dialect.name == "sqlite"
+            raw.cursor().executemany(self._named if is_sqlite else self._pyformat, parameters)
+
+    def _executed(self, connection: Connection, parameters: Mapping[str, object]) -> Any:
+        """The driver's cursor."""
+        raw: Any = connection.connection.driver_connection
+        return raw.execute(self._named if connection.dialect.name == "sqlite" else self._pyformat, parameters)

@@ -167,6 +167,7 @@ inbox = Table(
     Column("received_at", Text, nullable=False),
     UniqueConstraint("account_sid", "message_sid", name="inbox_message"),
     Index("inbox_conversation", "conversation_id", "id"),
+    Index("inbox_bot", "bot_id", "received_at"),
     Index("inbox_open", "id", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
     comment="Messages taken in. state: open | answered | unanswered (the bot is paused or gone) | limited | dead"
     " | dropped.",

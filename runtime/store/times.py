@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 
 def timestamp(seconds: float | None = None) -> str:
     """`seconds` since the epoch (now, when left out) as "2026-11-22T12:00:00.000Z"."""
     moment = time.time() if seconds is None else seconds
     whole = int(moment)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{int((moment - whole) * 1000):03d}Z"
+    return f"{_to_the_second(whole)}.{int((moment - whole) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=8)
+def _to_the_second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))

@@ -3,9 +3,11 @@ connection."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 from sqlalchemy import Connection
 
@@ -15,6 +17,8 @@ from runtime.store.times import timestamp
 
 BURST_LIMIT = 100
 """Messages answered by one turn at the most."""
+LONGEST_BURST = 3
+"""A stream of messages that does not pause is answered after so many pauses."""
 
 
 class TurnTakenOver(Exception):
@@ -34,6 +38,15 @@ class WaitingMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """What a process has of a turn that it began; it is gone when another one begins the turn."""
+
+    turn_id: int
+    starts: int
+    started_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A turn that has begun, with everything the store knows about it."""
 
@@ -42,8 +55,9 @@ class Turn:
     bot_id: str
     user_key: str
     starts: int
-    """How many processes have begun it; a turn that ends its process is not begun for ever."""
+    """How many processes have begun it and did not live to say what became of it, this one included."""
     started_at: str
+    """When the process that has it took it up."""
     messages: Sequence[WaitingMessage]
     history: Sequence[tuple[str, int]]
     """Remembered items as JSON with their size in tokens, oldest first."""
@@ -51,6 +65,28 @@ class Turn:
     """Function calls made and answered before the turn was cut short, as JSON."""
     thread_id: str | None
     catalog_version: int
+
+    @property
+    def hold(self) -> Hold:
+        """What its process has of it."""
+        return Hold(self.id, self.starts, self.started_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Unripe:
+    """A turn that is not begun yet, because its user may still be writing."""
+
+    seconds: float
+    """How long to wait before it is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A turn that is not begun yet, because more processes ended while it was under way than the caller trusts."""
+
+    turn_id: int
+    ends: int
+    """So many processes ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +113,26 @@ class Ending:
     error: str | None = None
 
 
+_MESSAGE = "inbox.id, account_sid, message_sid, sender, body, received_at"
 WAITING = Statement(
-    "SELECT id, account_sid, message_sid, sender, body, received_at, bot_id, turn_id FROM inbox"
-    " WHERE conversation_id = :conversation_id AND state = 'open' ORDER BY id LIMIT :limit"
+    f"SELECT {_MESSAGE}, inbox.bot_id, turn_id, user_key, thread_id, version"  # noqa: S608 - our own column names
+    " FROM inbox JOIN conversations ON conversations.id = inbox.conversation_id, catalog"
+    " WHERE inbox.conversation_id = :conversation_id AND state = 'open' ORDER BY inbox.id LIMIT :limit"
 )
 ATTACHED = Statement(
-    "SELECT id, account_sid, message_sid, sender, body, received_at, bot_id, turn_id FROM inbox"
-    " WHERE turn_id = :turn_id AND state = 'open' ORDER BY id"
+    f"SELECT {_MESSAGE} FROM inbox WHERE turn_id = :turn_id AND state = 'open' ORDER BY id"  # noqa: S608
 )
 BEGIN = Statement(
     "INSERT INTO turns (conversation_id, bot_id, state, starts, started_at)"
     " VALUES (:conversation_id, :bot_id, 'running', 1, :now) RETURNING id"
 )
+BEGUN = Statement("SELECT starts, started_at, progress FROM turns WHERE id = :id")
 AGAIN = Statement(
-    "UPDATE turns SET state = 'running', starts = starts + :more WHERE id = :id RETURNING starts, started_at, progress"
+    "UPDATE turns SET state = 'running', starts = starts + 1, started_at = :now WHERE id = :id RETURNING starts"
+)
+HAND_BACK = Statement(
+    "UPDATE turns SET starts = starts - 1, started_at = ''"
+    " WHERE id = :id AND state = 'running' AND starts = :starts AND started_at = :started_at"
 )
 ATTACH = Statement(
     "UPDATE inbox SET turn_id = :turn_id WHERE conversation_id = :conversation_id AND state = 'open' AND id <= :last"
@@ -98,14 +140,11 @@ ATTACH = Statement(
 HISTORY = Statement(
     "SELECT item, tokens FROM items WHERE conversation_id = :conversation_id ORDER BY id DESC LIMIT :limit"
 )
-SITUATION = Statement(
-    "SELECT conversations.user_key, conversations.thread_id, catalog.version FROM conversations, catalog"
-    " WHERE conversations.id = :conversation_id"
-)
 END = Statement(
     "UPDATE turns SET state = :state, model = :model, input_tokens = :input_tokens, cached_tokens = :cached_tokens,"
     " output_tokens = :output_tokens, bot_version = :bot_version, assistant_version = :assistant_version,"
-    " error = :error, finished_at = :now WHERE id = :id AND state = 'running' AND starts = :starts"
+    " error = :error, finished_at = :now"
+    " WHERE id = :id AND state = 'running' AND starts = :starts AND started_at = :started_at"
 )
 CLOSE_MESSAGES = Statement("UPDATE inbox SET state = :state WHERE turn_id = :turn_id AND state = 'open'")
 REMEMBER = Statement(
@@ -116,30 +155,46 @@ KEEP_PROGRESS = Statement("UPDATE turns SET progress = :progress WHERE id = :id"
 KEEP_THREAD = Statement("UPDATE conversations SET thread_id = :thread_id WHERE id = :conversation_id")
 
 
-def begin_turn(connection: Connection, conversation_id: int, memory_items: int, retried: int | None) -> Turn | None:
+def begin_turn(
+    connection: Connection,
+    conversation_id: int,
+    memory_items: int,
+    pause_seconds: float,
+    mine: Hold | None,
+    trusted_ends: int,
+) -> Turn | Unripe | Suspect | None:
     """Begins a turn for the messages that wait, or goes on with one that was cut short; None when none waits.
 
-    `retried` is the turn that this process has begun before and tries again.
+    Nothing is begun while messages come with no longer a pause between them, nor when more than `trusted_ends`
+    processes ended with the turn. `mine` is the turn of the conversation that this process has begun and not ended:
+    going on with it is no new start.
     """
     waiting = WAITING.rows(connection, conversation_id=conversation_id, limit=BURST_LIMIT)
     if not waiting:
         return None
     now = timestamp()
-    bot_id = waiting[-1][6]
+    bot_id, _, user_key, thread_id, version = waiting[-1][6:]
     begun = next((row[7] for row in waiting if row[7] is not None), None)
     if begun is None:
+        if (left := _pause_left(waiting, pause_seconds)) > 0:
+            return Unripe(left)
         (turn_id,) = BEGIN.one(connection, conversation_id=conversation_id, bot_id=bot_id, now=now)
         starts, started_at, progress = 1, now, None
     else:
         turn_id = begun
-        more = 0 if turn_id == retried else 1
-        starts, started_at, progress = AGAIN.one(connection, id=turn_id, more=more)
+        starts, started_at, progress = BEGUN.one(connection, id=turn_id)
+        is_mine = mine == Hold(turn_id, starts, started_at)
+        ends = starts - 1 if is_mine else starts
+        if ends > trusted_ends:
+            return Suspect(turn_id, ends)
+        if not is_mine:
+            (starts,) = AGAIN.one(connection, id=turn_id, now=now)
+            started_at = now
     attached = ATTACH.run(connection, turn_id=turn_id, conversation_id=conversation_id, last=waiting[-1][0])
     if attached != len(waiting):
         # On PostgreSQL a message with a smaller id may be committed between the two statements.
         waiting = ATTACHED.rows(connection, turn_id=turn_id)
     history = HISTORY.rows(connection, conversation_id=conversation_id, limit=memory_items)
-    user_key, thread_id, version = SITUATION.one(connection, conversation_id=conversation_id)
     return Turn(
         id=turn_id,
         conversation_id=conversation_id,
@@ -155,6 +210,14 @@ def begin_turn(connection: Connection, conversation_id: int, memory_items: int, 
     )
 
 
+def _pause_left(waiting: Sequence[tuple[Any, ...]], pause_seconds: float) -> float:
+    """Seconds until the messages are taken for all that the user wants to say now."""
+    if not pause_seconds or len(waiting) == BURST_LIMIT:
+        return 0.0
+    oldest, newest = (datetime.fromisoformat(row[5]).timestamp() for row in (waiting[0], waiting[-1]))
+    return min(newest + pause_seconds, oldest + pause_seconds * LONGEST_BURST) - time.time()
+
+
 def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxRow]:
     """Writes how a turn ended, what is remembered and what is to be sent, all or nothing; returns the latter.
 
@@ -165,6 +228,7 @@ def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxR
         connection,
         id=turn.id,
         starts=turn.starts,
+        started_at=turn.started_at,
         state=ending.state,
         model=ending.model,
         input_tokens=ending.usage.input_tokens,
@@ -180,6 +244,14 @@ def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxR
     CLOSE_MESSAGES.run(connection, turn_id=turn.id, state=ending.state)
     remember(connection, turn.conversation_id, ending.items, turn.id)
     return [add_to_outbox(connection, draft, turn.id) for draft in ending.drafts]
+
+
+def hand_back(connection: Connection, hold: Hold) -> None:
+    """Says that a process lets go of a turn that did not end it; changes nothing when somebody else has the turn.
+
+    Until it is begun again it was started at no time, so nobody who had it before comes to have it again.
+    """
+    HAND_BACK.run(connection, id=hold.turn_id, starts=hold.starts, started_at=hold.started_at)
 
 
 def remember(

@@ -3,17 +3,21 @@
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from runtime.delivery import PART_WAIT_SECONDS
 from runtime.store import jobs
 from runtime.store.engine import open_engine
 from runtime.store.inbox import InboundMessage
 from runtime.store.migrate import migrate
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime.stores import drop_database, make_database
+from tests.runtime_process import inbound_fields, signed_webhook
 from tests.sandbox_process import Sandbox, wait_until
 
 pytestmark = pytest.mark.postgres
@@ -77,6 +81,60 @@ def test_a_replica_that_was_silent_for_too_long_does_not_answer_what_was_taken_f
         fleet.deliver(shop, "Hola", number, user)
         answers(shop, 2, user)
     assert {len(shop.outbound(user)) for user in users} == {2}
+
+
+def test_a_message_that_is_delivered_again_elsewhere_is_acknowledged_at_once(tmp_path: Path, sandbox: Sandbox) -> None:
+    with fleet_on("postgresql", tmp_path, sandbox, REPLY_WITHIN_SECONDS="10") as fleet:
+        shop = fleet.open_line()
+        sid = inbound_fields("")["MessageSid"]
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(fleet.deliver, shop, "piensa 4s", 0, MessageSid=sid)
+            fleet.wait_for_turns(shop, 1)
+
+            again = fleet.deliver(shop, "piensa 4s", 1, MessageSid=sid)
+
+            assert not first.done()
+            assert (again.status, b"<Message>" in again.body) == (200, False)
+            assert fleet.rows("SELECT count(*) FROM inbox") == [(1,)]
+        # Whichever replica had the turn: the answer is in the webhook that was held open, or came by itself.
+        wait_until(lambda: first.result().body.count(b"<Message>") + len(shop.outbound()) == 1, what="the answer")
+
+
+def test_a_user_s_limit_holds_for_all_replicas_together(tmp_path: Path, sandbox: Sandbox) -> None:
+    with fleet_on("postgresql", tmp_path, sandbox, RATE_PER_USER="4") as fleet:
+        shop = fleet.open_line()
+        for number in range(3):
+            fleet.deliver(shop, f"a{number}", 0)
+        for number in range(3):
+            fleet.deliver(shop, f"b{number}", 1)
+        fleet.deliver(shop, "otra persona", 1, "+56922222222")
+
+        query = "SELECT body FROM inbox WHERE state = 'limited' ORDER BY id"
+        assert [body for (body,) in fleet.rows(query)] == ["b1", "b2"]
+
+
+def test_the_next_part_of_an_answer_follows_a_callback_that_another_replica_took(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    with fleet_on("postgresql", tmp_path, sandbox) as fleet:
+        called, sending = fleet.replicas
+        sending.stop()
+        sending.environment["PUBLIC_URL"] = called.url
+        sending.start_again()
+        shop = fleet.open_line()
+        called.process.send_signal(signal.SIGSTOP)
+        try:
+            fields = inbound_fields(shop.number, "piensa 1s y escribe 1900 letras")
+            assert signed_webhook(sending, fields, signed_for=called.url).status == 200
+            fleet.wait_for_turns(shop, 1)
+        finally:
+            called.process.send_signal(signal.SIGCONT)
+
+        assert len(answers(shop, 2)) == 2
+
+        first, second = [datetime.fromisoformat(entry["time"]) for entry in shop.outbound()]
+        assert (second - first).total_seconds() < PART_WAIT_SECONDS / 2
+        assert "no status callback" not in {entry["event"] for entry in sending.log()}
 
 
 def test_a_change_counts_on_every_replica_within_two_seconds(calm: Fleet, sandbox: Sandbox) -> None:
@@ -147,7 +205,7 @@ def fetched(connection: "psycopg.Connection[tuple[object, ...]]") -> int | None:
     """Fetches as a replica does; gives the job's id."""
     query = "SELECT id FROM procrastinate_fetch_job_v2(ARRAY['turns'], NULL)"
     (row,) = connection.execute(query).fetchall()
-    return row[0]  # type: ignore[return-value]
+    return row[0]
 
 
 def test_jobs_of_a_conversation_are_handed_out_one_at_a_time_in_the_order_of_its_messages(database_url: str) -> None:
@@ -170,11 +228,12 @@ def test_jobs_of_a_conversation_are_handed_out_one_at_a_time_in_the_order_of_its
 def test_a_message_and_its_job_are_stored_both_or_neither(database_url: str) -> None:
     engine = open_engine(database_url)
     with engine.connect() as connection:
-        jobs.take_in(connection, message("SM1"))
-        connection.rollback()
-        jobs.take_in(connection, message("SM2"))
-        assert jobs.take_in(connection, message("SM2")) is None
-        connection.commit()
+        with connection.begin() as transaction:
+            jobs.take_in(connection, message("SM1"))
+            transaction.rollback()
+        with connection.begin():
+            jobs.take_in(connection, message("SM2"))
+            assert jobs.take_in(connection, message("SM2")) is None
         counts = "SELECT (SELECT count(*) FROM inbox), (SELECT count(*) FROM procrastinate_jobs)"
         assert connection.exec_driver_sql(counts).fetchall() == [(1, 1)]
     engine.dispose()

@@ -40,8 +40,8 @@ def arrive(connection: Connection, client: str, sid: str) -> int:
 
 def begun(connection: Connection, conversation_id: int) -> Turn:
     """The turn that answers what waits."""
-    turn = begin_turn(connection, conversation_id, 10, None)
-    assert turn is not None
+    turn = begin_turn(connection, conversation_id, 10, 0, None, 0)
+    assert isinstance(turn, Turn)
     return turn
 
 

@@ -18,7 +18,7 @@ ROOMS = ["schemas", "reconciler", "runtime", "sandbox", "demo"]
 WORK = ["tests", "bench", "deploy"]
 LOADED_BY_NAME = {"psycopg"}
 """Imported by SQLAlchemy, by the name in a URL."""
-PARTS = {"pydantic-core": "pydantic", "httpx2": "openai"} | {
+PARTS = {"pydantic-core": "pydantic", "httpx2": "openai", "psycopg-pool": "psycopg"} | {
     f"opentelemetry-{part}": "opentelemetry-sdk"
     for part in ("api", "exporter-http-transport", "exporter-otlp-common", "exporter-otlp-proto-common", "proto",
                  "semantic-conventions")

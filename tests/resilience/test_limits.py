@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runtime.limits import WINDOW_SECONDS, Limits
 from runtime.pace import MESSAGES_A_SECOND, Pace
+from tests.observability.scrape import scrape
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -90,6 +94,35 @@ def test_a_store_that_is_stuck_is_told_to_twilio_in_time_and_the_message_is_answ
     wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
     shop.ask("gracias")
     assert len(shop.outbound()) == 3
+
+
+def test_messages_that_were_limited_are_counted_for_their_client(shop: Line) -> None:
+    def counted(result: str) -> float:
+        labels = {"client": shop.bot["id"], "result": result}
+        return scrape(shop.runtime).value("horizonai_inbound_messages_total", **labels)
+
+    for text in ("uno", "dos"):
+        shop.write(text)
+    for text in ("tres", "cuatro"):
+        shop.write(text, wait=0)
+
+    wait_until(lambda: counted("limited") == 2, what="the count")
+    assert counted("accepted") == 2
+
+
+@given(st.lists(st.floats(0, 300), max_size=40).map(sorted), st.integers(1, 5))
+def test_whoever_keeps_to_the_limit_is_answered_and_nobody_much_beyond_it(moments: list[float], limit: int) -> None:
+    limits = Limits(limit, 0)
+    answered = [moment for moment in moments if not limits.is_over("bot", "user", moment)]
+
+    assert busiest_minute(answered) <= 2 * limit
+    if busiest_minute(moments) <= limit:
+        assert answered == moments
+
+
+def busiest_minute(moments: list[float]) -> int:
+    """How many moments there are within a minute, at the most."""
+    return max((sum(start <= moment <= start + WINDOW_SECONDS for moment in moments) for start in moments), default=0)
 
 
 def test_a_number_sends_no_faster_than_whatsapp_takes_it() -> None:

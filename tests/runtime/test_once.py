@@ -1,14 +1,20 @@
 """Whatever goes wrong: what was acknowledged is answered once, or the user is told once that it cannot be."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
+from runtime.twilio_client import retry_after_seconds
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import AUTH_TOKEN, Sandbox, wait_until
 
@@ -69,6 +75,42 @@ def test_answered_once_although(shop: Line, fault: dict[str, Any]) -> None:
     shop.sandbox.faults(fault)
     shop.write("Hola", wait=0)
     answered_once(shop, "Hola")
+
+
+def sends(shop: Line) -> list[tuple[int, float]]:
+    """Status and moment of each attempt to send."""
+    calls = shop.sandbox.calls("twilio", "POST", "/2010-04-01/Accounts/")
+    return [(call["status"], datetime.fromisoformat(call["time"]).timestamp()) for call in calls]
+
+
+def test_a_number_sends_nothing_for_as_long_as_twilio_asks(shop: Line) -> None:
+    shop.sandbox.faults(SEND | {"kind": "retry_after", "retry_after": 3, "times": 1})
+    shop.write("Hola", wait=0)
+    wait_until(lambda: shop.sandbox.fired() == 1)
+    shop.write("Hola", "+56922222222", wait=0)
+
+    wait_until(lambda: len(sends(shop)) == 3, 20, "both answers")
+    (refused, at), (first, first_at), (second, _) = sends(shop)
+    assert (refused, first, second) == (429, 201, 201)
+    assert first_at - at >= 3
+
+
+def test_twilio_may_ask_for_no_longer_a_pause_than_a_turn_may_take(shop: Line) -> None:
+    shop.sandbox.faults(SEND | {"kind": "retry_after", "retry_after": 86_400, "times": 1})
+    shop.write("Hola", wait=0)
+
+    wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
+    (_, refused_at), (_, sent_at) = sends(shop)
+    assert sent_at - refused_at >= 5
+
+
+@given(st.integers(0, 10**6))
+def test_retry_after_is_seconds_or_a_date(seconds: int) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+    assert retry_after_seconds(str(seconds)) == seconds
+    assert retry_after_seconds(date) == pytest.approx(seconds, abs=2)
+    assert retry_after_seconds("soon") is None
 
 
 def test_the_same_answer_twice_is_not_mistaken_for_one(shop: Line) -> None:
@@ -150,6 +192,25 @@ def test_a_message_in_the_model_s_hands_at_a_kill_is_answered_once(
     answered_once(shop, "piensa 1s")
 
 
+def test_the_time_in_which_nobody_serves_is_not_taken_from_a_turn(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    runtime = runtime_factory(REPLY_WITHIN_SECONDS="0", TURN_DEADLINE_SECONDS="4")
+    shop = open_line(runtime, sandbox, fallback_message=SORRY)
+    shop.write("piensa 1s", wait=0)
+    runtime.wait_for_turns(1)
+    runtime.kill()
+    killed = time.monotonic()
+    sandbox.faults(MODEL | {"kind": "status", "status": 500, "times": 1})
+    wait_until(lambda: time.monotonic() > killed + 4, what="the deadline to pass")
+
+    runtime.start_again()
+
+    wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
+    assert "piensa 1s" in shop.outbound()[0]["body"]
+    assert sandbox.fired() == 1
+
+
 @pytest.mark.parametrize("kind", ["timeout_after_write", "timeout_before_write"])
 def test_a_message_in_twilio_s_hands_at_a_kill_goes_out_once(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, kind: str
@@ -182,6 +243,24 @@ def test_parts_left_at_a_kill_go_out_in_order_and_once(
     assert numbers == sorted(set(numbers))
 
 
+def test_parts_that_go_out_after_a_kill_wait_for_one_another(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    runtime = runtime_factory(REPLY_WITHIN_SECONDS="0")
+    shop = open_line(runtime, sandbox)
+    sandbox.settings(delivery_seconds=0.7)
+    sandbox.faults(SEND | {"kind": "timeout_before_write", "seconds": 5, "nth": 1})
+    shop.write("escribe 4000 letras", wait=0)
+    wait_until(lambda: sandbox.fired() == 1)
+    runtime.kill()
+
+    runtime.start_again()
+
+    wait_until(lambda: len(shop.outbound()) == 3, 20, "three parts")
+    first, second, third = [datetime.fromisoformat(entry["time"]).timestamp() for entry in shop.outbound()]
+    assert min(second - first, third - second) >= 0.7
+
+
 def test_a_stop_finishes_the_turns_in_flight(runtime_factory: Callable[..., Runtime], sandbox: Sandbox) -> None:
     runtime = runtime_factory(REPLY_WITHIN_SECONDS="0")
     shop = open_line(runtime, sandbox)
@@ -189,3 +268,23 @@ def test_a_stop_finishes_the_turns_in_flight(runtime_factory: Callable[..., Runt
     runtime.wait_for_turns(1)
     assert runtime.stop() == 0
     assert len(shop.outbound()) == 1
+
+
+def test_a_service_that_stops_says_at_once_that_it_is_not_ready_and_still_stores_what_comes(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    runtime = runtime_factory(REPLY_WITHIN_SECONDS="0")
+    shop = open_line(runtime, sandbox)
+    shop.write("piensa 3s", wait=0)
+    runtime.wait_for_turns(1)
+    assert runtime.request("GET", "/ready").status == 200
+
+    runtime.process.terminate()
+
+    wait_until(lambda: runtime.request("GET", "/ready").status == 503, 2, "the service to be not ready")
+    assert runtime.request("GET", "/ready").json["problems"] == ["the service is stopping"]
+    assert runtime.request("GET", "/health").status == 200
+    assert signed_webhook(runtime, inbound_fields(shop.number, "¿y ahora?")).status == 200
+    assert runtime.stop() == 0
+    runtime.start_again()
+    wait_until(lambda: len(shop.outbound()) == 2, 20, "both answers")

@@ -1,10 +1,15 @@
 """The runtime on PostgreSQL: the same behaviour, another store."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from runtime.store.database import open_database
+from runtime.store.errors import StoreError, StoreOutdated, StoreUnreachable
+from runtime.store.statement import Statement
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Runtime, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
@@ -35,3 +40,54 @@ def test_answers_remembers_and_survives_a_kill(runtime_on_postgresql: Runtime, s
     wait_until(lambda: len(shop.outbound()) == 3, 20, "the answer after the restart")
     assert "turn 4" in shop.ask("gracias")
     assert len(shop.outbound()) == 4
+
+
+CLOSE_ALL = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE datname = %s AND application_name = 'horizonai' AND pid <> pg_backend_pid()"
+)
+
+
+def close_connections(url: str) -> int:
+    """Has the server close every connection of the program, as a restart does; says how many those were."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(CLOSE_ALL, [url.rpartition("/")[2]]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_connections_that_the_server_closed_are_replaced(runtime_on_postgresql: Runtime, sandbox: Sandbox) -> None:
+    runtime = runtime_on_postgresql
+    shop = open_line(runtime, sandbox)
+    assert "turn 1" in shop.ask("Hola")
+    assert close_connections(runtime.environment["DATABASE_URL"]) > 2
+    # Whoever was in the middle of something fails and tries again; nobody has to start anything anew.
+    wait_until(lambda: runtime.request("GET", "/ready").status == 200, what="the store")
+    shop.write("¿Siguen ahí?", wait=0)
+    wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
+
+
+async def test_what_the_driver_says_is_said_in_the_store_s_words() -> None:
+    url = make_database()
+    database = await open_database(url)
+
+    async def refused(sql: str) -> StoreError:
+        with pytest.raises(StoreError) as failed:
+            await database.write(Statement(sql).run)
+        return failed.value
+
+    try:
+        assert isinstance(await refused("INSERT INTO no_such_table VALUES (1)"), StoreOutdated)
+        assert "refused a statement" in str(await refused("SELECT 1 / 0"))
+        assert "syntax" in str(await refused("SELEC 1"))
+        assert await database.read(Statement("SELECT 1").rows) == [(1,)]
+        # Within a second after its last use nobody asks whether a connection is alive: such a use fails, and says so.
+        assert close_connections(url) > 0
+        said = await asyncio.gather(
+            *(database.read(Statement("SELECT 1").rows) for _ in range(8)), return_exceptions=True
+        )
+        assert {type(one) for one in said} <= {StoreUnreachable, list}
+        assert [await database.read(Statement("SELECT 1").rows) for _ in range(8)] == [[(1,)]] * 8
+    finally:
+        await database.close()
+        drop_database(url)

@@ -1,9 +1,10 @@
 """The schema: the migrations lead to what the tables say, on both databases, and strangers are refused."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,12 +13,16 @@ from alembic.script import ScriptDirectory
 
 import runtime.store.migrations
 from runtime.store.engine import open_engine
-from runtime.store.errors import StoreOutdated
+from runtime.store.errors import StoreError, StoreOutdated
+from runtime.store.history import read_edits
 from runtime.store.migrate import migrate
+from runtime.store.records import BotRecord
 from runtime.store.revision import HEAD
 from runtime.store.snapshot import read_snapshot
 from runtime.store.tables import metadata
+from runtime.store.writer import open_writer
 from tests.runtime.stores import drop_database, make_database
+from tests.runtime_process import Runtime
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -82,3 +87,53 @@ def test_another_generation_is_refused(tmp_path: Path) -> None:
         read_snapshot(url)
     with pytest.raises(StoreOutdated, match="install the version"):
         migrate(open_engine(url))
+
+
+@pytest.mark.parametrize(
+    "change", ["ALTER TABLE bots RENAME TO robots", "ALTER TABLE bots DROP COLUMN fallback_message"]
+)
+def test_a_part_that_is_not_there_is_a_schema_that_does_not_fit_and_no_store_out_of_reach(
+    url: str, change: str
+) -> None:
+    changed(url, change)
+    said = r"lacks a part of the schema .*(bots|fallback_message).*run `horizonai-whatsapp-bot migrate`, or install"
+    with pytest.raises(StoreOutdated, match=said):
+        read_snapshot(url)
+    with closing(open_writer(url)) as writer, pytest.raises(StoreOutdated, match=said):
+        writer.put_bot(BotRecord(id="la-cocina", name="La Cocina", twilio_phone_number="+56998765000"))
+
+
+def changed(url: str, statement: str) -> None:
+    """A store of ours in which somebody changed the schema."""
+    engine = open_engine(url)
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_a_user_who_may_not_read_the_tables_is_told_so() -> None:
+    url = make_database()
+    stranger = f"stranger_{urlsplit(url).path.removeprefix('/')}"
+    changed(url, f"CREATE ROLE {stranger} LOGIN")
+    try:
+        changed(url, f"GRANT SELECT ON alembic_version TO {stranger}")
+        parts = urlsplit(url)
+        asked = urlunsplit(parts._replace(netloc=f"{stranger}@{parts.netloc.rpartition('@')[2]}"))
+        with pytest.raises(StoreError, match="permission denied for table audit; check that its address"):
+            read_edits(asked, None)
+    finally:
+        changed(url, f"DROP OWNED BY {stranger}")
+        changed(url, f"DROP ROLE {stranger}")
+        drop_database(url)
+
+
+def test_the_api_says_that_the_schema_does_not_fit(runtime_factory: Callable[..., Runtime]) -> None:
+    runtime = runtime_factory()
+    with closing(sqlite3.connect(runtime.folder / "runtime.db")) as store:
+        store.execute("ALTER TABLE bots RENAME TO robots")
+        store.commit()
+    answer = runtime.api("GET", "/bots/")
+    assert (answer.status, answer.error["code"]) == (503, "store_outdated")
+    assert "run `horizonai-whatsapp-bot migrate`" in answer.error["message"]

@@ -1,0 +1,97 @@
+"""`POST /responses` over aiohttp: JSON in, JSON out, and OpenAI's errors as one exception.
+
+Every answer makes this call, and it is the only one that does. The SDK's way to the same bytes (options, a request of
+its HTTP library, a pydantic model of the answer) takes more CPU than everything else that happens to a message, and
+importing it takes most of a second. A test holds that what is sent fits the SDK's own types, and that both see the same
+answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+DEFAULT_URL = "https://api.openai.com/v1"
+CONNECT_SECONDS = 5.0
+CONNECTIONS = 20_000
+"""Calls at once: each conversation that waits for the model holds one."""
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+
+
+class Refused(Exception):
+    """An answer with an error status. OpenAI's body is `{"error": {"message", "type", "param", "code"}}`."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: object) -> None:
+        error = body.get("error") if isinstance(body, dict) else None
+        told: Mapping[str, Any] = error if isinstance(error, dict) else {}
+        self.status_code = status
+        self.headers = headers
+        self.message = str(told.get("message") or "no reason given")
+        self.code = told.get("code")
+        self.type = told.get("type")
+        self.param = told.get("param")
+        super().__init__(f"{status}: {self.message}")
+
+
+class Unreadable(Exception):
+    """A success whose body is no response object."""
+
+
+class ResponsesApi:
+    """The endpoint of one server with one key."""
+
+    def __init__(self, base_url: str | None, api_key: str | None, timeout_seconds: float) -> None:
+        self._url = URL(f"{(base_url or DEFAULT_URL).rstrip('/')}/responses")
+        headers = {
+            # A server that wants a key says so better than we could, and per turn.
+            "Authorization": f"Bearer {api_key or 'OPENAI_API_KEY-is-not-set'}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": "horizonai-whatsapp-bot",
+        }
+        for header, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
+            if value := os.environ.get(variable):
+                headers[header] = value
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            proxy=_proxy_of(self._url),
+            timeout=aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=CONNECT_SECONDS),
+        )
+
+    async def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The response object; raises Refused, Unreadable, TimeoutError or aiohttp.ClientError."""
+        data = _ENCODER.encode(body).encode()
+        # A redirect would carry the conversation to wherever it points.
+        async with self._session.post(self._url, data=data, allow_redirects=False) as response:
+            if response.content_length is not None and response.content_length > MAX_ANSWER_BYTES:
+                raise Unreadable(f"an answer of {response.content_length} bytes")
+            raw = await response.read()
+        try:
+            document = json.loads(raw)
+        except ValueError as error:
+            document = None
+            if response.status < 300:
+                raise Unreadable("what it sent is not JSON") from error
+        if response.status >= 300:
+            raise Refused(response.status, response.headers, document)
+        if not isinstance(document, dict) or not isinstance(document.get("output"), list):
+            raise Unreadable("what it sent is no response object")
+        return document
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._session.close()
+
+
+def _proxy_of(url: URL) -> str | None:
+    """The proxy that the environment names for a URL (`https_proxy`, `no_proxy`), read once."""
+    return None if url.host is None or proxy_bypass(url.host) else getproxies().get(url.scheme)

@@ -1,0 +1,149 @@
+"""A message that ends its process takes nobody with it who wrote at the same time."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from runtime.suspects import MAX_ENDS, PLACES, Suspects
+from tests.drivers.fleet import Fleet, answers, fleet_on
+from tests.runtime_process import Line, Runtime, open_line
+from tests.sandbox_process import Sandbox, wait_until
+
+SORRY = "Disculpa, no pudimos responder."
+POISON = "veneno"
+TOOL = {"type": "function", "name": POISON, "parameters": {"type": "object", "properties": {}}}
+SETTLED_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class Trigger:
+    """An endpoint that a turn calls, and that does not answer before it is let go."""
+
+    url: str = ""
+    called: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def trigger() -> Iterator[Trigger]:
+    """A trigger on a free port."""
+    pulled = Trigger()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            pulled.called.set()
+            pulled.over.wait()
+
+        def log_message(self, *_arguments: object) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    pulled.url = f"http://127.0.0.1:{server.server_address[1]}/"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield pulled
+    finally:
+        pulled.over.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def poisonous_line(fleet: Fleet, pulled: Trigger) -> Line:
+    """A line on which the word `veneno` pulls the trigger, for as long as its turn is not given up."""
+    body = {"name": "A", "instructions": "Atiende.", "model": "gpt-6-luna", "tools": [TOOL]}
+    made = fleet.replicas[0].made("/assistants/", body)
+    functions = {POISON: {"url": pulled.url, "timeout_seconds": 30}}
+    return fleet.open_line(assistant_id=made["id"], functions=functions, fallback_message=SORRY)
+
+
+def nobody_else_begins(fleet: Fleet) -> None:
+    """Returns when the turns under way have been the same for a while: all have begun that are going to."""
+    query = "SELECT count(*), sum(starts) FROM turns WHERE state = 'running'"
+    seen, since = fleet.rows(query), time.monotonic()
+
+    def settled() -> bool:
+        nonlocal seen, since
+        now = fleet.rows(query)
+        if now != seen:
+            seen, since = now, time.monotonic()
+        return time.monotonic() - since > SETTLED_SECONDS
+
+    wait_until(settled, 30, "the turns to begin")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_a_message_that_ends_its_process_five_times_is_given_up_and_all_others_are_answered(
+    store: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    users = [f"+569333333{number:02}" for number in range(50)]
+    with trigger() as pulled, fleet_on(store, tmp_path, sandbox) as fleet:
+        shop = poisonous_line(fleet, pulled)
+        fleet.deliver(shop, f"llama a {POISON} {{}}", 0, "+56944444444")
+        for number, user in enumerate(users):
+            fleet.deliver(shop, f"soy {number}, piensa 2s", number, user)
+        for _ in range(5):
+            assert pulled.called.wait(60)
+            nobody_else_begins(fleet)
+            fleet.kill()
+            pulled.called.clear()
+            fleet.start_again()
+
+        assert answers(shop, 1, "+56944444444") == [SORRY]
+        said = [answers(shop, 1, user) for user in users]
+
+        assert [f"soy {number}, " in body for number, (body,) in enumerate(said)] == [True] * len(users)
+        assert not pulled.called.is_set()
+
+
+@example([2] * 300)
+@given(st.lists(st.integers(0, MAX_ENDS), max_size=300))
+def test_turns_wait_only_for_those_that_are_suspected_as_much(crowd: list[int]) -> None:
+    inside: Counter[int] = Counter()
+
+    async def run(suspects: Suspects, ends: int, go_on: asyncio.Event) -> None:
+        place = suspects.place()
+        await place.take(ends)
+        inside[ends] += 1
+        await go_on.wait()
+        place.leave()
+
+    async def all_of_them() -> None:
+        suspects, go_on = Suspects(), asyncio.Event()
+        turns = [asyncio.create_task(run(suspects, ends, go_on)) for ends in crowd]
+        await asyncio.sleep(0)
+        assert inside == {ends: min(count, PLACES.get(ends, count)) for ends, count in Counter(crowd).items()}
+        go_on.set()
+        await asyncio.gather(*turns)
+
+    asyncio.run(all_of_them())
+    assert inside == Counter(crowd)
+
+
+@pytest.mark.long
+def test_stops_that_cut_a_turn_short_do_not_count_against_it(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    runtime = runtime_factory(REPLY_WITHIN_SECONDS="0", STOP_GRACE_SECONDS="0")
+    shop = open_line(runtime, sandbox, fallback_message=SORRY)
+    shop.write("piensa 3s", wait=0)
+    for _ in range(6):
+        runtime.wait_for_turns(1)
+        runtime.stop()
+        runtime.start_again()
+
+    wait_until(lambda: len(shop.outbound()) > 0, 20, "the answer")
+    assert "piensa 3s" in shop.outbound()[0]["body"]

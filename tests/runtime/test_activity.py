@@ -1,0 +1,89 @@
+"""When bots were last written to, and how that went: for every bot at once, whatever lies in the inbox."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, insert
+
+from runtime.store.engine import open_engine
+from runtime.store.history import LATEST_ACTIVITY, read_activity
+from runtime.store.migrate import migrate
+from runtime.store.records import ActivityRecord
+from runtime.store.tables import inbox, turns
+from tests.runtime.stores import drop_database, make_database
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A store of ours with nothing in it."""
+    made = f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else make_database()
+    engine = open_engine(made)
+    migrate(engine)
+    engine.dispose()
+    yield made
+    if request.param == "postgresql":
+        drop_database(made)
+
+
+def received(engine: Engine, number: int, bot: str, turn: int | None, state: str = "answered") -> None:
+    """A message to a bot, the later the higher its number, and its turn."""
+    message = {"account_sid": "AC", "sender": "whatsapp:+56912345678", "body": "Hola", "params": "{}"}
+    with engine.begin() as connection:
+        connection.execute(
+            insert(inbox).values(
+                id=number,
+                message_sid=f"SM{number}",
+                bot_id=bot,
+                conversation_id=number,
+                state=state,
+                turn_id=turn,
+                received_at=f"2026-11-22T10:00:{number:02}.000000Z",
+                **message,
+            )
+        )
+        if turn is not None:
+            error = "the model is gone" if state == "dead" else None
+            connection.execute(
+                insert(turns).values(
+                    id=turn, conversation_id=number, bot_id=bot, state=state, starts=1, started_at="x", error=error
+                )
+            )
+
+
+def test_each_bot_shows_its_newest_message_and_the_turn_that_was_last(url: str) -> None:
+    engine = open_engine(url)
+    for number, (bot, turn, state) in enumerate(
+        [
+            ("cliente-b", 7, "dead"),
+            ("la-cocina", 3, "answered"),
+            ("cliente-a", None, "open"),
+            ("cliente-b", 9, "answered"),
+            ("la-cocina", 8, "dead"),
+            ("la-cocina", None, "limited"),
+        ]
+    ):
+        received(engine, number, bot, turn, state)
+    engine.dispose()
+
+    assert read_activity(url, None) == [
+        ActivityRecord("cliente-a", "2026-11-22T10:00:02.000000Z", None, None),
+        ActivityRecord("cliente-b", "2026-11-22T10:00:03.000000Z", "answered", None),
+        ActivityRecord("la-cocina", "2026-11-22T10:00:05.000000Z", "dead", "the model is gone"),
+    ]
+
+
+def test_an_empty_inbox_has_nothing_to_tell(url: str) -> None:
+    assert read_activity(url, None) == []
+
+
+def test_no_pass_over_all_messages_is_made(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/store.db")
+    migrate(engine)
+    engine.dispose()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as store:
+        steps = [row[3] for row in store.execute(f"EXPLAIN QUERY PLAN {LATEST_ACTIVITY}")]
+    assert [step for step in steps if step.startswith(("SCAN inbox", "SCAN turns"))] == []
+    assert sum("USING COVERING INDEX inbox_bot" in step for step in steps) >= 3

@@ -1,0 +1,110 @@
+"""What waits for SQLite goes to disk together, and one that fails fails alone."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from sqlalchemy import Connection
+
+from runtime.store import inbox
+from runtime.store.database import SqliteDatabase, open_database
+from runtime.store.errors import NumberTaken, StoreError
+from runtime.store.inbox import InboundMessage
+from runtime.store.statement import Statement
+
+PUT = Statement("UPDATE catalog SET salt = :text")
+NO_TABLE = Statement("INSERT INTO no_such_table VALUES (:text)")
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    opened = cast("SqliteDatabase", await open_database(f"sqlite:///{tmp_path}/store.db"))
+    yield opened
+    await opened.close()
+
+
+def message(number: int) -> InboundMessage:
+    user = f"whatsapp:+5690000{number:04}"
+    return InboundMessage("AC1", f"SM{number}", "bot", user, user, None, "hola", "{}")
+
+
+def stored(path: Path) -> list[str]:
+    with sqlite3.connect(path) as store:
+        found = [sid for (sid,) in store.execute("SELECT message_sid FROM inbox ORDER BY id")]
+    store.close()
+    return found
+
+
+class Gate:
+    """A write that holds the others up, so that they become one group."""
+
+    def __init__(self) -> None:
+        self.entered, self.open = threading.Event(), threading.Event()
+
+    def pass_through(self, connection: Connection) -> None:
+        self.entered.set()
+        assert self.open.wait(10)
+
+
+def fail(connection: Connection, text: str) -> None:
+    PUT.run(connection, text=text)
+    raise NumberTaken("+15550000001", "other")
+
+
+async def test_one_that_fails_takes_nothing_else_with_it(database: SqliteDatabase, tmp_path: Path) -> None:
+    gate = Gate()
+    holding = asyncio.create_task(database.write(gate.pass_through))
+    await asyncio.to_thread(gate.entered.wait)
+    writes = [
+        asyncio.create_task(database.write(inbox.take_in, message(1))),
+        asyncio.create_task(database.write(fail, "of the failed one")),
+        asyncio.create_task(database.write(NO_TABLE.run, text="x")),
+        asyncio.create_task(database.write(inbox.take_in, message(2))),
+        asyncio.create_task(database.write(inbox.take_in, message(1))),
+    ]
+    await asyncio.sleep(0)  # each has put its function in the queue
+    gate.open.set()
+    await holding
+    first, failed, refused, second, again = await asyncio.gather(*writes, return_exceptions=True)
+    assert isinstance(failed, NumberTaken)
+    assert isinstance(refused, StoreError)
+    assert isinstance(first, inbox.Taken)
+    assert isinstance(second, inbox.Taken)
+    assert again is None
+    assert stored(tmp_path / "store.db") == ["SM1", "SM2"]
+    assert "of the failed one" not in str(await database.read(Statement("SELECT salt FROM catalog").rows))
+
+
+async def test_a_single_write_that_fails_leaves_nothing(database: SqliteDatabase, tmp_path: Path) -> None:
+    def take_in_and_fail(connection: Connection) -> None:
+        inbox.take_in(connection, message(1))
+        NO_TABLE.run(connection, text="x")
+
+    with pytest.raises(StoreError, match="no_such_table"):
+        await database.write(take_in_and_fail)
+    assert stored(tmp_path / "store.db") == []
+    assert await database.write(inbox.take_in, message(1)) is not None
+
+
+async def test_whoever_awaits_is_resumed_when_it_is_on_disk(database: SqliteDatabase, tmp_path: Path) -> None:
+    async def write(number: int) -> None:
+        await database.write(inbox.take_in, message(number))
+        assert f"SM{number}" in stored(tmp_path / "store.db")
+
+    await asyncio.gather(*(write(number) for number in range(40)))
+    assert len(stored(tmp_path / "store.db")) == 40
+
+
+async def test_what_is_queued_is_finished_before_it_closes(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite:///{tmp_path}/late.db")
+    writes = [asyncio.create_task(database.write(inbox.take_in, message(number))) for number in range(40)]
+    await asyncio.sleep(0)
+    await database.close()
+    await asyncio.gather(*writes)
+    assert len(stored(tmp_path / "late.db")) == 40

@@ -1,0 +1,241 @@
+"""The engine `responses` makes its one call without OpenAI's SDK: both must say and see the same."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from openai import APIError, AsyncOpenAI
+from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
+from pydantic import TypeAdapter
+
+from runtime.engines.errors import from_call, from_openai
+from runtime.engines.port import Request
+from runtime.engines.responses import ResponsesEngine
+from runtime.engines.responses_api import Refused, ResponsesApi, Unreadable
+from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
+from tests.sandbox_process import Sandbox
+
+SEARCH = {"type": "web_search", "user_location": {"type": "approximate", "country": "CL"}}
+FUNCTION = {
+    "type": "function",
+    "name": "crear_reserva",
+    "description": "",
+    "parameters": {"type": "object", "properties": {}},
+    "strict": False,
+}
+HISTORY = [
+    {"role": "user", "content": "hola"},
+    {"type": "function_call", "call_id": "call_1", "name": "crear_reserva", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "call_1", "output": "{}"},
+    {"role": "assistant", "content": "¡Hola!", "phase": "final_answer"},
+]
+
+
+def request(text: str, **fields: Any) -> Request:
+    async def keep(_kept: object) -> None:
+        return
+
+    async def call_function(_name: str, _arguments: str, _call_id: str) -> str:
+        return "{}"
+
+    given: dict[str, Any] = {
+        "turn_id": 1,
+        "client": "la-cocina",
+        "assistant_id": "la-cocina",
+        "assistant_name": "La Cocina",
+        "model": "gpt-6-luna",
+        "instructions": "Eres amable.",
+        "tools": [SEARCH, FUNCTION],
+        "settings": {"reasoning_effort": "low", "max_output_tokens": 800},
+        "history": HISTORY,
+        "messages": [text],
+        "user_hash": "ab" * 32,
+        "progress": (),
+        "keep_progress": keep,
+        "call_function": call_function,
+        "thread_id": None,
+        "keep_thread": keep,
+    }
+    return Request(**{**given, **fields})
+
+
+@asynccontextmanager
+async def api_at(url: str, seconds: float = 5.0) -> AsyncIterator[ResponsesApi]:
+    api = ResponsesApi(url, "sk-sandbox", seconds)
+    try:
+        yield api
+    finally:
+        await api.close()
+
+
+@asynccontextmanager
+async def server(handler: Any) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    finally:
+        await runner.cleanup()
+
+
+async def test_what_is_sent_fits_the_sdk_s_types_and_both_see_the_same_answer(sandbox: Sandbox) -> None:
+    async with api_at(sandbox.openai_url) as api:
+        answer = await ResponsesEngine(api).answer(request("¿Tienen mesa?"))
+    (call,) = sandbox.calls("openai", "POST", "/v1/responses")
+    body = call["body"]
+    _hold(TypeAdapter(ResponseCreateParamsNonStreaming), body)
+    async with AsyncOpenAI(
+        base_url=sandbox.openai_url, api_key=sandbox.api_key, _strict_response_validation=True
+    ) as client:
+        seen = await client.responses.create(**body)
+    assert answer.text == seen.output_text
+    assert "¿Tienen mesa?" in answer.text
+    assert seen.usage is not None
+    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (
+        seen.usage.input_tokens,
+        seen.usage.output_tokens,
+    )
+    assert answer.model == seen.model
+
+
+def _hold(types: TypeAdapter[Any], body: Mapping[str, Any]) -> None:
+    """pydantic leaves an Iterable unread until somebody walks through it."""
+    checked = types.validate_python(body)
+    for name in ("input", "tools", "include"):
+        assert len(list(checked[name])) == len(body[name])
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "headers"),
+    [
+        (400, {"code": "context_length_exceeded", "param": "input", "message": "too long"}, {}),
+        (400, {"code": "conversation_locked", "message": "wait"}, {}),
+        (401, {"code": "invalid_api_key", "message": "no"}, {}),
+        (403, {"message": "not you"}, {}),
+        (404, {"code": "model_not_found", "message": "gone"}, {}),
+        (404, {"type": "invalid_request_error", "message": "vector store"}, {}),
+        (408, {"message": "slow"}, {}),
+        (409, {"message": "conflict"}, {"retry-after-ms": "1500"}),
+        (429, {"code": "rate_limit_exceeded", "message": "slow down"}, {"Retry-After": "7"}),
+        (429, {"code": "rate_limit_exceeded", "message": "slow down"}, {"retry-after": "soon"}),
+        (429, {"type": "insufficient_quota", "message": "pay"}, {}),
+        (500, {"message": "sorry"}, {"retry-after": "999999"}),
+        (503, None, {}),
+    ],
+)
+async def test_a_refusal_means_the_same_as_through_the_sdk(
+    status: int, error: Mapping[str, Any] | None, headers: Mapping[str, str]
+) -> None:
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.json_response({"error": error} if error else {}, status=status, headers=headers)
+
+    async with server(refuse) as url:
+        ours = await _failure(url)
+        async with AsyncOpenAI(base_url=url, api_key="sk-sandbox", max_retries=0) as client:
+            with pytest.raises(APIError) as theirs:
+                await client.responses.create(model="m", input="hola")
+    expected = from_openai(theirs.value, "m")
+    assert (type(ours), _delay(ours)) == (type(expected), _delay(expected))
+    if error is not None:
+        assert str(ours) == str(expected).replace(f"Error code: {status} - ", "")
+
+
+async def _failure(url: str, seconds: float = 5.0) -> ProviderError:
+    async with api_at(url, seconds) as api:
+        with pytest.raises((aiohttp.ClientError, TimeoutError, Refused, Unreadable)) as failed:
+            await api.create({"model": "m", "input": "hola"})
+    return from_call(failed.value, "m")
+
+
+def _delay(error: ProviderError) -> float | None:
+    return error.delay if isinstance(error, TemporaryError) else None
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (web.Response(text="<html>", content_type="text/html"), "not JSON"),
+        (web.json_response(["output"]), "no response object"),
+        (web.json_response({"output": "text"}), "no response object"),
+    ],
+)
+async def test_what_is_no_answer_is_tried_again_and_said(answer: web.Response, words: str) -> None:
+    async def say(_request: web.Request) -> web.Response:
+        return web.Response(body=answer.body, headers={"Content-Type": answer.headers["Content-Type"]})
+
+    async with server(say) as url:
+        error = await _failure(url)
+    assert isinstance(error, TemporaryError)
+    assert words in str(error)
+
+
+async def test_an_answer_that_does_not_come_and_a_server_that_is_not_there() -> None:
+    reached = asyncio.Event()
+
+    async def think(_request: web.Request) -> web.Response:
+        reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with server(think) as url:
+        late = await _failure(url, seconds=0.3)
+        assert reached.is_set()
+    gone = await _failure(url)
+    assert isinstance(late, TemporaryError)
+    assert isinstance(gone, TemporaryError)
+    assert ("MODEL_TIMEOUT_SECONDS" in str(late), "OPENAI_BASE_URL" in str(gone)) == (True, True)
+
+
+async def test_the_conversation_and_the_key_do_not_follow_a_redirect() -> None:
+    asked: list[str] = []
+
+    async def redirect(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    async with server(redirect) as url:
+        error = await _failure(url)
+    assert asked == ["/v1/responses"]
+    assert isinstance(error, PermanentError)
+
+
+async def test_a_missing_key_is_the_provider_s_to_refuse(sandbox: Sandbox) -> None:
+    api = ResponsesApi(sandbox.openai_url, None, 5.0)
+    try:
+        with pytest.raises(KeyRefused, match="OPENAI_API_KEY"):
+            await ResponsesEngine(api).answer(request("hola"))
+    finally:
+        await api.close()
+
+
+def _refusing(refused: Sequence[str], asked: list[dict[str, Any]]) -> Any:
+    async def answer(request: web.Request) -> web.Response:
+        body = json.loads(await request.read())
+        asked.append(body)
+        for name in refused:
+            if name in body:
+                error = {"message": "unknown", "param": f"{name}.effort", "code": "unsupported_parameter"}
+                return web.json_response({"error": error}, status=400)
+        content = [{"type": "output_text", "text": "Hola."}]
+        return web.json_response({"output": [{"type": "message", "content": content}], "status": "completed"})
+
+    return answer
+
+
+async def test_a_model_that_cannot_reason_is_asked_without_it_from_then_on() -> None:
+    asked: list[dict[str, Any]] = []
+    async with server(_refusing(["reasoning"], asked)) as url, api_at(url) as api:
+        engine = ResponsesEngine(api)
+        answers = [await engine.answer(request("uno")), await engine.answer(request("dos"))]
+    assert [answer.text for answer in answers] == ["Hola.", "Hola."]
+    assert ["reasoning" in body for body in asked] == [True, False, False]

@@ -1,0 +1,105 @@
+"""Who has a turn, and how many processes ended with it: laws over any order of begins, ends and processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine
+
+from runtime.store import turns
+from runtime.store.engine import open_engine
+from runtime.store.inbox import InboundMessage, take_in
+from runtime.store.migrate import migrate
+from runtime.store.turns import Ending, Suspect, Turn, TurnTakenOver
+
+MANY = 1_000
+STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["begin", "hand back", "end"])), max_size=25)
+"""What one of three processes does next."""
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Engine]:
+    """An empty store, in which each example has a conversation of its own."""
+    engine = open_engine("sqlite:///:memory:")
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@contextmanager
+def waiting(store: Engine) -> Iterator[tuple[Connection, int]]:
+    """One message that waits; gives its conversation. Nothing of it stays."""
+    with store.connect() as connection:
+        transaction = connection.begin()
+        message = InboundMessage("AC1", "SM1", "bot", "whatsapp:+569", "whatsapp:+569", None, "Hola", "{}")
+        taken = take_in(connection, message)
+        assert taken is not None
+        yield connection, taken.conversation_id
+        transaction.rollback()
+
+
+@given(STEPS)
+def test_a_turn_ends_once_and_by_whoever_began_it_last_and_did_not_hand_it_back(
+    store: Engine, steps: list[tuple[int, str]]
+) -> None:
+    with waiting(store) as (connection, conversation_id):
+        held: dict[int, Turn] = {}
+        holder: int | None = None
+        for process, step in steps:
+            if step == "begin":
+                turn = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+                assert isinstance(turn, Turn)
+                held[process], holder = turn, process
+            elif process in held and step == "hand back":
+                turns.hand_back(connection, held.pop(process).hold)
+                holder = None if holder == process else holder
+            elif process in held:
+                ended = _ends(connection, held.pop(process))
+                assert ended == (holder == process)
+                if ended:
+                    assert turns.begin_turn(connection, conversation_id, 10, 0, None, MANY) is None
+                    return
+
+
+@given(STEPS)
+def test_a_turn_is_suspected_for_each_begin_that_was_not_handed_back(
+    store: Engine, steps: list[tuple[int, str]]
+) -> None:
+    with waiting(store) as (connection, conversation_id):
+        held: dict[int, Turn] = {}
+        holder: int | None = None
+        ends = 0
+        for process, step in steps:
+            if step == "begin":
+                turn = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+                assert isinstance(turn, Turn)
+                held[process], holder, ends = turn, process, ends + 1
+            elif step == "hand back" and process in held:
+                turns.hand_back(connection, held.pop(process).hold)
+                ends, holder = (ends - 1, None) if holder == process else (ends, holder)
+        if ends:
+            turn_id = next(iter(connection.exec_driver_sql("SELECT id FROM turns")))[0]
+            assert turns.begin_turn(connection, conversation_id, 10, 0, None, ends - 1) == Suspect(turn_id, ends)
+        assert isinstance(turns.begin_turn(connection, conversation_id, 10, 0, None, ends), Turn)
+
+
+def test_going_on_with_a_turn_of_its_own_is_no_new_start(store: Engine) -> None:
+    with waiting(store) as (connection, conversation_id):
+        first = turns.begin_turn(connection, conversation_id, 10, 0, None, 0)
+        assert isinstance(first, Turn)
+
+        again = turns.begin_turn(connection, conversation_id, 10, 0, first.hold, 0)
+
+        assert again == first
+
+
+def _ends(connection: Connection, turn: Turn) -> bool:
+    try:
+        turns.end_turn(connection, turn, Ending("answered"))
+    except TurnTakenOver:
+        return False
+    return True
