@@ -103,7 +103,7 @@ def _differs(client: _Client, assistant: Any, bot: Any, sender: Json) -> bool:
         or bot[1:4] != (client.name, client.number, client.id)
         or json.loads(bot[4]) != client.metadata
         or any(live[key] != value for key, value in client.sender.profile.items())
-        or sender["webhook"]["callback_url"] != f"{os.environ['PUBLIC_URL']}/webhook/whatsapp"
+        or sender["webhook"]["callback_url"] != f"{os.environ['PUBLIC_URL']}/webhook/whatsapp#ct=2000&rc=3&rp=ct,5xx"
     )
 
 

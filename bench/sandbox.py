@@ -103,13 +103,13 @@ def _announced(process: subprocess.Popen[str]) -> tuple[str, str]:
 def _sender(client: SampleClient, attached: bool) -> dict[str, Any]:
     sender: dict[str, Any] = {"sender_id": f"whatsapp:{client.number}", "profile": {"name": client.name}}
     if attached:
-        webhook = f"{PUBLIC_URL}/webhook/whatsapp"
+        webhook, overrides = f"{PUBLIC_URL}/webhook/whatsapp", "#ct=2000&rc=3&rp=ct,5xx"
         sender["webhook"] = {
-            "callback_url": webhook,
+            "callback_url": webhook + overrides,
             "callback_method": "POST",
-            "fallback_url": webhook,
+            "fallback_url": webhook + overrides,
             "fallback_method": "POST",
-            "status_callback_url": f"{webhook}/status",
+            "status_callback_url": f"{webhook}/status{overrides}",
             "status_callback_method": "POST",
         }
         sender["profile"] |= {

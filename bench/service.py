@@ -79,10 +79,17 @@ class Traffic:
         self._popen.stdin.flush()
         return self._read()
 
-    def write(self, urls: list[str], messages: int, rate: float, users: int) -> dict[str, Any]:
+    def write(self, urls: list[str], messages: int, rate: float, users: int, connections: int = 64) -> dict[str, Any]:
         """Users write."""
-        public_url = f"{PUBLIC_URL}/webhook/whatsapp"
-        seen = self.order(urls=urls, public_url=public_url, numbers=NUMBERS, messages=messages, rate=rate, users=users)
+        seen = self.order(
+            urls=urls,
+            public_url=f"{PUBLIC_URL}/webhook/whatsapp",
+            numbers=NUMBERS,
+            messages=messages,
+            rate=rate,
+            users=users,
+            connections=connections,
+        )
         if seen["refused"]:
             raise BenchError(f"{seen['refused']} of {messages} webhooks were not answered with 200")
         return seen
@@ -139,10 +146,11 @@ class Stage:
         self._cleanup.callback(_drop, name)
         return f"{SERVER}/{name}"
 
-    def runtime(self, database_url: str, traffic: Traffic) -> Process:
+    def runtime(self, database_url: str, traffic: Traffic, **changes: str) -> Process:
         """A runtime, without a bot."""
         settings = {
             **_SETTINGS,
+            **changes,
             "DATABASE_URL": database_url,
             "OPENAI_BASE_URL": f"{traffic.url}/v1",
             "TWILIO_BASE_URL": traffic.url,

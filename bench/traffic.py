@@ -2,7 +2,7 @@
 
     {"think": S}                                     the model takes S seconds from now on
     {"urls", "public_url", "numbers", "messages",
-     "rate", "users"}                                users write, `rate` a second (0: as fast as is acknowledged)
+     "rate", "users", "connections"}                 users write, `rate` a second (0: as fast as is acknowledged)
     {"answers": N, "patience": S}                    waits for N answers since the last order to write
     {"waiting": N, "patience": S}                    waits until the model is asked N things at once
 
@@ -26,7 +26,6 @@ from aiohttp import web
 
 from bench.sandbox import ACCOUNT_SID, AUTH_TOKEN
 
-CONNECTIONS = 64
 TOKEN = re.compile(r"#(\d+)")
 
 Order = dict[str, Any]
@@ -60,10 +59,7 @@ class Traffic:
     async def send(self, request: web.Request) -> web.Response:
         """Twilio: takes a message."""
         form = await request.post()
-        now = time.monotonic()
-        for number in map(int, TOKEN.findall(str(form["Body"]))):
-            self.doubled += number in self.answered
-            self.answered[number] = now
+        self._note(str(form["Body"]))
         return web.json_response(_message(len(self.answered), form), status=201)
 
     async def anything(self, _request: web.Request) -> web.Response:
@@ -83,13 +79,21 @@ class Traffic:
         await _until(lambda: self.waiting >= order["waiting"], order["patience"])
         return {"waiting": self.waiting}
 
+    def _note(self, text: str) -> None:
+        """Messages that are answered by a text, in a webhook's response or by a message."""
+        now = time.monotonic()
+        for number in map(int, TOKEN.findall(text)):
+            self.doubled += number in self.answered
+            self.answered[number] = now
+
     async def _write(self, order: Order) -> Order:
         self.written.clear()
         self.answered.clear()
         self.doubled = self._refused = 0
         self._acknowledged.clear()
         senders = [
-            asyncio.create_task(self._connection(order["urls"][n % len(order["urls"])])) for n in range(CONNECTIONS)
+            asyncio.create_task(self._connection(order["urls"][n % len(order["urls"])]))
+            for n in range(order["connections"])
         ]
         requests = list(self._requests(order))
         began = time.monotonic() + 0.05
@@ -101,7 +105,7 @@ class Traffic:
             moment = due or time.monotonic()
             self.written[number] = moment
             self._queue.put_nowait((due, request))
-            if not order["rate"] and self._queue.qsize() >= 4 * CONNECTIONS:
+            if not order["rate"] and self._queue.qsize() >= 4 * order["connections"]:
                 await asyncio.sleep(0)
         await self._queue.join()
         seconds = time.monotonic() - began
@@ -148,8 +152,9 @@ class Traffic:
                 writer.write(request)
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-                await reader.readexactly(length)
+                answer = await reader.readexactly(length)
                 self._acknowledged.append(time.monotonic() - sent)
+                self._note(answer.decode())
                 self._refused += not head.startswith(b"HTTP/1.1 200")
                 self._queue.task_done()
         finally:
