@@ -1,6 +1,7 @@
 """A message that ends its process takes nobody with it who wrote at the same time."""
 
 import asyncio
+import re
 import threading
 import time
 from collections import Counter
@@ -62,11 +63,18 @@ def trigger() -> Iterator[Trigger]:
 
 
 def poisonous_line(fleet: Fleet, pulled: Trigger) -> Line:
-    """A line on which the word `veneno` pulls the trigger, for as long as its turn is not given up."""
+    """A line of a bot's own on which the word `veneno` pulls the trigger, until its turn is given up."""
     body = {"name": "A", "instructions": "Atiende.", "model": "gpt-6-luna", "tools": [TOOL]}
     made = fleet.replicas[0].made("/assistants/", body)
     functions = {POISON: {"url": pulled.url, "timeout_seconds": 30}}
     return fleet.open_line(assistant_id=made["id"], functions=functions, fallback_message=SORRY)
+
+
+def replica_of(fleet: Fleet, poisonous: Line) -> Runtime:
+    """The replica that runs the poisonous turn: the one that it would end."""
+    turn = re.compile(rf'^horizonai_turns_in_flight\{{client="{poisonous.bot["id"]}"\}} 1\.0$', re.MULTILINE)
+    (found,) = [replica for replica in fleet.replicas if turn.search(replica.api("GET", "/metrics").body.decode())]
+    return found
 
 
 def nobody_else_begins(fleet: Fleet) -> None:
@@ -91,18 +99,19 @@ def test_a_message_that_ends_its_process_five_times_is_given_up_and_all_others_a
 ) -> None:
     users = [f"+569333333{number:02}" for number in range(50)]
     with trigger() as pulled, fleet_on(store, tmp_path, sandbox) as fleet:
-        shop = poisonous_line(fleet, pulled)
-        fleet.deliver(shop, f"llama a {POISON} {{}}", 0, "+56944444444")
+        shop, poisonous = fleet.open_line(fallback_message=SORRY), poisonous_line(fleet, pulled)
+        fleet.deliver(poisonous, f"llama a {POISON} {{}}", 0, "+56944444444")
         for number, user in enumerate(users):
             fleet.deliver(shop, f"soy {number}, piensa 2s", number, user)
         for _ in range(5):
             assert pulled.called.wait(60)
             nobody_else_begins(fleet)
-            fleet.kill()
+            replica = replica_of(fleet, poisonous)
+            replica.kill()
             pulled.called.clear()
-            fleet.start_again()
+            replica.start_again()
 
-        assert answers(shop, 1, "+56944444444") == [SORRY]
+        assert answers(poisonous, 1, "+56944444444") == [SORRY]
         said = [answers(shop, 1, user) for user in users]
 
         assert [f"soy {number}, " in body for number, (body,) in enumerate(said)] == [True] * len(users)
