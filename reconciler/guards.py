@@ -12,7 +12,7 @@ from typing import Final
 from reconciler.errors import Refused
 from reconciler.manifest import Fleet
 from reconciler.model import Action, Plan
-from reconciler.observe import Failed, World
+from reconciler.world import Failed, World
 
 TAKING_AWAY: Final[tuple[Action, ...]] = ("delete", "detach")
 

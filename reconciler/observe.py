@@ -1,131 +1,37 @@
-"""Reads every side at once: the bot store, OpenAI and each Twilio account.
-
-A side that cannot be read is not empty, it is unresolved: it stands in the world as a `Failed` with the reason, and
-every client that depends on it is left alone.
-"""
+"""Reads every side at once: the bot store, OpenAI and each Twilio account."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from reconciler.accounts import account_of, account_of_bot
 from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet, Manifest
-from reconciler.model import KINDS, AccountKey
-from reconciler.readers.http import NotFound, ReadError, Unauthorized
-from reconciler.readers.openai import (
-    OBJECT_ENGINES,
-    OBJECT_PREFIXES,
-    LiveAssistant,
-    Model,
-    ObjectEngine,
-    OpenAIReader,
-    StoreFile,
-    VectorStore,
-)
-from reconciler.readers.twilio import ONLINE, LiveSender, TwilioReader
+from reconciler.model import AccountKey
+from reconciler.readers.openai import OBJECT_ENGINES, OBJECT_PREFIXES, LiveAssistant, ObjectEngine
+from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
-from runtime.store.errors import StoreError
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Snapshot
-from runtime.store.snapshot import read_snapshot
+from reconciler.sides import (
+    attempt,
+    open_openai,
+    openai_advice,
+    read_documents,
+    read_objects,
+    read_senders,
+    read_store,
+    twilio_advice,
+)
+from reconciler.world import Documents, Failed, Senders, Store, World
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A side that could not be read, in a sentence with the next step."""
-
-    message: str
-    gone: bool = False
-    """The server has no such API, so nothing can be left there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """The bot store's snapshot, indexed."""
-
-    bots: Mapping[str, BotRecord]
-    bots_by_number: Mapping[str, BotRecord]
-    bots_by_client: Mapping[str, BotRecord]
-    assistants: Mapping[str, AssistantRecord]
-    assistants_by_client: Mapping[str, AssistantRecord]
-    applied: Mapping[tuple[str, str], AppliedRecord]
-    exists: bool
-    bots_of_assistant: Mapping[str, int]
-    """How many bots each assistant answers for, by the assistant's id."""
-
-    @property
-    def clients(self) -> set[str]:
-        """Every client that the store has anything of."""
-        return {*self.bots_by_client, *self.assistants_by_client, *(client for client, _ in self.applied)}
-
-
-@dataclass(frozen=True, slots=True)
-class Senders:
-    """One Twilio account's senders, indexed."""
-
-    account_sid: str
-    by_number: Mapping[str, LiveSender | Failed]
-    """A `Failed` where the list left something out and the sender itself could not be read."""
-    by_sid: Mapping[str, LiveSender]
-
-
-@dataclass(frozen=True, slots=True)
-class Documents:
-    """OpenAI's vector stores, indexed."""
-
-    stores: Mapping[str, VectorStore] = field(default_factory=dict)
-    """By id."""
-    by_client: Mapping[str, Sequence[VectorStore]] = field(default_factory=dict)
-    """Those that carry a client's mark."""
-    files: Mapping[str, Sequence[StoreFile] | Failed] = field(default_factory=dict)
-    """What is in those, and in those that were applied last, by the store's id."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """All that was read, at one moment."""
-
-    store: Store | Failed
-    models: Mapping[str, Model] | Failed
-    objects: Mapping[ObjectEngine, Sequence[LiveAssistant] | Failed]
-    """Assistants that live at the provider, by engine; empty and not asked for when nobody uses it."""
-    objects_by_client: Mapping[str, Sequence[LiveAssistant]] = field(default_factory=dict)
-    """Those of them that carry a client's mark."""
-    senders: Mapping[str, Senders | Failed] = field(default_factory=dict)
-    """By account SID."""
-    documents: Documents | Failed = field(default_factory=Documents)
-    """Empty and not asked for when nobody searches in documents."""
-
-
 MANAGED_URLS = ("callback_url", "fallback_url", "status_callback_url")
 """Of a sender's webhook; its methods are POST where Twilio names none."""
-
-SHARED_TOKEN_ENV = "TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of the variable, not its value
-
-
-def account_of(manifest: Manifest, settings: Settings) -> AccountKey:
-    """The Twilio account that a client's number lives in: its own, else the shared one."""
-    own = manifest.client.sender.account
-    return AccountKey(own.sid, own.auth_token.env) if own else shared_account(settings)
-
-
-def account_of_bot(bot: BotRecord | None, settings: Settings) -> AccountKey:
-    """The same for a client without a manifest, as its bot remembers it."""
-    if bot is None or bot.account_sid is None:
-        return shared_account(settings)
-    return AccountKey(bot.account_sid, bot.auth_token_env or SHARED_TOKEN_ENV)
-
-
-def shared_account(settings: Settings) -> AccountKey:
-    """The account of every client that has none of its own."""
-    return AccountKey(settings.twilio_account_sid, SHARED_TOKEN_ENV)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,93 +142,10 @@ def _accounts_of_orphans(fleet: Fleet, store: Store | Failed, settings: Settings
     return {account_of_bot(store.bots_by_client.get(client), settings) for client in store.clients - declared}
 
 
-def attempt(read: Callable[[], T], advice: Callable[[ReadError], str] = lambda error: "") -> T | Failed:
-    """What was read, or that it could not be, in a sentence with the next step."""
-    try:
-        return read()
-    except ReadError as error:
-        return Failed(f"{error}. {advice(error)}".rstrip(), gone=isinstance(error, NotFound))
-    except StoreError as error:
-        return Failed(str(error))
-
-
-def read_store(settings: Settings) -> Store:
-    """The bot store as it is now. Raises `StoreError`."""
-    return index_store(read_snapshot(settings.bot_store_url, settings.api_token, settings.timeout))
-
-
-def read_objects(settings: Settings, engine: ObjectEngine) -> Sequence[LiveAssistant] | Failed:
-    """Every live object of an engine."""
-    advice = openai_advice if engine == "assistants" else agents_advice
-    return attempt(lambda: open_openai(settings).objects(engine), advice)
-
-
-def read_documents(settings: Settings, applied: Collection[str]) -> Documents | Failed:
-    """Every vector store, and the files in those that are ours: by their mark, or by their id among the `applied`."""
-    found = attempt(lambda: open_openai(settings).vector_stores(), documents_advice)
-    if isinstance(found, Failed):
-        return found
-    by_client: dict[str, list[VectorStore]] = {}
-    for live in found:
-        owner = client_of(live.metadata)
-        if owner is not None:
-            by_client.setdefault(owner, []).append(live)
-    ours = [live.id for live in found if live.id in applied or client_of(live.metadata) is not None]
-    reader = open_openai(settings)
-    with ThreadPoolExecutor(settings.openai_concurrency, thread_name_prefix="documents") as pool:
-        files = pool.map(lambda key: attempt(lambda: reader.store_files(key), documents_advice), ours)
-        return Documents({live.id: live for live in found}, by_client, dict(zip(ours, files, strict=True)))
-
-
 def _applied_vector_stores(store: Store | Failed) -> set[str]:
     if isinstance(store, Failed):
         return set()
     return {record.live_id for record in store.applied.values() if record.kind == "knowledge"}
-
-
-def index_store(snapshot: Snapshot) -> Store:
-    """The snapshot with the look-ups that planning needs."""
-    return Store(
-        bots={bot.id: bot for bot in snapshot.bots},
-        bots_by_number={bot.twilio_phone_number: bot for bot in snapshot.bots},
-        bots_by_client={bot.client: bot for bot in snapshot.bots if bot.client is not None},
-        assistants={assistant.id: assistant for assistant in snapshot.assistants},
-        assistants_by_client={record.client: record for record in snapshot.assistants if record.client is not None},
-        applied={(record.client, record.kind): record for record in snapshot.applied if record.kind in KINDS},
-        exists=snapshot.exists,
-        bots_of_assistant=Counter(bot.assistant_id for bot in snapshot.bots if bot.assistant_id is not None),
-    )
-
-
-def open_openai(settings: Settings) -> OpenAIReader:
-    """A reader of OpenAI. Raises `Unauthorized` without a key."""
-    if not settings.openai_api_key:
-        raise Unauthorized("OPENAI_API_KEY is not set")
-    return OpenAIReader(settings)
-
-
-def open_twilio(settings: Settings, account: AccountKey) -> TwilioReader:
-    """A reader of one Twilio account. Raises `Unauthorized` without its SID or token."""
-    token = settings.secret(account.token_env)
-    if not account.sid:
-        raise Unauthorized("TWILIO_ACCOUNT_SID is not set")
-    if not token:
-        raise Unauthorized(f"{account.token_env}, the auth token of {account.sid}, is not set")
-    return TwilioReader(settings, account.sid, token)
-
-
-def read_senders(settings: Settings, account: AccountKey, needs_fetch: Callable[[LiveSender], bool]) -> Senders:
-    """An account's senders: listed, and those of which the list leaves out too much fetched one by one."""
-    reader = open_twilio(settings, account)
-    found = reader.senders()
-    by_number: dict[str, LiveSender | Failed] = {live.number: live for live in found}
-    sparse = [live for live in found if needs_fetch(live)]
-    if sparse:
-        with ThreadPoolExecutor(settings.twilio_concurrency, thread_name_prefix="senders") as pool:
-            whole = pool.map(lambda live: attempt(lambda: reader.sender(live.sid), twilio_advice), sparse)
-            by_number.update(zip((live.number for live in sparse), whole, strict=True))
-    by_sid = {live.sid: live for live in (*found, *by_number.values()) if isinstance(live, LiveSender)}
-    return Senders(reader.account_sid, by_number, by_sid)
 
 
 def is_sparse(live: LiveSender, manifest: Manifest) -> bool:
@@ -349,40 +172,3 @@ def _is_used(engine: ObjectEngine, store: Store | Failed) -> bool:
         return True
     prefix = OBJECT_PREFIXES[engine]
     return engine == "agents" and any(named.startswith(prefix) for named in store.bots_of_assistant)
-
-
-def openai_advice(error: ReadError) -> str:
-    """What to do when OpenAI could not be read."""
-    if isinstance(error, Unauthorized):
-        return "Set OPENAI_API_KEY to a key that is valid for this project."
-    if isinstance(error, NotFound):
-        return (
-            "OpenAI switched the Assistants API off on 2026-08-26: set `engine: responses` in the manifest, or "
-            "OPENAI_BASE_URL to a server that still speaks it."
-        )
-    return "Check OPENAI_BASE_URL and the provider's status, then run again."
-
-
-def agents_advice(error: ReadError) -> str:
-    """What to do when OpenAI's agents could not be read."""
-    if isinstance(error, Unauthorized):
-        return "Set OPENAI_API_KEY to a key with the permissions api.agents.read and api.agents.write."
-    if isinstance(error, NotFound):
-        return "The server at OPENAI_BASE_URL has no Agents API: set `engine: responses`, or name a server that has it."
-    return openai_advice(error)
-
-
-def documents_advice(error: ReadError) -> str:
-    """What to do when OpenAI's vector stores could not be read."""
-    if isinstance(error, NotFound):
-        return "The server at OPENAI_BASE_URL has no vector stores: remove file_search, or name a server that has them."
-    return openai_advice(error)
-
-
-def twilio_advice(error: ReadError) -> str:
-    """What to do when Twilio could not be read."""
-    if isinstance(error, Unauthorized):
-        return "Set TWILIO_ACCOUNT_SID and the auth token to a pair that belongs together."
-    if isinstance(error, NotFound):
-        return "The account has no WhatsApp Senders API, or the sender is gone."
-    return "Check Twilio's status, then run again."

@@ -6,27 +6,20 @@ Each client is planned by itself, in its own column. A client of which a side co
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from reconciler.accounts import account_of, account_of_bot
 from reconciler.errors import ReadFailed
 from reconciler.kinds import assistant, bot, knowledge, sender
 from reconciler.kinds.column import Column, Withheld
 from reconciler.kinds.handmade import take_over
-from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet, Manifest
-from reconciler.model import KINDS, AccountKey, Binding, Change, Finding, Kind, Orphan, Plan, Unmanaged
-from reconciler.observe import Failed, Senders, Store, World, account_of, account_of_bot
-from reconciler.readers.openai import ObjectEngine
+from reconciler.model import KINDS, Binding, Change, Finding, Kind, Plan, Unmanaged
 from reconciler.settings import Settings
-
-OBJECTS: Mapping[ObjectEngine, str] = {"assistants": "OpenAI assistants", "agents": "OpenAI agents"}
-"""The sides that only their engine needs."""
-
-DOCUMENTS = "OpenAI vector stores"
-"""The side that only those who search in documents need."""
+from reconciler.undeclared import orphans_of, unmanaged_of
+from reconciler.unresolved import failed_sides, is_departure_unresolved, is_unresolved
+from reconciler.world import Failed, Store, World
 
 Planner = Callable[[Column], list[Change]]
 
@@ -84,11 +77,11 @@ def make_plan(fleet: Fleet, world: World, settings: Settings, scope: Scope = Sco
     if isinstance(store, Failed):
         raise ReadFailed(store.message)
     chosen = [manifest for manifest in fleet.clients if not scope.only or manifest.client.id in scope.only]
-    draft = _Draft(findings=_failed_sides(world, store, settings, chosen))
+    draft = _Draft(findings=failed_sides(world, store, settings, chosen))
     numbers = {manifest.client.id: manifest.client.number for manifest in fleet.clients if _shall_exist(manifest)}
     for manifest in chosen:
         _plan_client(draft, manifest, numbers, world, store, settings, scope)
-    orphans = [] if scope.only else _orphans(fleet, world, store)
+    orphans = [] if scope.only else orphans_of(fleet, world, store)
     if scope.prune:
         for client in sorted({orphan.client for orphan in orphans}):
             account = account_of_bot(store.bots_by_client.get(client), settings)
@@ -100,32 +93,11 @@ def make_plan(fleet: Fleet, world: World, settings: Settings, scope: Scope = Sco
         orphans=orphans,
         unresolved=draft.unresolved,
         clients=len(chosen),
-        unmanaged=_without(draft.adoptions, _unmanaged(fleet, world, store)),
+        unmanaged=_without(draft.adoptions, unmanaged_of(fleet, world, store)),
         unrecorded=draft.unrecorded,
         forgotten=draft.forgotten,
         adoptions=draft.adoptions,
     )
-
-
-def digest(plan: Plan) -> str:
-    """64 hex digits that are equal exactly when the plans' content is: for whom, what, from, to.
-
-    Why it differs, and who made it so, is told beside it: what applying does would be the same.
-    """
-    content = [
-        [
-            change.client,
-            change.kind,
-            change.action,
-            change.key,
-            change.live_id,
-            sorted(([list(field.steps), field.old, field.new] for field in change.fields), key=repr),
-            change.after,
-        ]
-        for change in plan.work
-    ]
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _shall_exist(manifest: Manifest) -> bool:
@@ -149,7 +121,7 @@ def _plan_client(
             message = f"nothing of it is left, so {manifest.path} can be removed"
             draft.findings.append(Finding("notice", message, client.id))
         return
-    if _is_unresolved(manifest, account, world, store):
+    if is_unresolved(manifest, account, world, store):
         draft.unresolved.append(client.id)
         return
     column = Column(client.id, manifest, account, world, store, settings, numbers)
@@ -158,9 +130,7 @@ def _plan_client(
 
 def _plan_departure(draft: _Draft, column: Column) -> bool:
     """Plan that a client goes. Returns False when nothing of it is left."""
-    unseen = any(_was(engine, column.id, column.store) for engine, _ in _unread_objects(column.world))
-    unseen = unseen or bool(knowledge.unread(column.id, None, column.world, column.store))
-    if unseen or isinstance(column.world.senders[column.account.sid or ""], Failed):
+    if is_departure_unresolved(column):
         draft.unresolved.append(column.id)
         return True
     changes = _planned(column, DEPARTURES, tuple(reversed(KINDS)))
@@ -203,127 +173,6 @@ def _chained(changes: Iterable[Change]) -> list[Change]:
     for change in changes:
         chained.append(replace(change, depends_on=(chained[-1].id,)) if chained else change)
     return chained
-
-
-def _failed_sides(world: World, store: Store, settings: Settings, manifests: Sequence[Manifest]) -> list[Finding]:
-    """Which sides could not be read, each said once however many clients it concerns."""
-    sides: dict[str, object] = {
-        "OpenAI models": world.models,
-        DOCUMENTS: world.documents,
-    }
-    for manifest in manifests:
-        account = account_of(manifest, settings)
-        senders = sides[account.describe()] = world.senders[account.sid or ""]
-        if isinstance(senders, Senders):
-            sides[f"{manifest.client.id}: sender"] = senders.by_number.get(manifest.client.number)
-        if isinstance(world.store, Store) and not isinstance(world.documents, Failed):
-            unread = knowledge.unread(manifest.client.id, manifest, world, world.store)
-            sides[f"{manifest.client.id}: documents"] = unread
-    findings = {side: read for side, read in sides.items() if isinstance(read, Failed)}
-    return [
-        *(Finding("error", f"{side}: {read.message}") for side, read in findings.items()),
-        *_unread_engines(world, store, manifests),
-    ]
-
-
-def _unread_objects(world: World) -> list[tuple[ObjectEngine, Failed]]:
-    return [(engine, read) for engine, read in world.objects.items() if isinstance(read, Failed)]
-
-
-def _unread_engines(world: World, store: Store, manifests: Sequence[Manifest]) -> list[Finding]:
-    """Engines whose objects could not be read. Who has left an API that is gone is only warned that it cannot be asked
-    for what was left behind."""
-    found = []
-    for engine, read in _unread_objects(world):
-        missed = any(_misses(engine, read, manifest, store) for manifest in manifests)
-        found.append(Finding("error" if missed else "warning", f"{OBJECTS[engine]}: {read.message}"))
-    return found
-
-
-def _misses(engine: ObjectEngine, read: Failed, manifest: Manifest, store: Store) -> bool:
-    """Whether a client cannot be planned without an engine's objects: it has one, or may have one to be taken away."""
-    return manifest.client.assistant.engine == engine or (not read.gone and _was(engine, manifest.client.id, store))
-
-
-def _was(engine: ObjectEngine, client: str, store: Store) -> bool:
-    applied = store.applied.get((client, "assistant"))
-    return applied is not None and applied.values.get("engine") == engine
-
-
-def _is_unresolved(manifest: Manifest, account: AccountKey, world: World, store: Store) -> bool:
-    senders = world.senders[account.sid or ""]
-    if isinstance(senders, Failed) or isinstance(world.models, Failed):
-        return True
-    if isinstance(senders.by_number.get(manifest.client.number), Failed):
-        return True
-    if knowledge.unread(manifest.client.id, manifest, world, store) is not None:
-        return True
-    return any(_misses(engine, read, manifest, store) for engine, read in _unread_objects(world))
-
-
-def _orphans(fleet: Fleet, world: World, store: Store) -> list[Orphan]:
-    """Objects of ours whose client no manifest declares. They are reported, never deleted for being absent."""
-    declared = {manifest.client.id for manifest in fleet.clients}
-    found = [
-        Orphan(client, "assistant", "responses", record.id)
-        for client, record in store.assistants_by_client.items()
-        if client not in declared
-    ]
-    found += [
-        Orphan(owner, "assistant", live.engine, live.id)
-        for owner, objects in world.objects_by_client.items()
-        for live in objects
-        if owner not in declared
-    ]
-    if not isinstance(world.documents, Failed):
-        for owner, stores in world.documents.by_client.items():
-            found += [Orphan(owner, "knowledge", knowledge.KEY, live.id) for live in stores if owner not in declared]
-    found += [
-        Orphan(client, "bot", held.twilio_phone_number, held.id)
-        for client, held in store.bots_by_client.items()
-        if client not in declared
-    ]
-    for (client, kind), applied in store.applied.items():
-        if kind == "sender" and client not in declared:
-            found.append(Orphan(client, "sender", _number_of(world, applied.live_id), applied.live_id))
-    return sorted(found, key=lambda orphan: (orphan.client, KINDS.index(orphan.kind), orphan.live_id))
-
-
-def _number_of(world: World, sid: str) -> str:
-    for senders in world.senders.values():
-        if isinstance(senders, Senders) and sid in senders.by_sid:
-            return senders.by_sid[sid].number
-    return sid
-
-
-def _unmanaged(fleet: Fleet, world: World, store: Store) -> list[Unmanaged]:
-    """Live objects that are nobody's."""
-    numbers = {manifest.client.number for manifest in fleet.clients}
-    bound = {applied.live_id for (_, kind), applied in store.applied.items() if kind == "sender"}
-    found = [
-        Unmanaged("assistant", record.name, record.id) for record in store.assistants.values() if not record.client
-    ]
-    for objects in world.objects.values():
-        found += [
-            Unmanaged("assistant", str(live.values["name"]), live.id)
-            for live in (() if isinstance(objects, Failed) else objects)
-            if client_of(live.metadata) is None
-        ]
-    if not isinstance(world.documents, Failed):
-        found += [
-            Unmanaged("knowledge", live.name, live.id)
-            for live in world.documents.stores.values()
-            if client_of(live.metadata) is None
-        ]
-    found += [Unmanaged("bot", held.twilio_phone_number, held.id) for held in store.bots.values() if not held.client]
-    for senders in world.senders.values():
-        if isinstance(senders, Senders):
-            found += [
-                Unmanaged("sender", live.number, sid)
-                for sid, live in senders.by_sid.items()
-                if sid not in bound and live.number not in numbers
-            ]
-    return found
 
 
 def _without(adoptions: Iterable[Change], unmanaged: Iterable[Unmanaged]) -> list[Unmanaged]:

@@ -22,7 +22,7 @@ from reconciler.kinds.handmade import (
 )
 from reconciler.kinds.marker import foreign_owner
 from reconciler.model import Change, Kind, Plan, Values
-from reconciler.observe import Failed, Senders
+from reconciler.world import Failed, Senders
 from runtime.store.records import AssistantRecord, BotRecord
 
 

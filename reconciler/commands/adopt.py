@@ -8,14 +8,17 @@ from contextlib import closing
 
 import click
 
+from reconciler.accounts import account_of
 from reconciler.commands.planning import load_fleet
+from reconciler.digest import digest
 from reconciler.errors import Busy, Exit, ReadFailed, ReconcileError
 from reconciler.kinds.column import Column
 from reconciler.manifest import Fleet, Manifest
-from reconciler.observe import Failed, account_of, observe
-from reconciler.plan import OBJECTS, digest
+from reconciler.observe import observe
 from reconciler.settings import Settings
 from reconciler.takeover import Takeover, take_over_as_it_is
+from reconciler.unresolved import OBJECTS
+from reconciler.world import Failed
 
 
 @click.command()

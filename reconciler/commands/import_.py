@@ -18,9 +18,9 @@ from reconciler.importing.survey import LeftOut, Survey, survey
 from reconciler.manifest import Fleet, ManifestErrors, NoManifests, load
 from reconciler.manifest.defaults import FILE
 from reconciler.manifest.document import parse
-from reconciler.observe import Failed
-from reconciler.plan import OBJECTS
 from reconciler.settings import load_settings
+from reconciler.unresolved import OBJECTS
+from reconciler.world import Failed
 
 
 @dataclass(frozen=True, slots=True)

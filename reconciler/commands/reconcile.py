@@ -15,14 +15,16 @@ import click
 
 from reconciler.commands.planning import load_fleet
 from reconciler.commands.printing import Format, colour_wanted, rendered, write
+from reconciler.digest import digest
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Busy, Exit, ReconcileError
 from reconciler.guards import Limits, check
 from reconciler.manifest import Fleet
 from reconciler.model import Outcome, Plan
-from reconciler.observe import Begun, World, begin, observe
-from reconciler.plan import Scope, digest, make_plan
+from reconciler.observe import Begun, begin, observe
+from reconciler.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
+from reconciler.world import World
 
 
 @dataclass(frozen=True, slots=True)

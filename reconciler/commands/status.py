@@ -15,10 +15,11 @@ from reconciler.commands.printing import colour_wanted, write
 from reconciler.errors import Exit, ReadFailed
 from reconciler.manifest import Fleet
 from reconciler.model import Plan
-from reconciler.observe import Failed, observe
+from reconciler.observe import observe
 from reconciler.plan import Scope, make_plan
 from reconciler.settings import Settings
 from reconciler.status.facts import ClientStatus, statuses
+from reconciler.world import Failed
 from runtime.store.errors import StoreError
 from runtime.store.history import read_activity
 

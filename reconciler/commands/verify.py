@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.accounts import account_of
 from reconciler.commands.planning import load_fleet
 from reconciler.errors import Exit, ReadFailed, ReconcileError, Refused
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
-from reconciler.observe import account_of, open_twilio, twilio_advice
 from reconciler.readers.http import ReadError
 from reconciler.readers.twilio import ONLINE, LiveSender, TwilioReader
 from reconciler.registration import ON_ITS_WAY, Attempts, attempts_of, now
 from reconciler.settings import Settings
+from reconciler.sides import open_twilio, twilio_advice
 from runtime.store.errors import StoreError
 from runtime.store.snapshot import read_snapshot
 from runtime.store.writer import StoreWriter

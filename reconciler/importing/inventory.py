@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reconciler.accounts import account_of_bot, shared_account
 from reconciler.errors import ReadFailed, ReconcileError
 from reconciler.model import AccountKey
-from reconciler.observe import (
-    Failed,
-    Senders,
-    Store,
-    account_of_bot,
+from reconciler.readers.openai import OBJECT_ENGINES, LiveAssistant, Model, ObjectEngine, VectorStore, live_assistant
+from reconciler.readers.twilio import LiveSender
+from reconciler.settings import Settings
+from reconciler.sides import (
     attempt,
     documents_advice,
     open_openai,
@@ -23,12 +23,9 @@ from reconciler.observe import (
     read_objects,
     read_senders,
     read_store,
-    shared_account,
     twilio_advice,
 )
-from reconciler.readers.openai import OBJECT_ENGINES, LiveAssistant, Model, ObjectEngine, VectorStore, live_assistant
-from reconciler.readers.twilio import LiveSender
-from reconciler.settings import Settings
+from reconciler.world import Failed, Senders, Store
 
 
 @dataclass(frozen=True, slots=True)

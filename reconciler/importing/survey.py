@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reconciler.accounts import account_of_bot
 from reconciler.importing.draft import Draft, NotImported, draft_of
 from reconciler.importing.inventory import Inventory
 from reconciler.kinds.column import Withheld
@@ -14,9 +15,9 @@ from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet
 from reconciler.manifest.explain import slug
 from reconciler.model import Kind
-from reconciler.observe import Failed, Senders, account_of_bot
 from reconciler.readers.openai import LiveAssistant
 from reconciler.settings import Settings
+from reconciler.world import Failed, Senders
 from runtime.store.records import AssistantRecord, BotRecord
 
 

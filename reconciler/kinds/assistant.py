@@ -14,7 +14,7 @@ from typing import Any
 from reconciler.kinds import objects
 from reconciler.kinds.column import Column, Withheld
 from reconciler.model import Change
-from reconciler.observe import Failed
+from reconciler.world import Failed
 from runtime.store.records import AssistantRecord
 from schemas import FunctionTool, Tool, WebSearchTool
 

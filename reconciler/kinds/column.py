@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from reconciler.diff import all_fields, field_changes, reason_of, reason_of_missing
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey, Action, Binding, Change, FieldChange, Finding, Kind, Reason, Severity, Values
-from reconciler.observe import Store, World
 from reconciler.settings import Settings
+from reconciler.world import Store, World
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
 
 

@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from reconciler.accounts import SHARED_TOKEN_ENV
 from reconciler.diff import field_changes
 from reconciler.kinds import assistant, bot, knowledge, objects
 from reconciler.kinds.column import Column, Withheld
 from reconciler.kinds.marker import client_of, foreign_owner
 from reconciler.model import UNKNOWN_ID, Change, Values
-from reconciler.observe import SHARED_TOKEN_ENV, Failed, Store
 from reconciler.readers.openai import OBJECT_PREFIXES, LiveAssistant, ObjectEngine
 from reconciler.settings import Settings
+from reconciler.world import Failed, Store
 from runtime.store.records import AssistantRecord, BotRecord
 from schemas import Endpoint
 

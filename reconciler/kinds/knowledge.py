@@ -15,8 +15,8 @@ from reconciler.kinds.document import Document, document_of
 from reconciler.kinds.marker import client_of
 from reconciler.manifest import Manifest
 from reconciler.model import UNKNOWN_ID, Change
-from reconciler.observe import Documents, Failed, Store, World
 from reconciler.readers.openai import StoreFile, VectorStore
+from reconciler.world import Documents, Failed, Store, World
 
 KEY: Final = "documents"
 EXPIRED: Final = "expired documents"

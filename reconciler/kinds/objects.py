@@ -12,8 +12,8 @@ from typing import Any, Final
 from reconciler.kinds.column import Column, Withheld
 from reconciler.kinds.marker import client_of
 from reconciler.model import UNKNOWN_ID, Change
-from reconciler.observe import Failed
 from reconciler.readers.openai import OBJECT_ENGINES, LiveAssistant, ObjectEngine
+from reconciler.world import Failed
 from schemas import FunctionTool, Tool, WebSearchTool
 
 NO_PARAMETERS: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}

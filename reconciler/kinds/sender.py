@@ -12,9 +12,9 @@ from typing import Any
 from reconciler.diff import field_changes
 from reconciler.kinds.column import Column, Withheld
 from reconciler.model import Change, FieldChange, Values
-from reconciler.observe import Failed, Senders
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
+from reconciler.world import Failed, Senders
 from schemas.overrides import with_overrides, without_overrides
 
 WEBHOOK_PATH = "/webhook/whatsapp"

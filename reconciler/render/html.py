@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from reconciler.digest import digest
 from reconciler.model import Action, Change, FieldChange, Finding, Kind, Orphan, Outcome, Plan, Reason, Severity
-from reconciler.plan import digest
 from reconciler.render.page import isolated, page, shown
 from reconciler.render.wording import text_diff, value_text
 from runtime.store.records import EditRecord

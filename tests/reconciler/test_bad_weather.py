@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 
 from reconciler.manifest import load
-from reconciler.observe import Failed, observe
+from reconciler.observe import observe
 from reconciler.settings import load_settings
+from reconciler.world import Failed
 from tests.reconciler.agency import Agency
 from tests.sandbox_process import wait_until
 

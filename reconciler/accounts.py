@@ -1,0 +1,28 @@
+"""Which Twilio account a client's number lives in."""
+
+from __future__ import annotations
+
+from reconciler.manifest import Manifest
+from reconciler.model import AccountKey
+from reconciler.settings import Settings
+from runtime.store.records import BotRecord
+
+SHARED_TOKEN_ENV = "TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of the variable, not its value
+
+
+def account_of(manifest: Manifest, settings: Settings) -> AccountKey:
+    """The Twilio account that a client's number lives in: its own, else the shared one."""
+    own = manifest.client.sender.account
+    return AccountKey(own.sid, own.auth_token.env) if own else shared_account(settings)
+
+
+def account_of_bot(bot: BotRecord | None, settings: Settings) -> AccountKey:
+    """The same for a client without a manifest, as its bot remembers it."""
+    if bot is None or bot.account_sid is None:
+        return shared_account(settings)
+    return AccountKey(bot.account_sid, bot.auth_token_env or SHARED_TOKEN_ENV)
+
+
+def shared_account(settings: Settings) -> AccountKey:
+    """The account of every client that has none of its own."""
+    return AccountKey(settings.twilio_account_sid, SHARED_TOKEN_ENV)

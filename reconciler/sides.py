@@ -1,0 +1,128 @@
+"""Reads one side each: the bot store, a list of OpenAI's, the senders of a Twilio account.
+
+`attempt` makes of a failed read a `Failed`, which says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from reconciler.kinds.marker import client_of
+from reconciler.model import AccountKey
+from reconciler.readers.http import NotFound, ReadError, Unauthorized
+from reconciler.readers.openai import LiveAssistant, ObjectEngine, OpenAIReader, VectorStore
+from reconciler.readers.twilio import LiveSender, TwilioReader
+from reconciler.settings import Settings
+from reconciler.world import Documents, Failed, Senders, Store, index_store
+from runtime.store.errors import StoreError
+from runtime.store.snapshot import read_snapshot
+
+T = TypeVar("T")
+
+
+def attempt(read: Callable[[], T], advice: Callable[[ReadError], str] = lambda error: "") -> T | Failed:
+    """What was read, or that it could not be, in a sentence with the next step."""
+    try:
+        return read()
+    except ReadError as error:
+        return Failed(f"{error}. {advice(error)}".rstrip(), gone=isinstance(error, NotFound))
+    except StoreError as error:
+        return Failed(str(error))
+
+
+def read_store(settings: Settings) -> Store:
+    """The bot store as it is now. Raises `StoreError`."""
+    return index_store(read_snapshot(settings.bot_store_url, settings.api_token, settings.timeout))
+
+
+def read_objects(settings: Settings, engine: ObjectEngine) -> Sequence[LiveAssistant] | Failed:
+    """Every live object of an engine."""
+    advice = openai_advice if engine == "assistants" else agents_advice
+    return attempt(lambda: open_openai(settings).objects(engine), advice)
+
+
+def read_documents(settings: Settings, applied: Collection[str]) -> Documents | Failed:
+    """Every vector store, and the files in those that are ours: by their mark, or by their id among the `applied`."""
+    found = attempt(lambda: open_openai(settings).vector_stores(), documents_advice)
+    if isinstance(found, Failed):
+        return found
+    by_client: dict[str, list[VectorStore]] = {}
+    for live in found:
+        owner = client_of(live.metadata)
+        if owner is not None:
+            by_client.setdefault(owner, []).append(live)
+    ours = [live.id for live in found if live.id in applied or client_of(live.metadata) is not None]
+    reader = open_openai(settings)
+    with ThreadPoolExecutor(settings.openai_concurrency, thread_name_prefix="documents") as pool:
+        files = pool.map(lambda key: attempt(lambda: reader.store_files(key), documents_advice), ours)
+        return Documents({live.id: live for live in found}, by_client, dict(zip(ours, files, strict=True)))
+
+
+def read_senders(settings: Settings, account: AccountKey, needs_fetch: Callable[[LiveSender], bool]) -> Senders:
+    """An account's senders: listed, and those of which the list leaves out too much fetched one by one."""
+    reader = open_twilio(settings, account)
+    found = reader.senders()
+    by_number: dict[str, LiveSender | Failed] = {live.number: live for live in found}
+    sparse = [live for live in found if needs_fetch(live)]
+    if sparse:
+        with ThreadPoolExecutor(settings.twilio_concurrency, thread_name_prefix="senders") as pool:
+            whole = pool.map(lambda live: attempt(lambda: reader.sender(live.sid), twilio_advice), sparse)
+            by_number.update(zip((live.number for live in sparse), whole, strict=True))
+    by_sid = {live.sid: live for live in (*found, *by_number.values()) if isinstance(live, LiveSender)}
+    return Senders(reader.account_sid, by_number, by_sid)
+
+
+def open_openai(settings: Settings) -> OpenAIReader:
+    """A reader of OpenAI. Raises `Unauthorized` without a key."""
+    if not settings.openai_api_key:
+        raise Unauthorized("OPENAI_API_KEY is not set")
+    return OpenAIReader(settings)
+
+
+def open_twilio(settings: Settings, account: AccountKey) -> TwilioReader:
+    """A reader of one Twilio account. Raises `Unauthorized` without its SID or token."""
+    token = settings.secret(account.token_env)
+    if not account.sid:
+        raise Unauthorized("TWILIO_ACCOUNT_SID is not set")
+    if not token:
+        raise Unauthorized(f"{account.token_env}, the auth token of {account.sid}, is not set")
+    return TwilioReader(settings, account.sid, token)
+
+
+def openai_advice(error: ReadError) -> str:
+    """What to do when OpenAI could not be read."""
+    if isinstance(error, Unauthorized):
+        return "Set OPENAI_API_KEY to a key that is valid for this project."
+    if isinstance(error, NotFound):
+        return (
+            "OpenAI switched the Assistants API off on 2026-08-26: set `engine: responses` in the manifest, or "
+            "OPENAI_BASE_URL to a server that still speaks it."
+        )
+    return "Check OPENAI_BASE_URL and the provider's status, then run again."
+
+
+def agents_advice(error: ReadError) -> str:
+    """What to do when OpenAI's agents could not be read."""
+    if isinstance(error, Unauthorized):
+        return "Set OPENAI_API_KEY to a key with the permissions api.agents.read and api.agents.write."
+    if isinstance(error, NotFound):
+        return "The server at OPENAI_BASE_URL has no Agents API: set `engine: responses`, or name a server that has it."
+    return openai_advice(error)
+
+
+def documents_advice(error: ReadError) -> str:
+    """What to do when OpenAI's vector stores could not be read."""
+    if isinstance(error, NotFound):
+        return "The server at OPENAI_BASE_URL has no vector stores: remove file_search, or name a server that has them."
+    return openai_advice(error)
+
+
+def twilio_advice(error: ReadError) -> str:
+    """What to do when Twilio could not be read."""
+    if isinstance(error, Unauthorized):
+        return "Set TWILIO_ACCOUNT_SID and the auth token to a pair that belongs together."
+    if isinstance(error, NotFound):
+        return "The account has no WhatsApp Senders API, or the sender is gone."
+    return "Check Twilio's status, then run again."

@@ -1,0 +1,74 @@
+"""Live objects that no manifest declares: ours are orphans, those of nobody are unmanaged. Both are reported."""
+
+from __future__ import annotations
+
+from reconciler.kinds import knowledge
+from reconciler.kinds.marker import client_of
+from reconciler.manifest import Fleet
+from reconciler.model import KINDS, Orphan, Unmanaged
+from reconciler.world import Failed, Senders, Store, World
+
+
+def orphans_of(fleet: Fleet, world: World, store: Store) -> list[Orphan]:
+    """Objects of ours whose client no manifest declares. They are reported, never deleted for being absent."""
+    declared = {manifest.client.id for manifest in fleet.clients}
+    found = [
+        Orphan(client, "assistant", "responses", record.id)
+        for client, record in store.assistants_by_client.items()
+        if client not in declared
+    ]
+    found += [
+        Orphan(owner, "assistant", live.engine, live.id)
+        for owner, objects in world.objects_by_client.items()
+        for live in objects
+        if owner not in declared
+    ]
+    if not isinstance(world.documents, Failed):
+        for owner, stores in world.documents.by_client.items():
+            found += [Orphan(owner, "knowledge", knowledge.KEY, live.id) for live in stores if owner not in declared]
+    found += [
+        Orphan(client, "bot", held.twilio_phone_number, held.id)
+        for client, held in store.bots_by_client.items()
+        if client not in declared
+    ]
+    for (client, kind), applied in store.applied.items():
+        if kind == "sender" and client not in declared:
+            found.append(Orphan(client, "sender", _number_of(world, applied.live_id), applied.live_id))
+    return sorted(found, key=lambda orphan: (orphan.client, KINDS.index(orphan.kind), orphan.live_id))
+
+
+def unmanaged_of(fleet: Fleet, world: World, store: Store) -> list[Unmanaged]:
+    """Live objects that are nobody's."""
+    numbers = {manifest.client.number for manifest in fleet.clients}
+    bound = {applied.live_id for (_, kind), applied in store.applied.items() if kind == "sender"}
+    found = [
+        Unmanaged("assistant", record.name, record.id) for record in store.assistants.values() if not record.client
+    ]
+    for objects in world.objects.values():
+        found += [
+            Unmanaged("assistant", str(live.values["name"]), live.id)
+            for live in (() if isinstance(objects, Failed) else objects)
+            if client_of(live.metadata) is None
+        ]
+    if not isinstance(world.documents, Failed):
+        found += [
+            Unmanaged("knowledge", live.name, live.id)
+            for live in world.documents.stores.values()
+            if client_of(live.metadata) is None
+        ]
+    found += [Unmanaged("bot", held.twilio_phone_number, held.id) for held in store.bots.values() if not held.client]
+    for senders in world.senders.values():
+        if isinstance(senders, Senders):
+            found += [
+                Unmanaged("sender", live.number, sid)
+                for sid, live in senders.by_sid.items()
+                if sid not in bound and live.number not in numbers
+            ]
+    return found
+
+
+def _number_of(world: World, sid: str) -> str:
+    for senders in world.senders.values():
+        if isinstance(senders, Senders) and sid in senders.by_sid:
+            return senders.by_sid[sid].number
+    return sid

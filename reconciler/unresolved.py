@@ -1,0 +1,86 @@
+"""What could not be read, and which clients cannot be planned without it. Nothing of those is changed or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reconciler.accounts import account_of
+from reconciler.kinds import knowledge
+from reconciler.kinds.column import Column
+from reconciler.manifest import Manifest
+from reconciler.model import AccountKey, Finding
+from reconciler.readers.openai import ObjectEngine
+from reconciler.settings import Settings
+from reconciler.world import Failed, Senders, Store, World
+
+OBJECTS: Mapping[ObjectEngine, str] = {"assistants": "OpenAI assistants", "agents": "OpenAI agents"}
+"""The sides that only their engine needs."""
+
+DOCUMENTS = "OpenAI vector stores"
+"""The side that only those who search in documents need."""
+
+
+def failed_sides(world: World, store: Store, settings: Settings, manifests: Sequence[Manifest]) -> list[Finding]:
+    """Which sides could not be read, each said once however many clients it concerns."""
+    sides: dict[str, object] = {
+        "OpenAI models": world.models,
+        DOCUMENTS: world.documents,
+    }
+    for manifest in manifests:
+        account = account_of(manifest, settings)
+        senders = sides[account.describe()] = world.senders[account.sid or ""]
+        if isinstance(senders, Senders):
+            sides[f"{manifest.client.id}: sender"] = senders.by_number.get(manifest.client.number)
+        if not isinstance(world.documents, Failed):
+            unread = knowledge.unread(manifest.client.id, manifest, world, store)
+            sides[f"{manifest.client.id}: documents"] = unread
+    findings = {side: read for side, read in sides.items() if isinstance(read, Failed)}
+    return [
+        *(Finding("error", f"{side}: {read.message}") for side, read in findings.items()),
+        *_unread_engines(world, store, manifests),
+    ]
+
+
+def is_unresolved(manifest: Manifest, account: AccountKey, world: World, store: Store) -> bool:
+    """Whether something of a client that shall exist could not be read."""
+    senders = world.senders[account.sid or ""]
+    if isinstance(senders, Failed) or isinstance(world.models, Failed):
+        return True
+    if isinstance(senders.by_number.get(manifest.client.number), Failed):
+        return True
+    if knowledge.unread(manifest.client.id, manifest, world, store) is not None:
+        return True
+    return any(_misses(engine, read, manifest, store) for engine, read in _unread_objects(world))
+
+
+def is_departure_unresolved(column: Column) -> bool:
+    """Whether something of a client that goes could not be read, so that what is left of it cannot be told."""
+    if any(_was(engine, column.id, column.store) for engine, _ in _unread_objects(column.world)):
+        return True
+    if knowledge.unread(column.id, None, column.world, column.store) is not None:
+        return True
+    return isinstance(column.world.senders[column.account.sid or ""], Failed)
+
+
+def _unread_engines(world: World, store: Store, manifests: Sequence[Manifest]) -> list[Finding]:
+    """Engines whose objects could not be read. Who has left an API that is gone is only warned that it cannot be asked
+    for what was left behind."""
+    found = []
+    for engine, read in _unread_objects(world):
+        missed = any(_misses(engine, read, manifest, store) for manifest in manifests)
+        found.append(Finding("error" if missed else "warning", f"{OBJECTS[engine]}: {read.message}"))
+    return found
+
+
+def _misses(engine: ObjectEngine, read: Failed, manifest: Manifest, store: Store) -> bool:
+    """Whether a client cannot be planned without an engine's objects: it has one, or may have one to be taken away."""
+    return manifest.client.assistant.engine == engine or (not read.gone and _was(engine, manifest.client.id, store))
+
+
+def _was(engine: ObjectEngine, client: str, store: Store) -> bool:
+    applied = store.applied.get((client, "assistant"))
+    return applied is not None and applied.values.get("engine") == engine
+
+
+def _unread_objects(world: World) -> list[tuple[ObjectEngine, Failed]]:
+    return [(engine, read) for engine, read in world.objects.items() if isinstance(read, Failed)]

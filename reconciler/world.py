@@ -1,0 +1,97 @@
+"""What was read of every side, at one moment, with the look-ups that planning needs.
+
+A side that could not be read is not empty, it is unresolved: it stands in the world as a `Failed` with the reason, and
+every client that depends on it is left alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.model import KINDS
+from reconciler.readers.openai import LiveAssistant, Model, ObjectEngine, StoreFile, VectorStore
+from reconciler.readers.twilio import LiveSender
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A side that could not be read, in a sentence with the next step."""
+
+    message: str
+    gone: bool = False
+    """The server has no such API, so nothing can be left there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The bot store's snapshot, indexed."""
+
+    bots: Mapping[str, BotRecord]
+    bots_by_number: Mapping[str, BotRecord]
+    bots_by_client: Mapping[str, BotRecord]
+    assistants: Mapping[str, AssistantRecord]
+    assistants_by_client: Mapping[str, AssistantRecord]
+    applied: Mapping[tuple[str, str], AppliedRecord]
+    exists: bool
+    bots_of_assistant: Mapping[str, int]
+    """How many bots each assistant answers for, by the assistant's id."""
+
+    @property
+    def clients(self) -> set[str]:
+        """Every client that the store has anything of."""
+        return {*self.bots_by_client, *self.assistants_by_client, *(client for client, _ in self.applied)}
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """One Twilio account's senders, indexed."""
+
+    account_sid: str
+    by_number: Mapping[str, LiveSender | Failed]
+    """A `Failed` where the list left something out and the sender itself could not be read."""
+    by_sid: Mapping[str, LiveSender]
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """OpenAI's vector stores, indexed."""
+
+    stores: Mapping[str, VectorStore] = field(default_factory=dict)
+    """By id."""
+    by_client: Mapping[str, Sequence[VectorStore]] = field(default_factory=dict)
+    """Those that carry a client's mark."""
+    files: Mapping[str, Sequence[StoreFile] | Failed] = field(default_factory=dict)
+    """What is in those, and in those that were applied last, by the store's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that was read, at one moment."""
+
+    store: Store | Failed
+    models: Mapping[str, Model] | Failed
+    objects: Mapping[ObjectEngine, Sequence[LiveAssistant] | Failed]
+    """Assistants that live at the provider, by engine; empty and not asked for when nobody uses it."""
+    objects_by_client: Mapping[str, Sequence[LiveAssistant]] = field(default_factory=dict)
+    """Those of them that carry a client's mark."""
+    senders: Mapping[str, Senders | Failed] = field(default_factory=dict)
+    """By account SID."""
+    documents: Documents | Failed = field(default_factory=Documents)
+    """Empty and not asked for when nobody searches in documents."""
+
+
+def index_store(snapshot: Snapshot) -> Store:
+    """The snapshot with the look-ups that planning needs."""
+    return Store(
+        bots={bot.id: bot for bot in snapshot.bots},
+        bots_by_number={bot.twilio_phone_number: bot for bot in snapshot.bots},
+        bots_by_client={bot.client: bot for bot in snapshot.bots if bot.client is not None},
+        assistants={assistant.id: assistant for assistant in snapshot.assistants},
+        assistants_by_client={record.client: record for record in snapshot.assistants if record.client is not None},
+        applied={(record.client, record.kind): record for record in snapshot.applied if record.kind in KINDS},
+        exists=snapshot.exists,
+        bots_of_assistant=Counter(bot.assistant_id for bot in snapshot.bots if bot.assistant_id is not None),
+    )
