@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from runtime.characters import portable
 from runtime.store.codec import dump_json
 from runtime.store.inbox import InboundMessage
 from runtime.store.records import BotRecord
@@ -24,15 +25,20 @@ def inbound_message(form: Form, bot: BotRecord) -> InboundMessage:
         bot_id=bot.id,
         sender=sender,
         user_key=form.get("ExternalUserId", [""])[0] or sender,
-        profile_name=form.get("ProfileName", [None])[0],
+        profile_name=_profile_name(form),
         body=_text(form),
         params=dump_json({name: values[0] for name, values in form.items() if name not in COLUMNS}),
     )
 
 
+def _profile_name(form: Form) -> str | None:
+    given = form.get("ProfileName")
+    return portable(given[0]) if given else None
+
+
 def _text(form: Form) -> str:
     """What the user said, as the model reads it: what is no text is named in square brackets."""
-    parts = [form.get("Body", [""])[0].strip()]
+    parts = [portable(form.get("Body", [""])[0]).strip()]
     count = form.get("NumMedia", ["0"])[0]
     for index in range(int(count) if count.isdecimal() else 0):
         kind = form.get(f"MediaContentType{index}")

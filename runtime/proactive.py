@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from runtime.accounts import Accounts
 from runtime.catalog import Catalog
+from runtime.characters import portable
 from runtime.conversations import remembered
 from runtime.delivery import Delivery
 from runtime.errors import OperatorError
@@ -58,6 +59,7 @@ class Proactive:
     async def send(self, *, to: str, body: str, bot_id: str | None, number: str | None) -> ProactiveMessage:
         """Sends to a number in E.164; raises NoSender, AccountError or NotSent."""
         bot, sender = await self._sender(bot_id, number)
+        body = portable(body)
         draft = Draft(
             account_sid=self._accounts.account_of(bot).sid,
             sender=f"whatsapp:{sender}",

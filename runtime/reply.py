@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from runtime.characters import portable
+
 MESSAGE_LIMIT = 1600
 """Twilio's limit of a body (error 21617), counted in UTF-16 units, as the strictest way to count characters."""
 
@@ -23,13 +25,15 @@ BREAKS = (
 """Where to cut, the best first; a cut is at the end of a match."""
 SHORTEST_SHARE = 0.3
 """A better kind of cut is taken only if it leaves at least this share of a message, except for the last kind."""
+LINE_END = re.compile(r"\r\n?")
+"""XML reads each of these as a line feed, so a message that went out as TwiML would not be found again by its text."""
 ZERO_WIDTH_JOINER = "\u200d"
 
 
 def split_reply(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
-    """The parts of an answer, in order, none longer than the limit and none empty."""
+    """The parts of an answer as Twilio will keep them, in order, none longer than the limit and none empty."""
     parts: list[str] = []
-    rest = text.strip()
+    rest = LINE_END.sub("\n", portable(text)).strip()
     while _units(rest) > limit:
         part, rest = _first_part(rest, limit)
         if part:

@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 
 from runtime.catalog import Catalog, Configuration
+from runtime.characters import portable
 from runtime.conversations import recalled, remembered, user_hash
 from runtime.delivery import Delivery
 from runtime.engines.functions import FunctionCall, Functions
@@ -186,7 +187,7 @@ class Turns:
         try:
             engine = await self._engines.engine_of(configuration)
             async with self._engines.breaker.passing(time.monotonic() + self._seconds_left(turn)):
-                return await engine.answer(self._request(turn, configuration))
+                return _sayable(await engine.answer(self._request(turn, configuration)))
         except (ProviderError, StoreError):
             raise
         except Exception as error:
@@ -251,7 +252,7 @@ class Turns:
         ending = Ending(
             "answered",
             items=[remembered(item) for item in answer.items],
-            model=answer.model,
+            model=portable(answer.model) if answer.model else None,
             usage=answer.usage,
             bot_version=configuration.bot.version,
             assistant_version=configuration.assistant.version if configuration.assistant else None,
@@ -271,7 +272,7 @@ class Turns:
     ) -> Coroutine[Any, Any, None]:
         log.error("turn failed", error=error)
         text = configuration.bot.fallback_message or self._settings.fallback_message
-        ending = Ending("dead", error=error, bot_version=configuration.bot.version)
+        ending = Ending("dead", error=portable(error), bot_version=configuration.bot.version)
         return await self._end(turn, configuration, split_reply(text), ending, windows)
 
     async def _end(
@@ -331,6 +332,13 @@ def _claimed_window(turn: Turn, windows: MutableMapping[int, ReplyWindow], *, wa
         else:
             window.release()
     return claimed
+
+
+def _sayable(answer: Answer) -> Answer:
+    """An answer of which something can be sent; raises PermanentError when nothing can."""
+    if not portable(answer.text).strip():
+        raise PermanentError("The model answered with no text that could be sent.")
+    return answer
 
 
 def _messages(turn: Turn) -> list[MessageId]:

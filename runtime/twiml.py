@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from xml.sax.saxutils import escape
 
+from runtime.characters import portable
+
 NOTHING = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
-NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-"""Characters that XML 1.0 cannot carry, not even escaped."""
 
 
 def message_twiml(text: str) -> str:
     """A TwiML document that sends one message."""
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?><Response><Message>{escape(NOT_XML.sub("", text))}</Message></Response>'
-    )
+    return f'<?xml version="1.0" encoding="UTF-8"?><Response><Message>{escape(portable(text))}</Message></Response>'
 
 
 class ReplyWindow:

@@ -169,7 +169,8 @@ def _body(call: FunctionCall) -> bytes:
         "conversation": call.conversation,
         "call_id": call.call_id,
     }
-    return json.dumps(document, ensure_ascii=False).encode()
+    # A model may write half a surrogate pair, which UTF-8 has no bytes for.
+    return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
 
 
 async def _answer(response: aiohttp.ClientResponse) -> str:

@@ -69,7 +69,8 @@ class ResponsesApi:
 
     async def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The response object; raises Refused, Unreadable, TimeoutError or aiohttp.ClientError."""
-        data = _ENCODER.encode(body).encode()
+        # What the model said a moment ago is said back to it, also half a surrogate pair.
+        data = _ENCODER.encode(body).encode("utf-8", "replace")
         # A redirect would carry the conversation to wherever it points.
         async with self._session.post(self._url, data=data, allow_redirects=False) as response:
             if response.content_length is not None and response.content_length > MAX_ANSWER_BYTES:

@@ -46,8 +46,9 @@ def columns(kind: type[Record]) -> tuple[str, ...]:
 
 
 def dump_json(value: object) -> str:
-    """JSON text as it is stored: compact, readable Unicode."""
-    return _ENCODER.encode(value)
+    """JSON text as it is stored: compact, readable Unicode; half a surrogate pair, which none can store, is a `?`."""
+    text = _ENCODER.encode(value)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def to_row(record: AnyRecord) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,37 @@ def test_a_turn_that_cannot_succeed_ends_in_one_apology_and_the_next_is_answered
     sandbox.faults()
     calm.deliver(shop, "¿Y ahora?", 1)
     assert "¿Y ahora?" in answers(shop, 2)[1]
+
+
+def saying(text: str) -> dict[str, Any]:
+    """A fault: the model's next answer is this text."""
+    content = [{"type": "output_text", "text": text, "annotations": []}]
+    message = {"type": "message", "role": "assistant", "status": "completed", "content": content}
+    body = {"object": "response", "status": "completed", "model": "gpt-6-luna", "output": [message]}
+    return MODEL | {"kind": "status", "status": 200, "body": body, "times": 1}
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\ud83d"], ids=["NUL", "half a character"])
+def test_a_character_that_nothing_can_carry_is_left_out_of_an_answer(calm: Fleet, sandbox: Sandbox, odd: str) -> None:
+    shop = calm.open_line()
+    sandbox.faults(saying(f"Son{odd} las cinco."))
+    calm.deliver(shop, "¿Qué hora es?")
+    assert answers(shop, 1) == ["Son las cinco."]
+    calm.deliver(shop, "Gracias")
+    assert "turn 2" in answers(shop, 2)[1]
+
+
+def test_an_answer_of_such_characters_only_is_none(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line(fallback_message=SORRY)
+    sandbox.faults(saying("\x00"))
+    calm.deliver(shop, "Hola")
+    assert answers(shop, 1) == [SORRY]
+
+
+def test_a_character_that_nothing_can_carry_is_left_out_of_a_message(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    assert calm.deliver(shop, "Hola\x00 ahí", ProfileName="A\x00na").status == 200
+    assert "Hola ahí" in answers(shop, 1)[0]
 
 
 def test_messages_in_the_model_s_hands_at_a_kill_are_answered_once(fleet: Fleet, sandbox: Sandbox) -> None:

@@ -78,3 +78,7 @@ def test_nothing_is_lost_nothing_too_long_nothing_empty(text: str, limit: int) -
     assert all(part and len(part.encode("utf-16-le")) // 2 <= limit for part in parts)
     if "```" not in text:
         assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+def test_a_message_has_only_what_xml_can_carry_and_keep() -> None:
+    assert split_reply("\x00 uno\r\ndos\rtr\ud83des \x08 ") == ["uno\ndos\ntres"]
