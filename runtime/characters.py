@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 
 NOT_PORTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-"""Characters that XML 1.0 cannot carry, not even escaped. Among them are NUL, which PostgreSQL does not store, and halves
-of a surrogate pair, which UTF-8 has no bytes for."""
+"""Characters that XML 1.0 cannot carry, not even escaped. Among them are NUL, which PostgreSQL does not store, and
+halves of a surrogate pair, which UTF-8 has no bytes for."""
 
 
 def portable(text: str) -> str:
