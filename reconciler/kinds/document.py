@@ -20,6 +20,8 @@ SHA256: Final = "sha256"
 BYTES: Final = "bytes"
 LONGEST_NAME: Final = 100
 """Characters of a document's own name that its upload is called by."""
+UPLOAD: Final = re.compile(r"(?P<client>[a-z0-9]+(?:-[a-z0-9]+)*)--[0-9a-f]{16}--")
+"""How the name of every upload begins; an id has no two hyphens in a row, so it is nobody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Document:
         called = PurePosixPath(self.path)
         stem = unicodedata.normalize("NFKD", called.stem).encode("ascii", "ignore").decode()
         plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem)[:LONGEST_NAME]
-        return f"{prefix_of(client)}{version}--{plain}{called.suffix.lower()}"
+        return f"{client}--{version}--{plain}{called.suffix.lower()}"
 
 
 def document_of(attributes: Mapping[str, Any] | None, client: str) -> Document | None:
@@ -63,6 +65,7 @@ def document_of(attributes: Mapping[str, Any] | None, client: str) -> Document |
     return Document(path, int(size), sha256)
 
 
-def prefix_of(client: str) -> str:
-    """How the names of all uploads of a client begin; an id has no two hyphens in a row, so it is nobody else's."""
-    return f"{client}--"
+def owner_of_upload(name: str) -> str | None:
+    """The client that an upload of this name was made for; None for a file that somebody else has uploaded."""
+    ours = UPLOAD.match(name)
+    return ours["client"] if ours else None

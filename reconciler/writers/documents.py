@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import openai
-from openai.types import FileObject
 from openai.types.vector_stores import VectorStoreFile
 
-from reconciler.kinds.document import Document, document_of, prefix_of
+from reconciler.kinds.document import Document, document_of
 from reconciler.kinds.marker import client_of, marked
 from reconciler.manifest.texts import FileProblem, hash_document
 from reconciler.model import Values
 from reconciler.writers.attempts import Patience, Stopped, WriteFailed, create_once, repeat_safe
 from reconciler.writers.openai import Gone, called
+from reconciler.writers.uploads import Uploads
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ class DocumentsWriter:
         self._client = client
         self._patience = patience
         self._folder = folder
+        self._uploads = Uploads(client, patience)
 
     def put(self, client: str, store_id: str | None, values: Values, metadata: Mapping[str, str]) -> str:
         """Make a store hold the declared documents, all of them indexed, and nothing else. Returns its id.
@@ -53,11 +54,11 @@ class DocumentsWriter:
         return store_id
 
     def delete(self, client: str, store_id: str) -> None:
-        """Delete a store and all documents of the client; not what others put into the store.
+        """Delete a store and all documents of the client; not what others put into the store, or keep by hand.
 
         The store goes last: as long as it is there, a run that was cut off is continued by the next one.
         """
-        for upload in self._uploads(client):
+        for upload in self._uploads.free(client):
             self._delete_file(upload.id)
         self.delete_store(store_id)
 
@@ -90,18 +91,17 @@ class DocumentsWriter:
         for document in missing:
             kept[document.path] = self._add(client, store_id, document, found.get(document.path))
         self._await_index(store_id, {file_id: path for path, file_id in kept.items()})
+        staying = set(kept.values())
         for file in present:
-            if file.id not in kept.values():
+            if file.id not in staying:
                 self._remove(client, store_id, file)
 
     def _left_over(self, client: str, missing: Sequence[Document], attached: Collection[str]) -> dict[str, str]:
         """By path, the id of an upload that a run which was cut off did not put into the store; others are deleted."""
         names = {document.upload_name(client): document.path for document in missing}
         found: dict[str, str] = {}
-        for upload in self._uploads(client):
+        for upload in self._uploads.free(client, attached):
             path = names.get(upload.filename)
-            if upload.id in attached:
-                continue
             if path is None or path in found:
                 self._delete_file(upload.id)
             else:
@@ -147,10 +147,7 @@ class DocumentsWriter:
                     lambda: self._client.files.create(file=(name, file), purpose="assistants", timeout=UPLOAD_SECONDS)
                 ).id
 
-        def find() -> str | None:
-            return next((file.id for file in self._uploads(client, follows_up=True) if file.filename == name), None)
-
-        return create_once(upload, find, self._patience)
+        return create_once(upload, lambda: self._uploads.find(name), self._patience)
 
     def _local(self, path: str, content: str) -> Document:
         """A document beside the manifest. Raises `WriteFailed` when it is not what was planned any more."""
@@ -194,13 +191,6 @@ class DocumentsWriter:
 
     def _files(self, store_id: str) -> Sequence[VectorStoreFile]:
         return self._again(lambda: list(self._client.vector_stores.files.list(store_id, limit=100)))
-
-    def _uploads(self, client: str, *, follows_up: bool = False) -> Sequence[FileObject]:
-        """The files that were uploaded for a client."""
-        listed = self._again(
-            lambda: list(self._client.files.list(purpose="assistants", limit=10_000)), follows_up=follows_up
-        )
-        return [file for file in listed if file.filename.startswith(prefix_of(client))]
 
     def _again(self, call: Callable[[], T], *, follows_up: bool = False) -> T:
         return repeat_safe(lambda: called(call), self._patience, follows_up=follows_up)

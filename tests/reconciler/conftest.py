@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.reconciler.agency import API_TOKEN, PUBLIC_URL, Agency
+from tests.reconciler.kitchen import MENU, WINES, declare
 from tests.reconciler.processes import Commands
 from tests.sandbox_process import Sandbox
 
@@ -33,3 +34,13 @@ def agency(tmp_path: Path, sandbox: Sandbox, commands: Commands) -> Agency:
         **sandbox.environment(),
     }
     return Agency(tmp_path, sandbox, commands, environment)
+
+
+@pytest.fixture
+def kitchen(agency: Agency) -> Agency:
+    """A client whose two documents are applied."""
+    agency.document(MENU, "Empanadas a 3500 pesos.")
+    agency.document(WINES, "Carmenere a 9900 pesos.")
+    declare(agency, MENU, WINES)
+    agency.apply()
+    return agency

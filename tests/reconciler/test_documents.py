@@ -7,39 +7,9 @@ import re
 
 import pytest
 
-from tests.reconciler import live
 from tests.reconciler.agency import Agency
-from tests.sandbox_process import Json, wait_until
-
-MENU, WINES = "la-cocina/menu.md", "la-cocina/vinos.txt"
-STORES = "/v1/vector_stores"
-
-
-def declare(agency: Agency, *names: str, **keys: object) -> None:
-    """A client that searches in these documents."""
-    agency.declare("la-cocina", assistant={"tools": [{"type": "file_search", "files": list(names)}]}, **keys)
-
-
-@pytest.fixture
-def kitchen(agency: Agency) -> Agency:
-    """A client whose two documents are applied."""
-    agency.document(MENU, "Empanadas a 3500 pesos.")
-    agency.document(WINES, "Carmenere a 9900 pesos.")
-    declare(agency, MENU, WINES)
-    agency.apply()
-    return agency
-
-
-def store(agency: Agency) -> Json:
-    """The one vector store there is."""
-    [found] = agency.openai("GET", "/vector_stores")["data"]
-    return dict(found)
-
-
-def files(agency: Agency) -> dict[str, str]:
-    """Ids of the files in it, by path."""
-    listed = agency.openai("GET", f"/vector_stores/{store(agency)['id']}/files")["data"]
-    return {file["attributes"].get("path", ""): file["id"] for file in listed}
+from tests.reconciler.kitchen import MENU, STORES, WINES, declare, files, store
+from tests.sandbox_process import wait_until
 
 
 def test_documents_are_uploaded_indexed_and_searched_by_the_assistant(kitchen: Agency) -> None:
@@ -178,51 +148,6 @@ def test_a_new_version_that_cannot_be_indexed_leaves_the_old_one_and_is_not_kept
     assert (agency.changes(), len(agency.uploads())) == ([], 1)
 
 
-def test_a_document_that_was_removed_or_added_by_hand_is_drift_and_is_mended(kitchen: Agency) -> None:
-    listed = f"/vector_stores/{store(kitchen)['id']}/files"
-    kitchen.openai("DELETE", f"{listed}/{files(kitchen)[MENU]}")
-    added = live.upload(kitchen.sandbox, "rumores.md", b"Todo gratis.")
-    kitchen.openai("POST", listed, {"file_id": added})
-    result = kitchen.reconcile("drift", "--format", "json")
-    assert result.code == 2
-    [change] = result.document["changes"]
-    assert (change["kind"], change["reason"]) == ("knowledge", "drift")
-    assert set(change["fields"]) == {f"files.{MENU}", f"files.{added}"}
-    assert change["fields"][f"files.{added}"]["old"] == "added by hand"
-    kitchen.apply()
-    assert set(files(kitchen)) == {MENU, WINES}
-    assert "rumores.md" in kitchen.uploads()
-    assert (kitchen.changes(), len(kitchen.uploads())) == ([], 3)
-
-
-def test_an_expiry_or_a_name_set_by_hand_is_drift(kitchen: Agency) -> None:
-    expiry = {"anchor": "last_active_at", "days": 7}
-    kitchen.openai("POST", f"/vector_stores/{store(kitchen)['id']}", {"name": "Otro", "expires_after": expiry})
-    [change] = kitchen.plan()["changes"]
-    assert (set(change["fields"]), change["reason"]) == ({"name", "expires_after"}, "drift")
-    kitchen.apply()
-    assert (store(kitchen)["name"], store(kitchen)["expires_at"]) == ("Cliente la-cocina", None)
-
-
-def test_a_mark_that_somebody_wiped_is_found_by_the_record_and_put_back(kitchen: Agency) -> None:
-    kitchen.openai("POST", f"/vector_stores/{store(kitchen)['id']}", {"metadata": {"nota": "mía"}})
-    assert kitchen.changes() == []
-    kitchen.document(MENU, "Empanadas a 3900 pesos.")
-    kitchen.apply()
-    metadata = store(kitchen)["metadata"]
-    assert (metadata["client"], metadata["nota"]) == ("la-cocina", "mía")
-
-
-def test_a_store_that_was_deleted_by_hand_is_made_again_and_the_assistant_pointed_to_it(kitchen: Agency) -> None:
-    kitchen.openai("DELETE", f"/vector_stores/{store(kitchen)['id']}")
-    made, assistant = kitchen.plan()["changes"]
-    assert (made["action"], made["reason"], assistant["kind"]) == ("create", "drift", "assistant")
-    kitchen.apply()
-    [record] = kitchen.snapshot().assistants
-    assert record.tools[0]["vector_store_ids"] == [store(kitchen)["id"]]
-    assert len(kitchen.uploads()) == 2
-
-
 def test_a_store_that_has_expired_is_replaced_before_it_goes(kitchen: Agency) -> None:
     former = store(kitchen)["id"]
     page = kitchen.openai("GET", "/vector_stores")
@@ -243,13 +168,6 @@ def test_a_store_that_has_expired_is_replaced_before_it_goes(kitchen: Agency) ->
     assert kitchen.changes() == []
 
 
-def test_two_stores_with_one_mark_are_left_to_a_person(kitchen: Agency) -> None:
-    live.vector_store(kitchen.sandbox, metadata=store(kitchen)["metadata"])
-    plan = kitchen.plan()
-    assert plan["changes"] == []
-    assert "2 vector stores carry this client's mark" in plan["findings"][0]["message"]
-
-
 def test_a_client_that_no_longer_searches_loses_its_documents_after_the_assistant_has_let_go(kitchen: Agency) -> None:
     kitchen.declare("la-cocina")
     assert kitchen.changes() == ["la-cocina/assistant/update/responses", "la-cocina/knowledge/delete/documents"]
@@ -260,46 +178,6 @@ def test_a_client_that_no_longer_searches_loses_its_documents_after_the_assistan
     seen = len(kitchen.sandbox.calls("openai", path=STORES))
     kitchen.plan()
     assert len(kitchen.sandbox.calls("openai", path=STORES)) == seen
-
-
-def test_documents_that_go_from_git_to_a_store_kept_by_hand(kitchen: Agency) -> None:
-    own = store(kitchen)["id"]
-    by_hand = live.vector_store(kitchen.sandbox, "Cazuela a 7200 pesos.")
-    kitchen.declare("la-cocina", assistant={"tools": [{"type": "file_search", "vector_store": by_hand}]})
-    kitchen.apply()
-    [record] = kitchen.snapshot().assistants
-    assert record.tools[0]["vector_store_ids"] == [by_hand]
-    assert store(kitchen)["id"] == by_hand != own
-    assert kitchen.changes() == []
-
-
-def test_a_store_whose_mark_was_taken_off_to_keep_it_by_hand_stays(kitchen: Agency) -> None:
-    kept = store(kitchen)["id"]
-    kitchen.declare("la-cocina", assistant={"tools": [{"type": "file_search", "vector_store": kept}]})
-    assert "takes `managed-by` out of its metadata first" in kitchen.plan()["findings"][0]["message"]
-    kitchen.openai("POST", f"/vector_stores/{kept}", {"metadata": {}})
-    assert kitchen.changes() == []
-    kitchen.apply()
-    kitchen.declare("la-cocina")
-    assert kitchen.changes() == ["la-cocina/assistant/update/responses"]
-    kitchen.apply()
-    assert (store(kitchen)["id"], len(kitchen.uploads())) == (kept, 2)
-
-
-@pytest.mark.parametrize("keys", [{}, {"state": "absent"}])
-def test_a_store_without_our_mark_is_never_deleted(kitchen: Agency, keys: Json) -> None:
-    kitchen.openai("POST", f"/vector_stores/{store(kitchen)['id']}", {"metadata": {}})
-    kitchen.declare("la-cocina", **keys)
-    kitchen.apply("--max-delete-percent", "100", "--allow-empty")
-    assert len(kitchen.uploads()) == 2
-    assert "knowledge" not in {record.kind for record in kitchen.snapshot().applied}
-
-
-def test_a_store_of_documents_in_git_cannot_be_named_by_another_client(kitchen: Agency) -> None:
-    tool = {"type": "file_search", "vector_store": store(kitchen)["id"]}
-    kitchen.declare("cliente-a", assistant={"tools": [tool]})
-    [finding] = kitchen.plan()["findings"]
-    assert "holds the documents that client 'la-cocina' has in git" in finding["message"]
 
 
 def test_an_absent_client_leaves_no_document_behind(kitchen: Agency) -> None:
@@ -400,3 +278,13 @@ def test_documents_with_one_name_and_one_content_in_two_folders_are_two(agency: 
     agency.apply()
     assert set(agency.documents()["la-cocina"]) == set(names)
     assert agency.changes() == []
+
+
+def test_what_was_uploaded_before_is_listed_once_however_many_clients_have_new_documents(kitchen: Agency) -> None:
+    kitchen.document(MENU, "Empanadas a 3900 pesos.")
+    for client in ("cliente-a", "cliente-b"):
+        kitchen.document(f"{client}.md", "Sin documentos.")
+        kitchen.declare(client, assistant={"tools": [{"type": "file_search", "files": [f"{client}.md"]}]})
+    before = len(kitchen.sandbox.calls("openai", "GET", "/v1/files"))
+    kitchen.apply()
+    assert len(kitchen.sandbox.calls("openai", "GET", "/v1/files")) == before + 1

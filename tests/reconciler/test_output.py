@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -109,3 +110,14 @@ def test_a_terminal_is_not_asked_when_there_is_nothing_to_do(agency: Agency) -> 
     agency.apply()
     code, shown = on_a_terminal(agency, NO_COLOR="1")
     assert (code, shown) == (0, "No changes: 1 client looked at.\n")
+
+
+def test_ctrl_c_does_not_wait_for_a_provider_that_is_silent(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.sandbox.faults({"kind": "latency", "seconds": 300, "method": "GET"})
+    running = agency.start("--dry-run")
+    agency.await_fault()
+    running.signal(signal.SIGINT)
+    result = running.wait()
+    assert (result.code, result.out) == (1, "")
+    assert "Stopped; nothing was changed." in result.err

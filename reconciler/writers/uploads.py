@@ -1,0 +1,76 @@
+"""What was uploaded for clients among OpenAI's files, and what of it somebody keeps by hand by now.
+
+An upload that no store of ours has is what a run that was cut off left behind, unless its store was handed over: that
+one has lost our mark, and its files keep the names that we gave them. Nothing can be asked of a file itself, so both
+lists are read, once in a run and only where something would be used again or deleted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import openai
+from openai.types import FileObject
+
+from reconciler.kinds.document import owner_of_upload
+from reconciler.kinds.marker import client_of
+from reconciler.writers.attempts import Patience, repeat_safe
+from reconciler.writers.openai import called
+
+T = TypeVar("T")
+
+
+class Uploads:
+    """The uploads as this run found them. Thread-safe."""
+
+    def __init__(self, client: openai.OpenAI, patience: Patience) -> None:
+        self._client = client
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._by_client: Mapping[str, Sequence[FileObject]] | None = None
+        self._kept_by_hand: Collection[str] | None = None
+
+    def free(self, client: str, attached: Collection[str] = ()) -> Sequence[FileObject]:
+        """A client's uploads but for those that are `attached` to its store, or in a store without our mark."""
+        with self._lock:
+            if self._by_client is None:
+                self._by_client = _by_client(self._listed())
+            found = [upload for upload in self._by_client.get(client, ()) if upload.id not in attached]
+            if found and self._kept_by_hand is None:
+                self._kept_by_hand = set(self._in_stores_kept_by_hand())
+            kept = self._kept_by_hand or ()
+        return [upload for upload in found if upload.id not in kept]
+
+    def find(self, name: str) -> str | None:
+        """The id of an upload that was made a moment ago, and whose answer was lost; None when it was not made."""
+        kept = self._kept_by_hand or ()
+        listed = self._listed(follows_up=True)
+        return next((upload.id for upload in listed if upload.filename == name and upload.id not in kept), None)
+
+    def _listed(self, *, follows_up: bool = False) -> Sequence[FileObject]:
+        return self._all(
+            lambda: list(self._client.files.list(purpose="assistants", limit=10_000)), follows_up=follows_up
+        )
+
+    def _in_stores_kept_by_hand(self) -> Iterator[str]:
+        for store in self._all(lambda: list(self._client.vector_stores.list(limit=100))):
+            if client_of(store.metadata or {}) is None:
+                yield from self._files_of(store.id)
+
+    def _files_of(self, store_id: str) -> Iterator[str]:
+        listed = self._all(lambda: list(self._client.vector_stores.files.list(store_id, limit=100)))
+        return (file.id for file in listed)
+
+    def _all(self, read: Callable[[], T], *, follows_up: bool = False) -> T:
+        return repeat_safe(lambda: called(read), self._patience, follows_up=follows_up)
+
+
+def _by_client(listed: Sequence[FileObject]) -> Mapping[str, Sequence[FileObject]]:
+    found: dict[str, list[FileObject]] = {}
+    for upload in listed:
+        owner = owner_of_upload(upload.filename)
+        if owner is not None:
+            found.setdefault(owner, []).append(upload)
+    return found
