@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -24,6 +24,7 @@ from reconciler.sides import (
     read_objects,
     read_senders,
     read_store,
+    reading_threads,
     twilio_advice,
 )
 from reconciler.world import Documents, Failed, Senders, Store, World
@@ -91,7 +92,7 @@ def observe(fleet: Fleet, settings: Settings, *, whole_senders: bool = False, be
     begun = begun or begin(settings)
     manifests = {manifest.client.number: manifest for manifest in fleet.clients}
     declared = {account_of(manifest, settings) for manifest in fleet.clients}
-    with ThreadPoolExecutor(max_workers=32, thread_name_prefix="observe") as pool:
+    with reading_threads(32, "observe") as pool:
 
         def reading_senders(account: AccountKey) -> Future[Senders | Failed]:
             return pool.submit(attempt, partial(read_senders, settings, account, is_wanted), twilio_advice)

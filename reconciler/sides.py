@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from reconciler.kinds.marker import client_of
@@ -30,6 +31,20 @@ def attempt(read: Callable[[], T], advice: Callable[[ReadError], str] = lambda e
         return Failed(f"{error}. {advice(error)}".rstrip(), gone=isinstance(error, NotFound))
     except StoreError as error:
         return Failed(str(error))
+
+
+@contextmanager
+def reading_threads(workers: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Threads that read. Ctrl-C waits for none: a provider may be silent, and a read leaves nothing half done."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
+    is_waiting = True
+    try:
+        yield pool
+    except KeyboardInterrupt:
+        is_waiting = False
+        raise
+    finally:
+        pool.shutdown(wait=is_waiting, cancel_futures=not is_waiting)
 
 
 def read_store(settings: Settings) -> Store:

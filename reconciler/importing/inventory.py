@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from reconciler.sides import (
     read_objects,
     read_senders,
     read_store,
+    reading_threads,
     twilio_advice,
 )
 from reconciler.world import Failed, Senders, Store
@@ -49,7 +49,7 @@ def take_inventory(settings: Settings, exports: Iterable[Path]) -> Inventory:
     if isinstance(store, Failed):
         raise ReadFailed(store.message)
     accounts = {account_of_bot(bot, settings) for bot in store.bots.values()} | {shared_account(settings)}
-    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="inventory") as pool:
+    with reading_threads(8, "inventory") as pool:
         models = pool.submit(attempt, lambda: open_openai(settings).models(), openai_advice)
         objects = {engine: pool.submit(_objects, settings, engine) for engine in OBJECT_ENGINES}
         vector_stores = pool.submit(attempt, lambda: open_openai(settings).vector_stores(), documents_advice)
