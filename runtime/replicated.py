@@ -13,13 +13,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import MutableMapping, Sequence
+from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import procrastinate
 import structlog
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import DeleteJobCondition, Job
+from procrastinate.jobs import DeleteJobCondition, Job, Status
+from procrastinate.manager import JobManager
 from procrastinate.worker import Worker
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -46,6 +48,37 @@ STORE_PAUSE_SECONDS = 2.0
 """How long a job rests after a failure."""
 
 log = structlog.get_logger("runtime.inbox")
+
+
+class HeldJobs(JobManager):
+    """procrastinate's door to its jobs; a replica that was silent ends none of those that were taken from it.
+
+    By its own statements a job is ended by its id, whoever has it: another replica would lose the conversation's lock
+    in the middle of a turn.
+    """
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        """See JobManager."""
+        ended = "procrastinate_finish_job_v1(id, %(status)s, %(delete_job)s)"
+        await self._end(ended, job, status=status.value, delete_job=delete_job)
+
+    async def retry_job(
+        self,
+        job: Job,
+        retry_at: datetime | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        lock: str | None = None,
+    ) -> None:
+        """See JobManager."""
+        ended = "procrastinate_retry_job_v2(id, %(retry_at)s, %(priority)s, %(queue)s, %(lock)s)"
+        await self._end(ended, job, retry_at=retry_at, priority=priority, queue=queue, lock=lock)
+
+    async def _end(self, ended: str, job: Job, **values: object) -> None:
+        """Calls a function of procrastinate's, unless the job was begun again since."""
+        mine = "id = %(id)s AND status = 'doing' AND attempts = %(attempts)s"
+        query = f"SELECT {ended} FROM (SELECT id FROM procrastinate_jobs WHERE {mine} FOR UPDATE) AS job"  # noqa: S608
+        await self.connector.execute_query_async(query, id=job.id, attempts=job.attempts, **values)
 
 
 class HandedBack(Exception):
@@ -85,6 +118,7 @@ class ReplicatedInbox:
             )
         )
         self._app.task(name=jobs.TASK, queue=jobs.QUEUE, pass_context=True, retry=Again())(self._answer)
+        self._app.job_manager = HeldJobs(self._app.connector)
         self._worker: Worker | None = None
         self._tasks: list[asyncio.Task[None]] = []
 

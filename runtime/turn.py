@@ -88,7 +88,10 @@ class Turns:
             turn = await self._begin(conversation_id, place)
             if turn is not None:
                 await self._go_on(turn, place, windows)
-        except (StoreError, TurnTakenOver):
+        except StoreError:
+            raise
+        except TurnTakenOver:
+            self._begun.pop(conversation_id, None)
             raise
         except Exception:
             # A mistake of ours counts like the end of the process: it must not be repeated for ever.
@@ -188,7 +191,7 @@ class Turns:
             engine = await self._engines.engine_of(configuration)
             async with self._engines.breaker.passing(time.monotonic() + self._seconds_left(turn)):
                 return _sayable(await engine.answer(self._request(turn, configuration)))
-        except (ProviderError, StoreError):
+        except (ProviderError, StoreError, TurnTakenOver):
             raise
         except Exception as error:
             # A mistake of ours must not leave the user without a word, nor the conversation stuck on it.
@@ -205,10 +208,10 @@ class Turns:
             return await self._functions.call(bot.functions.get(name), call)
 
         async def keep_progress(items: Sequence[Mapping[str, Any]]) -> None:
-            await self._database.write(turns.keep_progress, turn.id, dump_json(list(items)))
+            await self._database.write(turns.keep_progress, turn.hold, dump_json(list(items)))
 
         async def keep_thread(thread_id: str) -> None:
-            await self._database.write(turns.keep_thread, turn.conversation_id, thread_id)
+            await self._database.write(turns.keep_thread, turn.hold, thread_id)
 
         return Request(
             turn_id=turn.id,
@@ -311,11 +314,7 @@ class Turns:
         return self._delivery.deliver(rows, configuration.bot, window)
 
     async def _record(self, turn: Turn, ending: Ending) -> list[OutboxRow]:
-        try:
-            rows = await self._database.write(turns.end_turn, turn, ending)
-        except TurnTakenOver:
-            self._begun.pop(turn.conversation_id, None)
-            raise
+        rows = await self._database.write(turns.end_turn, turn, ending)
         self._begun.pop(turn.conversation_id, None)
         return rows
 

@@ -22,7 +22,7 @@ LONGEST_BURST = 3
 
 
 class TurnTakenOver(Exception):
-    """A process that was taken for dead comes back with an answer; it must not be given twice."""
+    """A process that was taken for dead comes back: neither its answer nor what it would do next is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ BEGIN = Statement(
 )
 BEGUN = Statement("SELECT starts, started_at, progress FROM turns WHERE id = :id")
 AGAIN = Statement(
-    "UPDATE turns SET state = 'running', starts = starts + 1, started_at = :now WHERE id = :id RETURNING starts"
+    "UPDATE turns SET starts = starts + 1, started_at = :now WHERE id = :id AND state = 'running' RETURNING starts"
 )
 HAND_BACK = Statement(
     "UPDATE turns SET starts = starts - 1, started_at = ''"
@@ -137,13 +137,14 @@ HAND_BACK = Statement(
 ATTACH = Statement(
     "UPDATE inbox SET turn_id = :turn_id WHERE conversation_id = :conversation_id AND state = 'open' AND id <= :last"
 )
+LEAVE_ENDED = Statement("UPDATE inbox SET turn_id = NULL WHERE turn_id = :turn_id AND state = 'open'")
 HISTORY = Statement(
     "SELECT item, tokens FROM items WHERE conversation_id = :conversation_id ORDER BY id DESC LIMIT :limit"
 )
 END = Statement(
     "UPDATE turns SET state = :state, model = :model, input_tokens = :input_tokens, cached_tokens = :cached_tokens,"
     " output_tokens = :output_tokens, bot_version = :bot_version, assistant_version = :assistant_version,"
-    " error = :error, finished_at = :now"
+    " error = :error, progress = NULL, finished_at = :now"
     " WHERE id = :id AND state = 'running' AND starts = :starts AND started_at = :started_at"
 )
 CLOSE_MESSAGES = Statement("UPDATE inbox SET state = :state WHERE turn_id = :turn_id AND state = 'open'")
@@ -151,8 +152,14 @@ REMEMBER = Statement(
     "INSERT INTO items (conversation_id, turn_id, item, tokens, created_at)"
     " VALUES (:conversation_id, :turn_id, :item, :tokens, :now)"
 )
-KEEP_PROGRESS = Statement("UPDATE turns SET progress = :progress WHERE id = :id")
-KEEP_THREAD = Statement("UPDATE conversations SET thread_id = :thread_id WHERE id = :conversation_id")
+KEEP_PROGRESS = Statement(
+    "UPDATE turns SET progress = :progress"
+    " WHERE id = :id AND state = 'running' AND starts = :starts AND started_at = :started_at"
+)
+KEEP_THREAD = Statement(
+    "UPDATE conversations SET thread_id = :thread_id WHERE id = (SELECT conversation_id FROM turns"
+    " WHERE id = :id AND state = 'running' AND starts = :starts AND started_at = :started_at)"
+)
 
 
 def begin_turn(
@@ -188,8 +195,12 @@ def begin_turn(
         if ends > trusted_ends:
             return Suspect(turn_id, ends)
         if not is_mine:
-            (starts,) = AGAIN.one(connection, id=turn_id, now=now)
-            started_at = now
+            again = AGAIN.first(connection, id=turn_id, now=now)
+            if again is None:
+                # Who had it ended it a moment ago, on PostgreSQL: what waited is answered, all but what came just then.
+                LEAVE_ENDED.run(connection, turn_id=turn_id)
+                return begin_turn(connection, conversation_id, memory_items, pause_seconds, mine, trusted_ends)
+            starts, started_at = again[0], now
     attached = ATTACH.run(connection, turn_id=turn_id, conversation_id=conversation_id, last=waiting[-1][0])
     if attached != len(waiting):
         # On PostgreSQL a message with a smaller id may be committed between the two statements.
@@ -240,7 +251,7 @@ def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxR
         now=now,
     )
     if not ended:
-        raise TurnTakenOver(f"Turn {turn.id} was taken over by another replica while this one was silent.")
+        raise _taken_over(turn.id)
     CLOSE_MESSAGES.run(connection, turn_id=turn.id, state=ending.state)
     remember(connection, turn.conversation_id, ending.items, turn.id)
     return [add_to_outbox(connection, draft, turn.id) for draft in ending.drafts]
@@ -268,11 +279,26 @@ def remember(
     )
 
 
-def keep_progress(connection: Connection, turn_id: int, progress: str) -> None:
-    """Notes the function calls of a turn, so that one that is cut short goes on from there."""
-    KEEP_PROGRESS.run(connection, id=turn_id, progress=progress)
+def keep_progress(connection: Connection, hold: Hold, progress: str) -> None:
+    """Notes the function calls of a turn, so that one that is cut short goes on from there.
+
+    Raises TurnTakenOver when somebody else has the turn: the calls are theirs to make.
+    """
+    kept = KEEP_PROGRESS.run(
+        connection, id=hold.turn_id, starts=hold.starts, started_at=hold.started_at, progress=progress
+    )
+    if not kept:
+        raise _taken_over(hold.turn_id)
 
 
-def keep_thread(connection: Connection, conversation_id: int, thread_id: str) -> None:
-    """Notes the provider's thread of a conversation, before anything is said in it."""
-    KEEP_THREAD.run(connection, conversation_id=conversation_id, thread_id=thread_id)
+def keep_thread(connection: Connection, hold: Hold, thread_id: str) -> None:
+    """Notes the provider's thread of a turn's conversation, before anything is said in it; raises TurnTakenOver."""
+    kept = KEEP_THREAD.run(
+        connection, id=hold.turn_id, starts=hold.starts, started_at=hold.started_at, thread_id=thread_id
+    )
+    if not kept:
+        raise _taken_over(hold.turn_id)
+
+
+def _taken_over(turn_id: int) -> TurnTakenOver:
+    return TurnTakenOver(f"Turn {turn_id} was taken over by another replica while this one was silent.")

@@ -1,5 +1,6 @@
 """Replicas on PostgreSQL: any of them takes any conversation, and one that is gone or silent is missed by nobody."""
 
+import asyncio
 import signal
 import time
 from collections.abc import Iterator
@@ -7,14 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
+import procrastinate
 import psycopg
 import pytest
+from procrastinate.jobs import Status
 
 from runtime.delivery import PART_WAIT_SECONDS
-from runtime.store import jobs
+from runtime.replicated import HeldJobs
+from runtime.store import jobs, turns
 from runtime.store.engine import open_engine
 from runtime.store.inbox import InboundMessage
 from runtime.store.migrate import migrate
+from runtime.store.turns import Ending, Turn
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import inbound_fields, signed_webhook
@@ -223,6 +228,58 @@ def test_jobs_of_a_conversation_are_handed_out_one_at_a_time_in_the_order_of_its
         assert (fetched(second), fetched(first)) == (ids[0], None)
         second.execute("SELECT procrastinate_finish_job_v1(%s, 'succeeded', true)", (ids[0],))
         assert (fetched(first), fetched(second)) == (ids[1], None)
+
+
+def test_a_turn_that_ends_while_another_replica_takes_it_up_stays_ended(database_url: str) -> None:
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        taken = jobs.take_in(connection, message("SM1"))
+        assert taken is not None
+        turn = turns.begin_turn(connection, taken.conversation_id, 10, 0, None, 9)
+        assert isinstance(turn, Turn)
+
+    def take_up() -> object:
+        with engine.begin() as other:
+            return turns.begin_turn(other, turn.conversation_id, 10, 0, None, 9)
+
+    blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url, autocommit=True) as watching:
+        with engine.begin() as connection:
+            turns.end_turn(connection, turn, Ending("dead", error="No."))
+            taking = pool.submit(take_up)
+            wait_until(lambda: watching.execute(blocked).fetchall() == [(1,)], what="the other replica to come by")
+        assert taking.result() is None
+        assert watching.execute("SELECT state, starts FROM turns").fetchall() == [("dead", 1)]
+    engine.dispose()
+
+
+def test_who_lost_a_job_cannot_end_it_for_who_has_it(database_url: str) -> None:
+    async def lose() -> list[str | None]:
+        connector = procrastinate.PsycopgConnector(conninfo=database_url, min_size=1, max_size=1)
+        async with procrastinate.App(connector=connector).open_async():
+            held = HeldJobs(connector)
+            silent, other = [await held.register_worker() for _ in range(2)]
+            lost = await held.fetch_job(["turns"], silent)
+            assert lost is not None
+            await procrastinate.manager.JobManager(connector).retry_job(lost)
+            mine = await held.fetch_job(["turns"], other)
+            assert mine is not None
+            states = []
+            for end in (
+                held.finish_job(lost, Status.SUCCEEDED, delete_job=True),
+                held.retry_job(lost),
+                held.finish_job(mine, Status.SUCCEEDED, delete_job=True),
+            ):
+                await end
+                found = await connector.execute_query_all_async("SELECT status FROM procrastinate_jobs")
+                states.append(found[0]["status"] if found else None)
+            return states
+
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        jobs.take_in(connection, message("SM1"))
+    engine.dispose()
+    assert asyncio.run(lose()) == ["doing", "doing", None]
 
 
 def test_a_message_and_its_job_are_stored_both_or_neither(database_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -14,7 +14,7 @@ from runtime.store import turns
 from runtime.store.engine import open_engine
 from runtime.store.inbox import InboundMessage, take_in
 from runtime.store.migrate import migrate
-from runtime.store.turns import Ending, Suspect, Turn, TurnTakenOver
+from runtime.store.turns import Ending, Hold, Suspect, Turn, TurnTakenOver
 
 MANY = 1_000
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["begin", "hand back", "end"])), max_size=25)
@@ -95,6 +95,50 @@ def test_going_on_with_a_turn_of_its_own_is_no_new_start(store: Engine) -> None:
         again = turns.begin_turn(connection, conversation_id, 10, 0, first.hold, 0)
 
         assert again == first
+
+
+@pytest.mark.parametrize("note", [turns.keep_progress, turns.keep_thread])
+def test_who_lost_a_turn_can_note_nothing_about_it(
+    store: Engine, note: Callable[[Connection, Hold, str], None]
+) -> None:
+    with waiting(store) as (connection, conversation_id):
+        silent = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        assert isinstance(silent, Turn)
+        note(connection, silent.hold, "[1]")
+        other = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        assert isinstance(other, Turn)
+        note(connection, other.hold, "[1, 2]")
+
+        with pytest.raises(TurnTakenOver):
+            note(connection, silent.hold, "[]")
+
+        again = turns.begin_turn(connection, conversation_id, 10, 0, other.hold, MANY)
+        assert isinstance(again, Turn)
+        assert "[1, 2]" in (again.progress, again.thread_id)
+
+
+def test_a_message_of_a_turn_that_has_ended_makes_another_one(store: Engine) -> None:
+    with waiting(store) as (connection, conversation_id):
+        ended = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        assert isinstance(ended, Turn)
+        connection.exec_driver_sql("UPDATE turns SET state = 'dead'")
+
+        turn = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+
+        assert isinstance(turn, Turn)
+        assert (turn.id != ended.id, turn.starts, len(turn.messages)) == (True, 1, 1)
+        assert list(connection.exec_driver_sql("SELECT state FROM turns ORDER BY id")) == [("dead",), ("running",)]
+
+
+def test_what_an_ended_turn_noted_on_its_way_is_not_kept(store: Engine) -> None:
+    with waiting(store) as (connection, conversation_id):
+        turn = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        assert isinstance(turn, Turn)
+        turns.keep_progress(connection, turn.hold, '[{"arguments": "what the user said"}]')
+
+        assert _ends(connection, turn)
+
+        assert list(connection.exec_driver_sql("SELECT progress FROM turns")) == [(None,)]
 
 
 def _ends(connection: Connection, turn: Turn) -> bool:
