@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.diff import all_fields, field_changes, reason_of, reason_of_missing
+from reconciler.kinds.marker import foreign_owner
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey, Action, Binding, Change, FieldChange, Finding, Kind, Reason, Severity, Values
 from reconciler.settings import Settings
@@ -15,6 +16,16 @@ from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
 
 class Withheld(Exception):
     """This kind, and those that follow it, cannot be planned; the text is the finding."""
+
+
+def withhold_foreign(what: str, live_id: str | None, metadata: Mapping[str, str]) -> None:
+    """Raise `Withheld` when another tool has its mark on an object: that is never written to."""
+    owner = foreign_owner(metadata)
+    if owner is not None:
+        raise Withheld(
+            f"the {what} {live_id!r} carries the mark of {owner!r} and is left alone; who takes it over removes "
+            "`managed-by` from its metadata first"
+        )
 
 
 @dataclass(slots=True)

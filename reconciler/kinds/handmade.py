@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 from reconciler.accounts import SHARED_TOKEN_ENV
 from reconciler.diff import field_changes
 from reconciler.kinds import assistant, bot, knowledge, objects
-from reconciler.kinds.column import Column, Withheld
-from reconciler.kinds.marker import client_of, foreign_owner
+from reconciler.kinds.column import Column, Withheld, withhold_foreign
+from reconciler.kinds.marker import client_of
 from reconciler.model import UNKNOWN_ID, Change, Values
 from reconciler.readers.openai import OBJECT_PREFIXES, LiveAssistant, ObjectEngine
 from reconciler.settings import Settings
@@ -134,14 +134,8 @@ def take_over(column: Column, record: BotRecord) -> list[Change]:
 
 def refuse_foreign(found: Handmade) -> None:
     """Raise `Withheld` when another tool has its mark on the bot or its assistant: that is never taken over."""
-    for what, metadata in (("bot", found.bot.metadata), ("assistant", found.metadata)):
-        owner = foreign_owner(metadata)
-        if owner is not None:
-            live_id = found.bot.id if what == "bot" else found.live_id
-            raise Withheld(
-                f"the {what} {live_id!r} carries the mark of {owner!r} and is left alone; who takes it over removes "
-                "`managed-by` from its metadata first"
-            )
+    withhold_foreign("bot", found.bot.id, found.bot.metadata)
+    withhold_foreign("assistant", found.live_id, found.metadata)
 
 
 def differences(found: Handmade, declared: Values, column: Column) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.kinds.column import Column, Withheld
+from reconciler.kinds.column import Column, Withheld, withhold_foreign
 from reconciler.kinds.document import Document, document_of
 from reconciler.kinds.marker import client_of
 from reconciler.manifest import Manifest
@@ -119,6 +119,7 @@ def _plan_own(column: Column, own: Sequence[VectorStore]) -> list[Change]:
         applied = column.applied("knowledge")
         return [column.create("knowledge", KEY, after, applied.values if applied else None)]
     [live] = alive
+    withhold_foreign("vector store", live.id, live.metadata)
     column.vector_store_id = live.id
     values = values_of(live, _files_of(column, live), column.id, after["files"])
     change = column.update("knowledge", KEY, live.id, values, after, {"metadata": dict(live.metadata)})

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.kinds.column import Column, Withheld
-from reconciler.kinds.marker import client_of
+from reconciler.kinds.column import Column, Withheld, withhold_foreign
+from reconciler.kinds.marker import client_of, foreign_owner
 from reconciler.model import UNKNOWN_ID, Change
 from reconciler.readers.openai import OBJECT_ENGINES, LiveAssistant, ObjectEngine
 from reconciler.world import Failed
@@ -33,6 +33,7 @@ def plan(column: Column, engine: ObjectEngine) -> list[Change]:
         column.assistant_id = UNKNOWN_ID
         return [column.create("assistant", engine, after, last)]
     live = found[0]
+    withhold_foreign("assistant", live.id, live.metadata)
     column.assistant_id = live.id
     values = values_of_object(live)
     before = {**values, "metadata": dict(live.metadata)}
@@ -41,12 +42,13 @@ def plan(column: Column, engine: ObjectEngine) -> list[Change]:
 
 
 def take_away(column: Column, *, but: str | None = None) -> list[Change]:
-    """The deletes of the client's live objects, but for those of one engine."""
+    """The deletes of the client's live objects, but for those of one engine, and those that another tool has marked."""
     return [
         column.take_away("assistant", engine, live.id)
         for engine in OBJECT_ENGINES
         if engine != but
         for live in objects_of(column, engine)
+        if foreign_owner(live.metadata) is None
     ]
 
 
