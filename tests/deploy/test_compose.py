@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from typing import Any
 
 import pytest
@@ -77,6 +79,14 @@ def test_the_balancer_waits_longer_than_a_webhook_may_take() -> None:
     longest = next(limit.le for limit in Settings.model_fields["reply_within_seconds"].metadata if hasattr(limit, "le"))
 
     assert int(seconds) > longest
+
+
+@pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy is not installed here (Debian: apt-get install caddy)")
+def test_caddy_accepts_its_file() -> None:
+    command = ["caddy", "validate", "--adapter", "caddyfile", "--config", ROOT / "deploy/Caddyfile"]
+    done = subprocess.run(command, env={"PUBLIC_HOST": "whatsapp.example.cl"}, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_metrics_are_not_reached_from_outside() -> None:
