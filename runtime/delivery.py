@@ -1,7 +1,8 @@
 """Sends what the outbox holds: once, in order, over the channel that was claimed.
 
 Every send is recorded as `sending` before it is made. When its outcome is unknown (time-out, broken connection, a crash
-in between), Twilio is asked for the messages of that conversation, and only what is not there is sent again.
+in between), Twilio is asked for the messages of that conversation, and only what is not there is sent again. A process
+that was silent for a while first makes sure that nobody took the message over meanwhile.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext
 from datetime import datetime
 from itertools import zip_longest
 
@@ -21,12 +22,14 @@ from runtime.catalog import Catalog
 from runtime.errors import OperatorError, PermanentError, TemporaryError, UnknownOutcome
 from runtime.logs import masked_user
 from runtime.metrics import NO_CLIENT, Metrics
+from runtime.parts import Parts
 from runtime.store import outbox
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
-from runtime.store.outbox import FINAL_STATUSES, OutboxRow
+from runtime.store.outbox import OutboxRow
 from runtime.store.records import BotRecord
 from runtime.store.times import timestamp
+from runtime.suspects import MAX_ENDS, Suspects
 from runtime.tracing import span
 from runtime.twilio_client import SentMessage, Twilio
 from runtime.twiml import ReplyWindow
@@ -36,17 +39,14 @@ SETTLE_AFTER_SECONDS = 2.0
 """A send may still be on its way inside Twilio for a moment; nobody asks before this."""
 CLOCK_SKEW_SECONDS = 60.0
 """How far Twilio's clock may be behind ours when messages are looked up by time."""
+HELD_SECONDS = 4.0
+"""So long after it was claimed nobody else can have taken a message over: a silent replica is given a little longer."""
 GIVE_UP_SECONDS = 600.0
 """How long a message is tried."""
 ABANDONED_SECONDS = 60.0
 """How much longer than it may be tried a proactive message is left to the replica that sends it."""
 ROW_PARAMETER = "message"
 """Names the outbox row in the URL of its status callbacks, which may come before we know Twilio's sid."""
-PART_WAIT_SECONDS = 10.0
-"""How long a part waits for the one before it to be `sent`; WhatsApp keeps no order among messages under way."""
-FIRST_LOOK_SECONDS = 0.25
-"""When the store is first asked whether another replica took the callback; each next look waits twice as long."""
-ON_THE_WAY = frozenset({"sent", "delivered", "read"}) | FINAL_STATUSES
 
 log = structlog.get_logger("runtime.delivery")
 
@@ -75,7 +75,10 @@ class Delivery:
         self._metrics = metrics
         self._status_url = status_url
         self._overrides = overrides
-        self._on_the_way: dict[int, asyncio.Event] = {}
+        self._parts = Parts(database)
+        self._taken_up: set[int] = set()
+        self.suspects = Suspects()
+        """Places of what may have ended a process before, turns and messages alike."""
 
     async def deliver(self, rows: Sequence[OutboxRow], bot: BotRecord | None, window: ReplyWindow | None) -> None:
         """Sends the rows of one answer, in order; a claimed window takes the first. What fails is recorded."""
@@ -87,65 +90,113 @@ class Delivery:
                 else:
                     await self.send(row, bot, following)
             except NotSent:
-                for lost in rows[index + 1 :]:
-                    await self._database.write(
-                        outbox.mark_failed, lost.id, "The part before this one could not be sent."
-                    )
-                    self._metrics.not_sent(_client(bot), lost.channel)
                 return
 
     async def send(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None = None) -> SentMessage:
-        """Sends one claimed row over REST and records the outcome; raises NotSent when it fails for good."""
-        arrival = asyncio.Event()
-        if following is not None:
-            self._on_the_way[row.id] = arrival
+        """Sends one row over REST and records the outcome; raises NotSent when it fails for good, SendTakenOver when
+        it is another process's to send."""
+        if row.state == "ready":
+            row = await self._database.write(outbox.claim, row, "rest")
+        with self._parts.followed(row.id) if following is not None else nullcontext():
+            sent = await self._send(row, bot)
+            if following is not None:
+                await self._parts.on_its_way(row.id)
+        return sent
+
+    async def _send(self, row: OutboxRow, bot: BotRecord | None) -> SentMessage:
         try:
             account = self._accounts.account_of(bot)
             with span("send", "client", client=_client(bot), number=_number(row), turn=row.turn_id, channel="rest"):
                 sent = await self._send_until_known(row, account)
         except (AccountError, PermanentError) as error:
-            self._on_the_way.pop(row.id, None)
-            await self._database.write(outbox.mark_failed, row.id, str(error))
-            self._metrics.not_sent(_client(bot), "rest")
             log.error("message not sent", error=str(error), **self._facts(row, bot))
+            await self._failed(row, bot, str(error))
             raise NotSent(str(error)) from error
-        await self._database.write(
-            outbox.mark_sent, row.id, sent.sid, sent.status, following.id if following is not None else None
-        )
+        await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
         self._metrics.sent(_client(bot), "rest", row.turn_id)
         log.info("message sent", channel="rest", message_sid=sent.sid, **self._facts(row, bot))
-        if following is not None:
-            await self._part_on_its_way(row, arrival)
         return sent
 
     async def resume(self, conversation_id: int) -> None:
-        """Settles what an earlier process left unsent in a conversation, in order."""
+        """Settles what an earlier process left unsent in a conversation, in order; raises SendTakenOver."""
         rows = await self._database.read(outbox.unsent_of, conversation_id)
+        failed: int | None = None
         for row, after in zip_longest(rows, rows[1:]):
+            if row.turn_id == failed:
+                continue
             following = after if after is not None and after.turn_id == row.turn_id else None
             configuration = await self._catalog.configuration(row.bot_id) if row.bot_id else None
-            bot = configuration.bot if configuration else None
             try:
-                if row.state == "sending":
-                    await self._settle(row, bot, following)
-                else:
-                    await self._database.write(outbox.claim, row.id, "rest")
-                    await self.send(row, bot, following)
+                await self._resume(row, configuration.bot if configuration else None, following)
             except NotSent:
-                continue
+                failed = row.turn_id
+
+    async def _resume(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None) -> None:
+        """Sends what another process left, or finds out that it went out. What ended each process that tried is given
+        up; those that were there each time wait for each other like turns (see `runtime.suspects`)."""
+        ends = row.resumed + (row.id not in self._taken_up)
+        place = self.suspects.place()
+        try:
+            await place.take(ends)
+            await self._take_up(row, bot, ends)
+            if row.state == "sending":
+                await self._settle(row, bot, following)
+            else:
+                await self.send(row, bot, following)
+        except StoreError:
+            # What became of the last write is looked up; this process has the message still.
+            raise
+        except asyncio.CancelledError:
+            await self._put_back(row)
+            raise
+        except Exception:
+            # Settled, another one's, or a mistake of ours, which counts like the end of the process.
+            self._taken_up.discard(row.id)
+            raise
+        else:
+            self._taken_up.discard(row.id)
+        finally:
+            place.leave()
+
+    async def _take_up(self, row: OutboxRow, bot: BotRecord | None, ends: int) -> None:
+        """Notes that this process has the message; raises NotSent when it ended too many others."""
+        if ends >= MAX_ENDS:
+            error = f"Each of the {ends} processes that were sending it ended meanwhile."
+            log.error("message given up", error=error, **self._facts(row, bot))
+            await self._failed(row, bot, error)
+            raise NotSent(error)
+        if row.id not in self._taken_up:
+            await self._database.write(outbox.take_up, row.id)
+            self._taken_up.add(row.id)
+
+    async def _put_back(self, row: OutboxRow) -> None:
+        """Lets go of a message, whose sending did not end this process, for whoever takes it up next."""
+        if row.id not in self._taken_up:
+            return
+        self._taken_up.remove(row.id)
+        try:
+            await self._database.write(outbox.put_back, row.id)
+        except StoreError as error:
+            log.warning("message not put back", message=row.id, error=str(error))
+
+    async def _failed(self, row: OutboxRow, bot: BotRecord | None, error: str) -> None:
+        for _ in range(await self._database.write(outbox.mark_failed, row, error)):
+            self._metrics.not_sent(_client(bot), row.channel)
 
     async def watch_proactive(self, *, alone: bool) -> None:
         """Settles what nobody is sending any more. On a store with replicas only age tells that, so it is looked for
         again and again; a process that is alone knows it when it starts."""
-        if alone:
-            await self._settle_proactive(await self._database.read(outbox.unsent_proactive, timestamp()))
-            return
+        before = timestamp()
         while True:
-            before = timestamp(time.time() - GIVE_UP_SECONDS - ABANDONED_SECONDS)
+            if not alone:
+                before = timestamp(time.time() - GIVE_UP_SECONDS - ABANDONED_SECONDS)
             try:
                 await self._settle_proactive(await self._database.read(outbox.unsent_proactive, before))
             except StoreError as error:
                 log.warning("proactive messages not settled", error=str(error))
+            else:
+                if alone:
+                    return
             await asyncio.sleep(ABANDONED_SECONDS)
 
     async def _settle_proactive(self, rows: Sequence[OutboxRow]) -> None:
@@ -157,19 +208,23 @@ class Delivery:
                 account = self._accounts.account_of(configuration.bot if configuration else None)
                 sent = await self._find(row, account, time.monotonic() + GIVE_UP_SECONDS)
             except (AccountError, PermanentError) as error:
-                await self._database.write(outbox.mark_failed, row.id, f"Its outcome is unknown: {error}")
+                await self._database.write(outbox.mark_failed, row, f"Its outcome is unknown: {error}")
                 continue
             if sent is None:
-                await self._database.write(outbox.mark_failed, row.id, "Cut off before it was sent; send it again.")
+                await self._database.write(outbox.mark_failed, row, "Cut off before it was sent; send it again.")
             else:
                 await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
 
     def note_status(self, row_id: int, status: str) -> None:
         """Hears of a status callback that came to this process: a part may be waiting for it."""
-        if status in ON_THE_WAY and (arrival := self._on_the_way.get(row_id)) is not None:
-            arrival.set()
+        self._parts.note_status(row_id, status)
 
     async def _send_as_twiml(self, row: OutboxRow, bot: BotRecord | None, window: ReplyWindow) -> None:
+        try:
+            row = await self._held(row)
+        except BaseException:
+            window.release()
+            raise
         with span("send", client=_client(bot), number=_number(row), turn=row.turn_id, channel="twiml"):
             delivered = await window.hand_over(row.body)
         if delivered:
@@ -179,28 +234,36 @@ class Delivery:
         elif delivered is None:
             await self._settle(row, bot)
         else:
-            await self._database.write(outbox.claim, row.id, "rest")
-            await self.send(row, bot)
+            await self.send(await self._database.write(outbox.claim, row, "rest"), bot)
 
     async def _settle(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None = None) -> None:
         try:
             sent = await self._find(row, self._accounts.account_of(bot), time.monotonic() + GIVE_UP_SECONDS)
         except (AccountError, PermanentError) as error:
-            await self._database.write(outbox.mark_failed, row.id, f"Its outcome is unknown: {error}")
-            self._metrics.not_sent(_client(bot), row.channel)
             log.error("outcome unknown", error=str(error), **self._facts(row, bot))
+            await self._failed(row, bot, f"Its outcome is unknown: {error}")
             raise NotSent(str(error)) from error
         if sent is not None:
             await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
             self._metrics.sent(_client(bot), row.channel, row.turn_id)
             log.info("message had been sent", message_sid=sent.sid, **self._facts(row, bot))
             return
-        await self._database.write(outbox.claim, row.id, "rest")
-        await self.send(row, bot, following)
+        await self.send(await self._database.write(outbox.claim, row, "rest"), bot, following)
+
+    async def _held(self, row: OutboxRow) -> OutboxRow:
+        """The row that this process is about to send, claimed anew when its claim is old; raises SendTakenOver."""
+        if row.claimed_at is None or time.time() - datetime.fromisoformat(row.claimed_at).timestamp() < HELD_SECONDS:
+            return row
+        return await self._database.write(outbox.claim, row, row.channel)
 
     async def _send_until_known(self, row: OutboxRow, account: Account) -> SentMessage:
         give_up = time.monotonic() + GIVE_UP_SECONDS
         attempt = 0
+
+        async def begin() -> None:
+            nonlocal row
+            row = await self._held(row)
+
         while True:
             attempt += 1
             try:
@@ -210,6 +273,7 @@ class Delivery:
                     recipient=row.recipient,
                     body=row.body,
                     status_callback=self._callback_of(row),
+                    begin=begin,
                 )
             except TemporaryError as error:
                 await self._pause(error, attempt, give_up)
@@ -252,21 +316,6 @@ class Delivery:
         # Spread upwards only: what Twilio asks for is the least.
         delay *= random.uniform(1.0, 1.4)  # noqa: S311 - spreads retries, guards nothing
         await asyncio.sleep(min(delay, left))
-
-    async def _part_on_its_way(self, row: OutboxRow, arrival: asyncio.Event) -> None:
-        """Waits for a part's callback, whichever replica takes it: this one hears of its own at once."""
-        deadline = time.monotonic() + PART_WAIT_SECONDS
-        pause = FIRST_LOOK_SECONDS
-        try:
-            while (left := deadline - time.monotonic()) > 0:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(arrival.wait(), min(pause, left))
-                if arrival.is_set() or await self._database.read(outbox.status_of, row.id) in ON_THE_WAY:
-                    return
-                pause *= 2
-            log.warning("no status callback", message=row.id, waited_seconds=PART_WAIT_SECONDS)
-        finally:
-            del self._on_the_way[row.id]
 
     def _facts(self, row: OutboxRow, bot: BotRecord | None) -> dict[str, object]:
         return {

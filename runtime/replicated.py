@@ -31,6 +31,7 @@ from runtime.store import jobs
 from runtime.store.database import TRUSTED_SECONDS, Database
 from runtime.store.errors import StoreError
 from runtime.store.inbox import InboundMessage
+from runtime.store.outbox import SendTakenOver
 from runtime.store.turns import TurnTakenOver
 from runtime.turn import Turns
 from runtime.twiml import ReplyWindow
@@ -173,8 +174,8 @@ class ReplicatedInbox:
         self._running.add(job_id)
         try:
             await self._converse(conversation_id, resume or context.job.attempts > 0)
-        except TurnTakenOver as error:
-            log.warning("turn left to another", error=str(error))
+        except (TurnTakenOver, SendTakenOver) as error:
+            log.warning("left to another", error=str(error))
         except StoreError as error:
             log.error("store not available", error=str(error))
             raise

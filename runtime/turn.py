@@ -37,7 +37,7 @@ from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.outbox import Draft, OutboxRow
 from runtime.store.turns import Ending, Hold, Suspect, Turn, TurnTakenOver, Unripe
-from runtime.suspects import MAX_ENDS, TRUSTED_ENDS, Place, Suspects
+from runtime.suspects import MAX_ENDS, TRUSTED_ENDS, Place
 from runtime.tracing import MessageId, span
 from runtime.twiml import ReplyWindow
 
@@ -76,7 +76,7 @@ class Turns:
         self._delivery = delivery
         self._metrics = metrics
         self._beginning = asyncio.Semaphore(BEGINNINGS)
-        self._suspects = Suspects()
+        self._suspects = delivery.suspects
         self._begun: dict[int, _Begun] = {}
 
     async def run(self, conversation_id: int, windows: MutableMapping[int, ReplyWindow]) -> bool:

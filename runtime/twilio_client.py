@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -157,13 +157,24 @@ class Twilio:
         await self._http.close()
 
     async def send(
-        self, account: Account, *, sender: str, recipient: str, body: str, status_callback: str | None
+        self,
+        account: Account,
+        *,
+        sender: str,
+        recipient: str,
+        body: str,
+        status_callback: str | None,
+        begin: Callable[[], Awaitable[None]],
     ) -> SentMessage:
-        """Sends one message; raises PermanentError, TemporaryError (nothing was sent) or UnknownOutcome."""
+        """Sends one message; raises PermanentError, TemporaryError (nothing was sent) or UnknownOutcome.
+
+        `begin` is called when it is about to leave, which may be a while after the call; what it raises keeps it here.
+        """
         callback = {"status_callback": status_callback} if status_callback else {}
         await self._pace.quiet(sender)
         async with self._passing(account):
             await self._pace.wait(sender)
+            await begin()
             try:
                 message = await self._client(account).messages.create_async(
                     from_=sender, to=recipient, body=body, **callback

@@ -3,12 +3,13 @@
     ready ──claim──► sending ──► sent       with Twilio's sid, then its delivery status
                         └──────► failed     refused for good, or its outcome cannot be known
 
-A row found in `sending` at start was cut off between the two; only Twilio can tell whether it went out.
+A row found in `sending` at start was cut off between the two; only Twilio can tell whether it went out. A claim holds
+until somebody else claims the row, which a replica that was taken for dead finds out by claiming it anew.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -56,9 +57,18 @@ class OutboxRow:
     channel: Channel
     state: str
     claimed_at: str | None
+    resumed: int = 0
+    """Processes that took it up after the one that was sending it, and did not live to say what became of it."""
 
 
-COLUMNS = "id, turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, channel, state, claimed_at"
+class SendTakenOver(Exception):
+    """A process that was taken for dead comes back with a message; whether it goes out is another one's to say."""
+
+
+COLUMNS = (
+    "id, turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, channel, state, claimed_at,"
+    " resumed"
+)
 ADD = Statement(
     "INSERT INTO outbox (turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, channel, state,"
     " created_at, claimed_at) VALUES (:turn_id, :conversation_id, :bot_id, :part, :account_sid, :sender, :recipient,"
@@ -66,13 +76,21 @@ ADD = Statement(
 )
 CLAIM = Statement(
     "UPDATE outbox SET state = 'sending', channel = :channel, claimed_at = :now"
-    " WHERE id = :id AND state IN ('ready', 'sending')"
+    " WHERE id = :id AND state IN ('ready', 'sending') AND coalesce(claimed_at, '') = :claimed_at"
 )
 SENT = Statement(
     "UPDATE outbox SET state = 'sent', message_sid = coalesce(:message_sid, message_sid),"
     " status = coalesce(status, :status), settled_at = :now WHERE id = :id AND state = 'sending'"
 )
-FAILED = Statement("UPDATE outbox SET state = 'failed', error = :error, settled_at = :now WHERE id = :id")
+FAILED = Statement(
+    "UPDATE outbox SET state = 'failed', error = :error, settled_at = :now"
+    " WHERE id = :id AND state IN ('ready', 'sending')"
+)
+FAILED_REST = Statement(
+    "UPDATE outbox SET state = 'failed', error = :error, settled_at = :now"
+    " WHERE turn_id = :turn_id AND part > :part AND state = 'ready'"
+)
+RESUMED = Statement("UPDATE outbox SET resumed = resumed + :count WHERE id = :id")
 UNSENT_OF = Statement(
     f"SELECT {COLUMNS} FROM outbox WHERE conversation_id = :conversation_id"  # noqa: S608 - our own column names
     " AND turn_id IS NOT NULL AND state IN ('ready', 'sending') ORDER BY id"
@@ -140,25 +158,38 @@ def add_to_outbox(connection: Connection, draft: Draft, turn_id: int | None = No
     )
 
 
-def claim(connection: Connection, row_id: int, channel: Channel) -> str:
-    """Marks a row as being sent, that way; returns the moment."""
+def claim(connection: Connection, row: OutboxRow, channel: Channel) -> OutboxRow:
+    """Marks a row as being sent, that way, and returns it; raises SendTakenOver when it was claimed by another process
+    or is settled."""
     now = timestamp()
-    CLAIM.run(connection, id=row_id, channel=channel, now=now)
-    return now
+    if not CLAIM.run(connection, id=row.id, claimed_at=row.claimed_at or "", channel=channel, now=now):
+        raise SendTakenOver(f"Message {row.id} was taken over by another replica while this one was silent.")
+    return replace(row, state="sending", channel=channel, claimed_at=now)
 
 
-def mark_sent(
-    connection: Connection, row_id: int, message_sid: str | None, status: str | None, next_id: int | None = None
-) -> None:
-    """Notes that a row went out, and in the same step that the next part is being sent."""
+def mark_sent(connection: Connection, row_id: int, message_sid: str | None, status: str | None) -> None:
+    """Notes that a row went out."""
     SENT.run(connection, id=row_id, message_sid=message_sid, status=status, now=timestamp())
-    if next_id is not None:
-        claim(connection, next_id, "rest")
 
 
-def mark_failed(connection: Connection, row_id: int, error: str) -> None:
-    """Notes that a row will not go out, and why."""
-    FAILED.run(connection, id=row_id, error=error, now=timestamp())
+def mark_failed(connection: Connection, row: OutboxRow, error: str) -> int:
+    """Notes that a row will not go out, and why, nor the parts of its answer that follow; returns how many do not."""
+    now = timestamp()
+    failed = FAILED.run(connection, id=row.id, error=error, now=now)
+    if row.turn_id is not None:
+        rest = "The part before this one could not be sent."
+        failed += FAILED_REST.run(connection, turn_id=row.turn_id, part=row.part, error=rest, now=now)
+    return failed
+
+
+def take_up(connection: Connection, row_id: int) -> None:
+    """Notes that a process takes up what another one left, for the case that it ends meanwhile."""
+    RESUMED.run(connection, id=row_id, count=1)
+
+
+def put_back(connection: Connection, row_id: int) -> None:
+    """Notes that such a process lets go of it in good order."""
+    RESUMED.run(connection, id=row_id, count=-1)
 
 
 def unsent_of(connection: Connection, conversation_id: int) -> list[OutboxRow]:

@@ -230,6 +230,7 @@ outbox = Table(
     Column("created_at", Text, nullable=False),
     Column("claimed_at", Text),
     Column("settled_at", Text),
+    Column("resumed", Integer, nullable=False, server_default="0"),
     Index("outbox_turn", "turn_id", "part"),
     Index("outbox_conversation", "conversation_id", "id"),
     Index("outbox_message", "message_sid"),

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from procrastinate.jobs import Status
 
-from runtime.delivery import PART_WAIT_SECONDS
+from runtime.parts import PART_WAIT_SECONDS
 from runtime.replicated import HeldJobs
 from runtime.store import jobs, turns
 from runtime.store.engine import open_engine
