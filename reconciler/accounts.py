@@ -23,6 +23,12 @@ def account_of_bot(bot: BotRecord | None, settings: Settings) -> AccountKey:
     return AccountKey(bot.account_sid, bot.auth_token_env or SHARED_TOKEN_ENV)
 
 
+def former_account(manifest: Manifest, bot: BotRecord | None, settings: Settings) -> AccountKey | None:
+    """The account that a client's bot is still in, when another one is declared by now."""
+    live = account_of_bot(bot, settings)
+    return live if bot is not None and live != account_of(manifest, settings) else None
+
+
 def shared_account(settings: Settings) -> AccountKey:
     """The account of every client that has none of its own."""
     return AccountKey(settings.twilio_account_sid, SHARED_TOKEN_ENV)

@@ -130,7 +130,7 @@ class Writers:
     cleanup: ExitStack
     _openai: OpenAIWriter | None = None
     _knowledge: DocumentsWriter | None = None
-    _twilio: dict[str, TwilioWriter] = field(default_factory=dict)
+    _twilio: dict[AccountKey, TwilioWriter] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, change: Change, made: Mapping[Kind, str]) -> tuple[str, AppliedRecord | None]:
@@ -214,12 +214,12 @@ class Writers:
         if not token:
             raise WriteFailed(f"{account.token_env}, the auth token of {account.sid}, is not set")
         with self._lock:
-            if account.sid not in self._twilio:
+            if account not in self._twilio:
                 from reconciler.writers.twilio import TwilioWriter
 
                 pace = Pace(self.settings.twilio_concurrency, self.settings.twilio_rate)
-                self._twilio[account.sid] = TwilioWriter(self.settings, account.sid, token, Patience(pace, self.stop))
-            return self._twilio[account.sid]
+                self._twilio[account] = TwilioWriter(self.settings, account.sid, token, Patience(pace, self.stop))
+            return self._twilio[account]
 
 
 def _resolved(values: Values, made: Mapping[Kind, str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from reconciler.accounts import account_of, account_of_bot
+from reconciler.accounts import account_of, account_of_bot, former_account
 from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import AccountKey
@@ -112,7 +112,7 @@ def observe(fleet: Fleet, settings: Settings, *, whole_senders: bool = False, be
         reading = dict(begun.objects)
         for engine in late:
             reading[engine] = pool.submit(read_objects, settings, engine)
-        for account in _accounts_of_orphans(fleet, store, settings) - declared:
+        for account in _accounts_in_use(fleet, store, settings) - declared:
             senders[account] = reading_senders(account)
         objects = {engine: read.result() or () for engine, read in reading.items()}
         return World(
@@ -120,7 +120,7 @@ def observe(fleet: Fleet, settings: Settings, *, whole_senders: bool = False, be
             models=models.result(),
             objects=objects,
             objects_by_client=_by_client(objects.values()),
-            senders={account.sid or "": reading.result() for account, reading in senders.items()},
+            senders={account: reading.result() for account, reading in senders.items()},
             documents=documents.result() if documents else Documents(),
         )
 
@@ -135,12 +135,16 @@ def _by_client(objects: Iterable[Sequence[LiveAssistant] | Failed]) -> Mapping[s
     return found
 
 
-def _accounts_of_orphans(fleet: Fleet, store: Store | Failed, settings: Settings) -> set[AccountKey]:
-    """Accounts of clients whose manifest is gone; asked so that an orphan can be described and pruned."""
+def _accounts_in_use(fleet: Fleet, store: Store | Failed, settings: Settings) -> set[AccountKey]:
+    """Accounts of live bots that no manifest names: orphans are described and pruned there, and who has moved away is
+    detached there."""
     if isinstance(store, Failed):
         return set()
     declared = {manifest.client.id for manifest in fleet.clients}
-    return {account_of_bot(store.bots_by_client.get(client), settings) for client in store.clients - declared}
+    bots = store.bots_by_client
+    accounts = {account_of_bot(bots.get(client), settings) for client in store.clients - declared}
+    moved = (former_account(manifest, bots.get(manifest.client.id), settings) for manifest in fleet.clients)
+    return accounts | {account for account in moved if account is not None}
 
 
 def _applied_vector_stores(store: Store | Failed) -> set[str]:

@@ -121,7 +121,7 @@ def _plan_client(
             message = f"nothing of it is left, so {manifest.path} can be removed"
             draft.findings.append(Finding("notice", message, client.id))
         return
-    if is_unresolved(manifest, account, world, store):
+    if is_unresolved(manifest, world, store, settings):
         draft.unresolved.append(client.id)
         return
     column = Column(client.id, manifest, account, world, store, settings, numbers)

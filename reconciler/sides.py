@@ -28,7 +28,8 @@ def attempt(read: Callable[[], T], advice: Callable[[ReadError], str] = lambda e
     try:
         return read()
     except ReadError as error:
-        return Failed(f"{error}. {advice(error)}".rstrip(), gone=isinstance(error, NotFound))
+        said = f"{error}. {advice(error)}".rstrip()
+        return Failed(said, gone=isinstance(error, NotFound), refused=isinstance(error, Unauthorized))
     except StoreError as error:
         return Failed(str(error))
 

@@ -125,7 +125,7 @@ def _take_record(found: Takeover, record: AssistantRecord) -> None:
 def _take_sender(found: Takeover) -> None:
     column = found.column
     number = column.manifest.client.number
-    senders = column.world.senders[column.account.sid or ""]
+    senders = column.world.senders[column.account]
     live = senders.by_number.get(number) if isinstance(senders, Senders) else senders
     if isinstance(live, Failed):
         raise Refused(f"{column.id}: its sender could not be read, so it cannot be taken over: {live.message}")

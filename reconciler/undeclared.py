@@ -57,13 +57,12 @@ def unmanaged_of(fleet: Fleet, world: World, store: Store) -> list[Unmanaged]:
             if client_of(live.metadata) is None
         ]
     found += [Unmanaged("bot", held.twilio_phone_number, held.id) for held in store.bots.values() if not held.client]
-    for senders in world.senders.values():
-        if isinstance(senders, Senders):
-            found += [
-                Unmanaged("sender", live.number, sid)
-                for sid, live in senders.by_sid.items()
-                if sid not in bound and live.number not in numbers
-            ]
+    read = [senders.by_sid for senders in world.senders.values() if isinstance(senders, Senders)]
+    found += [
+        Unmanaged("sender", live.number, sid)
+        for sid, live in {sid: live for by_sid in read for sid, live in by_sid.items()}.items()
+        if sid not in bound and live.number not in numbers
+    ]
     return found
 
 

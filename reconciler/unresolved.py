@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reconciler.accounts import account_of
+from reconciler.accounts import account_of, former_account
 from reconciler.kinds import knowledge
 from reconciler.kinds.column import Column
 from reconciler.manifest import Manifest
@@ -22,35 +22,43 @@ DOCUMENTS = "OpenAI vector stores"
 
 def failed_sides(world: World, store: Store, settings: Settings, manifests: Sequence[Manifest]) -> list[Finding]:
     """Which sides could not be read, each said once however many clients it concerns."""
-    sides: dict[str, object] = {
-        "OpenAI models": world.models,
-        DOCUMENTS: world.documents,
-    }
+    sides: list[tuple[str, object]] = [("OpenAI models", world.models), (DOCUMENTS, world.documents)]
     for manifest in manifests:
-        account = account_of(manifest, settings)
-        senders = sides[account.describe()] = world.senders[account.sid or ""]
+        client = manifest.client
+        accounts = _accounts(manifest, world, store, settings)
+        sides += [(account.describe(), world.senders[account]) for account in accounts]
+        senders = world.senders[account_of(manifest, settings)]
         if isinstance(senders, Senders):
-            sides[f"{manifest.client.id}: sender"] = senders.by_number.get(manifest.client.number)
+            sides.append((f"{client.id}: sender", senders.by_number.get(client.number)))
         if not isinstance(world.documents, Failed):
-            unread = knowledge.unread(manifest.client.id, manifest, world, store)
-            sides[f"{manifest.client.id}: documents"] = unread
-    findings = {side: read for side, read in sides.items() if isinstance(read, Failed)}
-    return [
-        *(Finding("error", f"{side}: {read.message}") for side, read in findings.items()),
-        *_unread_engines(world, store, manifests),
-    ]
+            sides.append((f"{client.id}: documents", knowledge.unread(client.id, manifest, world, store)))
+    said = dict.fromkeys(f"{side}: {read.message}" for side, read in sides if isinstance(read, Failed))
+    return [*(Finding("error", text) for text in said), *_unread_engines(world, store, manifests)]
 
 
-def is_unresolved(manifest: Manifest, account: AccountKey, world: World, store: Store) -> bool:
+def is_unresolved(manifest: Manifest, world: World, store: Store, settings: Settings) -> bool:
     """Whether something of a client that shall exist could not be read."""
-    senders = world.senders[account.sid or ""]
-    if isinstance(senders, Failed) or isinstance(world.models, Failed):
+    client = manifest.client
+    accounts = [world.senders[account] for account in _accounts(manifest, world, store, settings)]
+    if isinstance(world.models, Failed) or any(isinstance(read, Failed) for read in accounts):
         return True
-    if isinstance(senders.by_number.get(manifest.client.number), Failed):
+    senders = world.senders[account_of(manifest, settings)]
+    if isinstance(senders, Senders) and isinstance(senders.by_number.get(client.number), Failed):
         return True
-    if knowledge.unread(manifest.client.id, manifest, world, store) is not None:
+    if knowledge.unread(client.id, manifest, world, store) is not None:
         return True
     return any(_misses(engine, read, manifest, store) for engine, read in _unread_objects(world))
+
+
+def _accounts(manifest: Manifest, world: World, store: Store, settings: Settings) -> list[AccountKey]:
+    """The accounts without which a client cannot be planned: the declared one, and a former one that still lets us in,
+    since a sender is to be detached there."""
+    declared = account_of(manifest, settings)
+    former = former_account(manifest, store.bots_by_client.get(manifest.client.id), settings)
+    read = world.senders.get(former) if former is not None else None
+    if former is None or read is None or (isinstance(read, Failed) and read.refused):
+        return [declared]
+    return [declared, former]
 
 
 def is_departure_unresolved(column: Column) -> bool:
@@ -59,7 +67,7 @@ def is_departure_unresolved(column: Column) -> bool:
         return True
     if knowledge.unread(column.id, None, column.world, column.store) is not None:
         return True
-    return isinstance(column.world.senders[column.account.sid or ""], Failed)
+    return isinstance(column.world.senders.get(column.account), Failed)
 
 
 def _unread_engines(world: World, store: Store, manifests: Sequence[Manifest]) -> list[Finding]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.model import KINDS
+from reconciler.model import KINDS, AccountKey
 from reconciler.readers.openai import LiveAssistant, Model, ObjectEngine, StoreFile, VectorStore
 from reconciler.readers.twilio import LiveSender
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Snapshot
@@ -23,6 +23,8 @@ class Failed:
     message: str
     gone: bool = False
     """The server has no such API, so nothing can be left there."""
+    refused: bool = False
+    """The credentials are not set, or not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ class World:
     """Assistants that live at the provider, by engine; empty and not asked for when nobody uses it."""
     objects_by_client: Mapping[str, Sequence[LiveAssistant]] = field(default_factory=dict)
     """Those of them that carry a client's mark."""
-    senders: Mapping[str, Senders | Failed] = field(default_factory=dict)
-    """By account SID."""
+    senders: Mapping[AccountKey, Senders | Failed] = field(default_factory=dict)
+    """By account: one SID with two tokens is read twice, since each may be refused."""
     documents: Documents | Failed = field(default_factory=Documents)
     """Empty and not asked for when nobody searches in documents."""
 

@@ -7,11 +7,13 @@ not declared is kept: writes send the live webhook and profile back with the dec
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from reconciler.accounts import account_of_bot
 from reconciler.diff import field_changes
 from reconciler.kinds.column import Column, Withheld
-from reconciler.model import Change, FieldChange, Values
+from reconciler.model import AccountKey, Change, FieldChange, Values
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
 from reconciler.world import Failed, Senders
@@ -52,16 +54,18 @@ def plan(column: Column) -> list[Change]:
         column.adopt("sender", number, live.sid, seen, after, _whole(live))
     elif change := column.update("sender", number, live.sid, seen, after, _whole(live)):
         changes.append(change)
-    changes += _detach_former(column, senders, live.sid)
+    changes += _detach_former(column, live.sid)
     return changes
 
 
 def plan_absent(column: Column) -> list[Change]:
-    """Detaches the sender of a client that shall be absent; a sender is never deleted here."""
+    """Detaches the sender of a client that shall be absent; deleted only where that is said."""
     applied = column.applied("sender")
-    if applied is None:
-        return []
-    return _detach(column, _senders(column), applied.live_id)
+    if applied is not None:
+        return _detach(column, applied.live_id)
+    # A run that was cut off may have attached it without coming to write that down.
+    live = _senders(column).by_number.get(column.bot.twilio_phone_number) if column.bot is not None else None
+    return _detach(column, live.sid) if isinstance(live, LiveSender) else []
 
 
 def sender_values(column: Column) -> dict[str, Any]:
@@ -141,30 +145,48 @@ def _is_later(change: FieldChange) -> bool:
 
 
 def _senders(column: Column) -> Senders:
-    senders = column.world.senders[column.account.sid or ""]
+    senders = column.world.senders[column.account]
     if isinstance(senders, Failed):
         raise Withheld(senders.message)
     return senders
 
 
-def _detach_former(column: Column, senders: Senders, sid: str) -> list[Change]:
-    """After a client has moved to another number, its former sender must not route to us any longer."""
+def _detach_former(column: Column, sid: str) -> list[Change]:
+    """After a client has moved to another number or account, its former sender must not route to us any longer."""
     applied = column.applied("sender")
     if applied is None or applied.live_id == sid:
         return []
-    return _detach(column, senders, applied.live_id)
+    return _detach(column, applied.live_id)
 
 
-def _detach(column: Column, senders: Senders, sid: str) -> list[Change]:
+def _detach(column: Column, sid: str) -> list[Change]:
     """Clears the webhook of a sender that was ours, unless somebody pointed it elsewhere meanwhile."""
-    live = senders.by_sid.get(sid)
-    if live is None or _serves_another(live, column):
+    found = _former(column, sid)
+    if found is None or _serves_another(found[1], column):
         return []
-    if column.delete_sender and column.declared is None:
-        return [column.take_away("sender", live.number, live.sid, "delete", _whole(live))]
-    if not _is_ours(called_by(live), column):
+    account, live = found
+    if column.delete_sender and column.declared is None and column.applied("sender") is not None:
+        change = column.take_away("sender", live.number, live.sid, "delete", _whole(live))
+    elif _is_ours(called_by(live), column):
+        change = column.take_away("sender", live.number, live.sid, "detach", _whole(live))
+    else:
         return []
-    return [column.take_away("sender", live.number, live.sid, "detach", _whole(live))]
+    return [replace(change, account=account)]
+
+
+def _former(column: Column, sid: str) -> tuple[AccountKey, LiveSender] | None:
+    """A sender that was ours, in the declared account or in the one that the client's bot is still in."""
+    for account in dict.fromkeys((column.account, account_of_bot(column.bot, column.settings))):
+        senders = column.world.senders.get(account)
+        if isinstance(senders, Failed):
+            column.say(
+                "warning",
+                "sender",
+                f"its former sender {sid} may still call us, and cannot be detached: {senders.message}",
+            )
+        elif senders is not None and sid in senders.by_sid:
+            return account, senders.by_sid[sid]
+    return None
 
 
 def _serves_another(live: LiveSender, column: Column) -> bool:

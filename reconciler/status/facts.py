@@ -63,7 +63,7 @@ def statuses(
 
 def sender_of(manifest: Manifest, world: World, settings: Settings) -> LiveSender | Failed | None:
     """The sender of a client's number; None when it is not registered."""
-    senders = world.senders[account_of(manifest, settings).sid or ""]
+    senders = world.senders[account_of(manifest, settings)]
     return senders.by_number.get(manifest.client.number) if isinstance(senders, Senders) else senders
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.accounts import shared_account
 from reconciler.manifest import load
 from reconciler.observe import observe
 from reconciler.settings import load_settings
@@ -36,7 +37,7 @@ def test_providers_that_do_not_answer_in_time_are_unresolved_and_never_empty(
     assert time.monotonic() - began < 15
     assert "/v1/models cannot be reached: Read timed out. (read timeout=0.2)" in sentence(world.models)
     assert "/v2/Channels/Senders cannot be reached: Read timed out." in sentence(
-        world.senders[agency.sandbox.account_sid]
+        world.senders[shared_account(settings)]
     )
 
 

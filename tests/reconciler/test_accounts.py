@@ -1,0 +1,93 @@
+"""Clients with Twilio accounts of their own: whose sender is whose, and who is let in."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.reconciler import live
+from tests.reconciler.agency import WEBHOOK, Agency
+from tests.reconciler.kitchen import MENU, declare
+from tests.sandbox_process import Json
+
+SID, TOKEN, NEW_NUMBER = "AC" + "7" * 32, "token-of-la-cocina", "+56998760001"
+
+
+def own(variable: str = "LA_COCINA_TWILIO_TOKEN") -> Json:
+    """A manifest's key `sender` that names the client's own account."""
+    return {"account": {"sid": SID, "auth_token": {"env": variable}}}
+
+
+@pytest.fixture
+def accounts(agency: Agency) -> Agency:
+    """Beside the shared account there is one of the restaurant's own."""
+    agency.sandbox.ask("POST", "accounts", {"sid": SID, "auth_token": TOKEN})
+    agency.environment["LA_COCINA_TWILIO_TOKEN"] = TOKEN
+    return agency
+
+
+@pytest.fixture
+def moving(accounts: Agency) -> Agency:
+    """A client of the shared account that shall have a number in an account of its own."""
+    accounts.declare("la-cocina")
+    accounts.apply()
+    accounts.sandbox.register(NEW_NUMBER, profile={"name": "La Cocina"}, account_sid=SID)
+    accounts.declare("la-cocina", registered=False, number=NEW_NUMBER, sender=own())
+    return accounts
+
+
+def test_a_client_that_moves_to_another_account_is_detached_in_the_former_one(moving: Agency) -> None:
+    former = moving.number("la-cocina")
+    assert moving.changes()[-1] == f"la-cocina/sender/detach/{former}"
+    moving.apply()
+    assert moving.senders()[former]["webhook"]["callback_url"] == ""
+    assert moving.changes() == []
+
+
+def test_a_former_account_that_does_not_answer_is_waited_for(moving: Agency) -> None:
+    account = moving.sandbox.account_sid
+    strangers = [{"sender_id": f"whatsapp:+5692000{n}", "profile": {"name": "ajeno"}} for n in range(1000, 2050)]
+    moving.sandbox.ask("POST", "senders", {"senders": strangers})
+    third_page = {"provider": "twilio", "path": "/v2/", "after": 2}  # the second one of the former account
+    moving.sandbox.faults({"kind": "status", "status": 400, **third_page})
+    result = moving.reconcile("--yes")
+    assert result.code == 1
+    assert f"error: Twilio account {account}: " in result.out
+    assert "unresolved: la-cocina: left alone" in result.out
+
+
+def test_a_former_account_that_lets_us_in_no_more_is_left_with_a_warning(moving: Agency) -> None:
+    former = moving.number("la-cocina")
+    result = moving.apply(TWILIO_AUTH_TOKEN=None)
+    assert "warning: la-cocina: sender: its former sender XE" in result.out
+    assert "may still call us, and cannot be detached: TWILIO_AUTH_TOKEN, the auth token of AC" in result.out
+    assert moving.senders()[former]["webhook"] == WEBHOOK
+    assert moving.changes() == []
+
+
+def test_one_account_with_two_tokens_lets_in_who_has_the_right_one(accounts: Agency) -> None:
+    for client, variable in (("la-cocina", "LA_COCINA_TWILIO_TOKEN"), ("otro", "FORGOTTEN_TOKEN")):
+        number = accounts.number(client)
+        accounts.sandbox.register(number, profile={"name": client}, account_sid=SID)
+        accounts.declare(client, registered=False, sender=own(variable))
+    result = accounts.reconcile("--yes")
+    assert result.code == 4
+    assert f"FORGOTTEN_TOKEN, the auth token of {SID}, is not set." in result.out
+    assert "unresolved: otro: left alone" in result.out
+    assert [bot.id for bot in accounts.snapshot().bots] == ["la-cocina"]
+
+
+def test_documents_of_nobody_are_pruned_where_no_client_is_in_the_shared_account(accounts: Agency) -> None:
+    accounts.sandbox.register(accounts.number("la-cocina"), profile={"name": "La Cocina"}, account_sid=SID)
+    accounts.document(MENU, "Empanadas a 3500 pesos.")
+    declare(accounts, MENU, registered=False, sender=own())
+    accounts.apply()
+    live.vector_store(accounts.sandbox, metadata={"managed-by": "horizonai-reconciler", "client": "fantasma"})
+    assert accounts.changes("--prune") == ["fantasma/knowledge/delete/documents"]
+
+
+def test_a_sender_that_a_cut_off_run_attached_is_detached_when_its_client_goes(agency: Agency) -> None:
+    agency.declare("la-cocina")
+    agency.apply()
+    agency.break_in("DELETE FROM applied WHERE kind = 'sender'")
+    agency.declare("la-cocina", state="absent")
+    assert agency.changes()[0] == f"la-cocina/sender/detach/{agency.number('la-cocina')}"
