@@ -121,7 +121,10 @@ def _from_status(error: _StatusError, headers: Mapping[str, str], model: str | N
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     for header, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
-            return min(float(headers[header]) / unit, MAX_RETRY_AFTER_SECONDS)
+            seconds = float(headers[header]) / unit
         except (KeyError, ValueError):
             continue
+        # Nothing, less than nothing, and what is no number leave the pause to us: no call follows another at once.
+        if seconds > 0:
+            return min(seconds, MAX_RETRY_AFTER_SECONDS)
     return None

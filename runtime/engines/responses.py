@@ -42,10 +42,13 @@ class ResponsesEngine:
         for round_number in range(MAX_ROUNDS + 1):
             response = await self._create(request, progress, last=round_number == MAX_ROUNDS)
             usage = _added(usage, response)
+            if response.get("status") == "failed":
+                # What it had wanted to call before it failed is not called.
+                _raise_failed(response.get("error") or {})
             if not any(item.get("type") == "function_call" for item in response["output"]):
                 text, phase = _text(response)
                 return Answer(text, _remembered(request, progress, text, phase), response.get("model"), usage)
-            progress += [_without_none(item) for item in response["output"]]
+            progress += _said_back(response["output"])
             await self._call_functions(request, progress)
         raise PermanentError(f"The model still called functions after {MAX_ROUNDS} rounds.")
 
@@ -68,17 +71,17 @@ class ResponsesEngine:
     async def _create(self, request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool) -> dict[str, Any]:
         body = _body(request, progress, last=last)
         if body["model"] in self._models_without_reasoning:
-            body.pop("reasoning", None)
+            _without_reasoning(body)
         try:
             return await self._api.create(body)
         except Refused as error:
-            if "reasoning" not in body or error.status_code != 400 or not str(error.param).startswith("reasoning"):
+            if not _is_about_reasoning(error, body):
                 raise from_call(error, request.model) from error
         except (aiohttp.ClientError, TimeoutError, Unreadable) as error:
             raise from_call(error, request.model) from error
         # Older models know no reasoning effort and refuse the whole request for it.
         self._models_without_reasoning.add(body["model"])
-        del body["reasoning"]
+        _without_reasoning(body)
         try:
             return await self._api.create(body)
         except (aiohttp.ClientError, TimeoutError, Refused, Unreadable) as error:
@@ -141,8 +144,6 @@ def _added(usage: Usage, response: Mapping[str, Any]) -> Usage:
 
 def _text(response: Mapping[str, Any]) -> tuple[str, str | None]:
     """What the user reads, and the phase it was said in. Commentary between tool calls is not for the user."""
-    if response.get("status") == "failed":
-        _raise_failed(response.get("error") or {})
     parts: list[str] = []
     phase: str | None = None
     for item in response["output"]:
@@ -165,6 +166,25 @@ def _raise_failed(error: Mapping[str, Any]) -> NoReturn:
     raise TemporaryError(said) if code in RETRYABLE_FAILURES else PermanentError(said)
 
 
-def _without_none(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item of an answer as the API takes it back: null is not always allowed where it is answered."""
-    return {key: value for key, value in item.items() if value is not None}
+def _is_about_reasoning(error: Refused, body: Mapping[str, Any]) -> bool:
+    """Whether a request was refused for what older models do not know: an effort, or reasoning told in cipher."""
+    return "reasoning" in body and error.status_code == 400 and str(error.param).startswith(("reasoning", "include"))
+
+
+def _without_reasoning(body: dict[str, Any]) -> None:
+    body.pop("reasoning", None)
+    body.pop("include", None)
+
+
+def _said_back(output: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Items of an answer as the API takes them back, of which it has kept nothing.
+
+    Null is not always allowed where it is answered. Reasoning that was not told in cipher is looked up by its id, in
+    vain, and so is what an id says to belong to it.
+    """
+    items = [{key: value for key, value in item.items() if value is not None} for item in output]
+    kept = [item for item in items if item.get("type") != "reasoning" or "encrypted_content" in item]
+    if len(kept) < len(items):
+        for item in kept:
+            item.pop("id", None)
+    return kept

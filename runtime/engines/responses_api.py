@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -73,24 +73,45 @@ class ResponsesApi:
         data = _ENCODER.encode(body).encode("utf-8", "replace")
         # A redirect would carry the conversation to wherever it points.
         async with self._session.post(self._url, data=data, allow_redirects=False) as response:
-            if response.content_length is not None and response.content_length > MAX_ANSWER_BYTES:
-                raise Unreadable(f"an answer of {response.content_length} bytes")
-            raw = await response.read()
+            raw = await _read(response)
         try:
             document = json.loads(raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             document = None
             if response.status < 300:
                 raise Unreadable("what it sent is not JSON") from error
         if response.status >= 300:
             raise Refused(response.status, response.headers, document)
-        if not isinstance(document, dict) or not isinstance(document.get("output"), list):
+        if not _is_response(document):
             raise Unreadable("what it sent is no response object")
         return document
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._session.close()
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body; raises Unreadable for one that is too large, whatever it says of its length."""
+    raw = bytearray()
+    async for chunk in response.content.iter_any():
+        raw += chunk
+        if len(raw) > MAX_ANSWER_BYTES:
+            raise Unreadable(f"an answer of more than {MAX_ANSWER_BYTES // 1024**2} MiB")
+    return bytes(raw)
+
+
+def _is_response(document: object) -> TypeGuard[dict[str, Any]]:
+    """Whether it has what is relied on: items, and of a function call all that is needed to make it and to tell its
+    result."""
+    output = document.get("output") if isinstance(document, dict) else None
+    return isinstance(output, list) and all(isinstance(item, dict) and _is_complete(item) for item in output)
+
+
+def _is_complete(item: Mapping[str, Any]) -> bool:
+    return item.get("type") != "function_call" or all(
+        isinstance(item.get(key), str) for key in ("call_id", "name", "arguments")
+    )
 
 
 def _proxy_of(url: URL) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,7 @@ from pydantic import TypeAdapter
 from runtime.engines.errors import from_call, from_openai
 from runtime.engines.port import Request
 from runtime.engines.responses import ResponsesEngine
-from runtime.engines.responses_api import Refused, ResponsesApi, Unreadable
+from runtime.engines.responses_api import MAX_ANSWER_BYTES, Refused, ResponsesApi, Unreadable
 from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
 from tests.sandbox_process import Sandbox
 
@@ -30,6 +31,7 @@ FUNCTION = {
     "parameters": {"type": "object", "properties": {}},
     "strict": False,
 }
+BLOCK = b" " * 2**20
 HISTORY = [
     {"role": "user", "content": "hola"},
     {"type": "function_call", "call_id": "call_1", "name": "crear_reserva", "arguments": "{}"},
@@ -130,6 +132,7 @@ def _hold(types: TypeAdapter[Any], body: Mapping[str, Any]) -> None:
         (429, {"code": "rate_limit_exceeded", "message": "slow down"}, {"retry-after": "soon"}),
         (429, {"type": "insufficient_quota", "message": "pay"}, {}),
         (500, {"message": "sorry"}, {"retry-after": "999999"}),
+        (500, {"message": "sorry"}, {"retry-after-ms": "0", "retry-after": "-5"}),
         (503, None, {}),
     ],
 )
@@ -167,6 +170,9 @@ def _delay(error: ProviderError) -> float | None:
         (web.Response(text="<html>", content_type="text/html"), "not JSON"),
         (web.json_response(["output"]), "no response object"),
         (web.json_response({"output": "text"}), "no response object"),
+        (web.json_response({"output": ["text"]}), "no response object"),
+        (web.json_response({"output": [{"type": "function_call", "name": "x"}]}), "no response object"),
+        (web.Response(body=b"[" * 100_000, content_type="application/json"), "not JSON"),
     ],
 )
 async def test_what_is_no_answer_is_tried_again_and_said(answer: web.Response, words: str) -> None:
@@ -239,3 +245,87 @@ async def test_a_model_that_cannot_reason_is_asked_without_it_from_then_on() -> 
         answers = [await engine.answer(request("uno")), await engine.answer(request("dos"))]
     assert [answer.text for answer in answers] == ["Hola.", "Hola."]
     assert ["reasoning" in body for body in asked] == [True, False, False]
+
+
+async def test_a_pause_of_nothing_is_none() -> None:
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.json_response({}, status=500, headers={"Retry-After": "nan", "retry-after-ms": "-1"})
+
+    async with server(refuse) as url:
+        assert _delay(await _failure(url)) is None
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
+async def test_an_answer_without_end_is_not_taken_into_memory(headers: Mapping[str, str]) -> None:
+    written = 0
+
+    async def pour(request: web.Request) -> web.StreamResponse:
+        nonlocal written
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        pack = zlib.compressobj(wbits=31) if headers else None
+        with suppress(ConnectionError):
+            while written < MAX_ANSWER_BYTES * 4:
+                await response.write(pack.compress(BLOCK) + pack.flush(zlib.Z_SYNC_FLUSH) if pack else BLOCK)
+                written += len(BLOCK)
+        return response
+
+    async with server(pour) as url:
+        error = await _failure(url)
+    assert isinstance(error, TemporaryError)
+    assert "more than 16 MiB" in str(error)
+    # Packed, all of it fits into what is under way between two sockets.
+    assert written < MAX_ANSWER_BYTES * 4 or headers
+
+
+def _calling(first: Mapping[str, Any], asked: list[dict[str, Any]]) -> Any:
+    """A model that answers this first, and says hello then."""
+    content = [{"type": "output_text", "text": "Hola."}]
+    hello = {"output": [{"type": "message", "content": content}], "status": "completed"}
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(json.loads(await request.read()))
+        return web.json_response(first if len(asked) == 1 else hello)
+
+    return answer
+
+
+CALL = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "crear_reserva", "arguments": "{}"}
+THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": None}
+
+
+async def test_a_failed_response_calls_no_function() -> None:
+    called: list[str] = []
+
+    async def call_function(name: str, _arguments: str, _call_id: str) -> str:
+        called.append(name)
+        return "{}"
+
+    failed = {"status": "failed", "error": {"code": "server_error", "message": "Oh."}, "output": [CALL]}
+    async with server(_calling(failed, [])) as url, api_at(url) as api:
+        with pytest.raises(TemporaryError, match="Oh"):
+            await ResponsesEngine(api).answer(request("hola", call_function=call_function))
+    assert called == []
+
+
+@pytest.mark.parametrize("cipher", [None, "abc"])
+async def test_reasoning_is_said_back_only_in_cipher_since_nobody_keeps_it(cipher: str | None) -> None:
+    asked: list[dict[str, Any]] = []
+    first = {"status": "completed", "output": [{**THOUGHT, "encrypted_content": cipher}, CALL]}
+    async with server(_calling(first, asked)) as url, api_at(url) as api:
+        await ResponsesEngine(api).answer(request("hola"))
+    said = [item for item in asked[1]["input"] if item.get("call_id") == "c1" or item.get("type") == "reasoning"]
+    assert [item["type"] for item in said] == [
+        *(["reasoning"] if cipher else []),
+        "function_call",
+        "function_call_output",
+    ]
+    assert ("fc_1" in [item.get("id") for item in said]) == bool(cipher)
+
+
+async def test_a_model_that_reasons_without_cipher_is_asked_without_it() -> None:
+    asked: list[dict[str, Any]] = []
+    async with server(_refusing(["include"], asked)) as url, api_at(url) as api:
+        answer = await ResponsesEngine(api).answer(request("uno"))
+    assert answer.text == "Hola."
+    assert ["include" in body for body in asked] == [True, False]
