@@ -38,8 +38,6 @@ STORING_LIMIT = 5_000
 """Messages that wait for the disk at the same time."""
 STORE_SECONDS = 5.0
 """How long one of them waits; Twilio hangs up after 15 seconds and must have time to try again."""
-WATCH_SECONDS = 0.5
-"""How often it is looked whether one waits too long."""
 STOP_SECONDS = 2.0
 NEWEST = 10
 """Times the limit: so many of a user's messages are looked at to count those of a minute."""
@@ -62,14 +60,29 @@ class Missed:
     """When it was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Storing:
-    """A message on its way to the disk."""
+class _Deadline:
+    """Ends what its block waits for with StoreBusy, after STORE_SECONDS. asyncio.timeout would take as long as storing
+    the message does."""
 
-    outcome: asyncio.Future[Admitted]
-    """What its webhook waits for."""
-    until: float
-    """How long it does, on the loop's clock."""
+    __slots__ = ("_is_over", "_task", "_timer")
+
+    def __enter__(self) -> None:
+        self._is_over = False
+        task = asyncio.current_task()
+        assert task is not None, "only a task can be told that it is late"
+        self._task = task
+        self._timer = asyncio.get_running_loop().call_later(STORE_SECONDS, self._end)
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._task.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        self._timer.cancel()
+        if self._is_over and self._task.uncancel() == 0 and kind is asyncio.CancelledError:
+            raise StoreBusy(
+                f"A message was not stored within {STORE_SECONDS:g} seconds; is the disk or the server slow?"
+            )
 
 
 class Admission:
@@ -83,28 +96,23 @@ class Admission:
         self._limits = Limits(*self._rates)
         self._is_alone = settings.database_url.startswith("sqlite:///")
         self._limit_message = settings.limit_message
-        self._storing: dict[asyncio.Task[Admitted], _Storing] = {}
-        self._watch: asyncio.TimerHandle | None = None
+        self._storing = 0
         self._telling: set[asyncio.Task[None]] = set()
         self._windows: WeakSet[ReplyWindow] = WeakSet()
 
     async def accept(self, message: InboundMessage, bot: BotRecord, window: ReplyWindow | None) -> Admitted:
-        """Takes a message in, on disk when this returns; raises StoreBusy when it is not there in time."""
-        if len(self._storing) >= STORING_LIMIT:
+        """Takes a message in, on disk when this returns; raises StoreBusy when it is not there in time.
+
+        It may be stored later all the same. Then it is answered, and Twilio's next try finds it here.
+        """
+        if self._storing >= STORING_LIMIT:
             raise StoreBusy(f"{STORING_LIMIT} messages wait for the store already; is its disk or server slow?")
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(self._taken_in(message, bot, self._bounded(window)))
-        storing = self._storing[task] = _Storing(loop.create_future(), loop.time() + STORE_SECONDS)
-        task.add_done_callback(self._stored)
-        if self._watch is None:
-            self._watch = loop.call_later(WATCH_SECONDS, self._let_the_late_go)
+        self._storing += 1
         try:
-            return await storing.outcome
-        except StoreBusy:
-            # It may still be stored, and is answered then; the webhook that Twilio repeats finds it here.
-            if window is not None and not task.done():
-                await window.wait(0)
-            raise
+            with _Deadline():
+                return await self._taken_in(message, bot, self._bounded(window))
+        finally:
+            self._storing -= 1
 
     def limits_of_missed(self) -> Limits:
         """Counts the missed messages of one account, by the moments at which they were written."""
@@ -124,10 +132,9 @@ class Admission:
         return [_admitted(item.message.message_sid, new, over) for item in missed]
 
     async def stop(self) -> None:
-        """Waits a moment for what is under way. A notice that is left is settled at the next start."""
-        tasks = [*self._storing, *self._telling]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        """Waits a moment for notices under way. One that is left is settled at the next start."""
+        if self._telling:
+            _, late = await asyncio.wait(self._telling, timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -186,27 +193,6 @@ class Admission:
         task = asyncio.create_task(work)
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
-
-    def _stored(self, task: asyncio.Task[Admitted]) -> None:
-        outcome = self._storing.pop(task).outcome
-        error = StoreBusy("The service is stopping.") if task.cancelled() else task.exception()
-        if outcome.done():
-            return  # its webhook has been answered
-        if error is None:
-            outcome.set_result(task.result())
-        else:
-            outcome.set_exception(error)
-
-    def _let_the_late_go(self) -> None:
-        """One timer for all: each message having its own costs more than storing it."""
-        loop = asyncio.get_running_loop()
-        for storing in self._storing.values():
-            if loop.time() < storing.until:
-                break  # they are in the order in which they came
-            if not storing.outcome.done():
-                late = f"A message was not stored within {STORE_SECONDS:g} seconds; is the disk or the server slow?"
-                storing.outcome.set_exception(StoreBusy(late))
-        self._watch = loop.call_later(WATCH_SECONDS, self._let_the_late_go) if self._storing else None
 
 
 def _is_over(item: Missed, limits: Limits) -> bool:

@@ -19,7 +19,7 @@ from runtime.api.assistants import Assistants
 from runtime.api.auth import bearer_auth
 from runtime.api.bots import Bots
 from runtime.api.dead_letters import DeadLetters
-from runtime.api.errors import errors_as_json
+from runtime.api.errors import guard
 from runtime.api.health import Health, missing_settings
 from runtime.api.messages import Messages
 from runtime.api.metrics import MetricsPage
@@ -123,9 +123,8 @@ class Service:
             *DeadLetters(database).endpoints(),
             *Reconcile(database).endpoints(),
         ]
-        app = web.Application(
-            middlewares=[errors_as_json, bearer_auth(database, settings.api_token)], client_max_size=MAX_BODY_BYTES
-        )
+        let_in = bearer_auth(database, settings.api_token)
+        app = web.Application(middlewares=[guard(let_in)], client_max_size=MAX_BODY_BYTES)
         health = Health(settings, database)
         pages = [*health.routes(), *MetricsPage(self._metrics, database).routes()]
         app.add_routes([*webhooks.routes(), *pages])

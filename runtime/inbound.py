@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import unquote
+
+from yarl import URL
 
 from runtime.characters import portable
 from runtime.store.codec import dump_json
@@ -14,6 +17,25 @@ COLUMNS = frozenset({"AccountSid", "MessageSid", "From", "To", "Body"})
 
 Form = Mapping[str, Sequence[str]]
 """A form's fields with all their values."""
+MAX_FIELDS = 500
+UNREADABLE = "\ufffd"
+"""What stands in a decoded text for bytes that are no UTF-8."""
+
+
+def decoded_form(body: bytes) -> dict[str, list[str]]:
+    """The fields of a form, also those without a value; raises ValueError when it is none, or no UTF-8.
+
+    The query of a URL is written alike, and yarl reads one in a third of the time that the standard library takes.
+    """
+    encoded = body.decode("ascii")
+    if encoded.count("&") >= MAX_FIELDS:
+        raise ValueError(f"The form has more than {MAX_FIELDS} fields.")
+    form: dict[str, list[str]] = {}
+    for name, value in URL.build(query_string=encoded, encoded=True).query.items():
+        if UNREADABLE in name or UNREADABLE in value:
+            unquote(encoded, errors="strict")  # fails, unless the user wrote just that character
+        form.setdefault(name, []).append(value)
+    return form
 
 
 def inbound_message(form: Form, bot: BotRecord) -> InboundMessage:

@@ -6,13 +6,17 @@ secrets are no part of any event.
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import json
 import logging
 import re
 import sys
-from typing import Literal
+import threading
+from typing import Literal, TextIO
 
 import structlog
+from pydantic_core import to_json
 
 from runtime.store.times import timestamp
 
@@ -27,6 +31,8 @@ def configure_logs(form: Literal["auto", "json", "text"], level: str) -> None:
         if as_text
         else structlog.processors.JSONRenderer(_as_json)
     )
+    lines = Lines(sys.stderr)
+    atexit.register(lines.write_out)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -36,14 +42,53 @@ def configure_logs(form: Literal["auto", "json", "text"], level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_arguments: lines,
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
-"""Made once: a log line is written three times for each message."""
+class Lines:
+    """Rendered lines on their way to a file.
+
+    What only informs is written together with everything else of one round of the event loop: a write lets the store's
+    thread run, and having the loop wait for its turn after each line costs more than the line. Warnings and errors are
+    written at once, with all that came before.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._waiting: list[str] = []
+        self._lock = threading.Lock()
+
+    def info(self, line: str) -> None:
+        """Takes a line that may wait for its round to end."""
+        with self._lock:
+            self._waiting.append(line)
+            is_first = len(self._waiting) == 1
+        if not is_first:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.write_out)
+        except RuntimeError:  # no loop in this thread
+            self.write_out()
+
+    def warning(self, line: str) -> None:
+        """Writes a line now."""
+        with self._lock:
+            self._waiting.append(line)
+        self.write_out()
+
+    debug = msg = info
+    error = critical = exception = warning
+
+    def write_out(self) -> None:
+        """Writes what waits."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+            if waiting:
+                self._file.write("\n".join(waiting) + "\n")
+                self._file.flush()
 
 
 def _stamp(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -52,7 +97,10 @@ def _stamp(_logger: object, _method: str, event: structlog.typing.EventDict) -> 
 
 
 def _as_json(event: object, **_options: object) -> str:
-    return _ENCODER.encode(event)
+    try:
+        return to_json(event, fallback=repr).decode()
+    except ValueError:  # half of a surrogate pair, which UTF-8 cannot write
+        return json.dumps(event, default=repr)
 
 
 def masked_user(address: str) -> str:

@@ -55,7 +55,9 @@ def is_signed(
 
 def algorithm_of(settings: str | None) -> str:
     """`sha1`, or `sha256` when the settings header names HMAC_SHA256."""
-    fields = dict(part.strip().partition("=")[::2] for part in (settings or "").split(","))
+    if settings is None:
+        return "sha1"
+    fields = dict(part.strip().partition("=")[::2] for part in settings.split(","))
     return "sha256" if fields.get("algorithm", "").upper() == "HMAC_SHA256" else "sha1"
 
 

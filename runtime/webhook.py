@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qs
 
 import structlog
 from aiohttp import web
@@ -19,7 +18,7 @@ from runtime.accounts import Accounts
 from runtime.admission import Admission
 from runtime.catalog import Catalog
 from runtime.delivery import ROW_PARAMETER, Delivery
-from runtime.inbound import Form, inbound_message
+from runtime.inbound import Form, decoded_form, inbound_message
 from runtime.logs import masked_user
 from runtime.metrics import NO_CLIENT, Metrics
 from runtime.signature import SETTINGS_HEADER, algorithm_of, is_signed
@@ -31,7 +30,6 @@ from runtime.tracing import webhook_span
 from runtime.twiml import NOTHING, ReplyWindow, message_twiml
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_FIELDS = 500
 SIGNATURE_HEADER = "X-Twilio-Signature"
 
 _NOTHING = NOTHING.encode()
@@ -184,17 +182,14 @@ class Webhooks:
             window.written(delivered)
 
 
-async def _form(request: web.Request, required: Sequence[str]) -> dict[str, list[str]]:
+async def _form(request: web.Request, required: Sequence[str]) -> Form:
     """The form's fields with all their values; raises Refused when it is not signed, none, or incomplete."""
     if not request.headers.get(SIGNATURE_HEADER):
         raise Refused(403, f"not signed: the header {SIGNATURE_HEADER} is missing")
     if request.content_type != "application/x-www-form-urlencoded":
         raise Refused(400, "the body must be application/x-www-form-urlencoded")
-    body = await _body(request)
     try:
-        form = parse_qs(
-            body.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MAX_FIELDS
-        )
+        form = decoded_form(await _body(request))
     except ValueError as error:
         raise Refused(400, "the body is not a valid form in UTF-8") from error
     for name in required:

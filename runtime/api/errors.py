@@ -6,8 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken, StoreError, StoreOutdated, StoreUnreachable
+
+OPEN_PATHS = ("/webhook/", "/health", "/ready")
+"""Served without a token: webhooks carry a signature, and a load balancer has no token."""
 
 log = structlog.get_logger("runtime.api")
 
@@ -38,24 +42,31 @@ def not_found(kind: str, object_id: str) -> ApiError:
     return ApiError(404, "not_found", f"There is no {kind} {object_id!r}.")
 
 
-@web.middleware
-async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Gives every error its shape; an unexpected one is logged whole and told in one word."""
-    try:
-        return await handler(request)
-    except ApiError as error:
-        return error.response()
-    except StoreError as error:
-        return _from_store(error).response()
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        return _from_http(request, error).response()
-    except Exception:
-        log.exception("request failed", method=request.method, path=request.path)
-        return ApiError(
-            500, "internal", "The request failed through a fault of this service; it was logged."
-        ).response()
+def guard(let_in: Callable[[web.Request], Awaitable[None]]) -> Middleware:
+    """The middleware around every handler. It lets in only who may call, and gives every error its shape; an unexpected
+    one is logged whole and told in one word."""
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if not request.path.startswith(OPEN_PATHS):
+                await let_in(request)
+            return await handler(request)
+        except ApiError as error:
+            return error.response()
+        except StoreError as error:
+            return _from_store(error).response()
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return _from_http(request, error).response()
+        except Exception:
+            log.exception("request failed", method=request.method, path=request.path)
+            return ApiError(
+                500, "internal", "The request failed through a fault of this service; it was logged."
+            ).response()
+
+    return guarded
 
 
 def _from_store(error: StoreError) -> ApiError:

@@ -5,9 +5,9 @@
     API     ─┘                                 └── thread pool ── a transaction each             PostgreSQL
 
 On SQLite everything that is waiting goes into one commit (group commit): a write to disk costs the same for one message
-as for a hundred. When a function fails, all of them run again, each behind a savepoint of its own, so that it takes
-nothing else with it; a function may thus run twice and must have no effect but on the store. Whoever awaits `write` is
-resumed after the commit, never before.
+as for a hundred. What one round of the event loop brings goes to the writer together. When a function fails, all of
+them run again, each behind a savepoint of its own, so that it takes nothing else with it; a function may thus run twice
+and must have no effect but on the store. Whoever awaits `write` is resumed after the commit, never before.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ TRUSTED_SECONDS = 1.0
 """How long a connection to PostgreSQL is taken to be alive after it was used. A question before every transaction would
 be one round trip of five."""
 GROUP_LIMIT = 512
-"""Functions in one commit; bounds how long the first of them waits for the last."""
+"""Functions in a commit, from which on no further round of the event loop joins it; bounds how long the first of them
+waits for the last."""
 
 
 class Database(Protocol):
@@ -74,7 +75,8 @@ class SqliteDatabase:
             migrate(self._writer)
         self._reader = open_engine(url, read_only=True)
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-read")
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._round: list[_Job] = []
+        self._rounds: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_groups, name="store-write", daemon=True)
         self._thread.start()
 
@@ -84,8 +86,16 @@ class SqliteDatabase:
         """See Database."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(_bound(operation, *args, **kwargs), future, loop))
+        if not self._round:
+            # Given to the writer with all that this round of the loop still brings. At once, the two threads would
+            # fight for the interpreter over each message, and a commit would be made for a few.
+            loop.call_soon(self._hand_over)
+        self._round.append(_Job(_bound(operation, *args, **kwargs), future, loop))
         return await future
+
+    def _hand_over(self) -> None:
+        self._rounds.put(self._round)
+        self._round = []
 
     async def read(self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See Database."""
@@ -93,7 +103,8 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """See Database."""
-        self._jobs.put(None)
+        self._hand_over()
+        self._rounds.put(None)
         await asyncio.to_thread(self._thread.join)
         self._readers.shutdown()
         self._reader.dispose()
@@ -102,25 +113,21 @@ class SqliteDatabase:
             self._lock.close()
 
     def _write_groups(self) -> None:
-        while group := self._next_group():
-            self._commit(group)
+        while (group := self._next_group()) is not None:
+            if group:
+                self._commit(group)
         if self._connection is not None:
             self._connection.close()
 
-    def _next_group(self) -> list[_Job]:
-        """Everything that is waiting, at least one; empty when the store closes."""
-        job = self._jobs.get()
-        group: list[_Job] = []
-        while job is not None:
-            group.append(job)
-            if len(group) == GROUP_LIMIT:
-                return group
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return group
-        if group:
-            self._jobs.put(None)
+    def _next_group(self) -> list[_Job] | None:
+        """Everything that is waiting; None when the store closes."""
+        group = self._rounds.get()
+        while group is not None and len(group) < GROUP_LIMIT and not self._rounds.empty():
+            more = self._rounds.get()
+            if more is None:
+                self._rounds.put(None)
+                break
+            group += more
         return group
 
     def _commit(self, group: list[_Job]) -> None:

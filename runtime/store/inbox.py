@@ -7,8 +7,7 @@ A user is known under one or two addresses: a phone number (`From`) and, since 2
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -16,8 +15,7 @@ from runtime.store.statement import Statement
 from runtime.store.times import timestamp
 
 
-@dataclass(frozen=True, slots=True)
-class InboundMessage:
+class InboundMessage(NamedTuple):
     """What Twilio's webhook says about a message."""
 
     account_sid: str
@@ -33,8 +31,7 @@ class InboundMessage:
     """Every other parameter, as JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """A message on disk."""
 
     inbox_id: int

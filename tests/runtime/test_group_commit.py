@@ -108,3 +108,16 @@ async def test_what_is_queued_is_finished_before_it_closes(tmp_path: Path) -> No
     await database.close()
     await asyncio.gather(*writes)
     assert len(stored(tmp_path / "late.db")) == 40
+
+
+async def test_what_one_round_of_the_loop_brings_is_one_commit(database: SqliteDatabase) -> None:
+    said: list[str] = []
+
+    def listen(connection: Connection) -> None:
+        raw = cast("sqlite3.Connection", connection.connection.driver_connection)
+        raw.set_trace_callback(said.append)
+
+    await database.write(listen)
+    said.clear()
+    await asyncio.gather(*(database.write(inbox.take_in, message(number)) for number in range(100)))
+    assert said.count("COMMIT") == 1

@@ -4,11 +4,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.client import HTTPConnection
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from twilio.request_validator import HMAC_SHA256, RequestValidator
 
+from runtime.inbound import decoded_form
 from tests.runtime_process import Line, Runtime, inbound_fields, new_number, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import AUTH_TOKEN, Sandbox, wait_until
 
@@ -115,8 +118,19 @@ def test_a_message_without_a_field_is_400_and_names_it(
 def test_a_body_that_is_no_form_is_400(runtime: Runtime) -> None:
     answer = runtime.request("POST", "/webhook/whatsapp", b"{}", SIGNED | {"Content-Type": "application/json"})
     assert answer.status == 400
-    answer = runtime.request("POST", "/webhook/whatsapp", b"Body=%ff%fe\xff", FORM | SIGNED)
-    assert answer.status == 400
+    for body in (b"Body=\xff", b"Body=%ff%fe", b"%ff=1", b"a=1" + b"&a=1" * 500):
+        answer = runtime.request("POST", "/webhook/whatsapp", body, FORM | SIGNED)
+        assert answer.status == 400, body
+
+
+TEXTS = st.text(st.characters(codec="utf-8"))
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6))
+@example([("Body", "\ufffd"), ("Body", ""), ("", "a+b &=%2B%"), ("ñ", "\x00\n")])
+def test_a_form_is_read_as_the_standard_library_reads_it(fields: list[tuple[str, str]]) -> None:
+    encoded = urlencode(fields)
+    assert decoded_form(encoded.encode()) == parse_qs(encoded, keep_blank_values=True, errors="strict")
 
 
 def test_an_oversized_body_is_413(runtime: Runtime) -> None:
