@@ -11,7 +11,9 @@ from typing import Any
 from reconciler.accounts import account_of_bot, shared_account
 from reconciler.errors import ReadFailed, ReconcileError
 from reconciler.model import AccountKey
+from reconciler.readers.http import ReadError
 from reconciler.readers.openai import OBJECT_ENGINES, LiveAssistant, Model, ObjectEngine, VectorStore, live_assistant
+from reconciler.readers.shape import understood
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
 from reconciler.sides import (
@@ -81,7 +83,10 @@ def read_export(path: Path) -> list[LiveAssistant]:
             f"{path} holds no assistant: an object with id, model and instructions was expected, or a list of such "
             "under `data`, as GET /v1/assistants answered."
         )
-    return [live_assistant(item) for item in items]
+    try:
+        return understood("an exported assistant", items, live_assistant)
+    except ReadError as error:
+        raise ReconcileError(f"{path}: {error}; export the assistant again.") from error
 
 
 def _objects(settings: Settings, engine: ObjectEngine) -> Sequence[LiveAssistant] | Failed:

@@ -109,8 +109,9 @@ def _agents_tool(column: Column, tool: Tool) -> dict[str, Any]:
 def _seen_by_assistants(tool: Mapping[str, Any]) -> dict[str, Any]:
     if tool.get("type") != "function":
         return dict(tool)
+    function = tool.get("function") or {}
     # OpenAI: a function of the Assistants API is not strict unless it says so.
-    said = {key: value for key, value in tool["function"].items() if value is not None and (key, value) != STRICT_OFF}
+    said = {key: value for key, value in function.items() if value is not None and (key, value) != STRICT_OFF}
     return {"type": "function", "function": {"description": "", "parameters": dict(NO_PARAMETERS), **said}}
 
 

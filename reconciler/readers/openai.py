@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from reconciler.readers.http import Reader, ReadError
+from reconciler.readers.shape import listed, mapping, text, understood
 from reconciler.settings import Settings
 
 PAGE = 100
@@ -99,39 +100,40 @@ class OpenAIReader:
 
     def models(self) -> Mapping[str, Model]:
         """Every model that the key may use, by id. OpenAI: `GET /v1/models`, one page."""
-        found = {}
-        for item in _items(self._http.get("/models")):
-            shutdown = item.get("shutdown_date")
-            found[item["id"]] = Model(item["id"], datetime.date.fromisoformat(shutdown) if shutdown else None)
-        return found
+        models = understood("a model of OpenAI's list", _items(self._http.get("/models")), _model)
+        return {model.id: model for model in models}
 
     def objects(self, engine: ObjectEngine) -> Sequence[LiveAssistant]:
         """Every object of an engine. OpenAI: `GET /v1/agents`, and `GET /v1/assistants` which answers 404 there since
         2026-08-26; cursor pages of 100.
         """
         if engine == "assistants":
-            return [live_assistant(item) for item in self._all("/assistants")]
-        return [live_agent(item) for item in self._all("/agents", self._reader("agents"))]
+            return understood("an assistant of OpenAI's list", self._all("/assistants"), live_assistant)
+        return understood("an agent of OpenAI's list", self._all("/agents", self._reader("agents")), live_agent)
 
     def vector_stores(self) -> Sequence[VectorStore]:
         """Every vector store. OpenAI: `GET /v1/vector_stores`, cursor pages of 100."""
-        return [_vector_store(item) for item in self._all("/vector_stores")]
+        return understood("a vector store of OpenAI's list", self._all("/vector_stores"), _vector_store)
 
     def store_files(self, store_id: str) -> Sequence[StoreFile]:
         """Every file in a vector store. OpenAI: `GET /v1/vector_stores/{id}/files`, cursor pages of 100."""
-        return [_store_file(item) for item in self._all(f"/vector_stores/{store_id}/files")]
+        listed_files = self._all(f"/vector_stores/{store_id}/files")
+        return understood(f"a file of the vector store {store_id}", listed_files, _store_file)
 
     def _all(self, path: str, http: Reader | None = None) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
         query: dict[str, str | int] = {"limit": PAGE, "order": "asc"}
+        seen: set[str] = set()
         while True:
             page = (http or self._http).get(path, query)
             found += _items(page)
             if not page.get("has_more"):
                 return found
-            if not page.get("last_id") or page["last_id"] == query.get("after"):
+            last = page.get("last_id")
+            if not isinstance(last, str) or last in seen:
                 raise ReadError(f"the list of {path[1:]} says that it goes on, but not where")
-            query["after"] = page["last_id"]
+            seen.add(last)
+            query["after"] = last
 
 
 def _items(page: Any) -> Sequence[Mapping[str, Any]]:
@@ -141,16 +143,30 @@ def _items(page: Any) -> Sequence[Mapping[str, Any]]:
     return items
 
 
+def _model(item: Mapping[str, Any]) -> Model:
+    shutdown = item.get("shutdown_date")
+    # OpenAI gives a date; of a server that gives a moment, the day counts.
+    return Model(text(item["id"]), datetime.date.fromisoformat(text(shutdown)[:10]) if shutdown else None)
+
+
 def live_assistant(item: Mapping[str, Any]) -> LiveAssistant:
     """An object of the Assistants API as its JSON tells it."""
     values = {
         "name": item.get("name"),
         "model": item.get("model"),
         "instructions": item.get("instructions"),
-        "tools": item.get("tools") or [],
+        "tools": _tools(item, "function"),
     }
-    searched = ((item.get("tool_resources") or {}).get("file_search") or {}).get("vector_store_ids") or []
-    return LiveAssistant(item["id"], values, item.get("metadata") or {}, vector_stores=searched)
+    searched = mapping(mapping(item.get("tool_resources")).get("file_search")).get("vector_store_ids") or []
+    return LiveAssistant(text(item["id"]), values, mapping(item.get("metadata")), vector_stores=searched)
+
+
+def _tools(item: Mapping[str, Any], inner: str) -> Sequence[Mapping[str, Any]]:
+    """An assistant's tools; `inner`: the key below which its API says more of some."""
+    tools = listed(item.get("tools"))
+    for tool in tools:
+        mapping(tool.get(inner))
+    return tools
 
 
 def live_agent(item: Mapping[str, Any]) -> LiveAssistant:
@@ -159,27 +175,27 @@ def live_agent(item: Mapping[str, Any]) -> LiveAssistant:
         "name": item.get("name"),
         "model": item.get("model"),
         "instructions": item.get("instructions"),
-        "tools": item.get("tools") or [],
-        "settings": {"reasoning_effort": (item.get("reasoning") or {}).get("effort")},
+        "tools": _tools(item, "location"),
+        "settings": {"reasoning_effort": mapping(item.get("reasoning")).get("effort")},
     }
-    return LiveAssistant(item["id"], values, item.get("metadata") or {}, "agents")
+    return LiveAssistant(text(item["id"]), values, mapping(item.get("metadata")), "agents")
 
 
 def _vector_store(item: Mapping[str, Any]) -> VectorStore:
-    counted = item.get("file_counts") or {}
+    counted = mapping(item.get("file_counts"))
     known = {name: int(counted.get(name) or 0) for name in ("total", "completed", "in_progress", "failed", "cancelled")}
     return VectorStore(
-        id=item["id"],
+        id=text(item["id"]),
         name=item.get("name") or "",
         status=str(item.get("status")),
         counts=FileCounts(
             known["total"], known["completed"], known["in_progress"], known["failed"] + known["cancelled"]
         ),
         expires_after=item.get("expires_after"),
-        metadata=item.get("metadata") or {},
+        metadata=mapping(item.get("metadata")),
     )
 
 
 def _store_file(item: Mapping[str, Any]) -> StoreFile:
-    problem = item.get("last_error") or {}
-    return StoreFile(item["id"], str(item.get("status")), problem.get("message"), item.get("attributes") or {})
+    problem, attributes = mapping(item.get("last_error")), mapping(item.get("attributes"))
+    return StoreFile(text(item["id"]), str(item.get("status")), problem.get("message"), attributes)

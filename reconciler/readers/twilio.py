@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reconciler.readers.http import Reader, ReadError
+from reconciler.readers.shape import listed, mapping, text, understood
 from reconciler.settings import Settings
 
 HOST = "https://messaging.twilio.com"
@@ -62,8 +63,9 @@ class TwilioReader:
         while True:
             if not isinstance(page, dict) or not isinstance(page.get("senders"), list):
                 raise ReadError("Twilio's list has no `senders`")
-            found += [_sender(item) for item in page["senders"]]
-            following = (page.get("meta") or {}).get("next_page_url")
+            found += understood("a sender of Twilio's list", page["senders"], _sender)
+            meta = page.get("meta")
+            following = meta.get("next_page_url") if isinstance(meta, dict) else None
             if not following:
                 return found
             if following in seen:
@@ -73,7 +75,8 @@ class TwilioReader:
 
     def sender(self, sid: str) -> LiveSender:
         """One sender, whole."""
-        return _sender(self._http.get(f"{PATH}/{sid}"))
+        [live] = understood(f"Twilio's sender {sid}", [self._http.get(f"{PATH}/{sid}")], _sender)
+        return live
 
 
 def _path_and_query(url: str) -> str:
@@ -83,14 +86,18 @@ def _path_and_query(url: str) -> str:
 
 
 def _sender(item: Mapping[str, Any]) -> LiveSender:
-    reasons = [reason.get("message") or str(reason.get("code")) for reason in item.get("offline_reasons") or ()]
+    reasons = [reason.get("message") or str(reason.get("code")) for reason in listed(item.get("offline_reasons"))]
+    profile = mapping(item.get("profile"))
+    for several, one in (("emails", "email"), ("websites", "website")):
+        for entry in listed(profile.get(several)):
+            text(entry[one])
     return LiveSender(
-        sid=item["sid"],
-        number=item["sender_id"].removeprefix("whatsapp:"),
+        sid=text(item["sid"]),
+        number=text(item["sender_id"]).removeprefix("whatsapp:"),
         status=item.get("status") or "UNKNOWN",
-        webhook=item.get("webhook"),
-        profile=item.get("profile"),
+        webhook=None if item.get("webhook") is None else mapping(item["webhook"]),
+        profile=None if item.get("profile") is None else profile,
         offline_reasons=reasons,
-        quality_rating=(item.get("properties") or {}).get("quality_rating"),
+        quality_rating=mapping(item.get("properties")).get("quality_rating"),
         is_rating_told=item.get("properties") is not None,
     )
