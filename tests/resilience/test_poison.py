@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runtime.suspects import MAX_ENDS, PLACES, Suspects
+from runtime.suspects import LAST_ENDS, MAX_ENDS, PLACES, Suspects
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime_process import Line, Runtime, open_line
 from tests.sandbox_process import Sandbox, wait_until
@@ -118,28 +118,92 @@ def test_a_message_that_ends_its_process_five_times_is_given_up_and_all_others_a
         assert not pulled.called.is_set()
 
 
+@settings(max_examples=30)
 @example([2] * 300)
+@example([4, 2, 4, 3, 0, 2])
 @given(st.lists(st.integers(0, MAX_ENDS), max_size=300))
-def test_turns_wait_only_for_those_that_are_suspected_as_much(crowd: list[int]) -> None:
+def test_turns_wait_for_suspects_only_when_they_are_some_and_all_get_their_turn(crowd: list[int]) -> None:
     inside: Counter[int] = Counter()
+    done: Counter[int] = Counter()
 
-    async def run(suspects: Suspects, ends: int, go_on: asyncio.Event) -> None:
+    async def run(suspects: Suspects, ends: int) -> None:
         place = suspects.place()
         await place.take(ends)
         inside[ends] += 1
-        await go_on.wait()
+        assert all(inside[kind] <= places for kind, places in PLACES.items())
+        assert not inside[LAST_ENDS] or sum(inside[kind] for kind in PLACES) == 1
+        await asyncio.sleep(0)
+        inside[ends] -= 1
+        done[ends] += 1
         place.leave()
 
     async def all_of_them() -> None:
-        suspects, go_on = Suspects(), asyncio.Event()
-        turns = [asyncio.create_task(run(suspects, ends, go_on)) for ends in crowd]
+        suspects = Suspects()
+        turns = [asyncio.create_task(run(suspects, ends)) for ends in crowd]
         await asyncio.sleep(0)
-        assert inside == {ends: min(count, PLACES.get(ends, count)) for ends, count in Counter(crowd).items()}
-        go_on.set()
+        assert {ends: inside[ends] for ends in crowd if ends not in PLACES} == {
+            ends: crowd.count(ends) for ends in crowd if ends not in PLACES
+        }
         await asyncio.gather(*turns)
 
     asyncio.run(all_of_them())
-    assert inside == Counter(crowd)
+    assert done == Counter(crowd)
+
+
+@settings(max_examples=30)
+@example([(4, False), (3, True)], [])
+@given(
+    st.lists(st.tuples(st.integers(2, LAST_ENDS), st.booleans()), max_size=40),
+    st.lists(st.integers(0, 300), max_size=5),
+)
+def test_no_suspect_is_given_up_for_what_other_suspects_do(crowd: list[tuple[int, bool]], cancelled: list[int]) -> None:
+    """Processes follow each other; in each, all that are left take places until a poisonous one has one."""
+    left = dict(enumerate(crowd))
+    given_up: list[bool] = []
+    while left:
+        begun, over = asyncio.run(_one_process(left, {number for number in cancelled if number in left}))
+        cancelled = []
+        for number in begun:
+            ends, poisonous = left.pop(number)
+            if over and ends + 1 < MAX_ENDS:
+                left[number] = ends + 1, poisonous
+            elif over:
+                given_up.append(poisonous)
+    assert given_up == [True] * sum(poisonous for _, poisonous in crowd)
+
+
+async def _one_process(left: dict[int, tuple[int, bool]], cancelled: set[int]) -> tuple[list[int], bool]:
+    """Gives those that were under way when it ended, and True; or those that were answered, and False. Some of those
+    that wait are cancelled on the way, and wait anew."""
+    suspects = Suspects()
+    inside: set[int] = set()
+    over = asyncio.Event()
+
+    async def run(number: int) -> int:
+        ends, poisonous = left[number]
+        place = suspects.place()
+        await place.take(ends)
+        inside.add(number)
+        await asyncio.sleep(0)
+        if poisonous:
+            over.set()
+        await asyncio.sleep(0)
+        if not over.is_set():
+            inside.discard(number)
+            place.leave()
+        return number
+
+    turns = {number: asyncio.create_task(run(number)) for number in left}
+    await asyncio.sleep(0)
+    for number in cancelled - inside:
+        turns[number].cancel()
+        turns[number] = asyncio.create_task(run(number))
+    ended = asyncio.create_task(over.wait())
+    answered = asyncio.gather(*turns.values())
+    await asyncio.wait([ended, answered], return_when=asyncio.FIRST_COMPLETED)
+    if over.is_set():
+        return sorted(inside), True
+    return answered.result(), False
 
 
 @pytest.mark.long
