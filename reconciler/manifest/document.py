@@ -13,6 +13,7 @@ from typing import Any
 from yaml import CSafeLoader, MappingNode, Node, ScalarNode, SequenceNode, YAMLError
 
 from reconciler.manifest import plain, syntax
+from reconciler.manifest.events import values_of
 from reconciler.manifest.literal_secrets import literal_secrets, shown
 from reconciler.manifest.problem import MAX_PROBLEMS, Problem
 
@@ -25,14 +26,23 @@ Loc = tuple[str | int, ...]
 
 @dataclass(slots=True)
 class Document:
-    """A parsed file. `value` is only worth checking further when `root` is there; an empty file has neither that nor
-    problems."""
+    """A parsed file."""
 
     path: str
     text: str = ""
-    root: Node | None = None
+    is_mapping: bool = False
+    """Whether `value` is worth checking further; an empty file has neither that nor problems."""
     value: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    _root: Node | None = None
+
+    @property
+    def root(self) -> Node | None:
+        """The tree that places are looked up in, None without a mapping. A file in which nothing was odd is composed
+        when it is first asked for."""
+        if self.is_mapping and self._root is None:
+            self._root = _composed(self)
+        return self._root
 
     def report(self, node: Node | tuple[int, int], message: str, hint: str) -> None:
         """Adds an error at a node or at a (line, column) counted from 1."""
@@ -83,9 +93,12 @@ def parse(path: str, data: bytes) -> Document:
             f"{kind} is written out",
             "Revoke it, it is in git now; write {env: NAME} and set that environment variable where the command runs.",
         )
-    _compose(document)
-    if document.root is not None:
-        _build(document)
+    # A value takes a character at least, so a short text does not hold too many of them.
+    values = values_of(document.text, MAX_DEPTH) if len(document.text) < MAX_VALUES else None
+    if values is not None:
+        document.value, document.is_mapping = values, True
+    else:
+        _compose(document)
     return document
 
 
@@ -111,11 +124,24 @@ class _Parser(CSafeLoader):
 
 
 def _compose(document: Document) -> None:
+    root = _composed(document)
+    if root is None:
+        return
+    try:
+        document.value = _Builder(document).build(root, 0)
+    except _Unbounded as error:
+        document.report(error.node, str(error), "Look at the aliases (*name): each one repeats all that it stands for.")
+    else:
+        document.is_mapping, document._root = True, root
+
+
+def _composed(document: Document) -> MappingNode | None:
+    """The tree of a file that is a mapping; of any other the problem is reported, an empty one has none."""
     try:
         too_deep = syntax.too_deep(document.text, MAX_DEPTH)
         if too_deep is not None:
             document.report(too_deep, f"more than {MAX_DEPTH} levels deep", "Look at the brackets.")
-            return
+            return None
         parser = _Parser(document.text)
         try:
             node = parser.get_single_node()
@@ -123,27 +149,19 @@ def _compose(document: Document) -> None:
             parser.dispose()
     except YAMLError as error:
         document.report(*syntax.explain(error, document.text))
-        return
+        return None
     if node is None or node.tag is plain.NULL:
-        return
+        return None
     if not isinstance(node, MappingNode):
         document.report(node, "the file is not a mapping of keys to values", 'Begin with "id: la-cocina" and the like.')
-    else:
-        document.root = node
+        return None
+    return node
 
 
 class _Unbounded(Exception):
     def __init__(self, node: Node, message: str) -> None:
         super().__init__(message)
         self.node = node
-
-
-def _build(document: Document) -> None:
-    try:
-        document.value = _Builder(document).build(document.root, 0)
-    except _Unbounded as error:
-        document.report(error.node, str(error), "Look at the aliases (*name): each one repeats all that it stands for.")
-        document.root = None
 
 
 class _Builder:

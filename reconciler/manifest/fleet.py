@@ -94,7 +94,7 @@ class _Reading:
         if not self.folder.has_defaults:
             return Document(self.folder.shown(FILE))
         document = self.folder.parse(FILE)
-        if document.root is not None:
+        if document.is_mapping:
             check_defaults(document)
         self.problems += document.problems
         return document
@@ -102,9 +102,9 @@ class _Reading:
     def read(self, name: str) -> None:
         """Reads one manifest; what is wrong with it becomes problems."""
         document = self.folder.parse(name)
-        if document.root is None and not document.problems:
+        if not document.is_mapping and not document.problems:
             document.report((0, 0), "the file is empty", "Write a client into it (reconcile new helps), or remove it.")
-        if document.root is not None:
+        if document.is_mapping:
             one = _OneManifest(self.folder, name, document, self.defaults)
             manifest = one.manifest()
             self._claim(name, one.value)

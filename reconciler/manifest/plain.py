@@ -6,6 +6,7 @@ reported with the quoted spelling instead of being turned into something that no
 
 from __future__ import annotations
 
+import functools
 import re
 
 # Tags are compared by identity: a document can spell a tag that is equal to one of these, never one that is the same.
@@ -56,6 +57,12 @@ def tag_of(value: str) -> str:
     """Tag of an unquoted scalar."""
     if value and value[0] not in _STARTS:
         return STR
+    return _matched(value)
+
+
+@functools.lru_cache(4096)
+def _matched(value: str) -> str:
+    # Kept, since the same keys and words stand in every file of a fleet.
     match = _PLAIN.fullmatch(value)
     return _TAGS[match.lastgroup] if match and match.lastgroup else STR
 
