@@ -33,6 +33,13 @@ COMMANDS: Final[Mapping[str, str]] = {
     "unlock": "Take the lease away from a run that is dead.",
 }
 """Name → one line of help; the command itself is `reconciler.commands.<name>`."""
+BY_OTHER_NAMES: Final[Mapping[str, str]] = {
+    "plan": "`reconcile --dry-run` shows the plan.",
+    "diff": "`reconcile --dry-run` shows the plan.",
+    "apply": "`reconcile` alone shows the plan, asks and applies.",
+    "init": "`reconcile new` writes the first manifest, `reconcile import` those of what was made by hand.",
+}
+"""What other tools call it → where it is here."""
 
 
 class Commands(click.Group):
@@ -55,6 +62,7 @@ class Commands(click.Group):
         if args and args[0] not in COMMANDS:
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(COMMANDS)}."
+            hint = BY_OTHER_NAMES.get(args[0], hint)
             raise click.UsageError(f"No command {args[0]!r}. {hint}", ctx)
         return super().resolve_command(ctx, args)
 

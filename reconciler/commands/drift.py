@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from reconciler.commands.planning import load_fleet
+from reconciler.commands.planning import load_fleet, tell_of_missing_store
 from reconciler.commands.printing import FORMATS, Format, rendered, write
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Exit, ReconcileError
@@ -48,13 +48,14 @@ def drift(ctx: click.Context, /, **options: Any) -> None:
 
 def _drift(options: Options) -> Exit:
     """What was found is shown before anything else can fail."""
-    settings, fleet = load_fleet(options.clients)
+    settings, fleet = load_fleet(options.clients, is_quiet=True)
     channels = [*settings.drift_notify, *options.notify]
     if channels:
         from reconciler.drift.notify import check_channels
 
         check_channels(channels)
     world = observe(fleet, settings)
+    tell_of_missing_store(world, settings)
     found = with_edits(drifted(make_plan(fleet, world, settings, Scope(only=options.clients))), world, settings)
     _show(found, options)
     problems = [*_push(found, options), *_notify(found, channels, options, settings)]

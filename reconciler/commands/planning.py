@@ -13,13 +13,15 @@ from reconciler.model import Plan
 from reconciler.observe import observe
 from reconciler.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
+from reconciler.world import Failed, World
+from runtime.store.errors import masked
 
 
-def load_fleet(only: Collection[str]) -> tuple[Settings, Fleet]:
+def load_fleet(only: Collection[str], *, is_quiet: bool = False) -> tuple[Settings, Fleet]:
     """Settings and manifests. Raises `ManifestErrors`, `SettingsError`, or `ReconcileError` for an unknown `only`."""
     settings = load_settings()
     fleet = load(settings.clients_dir)
-    if fleet.warnings:
+    if fleet.warnings and not is_quiet:
         count = len(fleet.warnings)
         click.echo(
             f"{count} warning{'s' if count > 1 else ''} in the manifests; `reconcile validate` shows them.", err=True
@@ -29,7 +31,8 @@ def load_fleet(only: Collection[str]) -> tuple[Settings, Fleet]:
         if client not in known:
             near = difflib.get_close_matches(client, known, n=1)
             raise ReconcileError(
-                f"No client {client!r} in {settings.clients_dir}." + (f" Did you mean {near[0]!r}?" if near else "")
+                f"No client {client!r} in {settings.clients_dir}. "
+                + (f"Did you mean {near[0]!r}?" if near else "`reconcile status` lists all of them.")
             )
     if settings.public_url is None and any(manifest.client.state != "absent" for manifest in fleet.clients):
         raise SettingsError(
@@ -37,6 +40,16 @@ def load_fleet(only: Collection[str]) -> tuple[Settings, Fleet]:
             "https://whatsapp.example.cl."
         )
     return settings, fleet
+
+
+def tell_of_missing_store(world: World, settings: Settings) -> None:
+    """Say on stderr that there is no store yet: the first run of all, or a command in the wrong folder."""
+    if not isinstance(world.store, Failed) and not world.store.exists:
+        click.echo(
+            f"The bot store {masked(settings.bot_store_url)} does not exist yet; the first apply makes it. "
+            "If the runtime keeps its store elsewhere, set BOT_STORE_URL.",
+            err=True,
+        )
 
 
 def plan_fleet(fleet: Fleet, settings: Settings, scope: Scope) -> Plan:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import click
 
-from reconciler.commands.planning import load_fleet
+from reconciler.commands.planning import load_fleet, tell_of_missing_store
 from reconciler.commands.printing import Format, colour_wanted, rendered, write
 from reconciler.digest import digest
 from reconciler.drift.edits import with_edits
@@ -133,6 +133,7 @@ def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | No
 
 def _look(fleet: Fleet, settings: Settings, options: Options, begun: Begun | None = None) -> Looked:
     world = observe(fleet, settings, begun=begun)
+    tell_of_missing_store(world, settings)
     return Looked(fleet, world, with_edits(make_plan(fleet, world, settings, options.scope), world, settings))
 
 

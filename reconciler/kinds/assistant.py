@@ -106,8 +106,10 @@ def check_model(column: Column) -> None:
         return
     model = models.get(wanted)
     if model is None:
-        near = difflib.get_close_matches(wanted, models, n=1)
+        near = difflib.get_close_matches(wanted, models, n=1, cutoff=0.8)
         hint = f"did you mean {near[0]!r}?" if near else "see `GET /v1/models` for what the key may use"
+        if wanted in REPLACEMENTS:
+            hint = f"OpenAI's replacement is {REPLACEMENTS[wanted]}"
         raise Withheld(f"the model {wanted!r} is not available to this OpenAI key; {hint}")
     if model.shutdown_date is None:
         return

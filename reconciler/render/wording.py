@@ -22,7 +22,8 @@ _UNSEEN = re.compile(
 def summary(plan: Plan) -> str:
     """One line: what the plan would do."""
     looked = _count(plan.clients, "client")
-    left = f" {_count(len(plan.unresolved), 'client')} unresolved." if plan.unresolved else ""
+    left = f" {_count(len(plan.errors), 'error')}." if plan.errors else ""
+    left += f" {_count(len(plan.unresolved), 'client')} unresolved." if plan.unresolved else ""
     left += adoption_summary(plan)
     if not plan.changes:
         return f"No changes: {looked} looked at.{left}"

@@ -16,10 +16,19 @@ def drift(agency: Agency) -> list[tuple[str, str, str]]:
 
 
 def test_nothing_was_changed_so_drift_is_quiet(agency: Agency) -> None:
-    agency.declare("la-cocina")
+    agency.declare("la-cocina", number="+15551234567")
     agency.apply()
     result = agency.reconcile("drift")
-    assert (result.code, result.out) == (0, "")
+    # Cron mails every word, so not a warning about a manifest either: that range of numbers is nobody's.
+    assert (result.code, result.said) == (0, "")
+
+
+def test_a_store_that_is_not_there_is_told_and_not_taken_for_in_sync(agency: Agency) -> None:
+    agency.declare("la-cocina")
+    result = agency.reconcile("drift")
+    assert result.code == 0
+    assert f"The bot store {agency.store_url} does not exist yet" in result.err
+    assert "set BOT_STORE_URL" in result.err
 
 
 def test_what_git_changed_and_nobody_applied_is_no_drift(agency: Agency) -> None:
