@@ -19,7 +19,7 @@ from reconciler.kinds.marker import client_of, marked
 from reconciler.manifest.texts import FileProblem, hash_document
 from reconciler.model import Values
 from reconciler.writers.attempts import Patience, Stopped, WriteFailed, create_once, repeat_safe
-from reconciler.writers.openai import Gone, called
+from reconciler.writers.openai import Gone, called, id_of
 from reconciler.writers.uploads import Uploads
 
 T = TypeVar("T")
@@ -68,13 +68,21 @@ class DocumentsWriter:
 
     def _create(self, client: str, values: Values) -> str:
         def find() -> str | None:
-            listed = self._again(lambda: list(self._client.vector_stores.list(limit=100)), follows_up=True)
-            ours = (item for item in listed if client_of(item.metadata or {}) == client and item.status != "expired")
-            return next((item.id for item in ours), None)
+            return self._again(
+                lambda: next(
+                    (
+                        id_of(item)
+                        for item in self._client.vector_stores.list(limit=100)
+                        if client_of(item.metadata or {}) == client and item.status != "expired"
+                    ),
+                    None,
+                ),
+                follows_up=True,
+            )
 
         metadata = marked({}, client, values)
         return create_once(
-            lambda: called(lambda: self._client.vector_stores.create(name=values["name"], metadata=metadata)).id,
+            lambda: called(lambda: id_of(self._client.vector_stores.create(name=values["name"], metadata=metadata))),
             find,
             self._patience,
         )
@@ -101,7 +109,7 @@ class DocumentsWriter:
         names = {document.upload_name(client): document.path for document in missing}
         found: dict[str, str] = {}
         for upload in self._uploads.free(client, attached):
-            path = names.get(upload.filename)
+            path = names.get(upload.name)
             if path is None or path in found:
                 self._delete_file(upload.id)
             else:
@@ -122,17 +130,15 @@ class DocumentsWriter:
         def find() -> str | None:
             try:
                 return self._again(
-                    lambda: self._client.vector_stores.files.retrieve(file_id, vector_store_id=store_id),
+                    lambda: id_of(self._client.vector_stores.files.retrieve(file_id, vector_store_id=store_id)),
                     follows_up=True,
-                ).id
+                )
             except Gone:
                 return None
 
         return create_once(
-            lambda: (
-                called(
-                    lambda: self._client.vector_stores.files.create(store_id, file_id=file_id, attributes=attributes)
-                ).id
+            lambda: called(
+                lambda: id_of(self._client.vector_stores.files.create(store_id, file_id=file_id, attributes=attributes))
             ),
             find,
             self._patience,
@@ -143,9 +149,10 @@ class DocumentsWriter:
 
         def upload() -> str:
             with (self._folder / document.path).open("rb") as file:
+                files = self._client.files
                 return called(
-                    lambda: self._client.files.create(file=(name, file), purpose="assistants", timeout=UPLOAD_SECONDS)
-                ).id
+                    lambda: id_of(files.create(file=(name, file), purpose="assistants", timeout=UPLOAD_SECONDS))
+                )
 
         return create_once(upload, lambda: self._uploads.find(name), self._patience)
 
@@ -190,7 +197,13 @@ class DocumentsWriter:
         self._gone_is_fine(lambda: self._client.files.delete(file_id))
 
     def _files(self, store_id: str) -> Sequence[VectorStoreFile]:
-        return self._again(lambda: list(self._client.vector_stores.files.list(store_id, limit=100)))
+        def listed() -> Sequence[VectorStoreFile]:
+            found = list(self._client.vector_stores.files.list(store_id, limit=100))
+            for file in found:
+                id_of(file)
+            return found
+
+        return self._again(listed)
 
     def _again(self, call: Callable[[], T], *, follows_up: bool = False) -> T:
         return repeat_safe(lambda: called(call), self._patience, follows_up=follows_up)

@@ -39,7 +39,7 @@ class OpenAIWriter:
         body = {**_body(values), "metadata": marked({}, client, values)}
         objects = self._objects(values["engine"])
         return create_once(
-            lambda: str(called(lambda: objects.create(**body)).id),
+            lambda: called(lambda: id_of(objects.create(**body))),
             lambda: self._find(values["engine"], client),
             self._patience,
         )
@@ -81,24 +81,33 @@ class OpenAIWriter:
 
     def _find(self, engine: str, client: str) -> str | None:
         def find() -> str | None:
-            listed = called(lambda: list(self._objects(engine).list(limit=100)))
-            return next((item.id for item in listed if client_of(item.metadata or {}) == client), None)
+            listed = self._objects(engine).list(limit=100)
+            return next((id_of(item) for item in listed if client_of(item.metadata or {}) == client), None)
 
-        return repeat_safe(find, self._patience, follows_up=True)
+        return repeat_safe(lambda: called(find), self._patience, follows_up=True)
 
 
 class Gone(WriteFailed):
     """The object does not exist."""
 
 
+def id_of(answer: Any) -> str:
+    """The id in an answer. Raises `TypeError` when there is none: the SDK takes any JSON for what it asked for."""
+    if not isinstance(answer.id, str):
+        raise TypeError("an id was expected")
+    return answer.id
+
+
 def called(call: Callable[[], T]) -> T:
-    """What a call of the SDK gives. Raises `WriteFailed`, or what of it fits."""
+    """What a call of the SDK gives, and what is taken from its answer. Raises `WriteFailed`, or what of it fits."""
     try:
         return call()
     except openai.APIConnectionError as error:
         raise OutcomeUnknown(f"OpenAI did not answer ({error.__cause__ or error}); run again") from error
     except openai.APIStatusError as error:
         raise _failure(error) from error
+    except (openai.APIError, AttributeError, TypeError, ValueError) as error:
+        raise OutcomeUnknown(f"OpenAI's answer cannot be understood ({type(error).__name__}); run again") from error
 
 
 def _failure(error: openai.APIStatusError) -> WriteFailed:

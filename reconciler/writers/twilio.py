@@ -8,7 +8,7 @@ wrote it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -21,7 +21,8 @@ from twilio.rest.messaging.v2.channels_sender import ChannelsSenderList
 
 from reconciler.diff import field_changes
 from reconciler.kinds.sender import DETACHED, declared_part
-from reconciler.model import Values
+from reconciler.model import FieldChange, Values
+from reconciler.readers.shape import mapping, text
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
 from reconciler.writers.attempts import OutcomeUnknown, Patience, Throttled, WriteFailed, repeat_safe
@@ -79,7 +80,7 @@ class TwilioWriter:
         }
         request = cast("ChannelsSenderList.MessagingV2ChannelsSenderRequestsCreate", _Body(body))
         try:
-            return str(self._patience.call(lambda: _call(lambda: self._senders.create(request))).sid)
+            return self._patience.call(lambda: _call(lambda: text(self._senders.create(request).sid)))
         except OutcomeUnknown:
             found = self._find(number)
             if found is None:
@@ -93,8 +94,11 @@ class TwilioWriter:
         self._patience.call(lambda: _call(lambda: self._senders(sid).update(request)))
 
     def _find(self, number: str) -> str | None:
-        listed = repeat_safe(lambda: _call(lambda: self._senders.list(channel="whatsapp")), self._patience)
-        return next((str(item.sid) for item in listed if item.sender_id == f"whatsapp:{number}"), None)
+        def find() -> str | None:
+            listed = self._senders.list(channel="whatsapp")
+            return next((text(item.sid) for item in listed if item.sender_id == f"whatsapp:{number}"), None)
+
+        return repeat_safe(lambda: _call(find), self._patience)
 
     def _update(self, sid: str, body: Mapping[str, Any], declared: Values) -> None:
         request = cast("ChannelsSenderList.MessagingV2ChannelsSenderRequestsUpdate", _Body(body))
@@ -102,10 +106,9 @@ class TwilioWriter:
         deadline = time.monotonic() + SETTLE_SECONDS
         wait = 0.1
         while True:
-            shown = repeat_safe(lambda: _call(self._senders(sid).fetch), self._patience, follows_up=True)
-            live = LiveSender(sid, "", shown.status or "", shown.webhook, shown.profile)
-            logo = declared.get("profile", {}).get("logo_url")
-            differing = field_changes(declared_part(live, declared, logo), declared)
+            live, differing = repeat_safe(
+                lambda: _call(lambda: self._shown(sid, declared)), self._patience, follows_up=True
+            )
             if live.status != "ONLINE:UPDATING" and not differing:
                 return
             if time.monotonic() + wait > deadline:
@@ -114,6 +117,13 @@ class TwilioWriter:
             # Not cut short by a stop: what Twilio has accepted shall be seen and put on record.
             time.sleep(wait)
             wait = min(wait * 2, 3.0)
+
+    def _shown(self, sid: str, declared: Values) -> tuple[LiveSender, Sequence[FieldChange]]:
+        """The sender as it is by now, and what of it is not as declared."""
+        shown = self._senders(sid).fetch()
+        live = LiveSender(sid, "", shown.status or "", mapping(shown.webhook), mapping(shown.profile))
+        logo = declared.get("profile", {}).get("logo_url")
+        return live, field_changes(declared_part(live, declared, logo), declared)
 
 
 class Gone(WriteFailed):
@@ -161,6 +171,8 @@ def _call(call: Callable[[], T]) -> T:
         raise _failure(error.status, error.code, error.msg) from error
     except TwilioException as error:
         raise WriteFailed(f"Twilio's answer could not be used: {str(error.args[0])[:200]}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise OutcomeUnknown(f"Twilio's answer cannot be understood ({type(error).__name__}); run again") from error
 
 
 def _failure(status: int, code: int | None, message: str) -> WriteFailed:

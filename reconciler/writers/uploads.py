@@ -9,17 +9,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import openai
-from openai.types import FileObject
 
 from reconciler.kinds.document import owner_of_upload
 from reconciler.kinds.marker import client_of
 from reconciler.writers.attempts import Patience, repeat_safe
-from reconciler.writers.openai import called
+from reconciler.writers.openai import called, id_of
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One of OpenAI's files."""
+
+    id: str
+    name: str
 
 
 class Uploads:
@@ -29,10 +38,10 @@ class Uploads:
         self._client = client
         self._patience = patience
         self._lock = threading.Lock()
-        self._by_client: Mapping[str, Sequence[FileObject]] | None = None
+        self._by_client: Mapping[str, Sequence[Upload]] | None = None
         self._kept_by_hand: Collection[str] | None = None
 
-    def free(self, client: str, attached: Collection[str] = ()) -> Sequence[FileObject]:
+    def free(self, client: str, attached: Collection[str] = ()) -> Sequence[Upload]:
         """A client's uploads but for those that are `attached` to its store, or in a store without our mark."""
         with self._lock:
             if self._by_client is None:
@@ -47,30 +56,34 @@ class Uploads:
         """The id of an upload that was made a moment ago, and whose answer was lost; None when it was not made."""
         kept = self._kept_by_hand or ()
         listed = self._listed(follows_up=True)
-        return next((upload.id for upload in listed if upload.filename == name and upload.id not in kept), None)
+        return next((upload.id for upload in listed if upload.name == name and upload.id not in kept), None)
 
-    def _listed(self, *, follows_up: bool = False) -> Sequence[FileObject]:
-        return self._all(
-            lambda: list(self._client.files.list(purpose="assistants", limit=10_000)), follows_up=follows_up
-        )
+    def _listed(self, *, follows_up: bool = False) -> Sequence[Upload]:
+        def listed() -> Sequence[Upload]:
+            found = self._client.files.list(purpose="assistants", limit=10_000)
+            return [Upload(id_of(file), str(file.filename)) for file in found]
+
+        return self._all(listed, follows_up=follows_up)
 
     def _in_stores_kept_by_hand(self) -> Iterator[str]:
-        for store in self._all(lambda: list(self._client.vector_stores.list(limit=100))):
-            if client_of(store.metadata or {}) is None:
-                yield from self._files_of(store.id)
+        for store_id in self._all(self._stores_kept_by_hand):
+            yield from self._all(partial(self._files_of, store_id))
 
-    def _files_of(self, store_id: str) -> Iterator[str]:
-        listed = self._all(lambda: list(self._client.vector_stores.files.list(store_id, limit=100)))
-        return (file.id for file in listed)
+    def _stores_kept_by_hand(self) -> Sequence[str]:
+        listed = self._client.vector_stores.list(limit=100)
+        return [id_of(store) for store in listed if client_of(store.metadata or {}) is None]
+
+    def _files_of(self, store_id: str) -> Sequence[str]:
+        return [id_of(file) for file in self._client.vector_stores.files.list(store_id, limit=100)]
 
     def _all(self, read: Callable[[], T], *, follows_up: bool = False) -> T:
         return repeat_safe(lambda: called(read), self._patience, follows_up=follows_up)
 
 
-def _by_client(listed: Sequence[FileObject]) -> Mapping[str, Sequence[FileObject]]:
-    found: dict[str, list[FileObject]] = {}
+def _by_client(listed: Sequence[Upload]) -> Mapping[str, Sequence[Upload]]:
+    found: dict[str, list[Upload]] = {}
     for upload in listed:
-        owner = owner_of_upload(upload.filename)
+        owner = owner_of_upload(upload.name)
         if owner is not None:
             found.setdefault(owner, []).append(upload)
     return found

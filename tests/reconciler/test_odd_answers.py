@@ -93,3 +93,42 @@ def test_an_exported_assistant(agency: Agency) -> None:
     result = agency.reconcile("import", "--assistant", str(path))
     assert result.code == 1
     assert f"{path}: an exported assistant {NOT_UNDERSTOOD}" in result.err
+
+
+@pytest.mark.parametrize("body", ["hola", {"object": "vector_store"}])
+@pytest.mark.parametrize("path", [STORES, "/v1/files", f"{STORES}/*/files", ASSISTANTS])
+def test_a_write_at_openai_is_looked_up_and_repeated(three: Agency, path: str, body: object) -> None:
+    three.sandbox.faults({"kind": "status", "status": 200, "method": "POST", "path": path, "body": body, "times": 1})
+    three.apply()
+    assert (len(three.uploads()), len(three.assistants())) == (1, 1)
+    assert three.changes() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/files", "hola"),
+        ("/v1/files", {"object": "list", "data": [{"object": "file"}]}),
+        (f"{STORES}/*/files", "hola"),
+        (f"{STORES}/*/files", {"object": "list", "data": [{"object": "file"}]}),
+    ],
+)
+def test_a_list_that_a_write_needs_is_asked_for_again(three: Agency, path: str, body: object) -> None:
+    three.sandbox.faults({"kind": "status", "status": 200, "method": "GET", "path": path, "body": body, "times": 1})
+    three.apply()
+    assert three.changes() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [("POST", "hola"), ("POST", []), ("GET", "hola"), ("GET", {"sid": "XE1", "webhook": [], "profile": "x"})],
+)
+def test_an_update_at_twilio_is_repeated(agency: Agency, method: str, body: object) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    agency.declare("cliente-a", sender={"profile": {"about": "Cocina chilena"}})
+    odd = {"method": method, "path": f"{SENDERS}/XE", "body": body, "times": 1}
+    agency.sandbox.faults({"kind": "status", "status": 200, **odd})
+    agency.apply()
+    assert agency.sandbox.fired() == 1
+    assert agency.changes() == []
