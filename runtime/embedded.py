@@ -120,23 +120,26 @@ class EmbeddedInbox:
                 if conversation_id not in self._chains and conversation_id not in self._failed:
                     self._wake(conversation_id)
 
+    def _may_begin(self) -> bool:
+        return not self._stopping
+
     async def _run(self, conversation_id: int, chain: _Chain, resume: bool) -> None:
         try:
-            while resume or chain.more:
+            while (resume or chain.more) and self._may_begin():
                 try:
                     if resume:
                         await self._delivery.resume(conversation_id)
                         resume = False
                     chain.more = False
-                    while await self._turns.run(conversation_id, chain.windows):
-                        if self._stopping:
-                            await self._turns.hand_back(conversation_id)
-                            return
+                    while await self._turns.run(conversation_id, chain.windows) and self._may_begin():
+                        pass
                 except StoreError as error:
                     # What is on disk is not given up, and what became of the last write is looked up.
                     log.error("store not available", error=str(error))
                     await asyncio.sleep(STORE_PAUSE_SECONDS)
                     resume = True
+            if not self._may_begin():
+                await self._turns.hand_back(conversation_id)
         except asyncio.CancelledError:
             await self._turns.hand_back(conversation_id)
             raise

@@ -43,6 +43,8 @@ POLL_SECONDS = 0.2
 """How soon the next message of a conversation follows the one before, which no NOTIFY tells."""
 BEAT_SECONDS = 2.0
 CARE_SECONDS = 1.0
+LET_GO_SECONDS = 0.3
+"""How often it is looked whether another replica has begun what a webhook is held open for."""
 LOOK_BACK_SECONDS = 5.0
 """How often a replica looks for jobs that it has lost, and for conversations that have none."""
 STORE_PAUSE_SECONDS = 2.0
@@ -105,9 +107,12 @@ class ReplicatedInbox:
         self._database = database
         self._turns = turns
         self._delivery = delivery
-        # A window lives as long as its request; a turn that runs elsewhere never asks for it.
+        # A window lives as long as its request.
         self._windows: MutableMapping[int, ReplyWindow] = WeakValueDictionary()
-        self._running: set[int] = set()
+        self._asked: MutableMapping[ReplyWindow, int] = WeakKeyDictionary()
+        """Window → the conversation whose answer it is held open for."""
+        self._running: dict[int, int] = {}
+        """Job → its conversation."""
         self._stopping = False
         self._app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(
@@ -133,6 +138,7 @@ class ReplicatedInbox:
                 window.release()
             else:
                 self._windows[taken.inbox_id] = window
+                self._asked[window] = taken.conversation_id
         return True
 
     async def accept_all(self, messages: Sequence[InboundMessage]) -> list[bool]:
@@ -145,20 +151,21 @@ class ReplicatedInbox:
         forgotten = await self._database.write(jobs.defer_forgotten)
         if forgotten:
             log.info("taken up after a restart", conversations=forgotten)
-        self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._take_care())]
+        self._tasks = [asyncio.create_task(run()) for run in (self._work, self._take_care, self._let_go)]
 
     async def stop(self, grace_seconds: float) -> None:
         """See Inbox."""
         self._stopping = True
         if not self._tasks:
             return
-        work, care = self._tasks
+        work, *others = self._tasks
         if self._worker is not None:
             self._worker.shutdown_graceful_timeout = grace_seconds
             self._worker.stop()
         await asyncio.gather(work, return_exceptions=True)
-        care.cancel()
-        await asyncio.gather(care, return_exceptions=True)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         await self._app.close_async()
         for window in list(self._windows.values()):
             window.release()
@@ -171,7 +178,7 @@ class ReplicatedInbox:
     async def _answer(self, context: procrastinate.JobContext, conversation_id: int, resume: bool) -> None:
         """The job."""
         job_id = context.job.id or 0
-        self._running.add(job_id)
+        self._running[job_id] = conversation_id
         try:
             await self._converse(conversation_id, resume or context.job.attempts > 0)
         except (TurnTakenOver, SendTakenOver) as error:
@@ -186,7 +193,7 @@ class ReplicatedInbox:
             log.exception("conversation stopped, to be tried again", conversation=conversation_id)
             raise
         finally:
-            self._running.discard(job_id)
+            self._running.pop(job_id, None)
 
     async def _converse(self, conversation_id: int, resume: bool) -> None:
         if resume:
@@ -236,13 +243,30 @@ class ReplicatedInbox:
                 # When the store comes back, every replica has been silent; each may first give its sign of life.
                 trusted_from = time.monotonic() + jobs.STALL_SECONDS
 
+    async def _let_go(self) -> None:
+        """Ends the webhooks whose answers another replica makes, until cancelled: those go out by themselves."""
+        while True:
+            await asyncio.sleep(LET_GO_SECONDS)
+            conversations = set(self._asked.values()) - set(self._running.values())
+            worker_id = self._worker.worker_id if self._worker is not None else None
+            if not conversations or worker_id is None:
+                continue
+            try:
+                elsewhere = await self._database.read(jobs.running_elsewhere, worker_id, conversations)
+            except StoreError as error:
+                log.warning("webhooks not let go", error=str(error))
+                continue
+            for window, conversation_id in list(self._asked.items()):
+                if conversation_id in elsewhere and conversation_id not in self._running.values():
+                    window.release()
+
     async def _look_back(self, suspects: set[int]) -> set[int]:
         """Hands on jobs that are said to run here and do not, the second time they are found; returns the others."""
         await self._database.write(jobs.defer_forgotten)
         worker_id = self._worker.worker_id if self._worker is not None else None
         if worker_id is None:
             return set()
-        missing = await self._database.read(jobs.doing, worker_id) - self._running
+        missing = await self._database.read(jobs.doing, worker_id) - self._running.keys()
         if lost := missing & suspects:
             _tell("taken up again", await self._database.write(jobs.hand_on_lost, worker_id, lost))
         return missing - suspects

@@ -32,8 +32,8 @@ class ReplyWindow:
         self._written: asyncio.Future[bool | None] = loop.create_future()
 
     def claim(self) -> bool:
-        """Takes the window for an answer; False when the request is gone, has given up, or is taken."""
-        if not self._open or self._claimed or not self._is_connected():
+        """Takes the window for an answer; False when the request is gone, was let go, has given up, or is taken."""
+        if not self._open or self._claimed or self._answer.done() or not self._is_connected():
             return False
         self._claimed = True
         return True

@@ -43,6 +43,9 @@ STALLED = Statement(
     " OR worker.last_heartbeat < now() - make_interval(secs => :stall_seconds)) ORDER BY job.id"
 )
 DOING = Statement("SELECT id, lock, attempts FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = :worker_id")
+ELSEWHERE = Statement(
+    "SELECT lock FROM procrastinate_jobs WHERE status = 'doing' AND lock = ANY(:locks) AND worker_id <> :worker_id"
+)
 AGAIN = Statement("SELECT procrastinate_retry_job_v2(:id, NULL, NULL, NULL, NULL)")
 GIVE_UP = Statement("SELECT procrastinate_finish_job_v1(:id, 'failed', true)")
 PRUNE = Statement("SELECT procrastinate_prune_stalled_workers_v1(CAST(:stall_seconds AS float))")
@@ -111,6 +114,12 @@ def hand_on_lost(connection: Connection, worker_id: int, lost: Collection[int]) 
 def doing(connection: Connection, worker_id: int) -> set[int]:
     """Jobs that a replica is said to run."""
     return {row[0] for row in DOING.rows(connection, worker_id=worker_id)}
+
+
+def running_elsewhere(connection: Connection, worker_id: int, conversations: Collection[int]) -> set[int]:
+    """Which of these conversations have a job that another replica has begun."""
+    locks = [str(conversation_id) for conversation_id in conversations]
+    return {int(lock) for (lock,) in ELSEWHERE.rows(connection, locks=locks, worker_id=worker_id)}
 
 
 def beat(connection: Connection, worker_id: int) -> None:

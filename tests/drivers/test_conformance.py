@@ -154,6 +154,19 @@ def test_a_message_in_twilio_s_hands_at_a_kill_goes_out_once(fleet: Fleet, sandb
     assert ["Hola" in body for body in answers(shop, 2)] == [True, False]
 
 
+@pytest.mark.long
+def test_a_stop_finishes_the_turn_under_way_and_begins_no_other(fleet: Fleet, sandbox: Sandbox) -> None:
+    shop = fleet.open_line()
+    fleet.deliver(shop, "piensa 2s")
+    fleet.wait_for_turns(shop, 1)
+    fleet.deliver(shop, "¿Y esto?")
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda replica: replica.stop(), fleet.replicas)) == [0] * len(fleet.replicas)
+    assert ["piensa" in body for body in answers(shop, 1)] == [True]
+    fleet.start_again()
+    assert "¿Y esto?" in answers(shop, 2)[1]
+
+
 def test_a_stop_under_load_loses_nothing_and_doubles_nothing(fleet: Fleet, sandbox: Sandbox) -> None:
     shop = fleet.open_line()
     acknowledged: list[str] = []

@@ -1,6 +1,7 @@
 """Replicas on PostgreSQL: any of them takes any conversation, and one that is gone or silent is missed by nobody."""
 
 import asyncio
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -103,6 +104,29 @@ def test_a_message_that_is_delivered_again_elsewhere_is_acknowledged_at_once(tmp
             assert fleet.rows("SELECT count(*) FROM inbox") == [(1,)]
         # Whichever replica had the turn: the answer is in the webhook that was held open, or came by itself.
         wait_until(lambda: first.result().body.count(b"<Message>") + len(shop.outbound()) == 1, what="the answer")
+
+
+@pytest.mark.long
+def test_a_webhook_is_let_go_once_another_replica_makes_its_answer(tmp_path: Path, sandbox: Sandbox) -> None:
+    with fleet_on("postgresql", tmp_path, sandbox, REPLY_WITHIN_SECONDS="14") as fleet:
+        shop = fleet.open_line()
+        users = [f"+569333333{number:02}" for number in range(8)]
+        with ThreadPoolExecutor(len(users)) as pool:
+            held = [pool.submit(fleet.deliver, shop, "piensa 4s", 0, user) for user in users]
+            fleet.wait_for_turns(shop, len(users))
+            page = fleet.replicas[1].api("GET", "/metrics").body.decode()
+            found = re.search(
+                rf'^horizonai_turns_in_flight\{{client="{shop.bot["id"]}"\}} (\d)\.0$', page, re.MULTILINE
+            )
+            elsewhere = int(found[1]) if found else 0
+
+            wait_until(lambda: sum(webhook.done() for webhook in held) == elsewhere, what="the others to be let go")
+
+            assert all(b"<Message>" not in webhook.result().body for webhook in held if webhook.done())
+        answered = [b"<Message>" in webhook.result().body for webhook in held]
+        assert answered.count(True) == len(users) - elsewhere
+        for user, here in zip(users, answered, strict=True):
+            wait_until(lambda user=user, here=here: len(shop.outbound(user)) == (not here), 20, "the answer")
 
 
 def test_a_user_s_limit_holds_for_all_replicas_together(tmp_path: Path, sandbox: Sandbox) -> None:
