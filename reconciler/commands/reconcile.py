@@ -53,6 +53,17 @@ class Looked:
     plan: Plan
 
 
+@dataclass(slots=True)
+class Run:
+    """One apply, and how far it came."""
+
+    stop: threading.Event
+    """Set when nothing new shall be begun."""
+    plan: Plan | None = None
+    """None until it is on record as begun."""
+    outcomes: Sequence[Outcome] = ()
+
+
 def reconcile(options: Options) -> Exit:
     """Run it. The exit code is computed once, from what happened, after everything is shown."""
     _check_usage(options)
@@ -95,40 +106,55 @@ def _dry_run(options: Options, settings: Settings, fleet: Fleet, begun: Begun | 
 
 
 def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | None) -> Exit:
-    """Take the lease, look again, apply. `agreed` is the plan that a person said yes to."""
+    """Take the lease, look again, apply. `agreed` is the plan that a person said yes to.
+
+    What became of each change is shown whatever happens to the store meanwhile.
+    """
+    from runtime.store.errors import StoreError
+
+    run = Run(threading.Event())
+    broken: StoreError | None = None
+    try:
+        _apply_under_lease(run, options, settings, fleet, agreed)
+    except StoreError as error:
+        broken = error
+    if run.plan is None:
+        raise ReconcileError(str(broken)) from broken
+    _show_outcomes(run.plan, run.outcomes, options)
+    if broken is None:
+        return _exit_code(run.plan, run.outcomes, stopped=run.stop.is_set())
+    click.echo(f"The bot store failed, so this run is not on record as it ended: {broken}", err=True)
+    return Exit.PARTIAL if any(outcome.status == "applied" for outcome in run.outcomes) else Exit.ERROR
+
+
+def _apply_under_lease(run: Run, options: Options, settings: Settings, fleet: Fleet, agreed: Plan | None) -> None:
     from reconciler.apply import apply_plan
     from reconciler.history import recorded
     from reconciler.lease import lease
     from reconciler.render.progress import following
-    from runtime.store.errors import StoreError
     from runtime.store.writer import open_writer
 
-    stop = threading.Event()
-    try:
-        with (
-            _deadline(options.deadline, stop),
-            closing(open_writer(settings.bot_store_url, settings.api_token)) as store,
-            lease(store, stop=stop) as owner,
-            _stopped_by_signals(stop),
-        ):
-            looked = _look(fleet, settings, options)
-            plan = looked.plan
-            if agreed is None and options.output == "text":
-                _show(plan, options)
-            if agreed is not None and digest(plan) != digest(agreed):
-                raise Busy("Something changed since the plan was shown, so nothing was applied; look at the new plan.")
-            _check_expected(plan, options)
-            check(plan, fleet, looked.world, options.limits)
-            # Unlike planning, applying lasts and leaves garbage; what was read for the plan is none of it.
-            gc.freeze()
-            gc.enable()
-            with recorded(store, plan, owner) as outcomes:
-                for outcome in following(apply_plan(plan, settings, store, stop=stop), len(plan.work)):
-                    outcomes.append(outcome)
-    except StoreError as error:
-        raise ReconcileError(str(error)) from error
-    _show_outcomes(plan, outcomes, options)
-    return _exit_code(plan, outcomes, stopped=stop.is_set())
+    with (
+        _deadline(options.deadline, run.stop),
+        closing(open_writer(settings.bot_store_url, settings.api_token)) as store,
+        lease(store, stop=run.stop) as owner,
+        _stopped_by_signals(run.stop),
+    ):
+        looked = _look(fleet, settings, options)
+        plan = looked.plan
+        if agreed is None and options.output == "text":
+            _show(plan, options)
+        if agreed is not None and digest(plan) != digest(agreed):
+            raise Busy("Something changed since the plan was shown, so nothing was applied; look at the new plan.")
+        _check_expected(plan, options)
+        check(plan, fleet, looked.world, options.limits)
+        # Unlike planning, applying lasts and leaves garbage; what was read for the plan is none of it.
+        gc.freeze()
+        gc.enable()
+        with recorded(store, plan, owner) as outcomes:
+            run.plan, run.outcomes = plan, outcomes
+            for outcome in following(apply_plan(plan, settings, store, stop=run.stop), len(plan.work)):
+                outcomes.append(outcome)
 
 
 def _look(fleet: Fleet, settings: Settings, options: Options, begun: Begun | None = None) -> Looked:

@@ -158,3 +158,16 @@ def test_a_store_that_refuses_one_clients_bot_stops_that_client_only(agency: Age
     agency.break_in("DROP TRIGGER full")
     agency.apply()
     assert agency.changes() == []
+
+
+def test_a_store_that_fails_at_the_end_of_a_run_does_not_hide_what_was_applied(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    agency.break_in("CREATE TRIGGER full BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'lleno'); END")
+    agency.declare("cliente-b")
+    result = agency.reconcile("--yes")
+    assert result.code == 4
+    assert "Applied: 3 applied, 0 failed, 0 skipped." in result.out
+    assert "The bot store failed, so this run is not on record as it ended: " in result.err
+    assert "lleno" in result.err
+    assert agency.changes() == []
