@@ -24,13 +24,20 @@ if TYPE_CHECKING:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="horizonai-reconciler", prog_name="horizonai-whatsapp-bot")
 def main() -> None:
     """Answer WhatsApp messages for many clients from one place."""
 
 
-@main.command()
+@main.command(short_help="Serve webhooks and the management API.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, help="Port to listen on; 0 takes a free one and prints it.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one and prints it.",
+)
 def serve(host: str, port: int) -> None:
     """Serve webhooks and the management API until SIGTERM or Ctrl-C."""
     with _sentences():
@@ -53,7 +60,7 @@ def migrate() -> None:
         engine.dispose()
 
 
-@main.command()
+@main.command(short_help="Send a proactive message.")
 @click.argument("to")
 @click.argument("body")
 @click.option("--bot", "bot_id", help="Send from this bot's number.")
@@ -72,7 +79,13 @@ def token() -> None:
 
 @token.command("create")
 @click.argument("name")
-@click.option("--scope", type=click.Choice(["read", "write"]), default="read", show_default=True)
+@click.option(
+    "--scope",
+    type=click.Choice(["read", "write"]),
+    default="read",
+    show_default=True,
+    help="read: lists and plans; write also changes.",
+)
 def token_create(name: str, scope: str) -> None:
     """Make a token and print it, this once: only its digest is kept."""
     from runtime.store.tokens import create_token
@@ -90,6 +103,8 @@ def token_list() -> None:
 
     with _store() as connection:
         found = list_tokens(connection)
+    if not found:
+        click.echo("There is no token yet; `horizonai-whatsapp-bot token create NAME` makes one.", err=True)
     for record in found:
         click.echo(f"{record.name}\t{record.scope}\t{record.created_at}\t{record.revoked_at or 'valid'}")
 
@@ -105,12 +120,12 @@ def token_revoke(name: str) -> None:
     click.echo(f"The token {name!r} is no longer valid.")
 
 
-@main.group("dead-letters")
+@main.group("dead-letters", short_help="Messages that no answer could be made for.")
 def dead_letters() -> None:
     """Messages that no answer could be made for: their users got the fallback message."""
 
 
-@dead_letters.command("list")
+@dead_letters.command("list", short_help="List them, with the reason.")
 @click.option("--client", help="Only this client's.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def dead_letters_list(client: str | None, form: str) -> None:
@@ -122,13 +137,15 @@ def dead_letters_list(client: str | None, form: str) -> None:
     if form == "json":
         click.echo(json.dumps([asdict(letter) for letter in letters], ensure_ascii=False, indent=2))
         return
+    if not letters:
+        click.echo("No dead letters.", err=True)
     for letter in letters:
         users = ", ".join(sorted({message.sender.removeprefix("whatsapp:") for message in letter.messages}))
         cells = (letter.id, letter.failed_at, letter.client, users, len(letter.messages), letter.error)
         click.echo("\t".join(str(cell) for cell in cells))
 
 
-@dead_letters.command("retry")
+@dead_letters.command("retry", short_help="Answer their messages after all.")
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
 def dead_letters_retry(ids: tuple[int, ...]) -> None:
     """Answer their messages after all. A running service begins within seconds, another one when it starts."""
@@ -138,7 +155,7 @@ def dead_letters_retry(ids: tuple[int, ...]) -> None:
     click.echo(f"To be answered again: {len(set(ids))}.")
 
 
-@dead_letters.command("drop")
+@dead_letters.command("drop", short_help="Let them go unanswered.")
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
 def dead_letters_drop(ids: tuple[int, ...]) -> None:
     """Let them go: their messages stay unanswered. Who did it, and when, is kept."""

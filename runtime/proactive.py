@@ -86,7 +86,7 @@ class Proactive:
             return bot, bot.twilio_phone_number
         wanted = number or self._fallback_number
         if wanted is None:
-            raise NoSender("Name a bot_id or a number to send from, or set TWILIO_WHATSAPP_FROM.")
+            raise NoSender("Name a bot or a number to send from, or set TWILIO_WHATSAPP_FROM.")
         bot = await self._catalog.bot_of_number(wanted)
         if bot is None and wanted != self._fallback_number:
             raise NoSender(f"No bot has the number {wanted}, and it is not TWILIO_WHATSAPP_FROM; see GET /bots/.")

@@ -49,9 +49,19 @@ def _address(_: click.Context, __: click.Parameter, value: str) -> tuple[str, in
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Register a sender for each manifest here.",
 )
-@click.option("--account-sid", envvar="TWILIO_ACCOUNT_SID", default=_ACCOUNT_SID, show_default=True)
-@click.option("--auth-token", envvar="TWILIO_AUTH_TOKEN", default=_AUTH_TOKEN, show_default=True)
-@click.option("--api-key", envvar="OPENAI_API_KEY", default=_API_KEY, show_default=True)
+@click.option(
+    "--account-sid",
+    envvar="TWILIO_ACCOUNT_SID",
+    default=_ACCOUNT_SID,
+    show_default=True,
+    help="The Twilio account that it plays.",
+)
+@click.option(
+    "--auth-token", envvar="TWILIO_AUTH_TOKEN", default=_AUTH_TOKEN, show_default=True, help="Signs its webhooks."
+)
+@click.option(
+    "--api-key", envvar="OPENAI_API_KEY", default=_API_KEY, show_default=True, help="The key that its OpenAI takes."
+)
 @click.option(
     "--assistants-gone",
     is_flag=True,
@@ -78,6 +88,8 @@ def serve(
         world = open_world(state, Credentials(account_sid, auth_token, api_key), settings, senders_from)
     except StateInUseError as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{state} cannot be written: {error.strerror}. Name another --state.") from None
     try:
         run(world, Listen(*openai), Listen(*twilio))
     except OSError as error:
@@ -86,7 +98,7 @@ def serve(
         ) from None
 
 
-@main.command()
+@main.command(short_help="Write to a client as a WhatsApp user.")
 @click.argument("client")
 @click.argument("text")
 @click.option("--from", "origin", default="+56912345678", show_default=True, help="The user's number.")

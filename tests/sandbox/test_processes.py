@@ -159,3 +159,12 @@ def test_a_phone_says_that_nobody_has_the_name(sandbox: Sandbox) -> None:
 def test_a_phone_says_that_there_is_no_sandbox() -> None:
     sentence = refused(phone("http://127.0.0.1:9", "la-cocina", "Hola"))
     assert sentence.startswith("Error: no sandbox answers at http://127.0.0.1:9")
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    command = [sys.executable, "-m", "sandbox", "serve", "--state", str(tmp_path / "file" / "state")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == f"Error: {tmp_path}/file/state cannot be written: Not a directory. Name another --state.\n"
