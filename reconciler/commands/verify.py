@@ -34,7 +34,7 @@ LEAVE_SECONDS = 5.0
 """How long it may take until an accepted code shows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Registration:
     """A client's number, and everything to register it with."""
 
@@ -44,11 +44,16 @@ class Registration:
     reader: TwilioReader
     store: StoreWriter
     attempts: Attempts
+    """Those that count by now, the ones of this run included."""
 
     @property
     def number(self) -> str:
         """The declared number."""
         return self.manifest.client.number
+
+    def count_attempt(self) -> None:
+        """Put one more on record, before it is made. Raises `Refused` when none is left."""
+        self.attempts = self.attempts.count(self.store, now())
 
 
 @click.command()
@@ -112,7 +117,7 @@ def _register(registration: Registration, method: str) -> LiveSender:
     from reconciler.writers.twilio import RegistrationLimit
 
     client = registration.manifest.client
-    registration.attempts.count(registration.store, now())
+    registration.count_attempt()
     try:
         sid = _writer(registration).create_sender(client.number, client.name, client.id, method)
     except RegistrationLimit as error:
@@ -125,7 +130,7 @@ def _submit(registration: Registration, live: LiveSender, code: str) -> None:
     from reconciler.writers.attempts import OutcomeUnknown
     from reconciler.writers.twilio import RegistrationLimit
 
-    registration.attempts.count(registration.store, now())
+    registration.count_attempt()
     try:
         _writer(registration).submit_code(live.sid, code)
     except RegistrationLimit as error:

@@ -84,6 +84,12 @@ def test_a_wrong_code_is_said_and_counted(declared: Agency) -> None:
     assert len(kept.values["attempts"]) == 2
 
 
+def test_registering_and_completing_in_one_go_are_two_attempts(declared: Agency) -> None:
+    assert declared.reconcile("verify", CLIENT, "--code", "123456").code == 0
+    [kept] = [record for record in declared.snapshot().applied if record.kind == "verification"]
+    assert len(kept.values["attempts"]) == 2
+
+
 def test_the_eleventh_attempt_is_refused_with_the_moment_of_the_next(declared: Agency) -> None:
     attempted(declared, 10, hours_ago=71)
     result = declared.reconcile("verify", CLIENT)
