@@ -162,6 +162,12 @@ def _bot(patient: Patient) -> Iterator[Link]:
     client = patient.manifest.client
     bot = bot_of(patient.manifest, patient.store)
     apply = f"`reconcile --client {client.id}` mends it."
+    holder = patient.store.bots_by_number.get(client.number)
+    if holder is not None and holder.client not in (None, client.id):
+        fix = f"`reconcile --client {client.id} --dry-run` says how it comes to its number."
+        yield Link("bot", False, f"{client.number} is routed to the client {holder.client!r}", fix)
+        yield Link("assistant", None, "messages go to another client's")
+        return
     if bot is None:
         yield Link("bot", False, f"no bot routes {client.number}", apply)
         yield Link("assistant", None, "there is no bot")

@@ -68,8 +68,10 @@ def sender_of(manifest: Manifest, world: World, settings: Settings) -> LiveSende
 
 
 def bot_of(manifest: Manifest, store: Store) -> BotRecord | None:
-    """The bot that routes a client's number, whoever made it."""
-    return store.bots_by_client.get(manifest.client.id) or store.bots_by_number.get(manifest.client.number)
+    """The client's own bot, or the one that somebody made by hand for its number; never another client's."""
+    own = store.bots_by_client.get(manifest.client.id)
+    holder = store.bots_by_number.get(manifest.client.number)
+    return own or (holder if holder is not None and holder.client is None else None)
 
 
 def days_left(model: str, world: World) -> int | None:

@@ -131,3 +131,14 @@ def test_a_client_that_nobody_made_yet_is_told_how_it_comes_to_be(served: Agency
     result = served.reconcile("doctor", CLIENT)
     assert "The first broken link is `webhook`" in result.out
     assert f"✗   bot: no bot routes {served.number(CLIENT)}." in result.out
+
+
+def test_a_number_that_another_clients_bot_holds_is_no_working_link(served: Agency) -> None:
+    served.declare("el-viejo")
+    served.apply()
+    served.withdraw("el-viejo")
+    served.declare(CLIENT, number=served.number("el-viejo"))
+    said = f"The first broken link is `bot`: {served.number('el-viejo')} is routed to the client 'el-viejo'. "
+    assert verdict(served) == f"{said}`reconcile --client la-cocina --dry-run` says how it comes to its number."
+    [row] = served.reconcile("status", "--format", "json").document["clients"]
+    assert (row["bot_id"], row["assistant_id"]) == (None, None)
