@@ -3,7 +3,7 @@
 The session is the provider's memory, and what is said in it stays. So everything is noted before it is said, and a turn
 that is attempted again looks whether it was said before it says it again. A session keeps the agent as it was when the
 session began: once the agent, or what the bot says otherwise, has changed, the conversation goes on in a new session,
-whose first message tells what our own history has of it.
+whose first message tells what our own history has of it, and the old one is deleted.
 
 The engine asks how a turn is doing instead of listening to the session's stream. The stream is live only: who loses it
 for a moment has to ask anyway, and one way is enough.
@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from openai import APIError, AsyncOpenAI, NotFoundError, omit
 from openai.resources.beta.agents.agents import AsyncAgents
 from openai.resources.beta.agents.sessions.sessions import AsyncSessions
@@ -39,6 +40,8 @@ CLOCK_SKEW_SECONDS = 120
 """How far the provider's clock may be behind ours."""
 METADATA_LIMIT = 512
 RECAP = "What was said in this conversation before, oldest first. Take it as known; it has been answered already."
+
+log = structlog.get_logger("runtime.engines")
 
 
 @dataclass(slots=True)
@@ -98,6 +101,8 @@ class AgentsEngine:
             answered = work.said[step]["messages"]
             if answered >= len(request.messages):
                 break
+        if any(note.get("replaces") for note in work.said):
+            await self._clear_away(session.id, request)
         text = "\n\n".join(texts)
         said = [{"role": "user", "content": message} for message in request.messages]
         return Answer(text, [*said, {"role": "assistant", "content": text}], session.agent.model, work.usage)
@@ -142,7 +147,7 @@ class AgentsEngine:
 
     async def _begin(self, messages: Sequence[str], marks: dict[str, str], work: _Work) -> AgentSession:
         request = work.request
-        work.said.append(_note(request, None, None))
+        work.said.append({**_note(request, None, None), "replaces": request.thread_id})
         await work.keep()
         own = {"instructions": request.instructions, "model": request.model}
         overrides: Any = {key: value for key, value in own.items() if value is not None}
@@ -155,6 +160,21 @@ class AgentsEngine:
         )
         await request.keep_thread(session.id)
         return session
+
+    async def _clear_away(self, session_id: str, request: Request) -> None:
+        """Deletes the conversation's sessions but this one, which has taken over what they knew: the provider keeps
+        them until then. One that cannot be deleted now is found again when this one is replaced."""
+        mark = {"conversation": request.user_hash}
+        left: str | None = None
+        try:
+            found = await self._sessions.list(metadata=mark, limit=100)
+            # A server that does not filter must not lose anybody else's.
+            for session in (one for one in found.data if mark.items() <= one.metadata.items() and one.id != session_id):
+                left = session.id
+                await self._sessions.delete(session.id)
+        except APIError as error:
+            # The answer is there; nobody shall wait for it because of this.
+            log.warning("replaced session left at the provider", session=left, error=error.message)
 
     async def _agent(self, request: Request) -> Agent:
         try:

@@ -152,15 +152,34 @@ def test_a_turn_whose_process_was_killed_goes_on_in_the_next_one(
 
 def test_new_instructions_take_effect_in_a_new_session_that_knows_what_was_said(shop: Line, live: OpenAI) -> None:
     shop.ask("Me llamo Ana")
+    [former] = sessions(live)
     live.beta.agents.update(shop.bot["assistant_id"], instructions="Ahora eres otro.")
     answer = shop.ask("¿Cómo me llamo?")
     assert "Ahora eres otro." in answer
     assert "user: Me llamo Ana" in answer
     assert "assistant: [Vivo] Eres un agente vivo." in answer
-    former, current = sessions(live)
+    [current] = sessions(live)
     assert former.metadata["version"] != current.metadata["version"]
     assert "turn 3" in shop.ask("¿Y ahora?")
-    assert len(sessions(live)) == 2
+    assert [session.id for session in sessions(live)] == [current.id]
+
+
+def test_a_replaced_session_that_cannot_be_deleted_holds_up_no_answer_and_goes_with_the_next(
+    shop: Line, live: OpenAI
+) -> None:
+    shop.ask("Hola", OTHER_USER)
+    [other] = sessions(live)
+    shop.ask("Me llamo Ana")
+    shop.sandbox.faults({"provider": "openai", "method": "DELETE", "path": SESSIONS, "kind": "status", "times": 1})
+    live.beta.agents.update(shop.bot["assistant_id"], instructions="Ahora eres otro.")
+    assert "Ahora eres otro." in shop.ask("¿Cómo me llamo?")
+    assert len(sessions(live)) == 3
+    [warning] = [entry for entry in shop.runtime.log() if entry["event"] == "replaced session left at the provider"]
+    assert warning["session"] == sessions(live)[1].id
+    live.beta.agents.update(shop.bot["assistant_id"], instructions="Y ahora un tercero.")
+    assert "Y ahora un tercero." in shop.ask("¿Y ahora?")
+    kept = sessions(live)
+    assert (len(kept), kept[0].id) == (2, other.id)
 
 
 def test_a_new_mark_on_the_agent_changes_nothing_in_its_conversations(shop: Line, live: OpenAI) -> None:
@@ -196,7 +215,7 @@ def test_a_turn_that_failed_for_good_ends_with_the_reason_and_the_next_has_a_new
     assert "problema técnico" in shop.ask("¿Y ahora?")
     wait_until(lambda: any("resource_not_found" in str(entry.get("error")) for entry in shop.runtime.log()))
     assert "user: Hola" in shop.ask("¿Sigues ahí?")
-    assert len(sessions(live)) == 2
+    assert len(sessions(live)) == 1
 
 
 def failing(code: str) -> dict[str, Any]:
