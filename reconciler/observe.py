@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from reconciler.accounts import account_of, account_of_bot, former_account
+from reconciler.accounts import account_of, account_of_bot, former_account, shared_account
 from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import AccountKey
-from reconciler.readers.openai import OBJECT_ENGINES, OBJECT_PREFIXES, LiveAssistant, ObjectEngine
+from reconciler.readers.openai import OBJECT_ENGINES, OBJECT_PREFIXES, LiveAssistant, Model, ObjectEngine
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
 from reconciler.sides import (
     attempt,
     open_openai,
+    open_twilio,
     openai_advice,
     read_documents,
     read_objects,
@@ -42,19 +43,32 @@ class Begun:
     store: Future[Store | Failed]
     objects: Mapping[ObjectEngine, Future[Sequence[LiveAssistant] | Failed | None]]
     """None where the store knows of nobody who uses that engine."""
+    models: Future[Mapping[str, Model] | Failed]
+    senders: Mapping[AccountKey, Future[Sequence[LiveSender]]]
+    """Lists of the accounts that need no manifest to be known: the shared one."""
 
 
 def begin(settings: Settings) -> Begun:
-    """Begin to read the store, and the objects of each engine of which the store says that somebody uses it.
+    """Begin to read the store, the models, the shared account's senders, and the objects of each engine of which the
+    store says that somebody uses it.
 
-    Each page of those lists names the next one, so this is the longest way; manifests are parsed meanwhile.
+    Providers answer while manifests are parsed. Each page of objects and senders names the next one, so these are the
+    longest ways.
     """
+    shared = shared_account(settings)
+    senders = _in_background(lambda: open_twilio(settings, shared).senders())
+    models = _in_background(lambda: attempt(lambda: open_openai(settings).models(), openai_advice))
     store = _begin_store(settings)
 
     def objects(engine: ObjectEngine) -> Sequence[LiveAssistant] | Failed | None:
         return read_objects(settings, engine) if _is_used(engine, store.result()) else None
 
-    return Begun(store, {engine: _in_background(partial(objects, engine)) for engine in OBJECT_ENGINES})
+    return Begun(
+        store=store,
+        objects={engine: _in_background(partial(objects, engine)) for engine in OBJECT_ENGINES},
+        models=models,
+        senders={shared: senders},
+    )
 
 
 def _begin_store(settings: Settings) -> Future[Store | Failed]:
@@ -95,13 +109,13 @@ def observe(fleet: Fleet, settings: Settings, *, whole_senders: bool = False, be
     with reading_threads(32, "observe") as pool:
 
         def reading_senders(account: AccountKey) -> Future[Senders | Failed]:
-            return pool.submit(attempt, partial(read_senders, settings, account, is_wanted), twilio_advice)
+            read = partial(read_senders, settings, account, is_wanted, begun.senders.get(account))
+            return pool.submit(attempt, read, twilio_advice)
 
         def is_wanted(live: LiveSender) -> bool:
             manifest = manifests.get(live.number)
             return manifest is not None and (is_sparse(live, manifest) or (whole_senders and not live.is_rating_told))
 
-        models = pool.submit(attempt, lambda: open_openai(settings).models(), openai_advice)
         senders = {account: reading_senders(account) for account in declared}
         store = begun.store.result()
         applied = _applied_vector_stores(store)
@@ -117,7 +131,7 @@ def observe(fleet: Fleet, settings: Settings, *, whole_senders: bool = False, be
         objects = {engine: read.result() or () for engine, read in reading.items()}
         return World(
             store=store,
-            models=models.result(),
+            models=begun.models.result(),
             objects=objects,
             objects_by_client=_by_client(objects.values()),
             senders={account: reading.result() for account, reading in senders.items()},

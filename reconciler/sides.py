@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -76,10 +76,16 @@ def read_documents(settings: Settings, applied: Collection[str]) -> Documents | 
         return Documents({live.id: live for live in found}, by_client, dict(zip(ours, files, strict=True)))
 
 
-def read_senders(settings: Settings, account: AccountKey, needs_fetch: Callable[[LiveSender], bool]) -> Senders:
-    """An account's senders: listed, and those of which the list leaves out too much fetched one by one."""
+def read_senders(
+    settings: Settings,
+    account: AccountKey,
+    needs_fetch: Callable[[LiveSender], bool],
+    listed: Future[Sequence[LiveSender]] | None = None,
+) -> Senders:
+    """An account's senders: listed, unless they are `listed` already, and those of which the list leaves out too much
+    fetched one by one."""
     reader = open_twilio(settings, account)
-    found = reader.senders()
+    found = reader.senders() if listed is None else listed.result()
     by_number: dict[str, LiveSender | Failed] = {live.number: live for live in found}
     sparse = [live for live in found if needs_fetch(live)]
     if sparse:

@@ -68,8 +68,9 @@ def reconcile(options: Options) -> Exit:
     """Run it. The exit code is computed once, from what happened, after everything is shown."""
     _check_usage(options)
     at_once = not options.dry_run and (options.yes or options.expect is not None)
-    # What is applied at once is planned under the lease, from what is read under it.
-    begun = None if at_once else begin(load_settings())
+    early = load_settings()
+    # What is applied at once is planned under the lease, from what is read under it. Without PUBLIC_URL nobody is called.
+    begun = None if at_once or early.public_url is None else begin(early)
     settings, fleet = load_fleet(options.scope.only)
     if options.dry_run:
         return _dry_run(options, settings, fleet, begun)
