@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import click
 
 from reconciler.errors import ReconcileError
-from reconciler.model import Outcome, Plan
+
+if TYPE_CHECKING:  # every command starts here, and not every one plans
+    from reconciler.model import Outcome, Plan
 
 Format = Literal["text", "json", "markdown", "html"]
 FORMATS: Final[Sequence[Format]] = get_args(Format)

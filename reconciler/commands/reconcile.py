@@ -69,7 +69,7 @@ def reconcile(options: Options) -> Exit:
     _check_usage(options)
     at_once = not options.dry_run and (options.yes or options.expect is not None)
     early = load_settings()
-    # What is applied at once is planned under the lease, from what is read under it. Without PUBLIC_URL nobody is called.
+    # What is applied at once is planned under the lease, from what is read under it. No PUBLIC_URL, no call.
     begun = None if at_once or early.public_url is None else begin(early)
     settings, fleet = load_fleet(options.scope.only)
     if options.dry_run:
