@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import platform
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from reconciler.errors import Busy
 from runtime.store.errors import LeaseHeld, StoreError
@@ -19,7 +22,7 @@ TTL_SECONDS = 60.0
 
 @contextmanager
 def lease(store: StoreWriter, *, stop: threading.Event) -> Iterator[str]:
-    """Hold the lease while the body runs; yields the owner's name. Raises `Busy` when somebody else has it.
+    """Hold the lease while the body runs; yields who does, as `user@host:pid`. Raises `Busy` when somebody else has it.
 
     When it cannot be renewed, `stop` is set: somebody else may be applying.
     """
@@ -38,7 +41,7 @@ def lease(store: StoreWriter, *, stop: threading.Event) -> Iterator[str]:
     renewing = threading.Thread(target=renew, name="lease", daemon=True)
     renewing.start()
     try:
-        yield owner
+        yield owner.rpartition("/")[0]
     finally:
         done.set()
         renewing.join()
@@ -46,8 +49,22 @@ def lease(store: StoreWriter, *, stop: threading.Event) -> Iterator[str]:
 
 
 def owner_name() -> str:
-    """Who holds the lease: `user@host:pid`."""
-    return f"{_user()}@{platform.node()}:{os.getpid()}"
+    """Who holds the lease: `user@host:pid/place`.
+
+    Machines share names, and containers pids: only the place tells whether a pid can be looked up from here.
+    """
+    return f"{_user()}@{platform.node()}:{os.getpid()}/{_place()}"
+
+
+def _place() -> str:
+    """Eight hex digits for where our pid means something: this start of this machine, and there this container."""
+    try:
+        place = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii") + str(
+            Path("/proc/self/ns/pid").readlink()
+        )
+    except OSError:
+        place = str(uuid.getnode())
+    return hashlib.sha256(place.encode()).hexdigest()[:8]
 
 
 def _acquire(store: StoreWriter, owner: str) -> None:
@@ -56,7 +73,7 @@ def _acquire(store: StoreWriter, owner: str) -> None:
     except LeaseHeld as held:
         if not _is_dead(held.lease.owner):
             raise Busy(str(held)) from held
-        # The run that holds it was killed on this very machine: nobody is left to wait for.
+        # The run that holds it was killed right here: nobody is left to wait for.
         store.release_lease(held.lease.owner, force=True)
         try:
             store.acquire_lease(owner, TTL_SECONDS)
@@ -65,8 +82,9 @@ def _acquire(store: StoreWriter, owner: str) -> None:
 
 
 def _is_dead(owner: str) -> bool:
-    place, _, pid = owner.rpartition(":")
-    if not pid.isdecimal() or place.rpartition("@")[2] != platform.node():
+    process, _, place = owner.rpartition("/")
+    pid = process.rpartition(":")[2]
+    if not pid.isdecimal() or place != _place():
         return False
     try:
         os.kill(int(pid), 0)

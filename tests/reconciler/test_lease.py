@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
 import sys
 from contextlib import closing
 
 from runtime.store.writer import open_writer
 from tests.reconciler.agency import API_TOKEN, Agency
-from tests.reconciler.processes import Running
+from tests.reconciler.processes import ROOT, Running
 
 
 def hold(agency: Agency, owner: str, seconds: float = 60.0) -> None:
     """Somebody takes the lease."""
     with closing(open_writer(agency.store_url, API_TOKEN)) as store:
         store.acquire_lease(owner, seconds)
+
+
+def dead_owner() -> str:
+    """What a process of this machine that has ended called itself."""
+    ask = "from reconciler.lease import owner_name; print(owner_name())"
+    return subprocess.run(
+        [sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def held_up(agency: Agency) -> Running:
@@ -58,12 +65,20 @@ def test_the_lease_of_another_machine_is_waited_for(agency: Agency) -> None:
 
 
 def test_the_lease_of_a_process_of_this_machine_that_is_dead_is_taken_over(agency: Agency) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
     agency.declare("cliente-a")
-    hold(agency, f"ana@{platform.node()}:{dead.pid}")
+    hold(agency, dead_owner())
     agency.apply()
     assert agency.changes() == []
+
+
+def test_a_process_that_cannot_be_looked_up_from_here_is_not_taken_for_dead(agency: Agency) -> None:
+    process, _, _ = dead_owner().rpartition("/")
+    agency.declare("cliente-a")
+    for elsewhere in (process, f"{process}/0123abcd"):
+        hold(agency, elsewhere)
+        assert agency.reconcile("--yes").code == 5
+        agency.reconcile("unlock", "--yes")
+    assert agency.writes() == 0
 
 
 def test_a_lease_that_has_run_out_is_taken_over(agency: Agency) -> None:
