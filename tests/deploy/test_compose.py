@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,9 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose.yaml").read_tex
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 REPLICAS = ("runtime-a", "runtime-b")
 CADDYFILE = (ROOT / "deploy/Caddyfile").read_text()
+(ONE_SERVER,) = re.findall(
+    r"^```\n(\S+ \{\n.*?)^```", (ROOT / "docs/operations.md").read_text(), re.MULTILINE | re.DOTALL
+)
 IMAGE = list(steps(DOCKERFILE.read_text()))
 
 
@@ -82,8 +86,10 @@ def test_the_balancer_waits_longer_than_a_webhook_may_take() -> None:
 
 
 @pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy is not installed here (Debian: apt-get install caddy)")
-def test_caddy_accepts_its_file() -> None:
-    command = ["caddy", "validate", "--adapter", "caddyfile", "--config", ROOT / "deploy/Caddyfile"]
+@pytest.mark.parametrize("text", [CADDYFILE, ONE_SERVER], ids=["two replicas", "one server"])
+def test_caddy_accepts_its_file(text: str, tmp_path: Path) -> None:
+    (tmp_path / "Caddyfile").write_text(text)
+    command = ["caddy", "validate", "--adapter", "caddyfile", "--config", tmp_path / "Caddyfile"]
     done = subprocess.run(command, env={"PUBLIC_HOST": "whatsapp.example.cl"}, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
