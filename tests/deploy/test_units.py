@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.project.repository import commands_in, parse
 
@@ -37,3 +38,19 @@ def test_every_command_in_deploy_is_understood(file: str) -> None:
     assert commands
     for program, arguments in commands:
         parse(program, arguments)
+
+
+def test_gitlab_applies_the_digest_that_its_plan_shows(tmp_path: Path) -> None:
+    jobs = yaml.safe_load((DEPLOY / "gitlab-ci.yml").read_text())
+    shutil.copy(ROOT / "tests/reconciler/golden/plan.md", tmp_path)
+    (extract,) = [line for line in jobs["plan"]["script"] if line.startswith("sed ")]
+    subprocess.run(["sh", "-ec", extract], cwd=tmp_path, check=True)
+    apply = "\n".join(jobs["apply"]["script"]).replace(".venv/bin/reconcile", "echo reconcile")
+    said = subprocess.run(
+        ["sh", "-ec", f". ./digest.env\n{apply}"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    digest = re.findall(r"[0-9a-f]{64}", (tmp_path / "plan.md").read_text())[-1]
+    assert said.stdout == f"reconcile --expect {digest}\n"
+    assert jobs["apply"]["needs"] == ["plan"]
+    assert jobs["plan"]["artifacts"]["reports"]["dotenv"] == "digest.env"
