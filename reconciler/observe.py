@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -97,15 +97,24 @@ def _in_background(read: Callable[[], T]) -> Future[T]:
     return future
 
 
-def observe(fleet: Fleet, settings: Settings, *, whole_senders: bool = False, begun: Begun | None = None) -> World:
+def observe(
+    fleet: Fleet,
+    settings: Settings,
+    *,
+    only: Collection[str] = (),
+    whole_senders: bool = False,
+    begun: Begun | None = None,
+) -> World:
     """Read all sides concurrently; live objects only of the engines that the store or a manifest uses.
 
-    A sender is fetched by itself where the list left out what we manage, or why it is not online; with `whole_senders`
-    also where it left out the quality rating. What was `begun` is not read again.
+    With `only`, what concerns nobody but other clients is not read: their accounts, the files in their vector stores,
+    and what orphans left. A sender is fetched by itself where the list left out what we manage, or why it is not
+    online; with `whole_senders` also where it left out the quality rating. What was `begun` is not read again.
     """
     begun = begun or begin(settings)
-    manifests = {manifest.client.number: manifest for manifest in fleet.clients}
-    declared = {account_of(manifest, settings) for manifest in fleet.clients}
+    chosen = [manifest for manifest in fleet.clients if not only or manifest.client.id in only]
+    manifests = {manifest.client.number: manifest for manifest in chosen}
+    declared = {account_of(manifest, settings) for manifest in chosen}
     with reading_threads(32, "observe") as pool:
 
         def reading_senders(account: AccountKey) -> Future[Senders | Failed]:
@@ -118,15 +127,15 @@ def observe(fleet: Fleet, settings: Settings, *, whole_senders: bool = False, be
 
         senders = {account: reading_senders(account) for account in declared}
         store = begun.store.result()
-        applied = _applied_vector_stores(store)
+        strays = set() if only else _strays(fleet, store)
         documents = None
-        if applied or any(manifest.search is not None for manifest in fleet.clients):
-            documents = pool.submit(read_documents, settings, applied)
-        late = [engine for engine in _declared_engines(fleet) if not _is_used(engine, store)]
+        if _documents_are_used(chosen, strays, store):
+            documents = pool.submit(read_documents, settings, _with_own_documents(chosen, store))
+        late = [engine for engine in _declared_engines(chosen) if not _is_used(engine, store)]
         reading = dict(begun.objects)
         for engine in late:
             reading[engine] = pool.submit(read_objects, settings, engine)
-        for account in _accounts_in_use(fleet, store, settings) - declared:
+        for account in _accounts_in_use(chosen, strays, store, settings) - declared:
             senders[account] = reading_senders(account)
         objects = {engine: read.result() or () for engine, read in reading.items()}
         return World(
@@ -149,22 +158,37 @@ def _by_client(objects: Iterable[Sequence[LiveAssistant] | Failed]) -> Mapping[s
     return found
 
 
-def _accounts_in_use(fleet: Fleet, store: Store | Failed, settings: Settings) -> set[AccountKey]:
+def _strays(fleet: Fleet, store: Store | Failed) -> set[str]:
+    """Clients that the store has something of and no manifest declares."""
+    return set() if isinstance(store, Failed) else store.clients - {manifest.client.id for manifest in fleet.clients}
+
+
+def _accounts_in_use(
+    chosen: Sequence[Manifest], strays: Collection[str], store: Store | Failed, settings: Settings
+) -> set[AccountKey]:
     """Accounts of live bots that no manifest names: orphans are described and pruned there, and who has moved away is
     detached there."""
     if isinstance(store, Failed):
         return set()
-    declared = {manifest.client.id for manifest in fleet.clients}
     bots = store.bots_by_client
-    accounts = {account_of_bot(bots.get(client), settings) for client in store.clients - declared}
-    moved = (former_account(manifest, bots.get(manifest.client.id), settings) for manifest in fleet.clients)
+    accounts = {account_of_bot(bots.get(client), settings) for client in strays}
+    moved = (former_account(manifest, bots.get(manifest.client.id), settings) for manifest in chosen)
     return accounts | {account for account in moved if account is not None}
 
 
-def _applied_vector_stores(store: Store | Failed) -> set[str]:
-    if isinstance(store, Failed):
-        return set()
-    return {record.live_id for record in store.applied.values() if record.kind == "knowledge"}
+def _documents_are_used(chosen: Sequence[Manifest], strays: Collection[str], store: Store | Failed) -> bool:
+    if any(manifest.search is not None for manifest in chosen):
+        return True
+    clients = {*strays, *(manifest.client.id for manifest in chosen)}
+    return not isinstance(store, Failed) and any((client, "knowledge") in store.applied for client in clients)
+
+
+def _with_own_documents(chosen: Sequence[Manifest], store: Store | Failed) -> Mapping[str, str | None]:
+    """Clients whose documents are in git, whose files are compared then; each with the vector store applied last."""
+    clients = [manifest.client.id for manifest in chosen if manifest.search is not None and manifest.search.files]
+    applied = {} if isinstance(store, Failed) else store.applied
+    records = {client: applied.get((client, "knowledge")) for client in clients}
+    return {client: record.live_id if record is not None else None for client, record in records.items()}
 
 
 def is_sparse(live: LiveSender, manifest: Manifest) -> bool:
@@ -175,8 +199,8 @@ def is_sparse(live: LiveSender, manifest: Manifest) -> bool:
     return live.profile is None and manifest.client.sender.profile.model_fields_set != set()
 
 
-def _declared_engines(fleet: Fleet) -> list[ObjectEngine]:
-    wanted = {manifest.client.assistant.engine for manifest in fleet.clients}
+def _declared_engines(chosen: Sequence[Manifest]) -> list[ObjectEngine]:
+    wanted = {manifest.client.assistant.engine for manifest in chosen}
     return [engine for engine in OBJECT_ENGINES if engine in wanted]
 
 

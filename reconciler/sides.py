@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -59,8 +59,8 @@ def read_objects(settings: Settings, engine: ObjectEngine) -> Sequence[LiveAssis
     return attempt(lambda: open_openai(settings).objects(engine), advice)
 
 
-def read_documents(settings: Settings, applied: Collection[str]) -> Documents | Failed:
-    """Every vector store, and the files in those that are ours: by their mark, or by their id among the `applied`."""
+def read_documents(settings: Settings, clients: Mapping[str, str | None]) -> Documents | Failed:
+    """Every vector store, and the files in those of the `clients`: by their mark, or by the id applied last."""
     found = attempt(lambda: open_openai(settings).vector_stores(), documents_advice)
     if isinstance(found, Failed):
         return found
@@ -69,7 +69,8 @@ def read_documents(settings: Settings, applied: Collection[str]) -> Documents | 
         owner = client_of(live.metadata)
         if owner is not None:
             by_client.setdefault(owner, []).append(live)
-    ours = [live.id for live in found if live.id in applied or client_of(live.metadata) is not None]
+    applied = set(clients.values())
+    ours = [live.id for live in found if live.id in applied or client_of(live.metadata) in clients]
     reader = open_openai(settings)
     with ThreadPoolExecutor(settings.openai_concurrency, thread_name_prefix="documents") as pool:
         files = pool.map(lambda key: attempt(lambda: reader.store_files(key), documents_advice), ours)

@@ -66,7 +66,7 @@ class Documents:
     by_client: Mapping[str, Sequence[VectorStore]] = field(default_factory=dict)
     """Those that carry a client's mark."""
     files: Mapping[str, Sequence[StoreFile] | Failed] = field(default_factory=dict)
-    """What is in those, and in those that were applied last, by the store's id."""
+    """What is in those of clients whose documents are in git, as far as they were looked at; by the store's id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def adopt(ctx: click.Context, client: str, yes: bool) -> None:
 
 
 def _look(manifest: Manifest, settings: Settings) -> Takeover:
-    world = observe(Fleet((manifest,)), settings)
+    world = observe(Fleet((manifest,)), settings, only=(manifest.client.id,))
     if isinstance(world.store, Failed):
         raise ReadFailed(world.store.message)
     for engine, read in world.objects.items():

@@ -31,7 +31,7 @@ def doctor(ctx: click.Context, client: str) -> None:
     """
     settings, fleet = load_fleet((client,))
     manifest = next(manifest for manifest in fleet.clients if manifest.client.id == client)
-    world = observe(Fleet((manifest,)), settings, whole_senders=True)
+    world = observe(Fleet((manifest,)), settings, only=(client,), whole_senders=True)
     if isinstance(world.store, Failed):
         raise ReadFailed(f"✗ store: {world.store.message}")
     bot = bot_of(manifest, world.store)

@@ -54,7 +54,7 @@ def _drift(options: Options) -> Exit:
         from reconciler.drift.notify import check_channels
 
         check_channels(channels)
-    world = observe(fleet, settings)
+    world = observe(fleet, settings, only=options.clients)
     tell_of_missing_store(world, settings)
     found = with_edits(drifted(make_plan(fleet, world, settings, Scope(only=options.clients))), world, settings)
     _show(found, options)

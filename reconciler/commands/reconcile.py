@@ -159,7 +159,7 @@ def _apply_under_lease(run: Run, options: Options, settings: Settings, fleet: Fl
 
 
 def _look(fleet: Fleet, settings: Settings, options: Options, begun: Begun | None = None) -> Looked:
-    world = observe(fleet, settings, begun=begun)
+    world = observe(fleet, settings, only=options.scope.only, begun=begun)
     tell_of_missing_store(world, settings)
     return Looked(fleet, world, with_edits(make_plan(fleet, world, settings, options.scope), world, settings))
 

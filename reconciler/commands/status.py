@@ -59,14 +59,15 @@ def status(
 
 
 def _look(chosen: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus]]:
-    world = observe(chosen, settings, whole_senders=True)
+    ids = [manifest.client.id for manifest in chosen.clients]
+    world = observe(chosen, settings, only=ids, whole_senders=True)
     if isinstance(world.store, Failed):
         raise ReadFailed(world.store.message)
     try:
         activity = read_activity(settings.bot_store_url, settings.api_token, settings.timeout)
     except StoreError as error:
         raise ReadFailed(str(error)) from error
-    plan = make_plan(chosen, world, settings, Scope(only=[manifest.client.id for manifest in chosen.clients]))
+    plan = make_plan(chosen, world, settings, Scope(only=ids))
     return plan, statuses(chosen, world, world.store, plan, activity, settings)
 
 
