@@ -26,6 +26,7 @@ In another terminal, in this folder:
   python -m sandbox phone la-cocina "Hola"        a customer writes
   $EDITOR clients.d/la-cocina.yaml                change the instructions, then reconcile and write again
   reconcile new                                   add a client
+  reconcile verify ID --code 123456               register its number, whichever it is: no telephone rings
   reconcile drift                                 did someone change something by hand?
   curl -s -H "Authorization: Bearer $API_TOKEN" {runtime}/bots/
   curl -s {twilio}/_sandbox/ledger                every call and message so far

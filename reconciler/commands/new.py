@@ -209,7 +209,7 @@ def _write(folder: Path, answers: Mapping[str, str | None], engine: str) -> list
 def _next_steps(files: list[Path]) -> str:
     return f"""\
 Next:
-  1. Edit {files[-1]}; what else it can say stands in {files[0].name} as comments.
+  1. Edit {files[-1]}; what else a client can say stands as comments in {files[0]}.
   2. reconcile validate
-  3. Register the number as a WhatsApp sender in Twilio's console, if it is not one yet.
+  3. reconcile verify {files[0].stem}, if the number is no WhatsApp sender yet.
   4. git add {" ".join(str(path) for path in files)}, and open a pull request; or reconcile --dry-run, then reconcile"""

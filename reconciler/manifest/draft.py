@@ -16,7 +16,7 @@ from reconciler.manifest.shape import Loc, follow
 from schemas import Client
 
 _OPTIONS = """\
-  # engine: responses # responses | assistants
+  # engine: responses # responses | agents | assistants
   # reasoning_effort: none # none | minimal | low | medium | high | xhigh | max
   # max_output_tokens: 800
   # tools:
