@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from reconciler.kinds import sender
 from reconciler.kinds.column import Column, Withheld
 from reconciler.model import Change
 from runtime.store.records import BotRecord
@@ -24,6 +25,7 @@ def plan(column: Column) -> list[Change]:
             )
         applied = column.applied("bot")
         return [column.create("bot", column.manifest.client.number, after, applied.values if applied else None)]
+    _check_move(column, live)
     before = values_of(live)
     change = column.update("bot", column.manifest.client.number, live.id, before, after, before)
     return [change] if change else []
@@ -92,6 +94,17 @@ def _check_number(column: Column, number: str) -> None:
         )
     belongs = f"the number {number} still belongs to the bot of client {holder.client!r}"
     raise Withheld(f"{belongs}; {_way_to(column, holder)}")
+
+
+def _check_move(column: Column, live: BotRecord) -> None:
+    """A client stays on its number until the next one can take messages, unless somebody else is to have it."""
+    former, number = live.twilio_phone_number, column.manifest.client.number
+    if former == number or former in column.numbers.values():
+        return
+    try:
+        sender.online(column)
+    except Withheld as waiting:
+        raise Withheld(f"it stays on {former} until {number} can take its messages: {waiting}") from waiting
 
 
 def _way_to(column: Column, holder: BotRecord) -> str:

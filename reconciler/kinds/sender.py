@@ -35,18 +35,8 @@ _STATUS_ADVICE = {
 
 def plan(column: Column) -> list[Change]:
     """The changes of one client's sender. Raises `Withheld`."""
-    senders = _senders(column)
     number = column.manifest.client.number
-    live = senders.by_number.get(number)
-    if live is None:
-        raise Withheld(
-            f"{number} is not registered as a WhatsApp sender in {column.account.describe()}; register it in Twilio's "
-            f"console (Messaging, Senders, WhatsApp senders) or with `reconcile verify {column.id}`, then run again"
-        )
-    if isinstance(live, Failed):
-        raise Withheld(live.message)
-    if live.status not in ONLINE:
-        raise Withheld(_not_online(live))
+    live = online(column)
     after = sender_values(column)
     changes = []
     seen = declared_part(live, after, _last_logo(column))
@@ -56,6 +46,22 @@ def plan(column: Column) -> list[Change]:
         changes.append(change)
     changes += _detach_former(column, live.sid)
     return changes
+
+
+def online(column: Column) -> LiveSender:
+    """The sender of the declared number. Raises `Withheld` while it cannot take messages."""
+    number = column.manifest.client.number
+    live = _senders(column).by_number.get(number)
+    if live is None:
+        raise Withheld(
+            f"{number} is not registered as a WhatsApp sender in {column.account.describe()}; register it in Twilio's "
+            f"console (Messaging, Senders, WhatsApp senders) or with `reconcile verify {column.id}`, then run again"
+        )
+    if isinstance(live, Failed):
+        raise Withheld(live.message)
+    if live.status not in ONLINE:
+        raise Withheld(_not_online(live))
+    return live
 
 
 def plan_absent(column: Column) -> list[Change]:
