@@ -78,6 +78,19 @@ def test_a_plan_that_went_stale_is_not_applied_and_the_plan_of_now_is_shown(repo
     assert repository.apply() == 0, repository.said
 
 
+@pytest.mark.long
+def test_what_an_apply_in_part_left_to_do_is_shown_and_applied_by_its_digest(repository: Repository) -> None:
+    repository.plan()
+    agency = repository.agency
+    agency.sandbox.faults({"kind": "status", "status": 400, "method": "POST", "path": "/v2/", "times": 1})
+    assert repository.apply() == 4
+    assert "::error::Applied in part" in repository.said
+    repository.digest_given = agency.plan()["digest"]
+    assert f"Digest: `{repository.digest_given}`" in repository.summary
+    assert repository.apply() == 0, repository.said
+    assert agency.changes() == []
+
+
 def test_a_plan_of_an_earlier_commit_is_not_what_was_agreed_on(repository: Repository) -> None:
     repository.head = "00" * 20
     repository.plan()
