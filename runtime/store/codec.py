@@ -63,32 +63,32 @@ def to_row(record: AnyRecord) -> dict[str, Any]:
 def from_rows(kind: type[Record], rows: Iterable[tuple[Any, ...]]) -> list[Record]:
     """Records out of rows whose cells stand in the order of `columns(kind)`."""
     names = columns(kind)
-    encoded = [index for index, name in enumerate(names) if name in JSON_FIELDS]
-    booleans = [index for index, name in enumerate(names) if name in BOOL_FIELDS]
     records: list[Record] = []
     remaining = iter(rows)
     while chunk := list(islice(remaining, CHUNK)):
-        cells: list[Sequence[Any]] = list(zip(*chunk, strict=True))
-        for index in encoded:
-            # Decoded together, since a decoder keeps one copy of a key for all the objects that it meets.
-            cells[index] = json.loads(f"[{','.join(cells[index])}]", object_hook=share_texts)
-        for index in booleans:
-            cells[index] = [bool(cell) for cell in cells[index]]
-        records += [kind(*map(shared, row)) for row in zip(*cells, strict=True)]
+        cells = [_decoded(name, column) for name, column in zip(names, zip(*chunk, strict=True), strict=True)]
+        records += map(kind, *cells)
     return records
 
 
-def shared(value: Any) -> Any:
-    """The one copy of a text that all equal texts are replaced by; anything else as it is.
-
-    The same prompt, name or URL is in a manifest, in a table, in what was applied last and at the provider. A plan
-    holds all of them: one copy is a third less memory, and comparing is a matter of identity.
-    """
-    return intern(value) if type(value) is str else value
+def _decoded(name: str, column: Sequence[Any]) -> Sequence[Any]:
+    """One column of many rows."""
+    if name in BOOL_FIELDS:
+        return [bool(cell) for cell in column]
+    if name not in JSON_FIELDS:
+        return [intern(cell) if type(cell) is str else cell for cell in column]
+    # Decoded together, since a decoder keeps one copy of a key for all the objects that it meets.
+    documents: list[Any] = json.loads(f"[{','.join(column)}]")
+    return [share_texts(document) if type(document) is dict else document for document in documents]
 
 
 def share_texts(document: dict[str, Any]) -> dict[str, Any]:
-    """A decoded JSON object with its texts shared."""
+    """A decoded JSON object in which each text is the one copy that all equal texts are replaced by.
+
+    The same prompt, name or URL is in a manifest, in a table, in what was applied last and at the provider. A plan
+    holds all of them: one copy is a third less memory, and comparing is a matter of identity. Nested objects are not
+    entered, since what is long stands at the top.
+    """
     for key, value in document.items():
         if type(value) is str:
             document[key] = intern(value)
