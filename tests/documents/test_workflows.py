@@ -38,6 +38,16 @@ def test_the_comment_shows_the_plan(repository: Repository) -> None:
     assert shown == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_the_comment_shows_the_mistakes_of_a_manifest(agency: Agency) -> None:
+    agency.declare("cliente-b", telefono="hola")
+    repository = Repository(agency)
+    repository.plan()
+    [comment] = repository.comments
+    assert comment["body"].startswith(f"<!-- reconcile plan {HEAD} none -->\nThere is no plan")
+    assert re.search(r"^    clients\.d/cliente-b\.yaml:\d+:1: telefono: unknown key\.", comment["body"], re.MULTILINE)
+    assert repository.outputs["code"] == "1"
+
+
 def test_the_plan_that_was_shown_is_applied_after_the_merge(repository: Repository) -> None:
     repository.plan()
     assert repository.apply() == 0, repository.said
