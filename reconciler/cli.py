@@ -130,6 +130,8 @@ def main() -> NoReturn:
     """Entry point of the console script."""
     # What a plan reads lives until the plan is done: looking for garbage among it costs a third of a large plan's time.
     gc.disable()
+    # Looking for pydantic's plugins reads the metadata of every installed package, and nothing here wants one.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

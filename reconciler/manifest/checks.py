@@ -17,6 +17,7 @@ from reconciler.manifest.problem import MAX_PROBLEMS, Severity
 from reconciler.manifest.shape import Loc
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _JSON_TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
 
 
@@ -33,7 +34,7 @@ class Finding:
 def check(values: Mapping[str, Any]) -> Iterator[Finding]:
     """Findings of one client. What has the wrong type is left to the models."""
     number = values.get("number")
-    if isinstance(number, str) and re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+    if isinstance(number, str) and _E164.fullmatch(number):
         yield from _number(number)
     names: dict[str, int] = {}
     for index, tool in tools(values, "function"):
@@ -50,9 +51,9 @@ def check(values: Mapping[str, Any]) -> Iterator[Finding]:
 def tools(values: Mapping[str, Any], kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Tools of one type with their index."""
     assistant = values.get("assistant")
-    listed = assistant.get("tools") if isinstance(assistant, Mapping) else None
+    listed = assistant.get("tools") if isinstance(assistant, dict) else None
     for index, tool in enumerate(listed if isinstance(listed, list) else ()):
-        if isinstance(tool, Mapping) and tool.get("type") == kind:
+        if isinstance(tool, dict) and tool.get("type") == kind:
             yield index, tool
 
 
@@ -61,13 +62,15 @@ def _number(number: str) -> Iterator[Finding]:
 
     try:
         parsed = phonenumbers.parse(number)
+        if phonenumbers.is_valid_number(parsed):
+            return
         possible = phonenumbers.is_possible_number(parsed)
     except phonenumbers.NumberParseException:
         possible = False
     if not possible:
         message, hint = "is not a possible phone number", "Check its country code and count its digits."
         yield Finding(("number",), f"number: {number} {message}", hint)
-    elif not phonenumbers.is_valid_number(parsed):
+    else:
         message = "is in no range that is assigned to anyone"
         hint = "Check it; numbers for trials, such as +1 555…, are fine with the sandbox only."
         yield Finding(("number",), f"number: {number} {message}", hint, "warning")
@@ -75,8 +78,8 @@ def _number(number: str) -> Iterator[Finding]:
 
 def _file_search(values: Mapping[str, Any]) -> Iterator[Finding]:
     """One tool, one place where its documents are, and an engine that can search."""
-    engine = values.get("assistant", {}).get("engine", "responses") if any(tools(values, "file_search")) else None
     for position, (index, tool) in enumerate(tools(values, "file_search")):
+        engine = values["assistant"].get("engine", "responses")
         loc: Loc = ("assistant", "tools", index)
         given = [key for key in ("files", "vector_store") if tool.get(key) is not None]
         if position:
