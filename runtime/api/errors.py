@@ -71,7 +71,9 @@ def guard(let_in: Callable[[web.Request], Awaitable[None]]) -> Middleware:
 
 def _from_store(error: StoreError) -> ApiError:
     if isinstance(error, NumberTaken):
-        return ApiError(409, "number_taken", str(error), field="twilio_phone_number", bot_id=error.bot_id)
+        return ApiError(
+            409, "number_taken", str(error), field="twilio_phone_number", number=error.number, bot_id=error.bot_id
+        )
     if isinstance(error, LeaseHeld):
         lease = error.lease
         facts = {"owner": lease.owner, "acquired_at": lease.acquired_at, "expires_at": lease.expires_at}

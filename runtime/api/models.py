@@ -132,6 +132,12 @@ class LeaseBody(Body):
     ttl_seconds: float = Field(gt=0, le=86_400, strict=False)
 
 
+class NumbersBody(Body):
+    """The next number of each bot, by the bot's id."""
+
+    numbers: Annotated[dict[str, Number], Field(min_length=1, max_length=10_000)]
+
+
 class RunBody(Body):
     """One apply."""
 

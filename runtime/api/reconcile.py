@@ -7,9 +7,9 @@ from typing import Any
 
 from runtime.api.endpoint import Call, Endpoint, page_of
 from runtime.api.errors import ApiError
-from runtime.api.models import AppliedBody, LeaseBody, NoticeBody, RunBody
+from runtime.api.models import AppliedBody, LeaseBody, NoticeBody, NumbersBody, RunBody
 from runtime.api.ownership import PAGE_QUERY
-from runtime.store import applies
+from runtime.store import applies, catalog
 from runtime.store.codec import to_document
 from runtime.store.database import Database
 from runtime.store.records import ActivityRecord, AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
@@ -46,6 +46,9 @@ class Reconcile:
             ),
             Endpoint("POST", runs, "Record a run that begins.", self.begin, status=204, body=RunBody),
             Endpoint("PUT", runs + "/{id}", "Record how a run ended.", self.finish, status=204, body=RunBody),
+            Endpoint(
+                "PUT", "/reconcile/numbers", "Move bots to other numbers.", self.move, status=204, body=NumbersBody
+            ),
         ]
 
     def _drift_endpoints(self) -> list[Endpoint]:
@@ -74,6 +77,10 @@ class Reconcile:
     async def forget(self, call: Call) -> object:
         """DELETE /reconcile/applied/{client}/{kind}"""
         return await self._database.write(applies.forget_applied, call.path["client"], call.path["kind"])
+
+    async def move(self, call: Call) -> object:
+        """PUT /reconcile/numbers"""
+        return await self._database.write(catalog.move_numbers, call.body.numbers)
 
     async def lease(self, _call: Call) -> object:
         """GET /reconcile/lease"""

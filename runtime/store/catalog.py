@@ -6,7 +6,7 @@ and what they checked is still true when they write.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -63,6 +63,29 @@ def put_bot(connection: Connection, record: BotRecord) -> BotRecord:
     if other is not None:
         raise NumberTaken(record.twilio_phone_number, other)
     return _put(connection, bots, record, get_bot(connection, record.id))
+
+
+def move_numbers(connection: Connection, numbers: Mapping[str, str]) -> None:
+    """Gives each bot its next number, all at one moment, so that bots can exchange theirs. `numbers`: by the bot's id.
+
+    A bot that has its number, or is not there, stays as it is. Raises NumberTaken when a bot that is not among them has
+    one of the numbers.
+    """
+    _count_up(connection)
+    rows = connection.execute(select(bots.c.id, bots.c.twilio_phone_number))
+    held = {bot_id: number for bot_id, number in rows if bot_id in numbers or number in numbers.values()}
+    for bot_id, number in held.items():
+        if bot_id not in numbers:
+            raise NumberTaken(number, bot_id)
+    moving = {bot_id: numbers[bot_id] for bot_id, number in held.items() if numbers[bot_id] != number}
+    # A number is unique at every moment, so all let go of theirs before any takes another's.
+    for passed, targets in enumerate(({bot_id: f"moving {bot_id}" for bot_id in moving}, moving)):
+        for bot_id, number in targets.items():
+            connection.execute(
+                update(bots)
+                .where(bots.c.id == bot_id)
+                .values(twilio_phone_number=number, version=bots.c.version + passed, updated_at=timestamp())
+            )
 
 
 def delete_assistant(connection: Connection, assistant_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from runtime.store.codec import from_document, to_document
@@ -34,10 +34,15 @@ class HttpWriter:
         try:
             answer = self._http.call("PUT", f"/bots/{segment(record.id)}", _declared(record))
         except ApiError as error:
-            if error.error.get("code") == "number_taken":
-                raise NumberTaken(record.twilio_phone_number, str(error.error.get("bot_id"))) from error
-            raise
+            _raise_number_error(error)
         return from_document(BotRecord, answer)
+
+    def move_numbers(self, numbers: Mapping[str, str]) -> None:
+        """See StoreWriter."""
+        try:
+            self._http.call("PUT", "/reconcile/numbers", {"numbers": dict(numbers)})
+        except ApiError as error:
+            _raise_number_error(error)
 
     def delete_bot(self, bot_id: str) -> None:
         """See StoreWriter."""
@@ -102,6 +107,12 @@ class HttpWriter:
         except ApiError as error:
             _raise_lease_error(error, owner)
         return from_document(Lease, answer)
+
+
+def _raise_number_error(error: ApiError) -> NoReturn:
+    if error.error.get("code") == "number_taken":
+        raise NumberTaken(str(error.error.get("number")), str(error.error.get("bot_id"))) from error
+    raise error
 
 
 def _raise_lease_error(error: ApiError, owner: str) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -39,6 +39,10 @@ class SqlWriter:
     def put_bot(self, record: BotRecord) -> BotRecord:
         """See StoreWriter."""
         return self._run(catalog.put_bot, record)
+
+    def move_numbers(self, numbers: Mapping[str, str]) -> None:
+        """See StoreWriter."""
+        self._run(catalog.move_numbers, numbers)
 
     def delete_bot(self, bot_id: str) -> None:
         """See StoreWriter."""

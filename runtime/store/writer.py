@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
@@ -19,6 +19,9 @@ class StoreWriter(Protocol):
 
     def put_bot(self, record: BotRecord) -> BotRecord:
         """Creates or replaces by id; raises NumberTaken when another bot has the number."""
+
+    def move_numbers(self, numbers: Mapping[str, str]) -> None:
+        """Gives bots, by id, their next numbers at one moment; raises NumberTaken when yet another bot has one."""
 
     def delete_bot(self, bot_id: str) -> None:
         """Removes by id; an absent one is fine."""

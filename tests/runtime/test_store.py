@@ -104,6 +104,21 @@ def test_a_number_belongs_to_one_bot(writer: StoreWriter) -> None:
     assert taken.value.bot_id == "first"
 
 
+def test_bots_exchange_their_numbers_at_one_moment(way: Way, writer: StoreWriter) -> None:
+    numbers = {"a": "+56911110001", "b": "+56911110002", "c": "+56911110003"}
+    for bot_id, number in numbers.items():
+        writer.put_bot(BotRecord(bot_id, bot_id, number))
+    exchanged = {"a": numbers["b"], "b": numbers["a"], "c": numbers["c"]}
+    for _ in range(2):
+        writer.move_numbers({**exchanged, "gone": "+56911110009"})
+        bots = read_snapshot(way.url, way.token).bots
+        assert {bot.id: bot.twilio_phone_number for bot in bots} == exchanged
+        assert {bot.id: bot.version for bot in bots} == {"a": 2, "b": 2, "c": 1}
+    with pytest.raises(NumberTaken, match=r"\+56911110003 already belongs to the bot 'c'"):
+        writer.move_numbers({"a": numbers["a"], "b": numbers["c"]})
+    assert {bot.id: bot.twilio_phone_number for bot in read_snapshot(way.url, way.token).bots} == exchanged
+
+
 def test_one_of_many_at_once_gets_a_number(way: Way, writer: StoreWriter) -> None:
     def put(index: int) -> bool:
         try:
