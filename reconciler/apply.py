@@ -151,6 +151,8 @@ class Writers:
         if change.kind == "assistant":
             return self._put_object(change, after)
         if change.kind == "bot":
+            if change.moves:
+                self.store.move_numbers(change.moves)
             return self.store.put_bot(_bot_record(change, after)).id
         if change.action != "adopt" or change.fields:
             self._account(change.account).update_sender(str(change.live_id), change.before or {}, after)

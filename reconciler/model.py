@@ -7,7 +7,7 @@ applying is a function of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from runtime.store.records import EditRecord
@@ -81,6 +81,8 @@ class Change:
     nothing."""
     account: AccountKey | None = None
     """The Twilio account that the client's number lives in."""
+    moves: Mapping[str, str] = field(default_factory=dict)
+    """Numbers that bots, by id, get at the moment of this change; the change of each of them shows its own."""
     edit: EditRecord | None = None
     """Who changed it live, and when, where an API tells; not in the digest, since the same is written whoever did."""
 

@@ -6,10 +6,10 @@ Each client is planned by itself, in its own column. A client of which a side co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.accounts import account_of, account_of_bot
+from reconciler.accounts import account_of, account_of_bot, former_account
 from reconciler.errors import ReadFailed
 from reconciler.kinds import assistant, bot, knowledge, sender
 from reconciler.kinds.column import Column, Withheld
@@ -79,8 +79,9 @@ def make_plan(fleet: Fleet, world: World, settings: Settings, scope: Scope = Sco
     chosen = [manifest for manifest in fleet.clients if not scope.only or manifest.client.id in scope.only]
     draft = _Draft(findings=failed_sides(world, store, settings, chosen))
     numbers = {manifest.client.id: manifest.client.number for manifest in fleet.clients if _shall_exist(manifest)}
+    moving = _moving(chosen, numbers, world, store, settings)
     for manifest in chosen:
-        _plan_client(draft, manifest, numbers, world, store, settings, scope)
+        _plan_client(draft, manifest, numbers, moving, world, store, settings, scope)
     orphans = [] if scope.only else orphans_of(fleet, world, store)
     if scope.prune:
         for client in sorted({orphan.client for orphan in orphans}):
@@ -104,10 +105,38 @@ def _shall_exist(manifest: Manifest) -> bool:
     return manifest.client.state != "absent"
 
 
+def _moving(
+    chosen: Sequence[Manifest], numbers: Mapping[str, str], world: World, store: Store, settings: Settings
+) -> Collection[str]:
+    """Clients whose bots leave their numbers in this plan. Whatever holds one of them up holds up who waits for its
+    number too, and nobody else."""
+    moving: dict[str, Manifest] = {}
+    for manifest in chosen:
+        live = store.bots_by_client.get(manifest.client.id)
+        following = numbers.get(manifest.client.id)
+        leaves = live is not None and following is not None and following != live.twilio_phone_number
+        # Who moves to another Twilio account too has a number there that nobody here can have.
+        is_elsewhere = former_account(manifest, live, settings) is not None
+        if leaves and not is_elsewhere and not is_unresolved(manifest, world, store, settings):
+            moving[manifest.client.id] = manifest
+    while True:
+        columns = [
+            Column(client, manifest, account_of(manifest, settings), world, store, settings, numbers, moving)
+            for client, manifest in moving.items()
+        ]
+        planned = {column.id: _planned(column, PLANNERS, KINDS) for column in columns}
+        held_up = [client for client, changes in planned.items() if not any(change.kind == "bot" for change in changes)]
+        if not held_up:
+            return moving
+        for client in held_up:
+            del moving[client]
+
+
 def _plan_client(
     draft: _Draft,
     manifest: Manifest,
     numbers: Mapping[str, str],
+    moving: Collection[str],
     world: World,
     store: Store,
     settings: Settings,
@@ -124,7 +153,7 @@ def _plan_client(
     if is_unresolved(manifest, world, store, settings):
         draft.unresolved.append(client.id)
         return
-    column = Column(client.id, manifest, account, world, store, settings, numbers)
+    column = Column(client.id, manifest, account, world, store, settings, numbers, moving)
     draft.add(column, _planned_or_taken_over(column))
 
 

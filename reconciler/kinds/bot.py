@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from reconciler.kinds import sender
@@ -16,7 +17,7 @@ def plan(column: Column) -> list[Change]:
     """The changes of one client's bot. Raises `Withheld`."""
     after = bot_values(column)
     live = column.bot
-    _check_number(column, column.manifest.client.number)
+    moves = _moves(column)
     if live is None:
         if column.id in column.store.bots:
             raise Withheld(
@@ -24,11 +25,12 @@ def plan(column: Column) -> list[Change]:
                 "over"
             )
         applied = column.applied("bot")
-        return [column.create("bot", column.manifest.client.number, after, applied.values if applied else None)]
+        made = column.create("bot", column.manifest.client.number, after, applied.values if applied else None)
+        return [replace(made, moves=moves)]
     _check_move(column, live)
     before = values_of(live)
     change = column.update("bot", column.manifest.client.number, live.id, before, after, before)
-    return [change] if change else []
+    return [replace(change, moves=moves)] if change else []
 
 
 def plan_absent(column: Column) -> list[Change]:
@@ -83,62 +85,50 @@ def values_of(record: BotRecord) -> dict[str, Any]:
     }
 
 
-def _check_number(column: Column, number: str) -> None:
-    holder = column.store.bots_by_number.get(number)
-    if holder is None or holder.client == column.id:
-        return
-    if holder.client is None:
+def _moves(column: Column) -> Mapping[str, str]:
+    """The numbers of all bots that move with this one, by the bot's id: those ahead of it, down to a free number or
+    back to its own. Empty when its number is free. Raises `Withheld` when one of them stays.
+
+    A number routes to one bot at every moment, so they move at one moment.
+    """
+    number = column.manifest.client.number
+    ahead = column.store.bots_by_number.get(number)
+    if ahead is None or ahead.client == column.id:
+        return {}
+    moves = {column.bot.id: number} if column.bot is not None else {}
+    while ahead is not None and ahead.id not in moves:
+        _check_leaves(column, ahead)
+        moves[ahead.id] = column.numbers[str(ahead.client)]
+        ahead = column.store.bots_by_number.get(moves[ahead.id])
+    return moves
+
+
+def _check_leaves(column: Column, holder: BotRecord) -> None:
+    """Raise `Withheld` unless another's bot leaves its number in this plan."""
+    number, client = holder.twilio_phone_number, holder.client
+    if client is None:
         raise Withheld(
             f"the number {number} belongs to the bot {holder.id!r} that was made by hand; "
             f"`reconcile adopt {column.id}` takes it over"
         )
-    belongs = f"the number {number} still belongs to the bot of client {holder.client!r}"
-    raise Withheld(f"{belongs}; {_way_to(column, holder)}")
+    if client in column.moving:
+        return
+    belongs = f"the number {number} still belongs to the bot of client {client!r}"
+    following = column.numbers.get(client)
+    if following in (None, number):
+        raise Withheld(f"{belongs}; change or remove {client!r} first, then run again")
+    raise Withheld(
+        f"{belongs}; it is to move to {following}, and is held up itself or left out by --client; mend that, then run "
+        "again"
+    )
 
 
 def _check_move(column: Column, live: BotRecord) -> None:
-    """A client stays on its number until the next one can take messages, unless somebody else is to have it."""
+    """A client stays on its number until the next one can take messages."""
     former, number = live.twilio_phone_number, column.manifest.client.number
-    if former == number or former in column.numbers.values():
+    if former == number:
         return
     try:
         sender.online(column)
     except Withheld as waiting:
         raise Withheld(f"it stays on {former} until {number} can take its messages: {waiting}") from waiting
-
-
-def _way_to(column: Column, holder: BotRecord) -> str:
-    """How a client comes to a number that another client's bot holds. A number routes to one bot at every moment, so it
-    is free only once that bot has its next one."""
-    ring = _ring(column, holder)
-    if ring is None:
-        return f"change or remove {holder.client!r} first, then run again"
-    if ring[-1] != column.id:
-        return f"it is to move to {column.numbers[ring[0]]}, so apply and run again"
-    numbers = ", ".join(column.numbers[client] for client in (column.id, *ring[:-1]))
-    return (
-        f"the clients {', '.join((column.id, *ring[:-1]))} exchange {numbers}, which takes a number that nobody has: "
-        f"declare one for {ring[0]!r} and apply (only its sender stays withheld), declare the exchange again and apply "
-        "until nothing is left; a number is not answered between two of these runs"
-    )
-
-
-def _ring(column: Column, holder: BotRecord) -> Sequence[str] | None:
-    """The clients that must move before this one can, each to the number of the next one.
-
-    It ends with this client where they exchange their numbers. None where one of them stays on its number, or where
-    nothing is declared for it.
-    """
-    waiting: list[str] = []
-    ahead: BotRecord | None = holder
-    while ahead is not None:
-        client = ahead.client
-        if client is None or column.numbers.get(client) in (None, ahead.twilio_phone_number):
-            return None
-        if client in waiting:
-            return waiting
-        waiting.append(client)
-        if client == column.id:
-            return waiting
-        ahead = column.store.bots_by_number.get(column.numbers[client])
-    return waiting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.diff import all_fields, field_changes, reason_of, reason_of_missing
@@ -43,6 +43,8 @@ class Column:
     settings: Settings
     numbers: Mapping[str, str] = field(default_factory=dict)
     """The declared numbers of all clients that shall exist, by client."""
+    moving: Collection[str] = ()
+    """Clients whose bots leave their numbers in this plan."""
     delete_sender: bool = False
     """Whether a sender that is taken away is deleted at Twilio, and not only detached."""
     assistant_id: str | None = None

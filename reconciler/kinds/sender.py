@@ -196,9 +196,12 @@ def _former(column: Column, sid: str) -> tuple[AccountKey, LiveSender] | None:
 
 
 def _serves_another(live: LiveSender, column: Column) -> bool:
-    """Whether the sender's number routes to somebody else's bot by now: its webhook is theirs, and looks like ours."""
+    """Whether the sender's number routes to somebody else's bot by now, or is to: its webhook is theirs, and looks like
+    ours."""
     holder = column.store.bots_by_number.get(live.number)
-    return holder is not None and holder.client != column.id
+    if holder is not None and holder.client != column.id:
+        return True
+    return any(number == live.number and client != column.id for client, number in column.numbers.items())
 
 
 def _is_ours(url: str, column: Column) -> bool:
