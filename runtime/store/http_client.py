@@ -120,7 +120,7 @@ class HttpStore:
         if status < 300:
             return document
         problem = document.get("error", {}) if isinstance(document, dict) else {}
-        said = str(problem.get("message", "no reason given"))
+        said = str(problem.get("message", "No reason was given."))
         if status in (401, 403):
             raise StoreRefused(f"The store {self._shown} refused the token: {said} Set API_TOKEN to one it knows.")
         raise ApiError(f"The store {self._shown} answered {status}: {said}", status, problem)
