@@ -15,6 +15,11 @@ from runtime.characters import portable
 MESSAGE_LIMIT = 1600
 """Twilio's limit of a body (error 21617), counted in UTF-16 units, as the strictest way to count characters."""
 
+REPLY_LIMIT = 20 * MESSAGE_LIMIT
+"""Characters of an answer that are sent. A model that does not come to an end would send hundreds of messages."""
+FENCE_MARK = "```"
+OPENING_LIMIT = 24
+"""Characters of a fence's first line that are repeated where it goes on: a language, not a line of what it holds."""
 FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 BREAKS = (
     re.compile(r"\n\s*\n"),
@@ -30,12 +35,19 @@ LINE_END = re.compile(r"\r\n?")
 ZERO_WIDTH_JOINER = "\u200d"
 
 
+def bounded_reply(text: str) -> str:
+    """An answer with no more than REPLY_LIMIT characters, one that goes on beyond them with an ellipsis."""
+    if len(text) <= REPLY_LIMIT:
+        return text
+    return text[: _grapheme_start(text, REPLY_LIMIT - 1)] + "…"
+
+
 def split_reply(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
     """The parts of an answer as Twilio will keep them, in order, none longer than the limit and none empty."""
     parts: list[str] = []
     rest = LINE_END.sub("\n", portable(text)).strip()
-    while _units(rest) > limit:
-        part, rest = _first_part(rest, limit)
+    while (end := _fitting(rest, limit)) < len(rest):
+        part, rest = _first_part(rest, end, limit)
         if part:
             parts.append(part)
     if rest:
@@ -43,9 +55,10 @@ def split_reply(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
     return parts
 
 
-def _first_part(text: str, limit: int) -> tuple[str, str]:
-    end = _fitting(text, limit)
-    fences = [match.span() for match in FENCE.finditer(text)]
+def _first_part(text: str, end: int, limit: int) -> tuple[str, str]:
+    """The first message, of `end` characters at the most, and what follows it."""
+    # A fence that is open at the end of what is looked at holds for all of it.
+    fences = [match.span() for match in FENCE.finditer(text, 0, end + len(FENCE_MARK))]
     cut = _best_cut(text, end, fences)
     if cut:
         return text[:cut].rstrip(), text[cut:].strip()
@@ -74,7 +87,8 @@ def _best_cut(text: str, end: int, fences: list[tuple[int, int]]) -> int:
 
 
 def _inside_fence(text: str, end: int) -> tuple[str, str]:
-    opening = text[: text.index("\n") + 1] if "\n" in text[:end] else "```\n"
+    first_line = text[: text.find("\n", 0, OPENING_LIMIT) + 1]
+    opening = first_line or "```\n"
     line_end = text.rfind("\n", len(opening), end) + 1
     cut = line_end if line_end > len(opening) else _grapheme_start(text, end)
     rest = text[cut:]
@@ -109,10 +123,6 @@ def _regionals_before(text: str, place: int) -> Iterator[str]:
     while place > 0 and _is_regional(text[place - 1]):
         place -= 1
         yield text[place]
-
-
-def _units(text: str) -> int:
-    return len(text) + sum(1 for character in text if character > "\uffff")
 
 
 def _fitting(text: str, limit: int) -> int:

@@ -29,7 +29,7 @@ from runtime.engines.selection import Engines
 from runtime.errors import PermanentError, ProviderError, TemporaryError
 from runtime.logs import masked_user
 from runtime.metrics import Metrics
-from runtime.reply import split_reply
+from runtime.reply import bounded_reply, split_reply
 from runtime.settings import Settings
 from runtime.store import turns
 from runtime.store.codec import dump_json
@@ -260,7 +260,10 @@ class Turns:
             bot_version=configuration.bot.version,
             assistant_version=configuration.assistant.version if configuration.assistant else None,
         )
-        return await self._end(turn, configuration, split_reply(answer.text), ending, windows)
+        text = bounded_reply(answer.text)
+        if text != answer.text:
+            log.warning("answer cut", characters=len(answer.text), sent=len(text))
+        return await self._end(turn, configuration, split_reply(text), ending, windows)
 
     async def _end_unanswered(
         self, turn: Turn, configuration: Configuration | None, windows: MutableMapping[int, ReplyWindow]

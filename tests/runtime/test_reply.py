@@ -3,10 +3,11 @@
 import re
 import unicodedata
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.reply import split_reply
+from runtime.reply import REPLY_LIMIT, bounded_reply, split_reply
 
 FAMILY = "👩‍👩‍👧‍👦"
 
@@ -82,3 +83,23 @@ def test_nothing_is_lost_nothing_too_long_nothing_empty(text: str, limit: int) -
 
 def test_a_message_has_only_what_xml_can_carry_and_keep() -> None:
     assert split_reply("\x00 uno\r\ndos\rtr\ud83des \x08 ") == ["uno\ndos\ntres"]
+
+
+def test_an_answer_without_end_is_cut_where_a_character_begins() -> None:
+    text = "a" + FAMILY * REPLY_LIMIT
+
+    cut = bounded_reply(text)
+
+    assert REPLY_LIMIT - len(FAMILY) < len(cut) <= REPLY_LIMIT
+    assert cut == "a" + FAMILY * ((len(cut) - 2) // len(FAMILY)) + "…"
+    assert bounded_reply(cut) == cut
+
+
+@pytest.mark.parametrize("length", [20, 1000, 1590, 1593, 1600, 5000])
+def test_a_fence_whose_first_line_is_long_is_cut_like_any_other(length: int) -> None:
+    text = "```" + "x" * (length - 4) + "\n" + "y" * 3000 + "\n```"
+
+    parts = split_reply(text)
+
+    assert len(parts) <= len(text) // 1500 + 1
+    assert "".join(part.removeprefix("```").removesuffix("```").strip("\n") for part in parts).count("y") == 3000
