@@ -45,7 +45,18 @@ def configure_logs(form: Literal["auto", "json", "text"], level: str) -> None:
         logger_factory=lambda *_arguments: lines,
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[_OfLibraries()])
+
+
+class _OfLibraries(logging.Handler):
+    """What a library says becomes an event like ours: one line, a traceback inside it, so that every line is JSON."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger(record.name)
+        try:
+            log.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+        except Exception:  # noqa: BLE001 - as logging has it: a line that cannot be written ends nobody's work
+            self.handleError(record)
 
 
 class Lines:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -76,3 +78,24 @@ def test_whatever_a_line_is_about_it_is_json(value: object, capsys: pytest.Captu
         structlog.reset_defaults()
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["level"], "value" in line) == ("said", "info", True)
+
+
+LIBRARY = """
+import logging
+from runtime.logs import configure_logs
+configure_logs("json", "info")
+logging.getLogger("psycopg.pool").warning("error connecting in %r:\\n%s", "pool-1", "Is the server running?")
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.getLogger("asyncio").exception("Task exception was never retrieved")
+logging.getLogger("psycopg.pool").info("nobody asked")
+"""
+
+
+def test_what_a_library_says_is_json_too_its_traceback_included() -> None:
+    done = subprocess.run([sys.executable, "-c", LIBRARY], capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["logger"], line["level"]) for line in lines] == [("psycopg.pool", "warning"), ("asyncio", "error")]
+    assert lines[0]["event"] == "error connecting in 'pool-1':\nIs the server running?"
+    assert "ZeroDivisionError" in lines[1]["exception"]
