@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
 from reconciler.settings import Settings
@@ -31,4 +33,10 @@ def former_account(manifest: Manifest, bot: BotRecord | None, settings: Settings
 
 def shared_account(settings: Settings) -> AccountKey:
     """The account of every client that has none of its own."""
-    return AccountKey(settings.twilio_account_sid, SHARED_TOKEN_ENV)
+    return _shared(settings.twilio_account_sid)
+
+
+@functools.cache
+def _shared(sid: str | None) -> AccountKey:
+    # One object, which equals itself at once: a plan asks for it nine times for each client.
+    return AccountKey(sid, SHARED_TOKEN_ENV)
