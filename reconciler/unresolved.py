@@ -8,7 +8,7 @@ from reconciler.accounts import account_of, former_account
 from reconciler.kinds import knowledge
 from reconciler.kinds.column import Column
 from reconciler.manifest import Manifest
-from reconciler.model import AccountKey, Finding
+from reconciler.model import AccountKey, Finding, Severity
 from reconciler.readers.openai import ObjectEngine
 from reconciler.settings import Settings
 from reconciler.world import Failed, Senders, Store, World
@@ -22,7 +22,7 @@ DOCUMENTS = "OpenAI vector stores"
 
 def failed_sides(world: World, store: Store, settings: Settings, manifests: Sequence[Manifest]) -> list[Finding]:
     """Which sides could not be read, each said once however many clients it concerns."""
-    sides: list[tuple[str, object]] = [("OpenAI models", world.models), (DOCUMENTS, world.documents)]
+    sides: list[tuple[str, object]] = [("OpenAI models", world.models)]
     for manifest in manifests:
         client = manifest.client
         accounts = _accounts(manifest, world, store, settings)
@@ -33,7 +33,7 @@ def failed_sides(world: World, store: Store, settings: Settings, manifests: Sequ
         if not isinstance(world.documents, Failed):
             sides.append((f"{client.id}: documents", knowledge.unread(client.id, manifest, world, store)))
     said = dict.fromkeys(f"{side}: {read.message}" for side, read in sides if isinstance(read, Failed))
-    return [*(Finding("error", text) for text in said), *_unread_engines(world, store, manifests)]
+    return [*(Finding("error", text) for text in said), *_unread_apis(world, store, manifests)]
 
 
 def is_unresolved(manifest: Manifest, world: World, store: Store, settings: Settings) -> bool:
@@ -62,18 +62,27 @@ def _accounts(manifest: Manifest, world: World, store: Store, settings: Settings
 
 
 def is_departure_unresolved(column: Column) -> bool:
-    """Whether something of a client that goes could not be read, so that what is left of it cannot be told."""
-    if any(_was(engine, column.id, column.store) for engine, _ in _unread_objects(column.world)):
+    """Whether something of a client that goes could not be read, so that what is left of it cannot be told.
+
+    Of an API that is gone nothing is left; where the models are not there either, it is the address that is wrong.
+    """
+    world, store = column.world, column.store
+    unread = [read for engine, read in _unread_objects(world) if _was(engine, column.id, store)]
+    if isinstance(world.documents, Failed) and column.applied("knowledge") is not None:
+        unread.append(world.documents)
+    if any(not read.gone or isinstance(world.models, Failed) for read in unread):
         return True
-    if knowledge.unread(column.id, None, column.world, column.store) is not None:
-        return True
-    return isinstance(column.world.senders.get(column.account), Failed)
+    return isinstance(world.senders.get(column.account), Failed)
 
 
-def _unread_engines(world: World, store: Store, manifests: Sequence[Manifest]) -> list[Finding]:
-    """Engines whose objects could not be read. Who has left an API that is gone is only warned that it cannot be asked
-    for what was left behind."""
+def _unread_apis(world: World, store: Store, manifests: Sequence[Manifest]) -> list[Finding]:
+    """Lists of what lives at OpenAI that could not be read. Who has left an API that is gone is only warned that it
+    cannot be asked for what was left behind."""
     found = []
+    if isinstance(world.documents, Failed):
+        searched = any(manifest.search is not None and manifest.client.state != "absent" for manifest in manifests)
+        severity: Severity = "error" if searched or not world.documents.gone else "warning"
+        found.append(Finding(severity, f"{DOCUMENTS}: {world.documents.message}"))
     for engine, read in _unread_objects(world):
         missed = any(_misses(engine, read, manifest, store) for manifest in manifests)
         found.append(Finding("error" if missed else "warning", f"{OBJECTS[engine]}: {read.message}"))
@@ -82,7 +91,9 @@ def _unread_engines(world: World, store: Store, manifests: Sequence[Manifest]) -
 
 def _misses(engine: ObjectEngine, read: Failed, manifest: Manifest, store: Store) -> bool:
     """Whether a client cannot be planned without an engine's objects: it has one, or may have one to be taken away."""
-    return manifest.client.assistant.engine == engine or (not read.gone and _was(engine, manifest.client.id, store))
+    client = manifest.client
+    uses = client.assistant.engine == engine and client.state != "absent"
+    return uses or (not read.gone and _was(engine, manifest.client.id, store))
 
 
 def _was(engine: ObjectEngine, client: str, store: Store) -> bool:

@@ -59,11 +59,11 @@ def stores_of(client: str, world: World, store: Store) -> Sequence[VectorStore]:
     return marked
 
 
-def unread(client: str, manifest: Manifest | None, world: World, store: Store) -> Failed | None:
+def unread(client: str, manifest: Manifest, world: World, store: Store) -> Failed | None:
     """What of a client's documents could not be read, None when all of it was, or when it has none."""
     if isinstance(world.documents, Failed):
-        searches = manifest is not None and manifest.search is not None
-        return world.documents if searches or (client, "knowledge") in store.applied else None
+        may_be_left = (client, "knowledge") in store.applied and not world.documents.gone
+        return world.documents if manifest.search is not None or may_be_left else None
     files = (world.documents.files.get(live.id) for live in stores_of(client, world, store))
     return next((read for read in files if isinstance(read, Failed)), None)
 

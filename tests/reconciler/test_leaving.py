@@ -165,3 +165,21 @@ def test_a_protected_client_stays_until_an_earlier_apply_lifted_the_protection(t
     three.declare("cliente-b", state="absent")
     three.apply()
     assert "cliente-b" not in clients(three)
+
+
+def test_a_client_whose_api_is_gone_can_leave(agency: Agency) -> None:
+    agency.declare("el-viejo", assistant={"engine": "assistants"})
+    agency.apply()
+    agency.sandbox.settings(assistants_api="gone")
+    agency.declare("el-viejo", assistant={"engine": "assistants"}, state="absent")
+    result = agency.apply("--allow-empty", "--max-delete-percent", "100")
+    assert "warning: OpenAI assistants: " in result.out
+    assert (list(agency.snapshot().bots), list(agency.snapshot().applied)) == ([], [])
+
+
+def test_a_client_does_not_leave_by_an_address_that_is_wrong(agency: Agency) -> None:
+    agency.declare("el-viejo", assistant={"engine": "assistants"})
+    agency.apply()
+    agency.declare("el-viejo", assistant={"engine": "assistants"}, state="absent")
+    plan = agency.plan(OPENAI_BASE_URL=f"{agency.sandbox.openai_url}/v7")
+    assert (plan["changes"], plan["unresolved"]) == ([], ["el-viejo"])
