@@ -42,6 +42,10 @@ PAGE_SIZE = 1000
 """The largest page that Twilio gives."""
 
 
+FAILURES = (aiohttp.ClientError, TimeoutError, TwilioException, ValueError)
+"""What a call ends with that went wrong; ValueError where Twilio's answer is no JSON."""
+
+
 class TooMany(TwilioException):  # type: ignore[misc]  # the SDK is not typed
     """Twilio's 429 with the header that the SDK's own exception leaves out."""
 
@@ -179,7 +183,9 @@ class Twilio:
                 message = await self._client(account).messages.create_async(
                     from_=sender, to=recipient, body=body, **callback
                 )
-            except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
+                if not message.sid:
+                    raise TwilioException("An answer without the message's sid")
+            except (*FAILURES, AttributeError) as error:
                 reason = self._counted(error)
                 if isinstance(reason, TemporaryError) and reason.delay is not None:
                     self._pace.hold(sender, reason.delay)
@@ -252,7 +258,7 @@ class Twilio:
         async with self._passing(account):
             try:
                 yield
-            except (aiohttp.ClientError, TimeoutError, TwilioException) as error:
+            except FAILURES as error:
                 reason = self._counted(error)
                 raise TemporaryError(str(reason)) if isinstance(reason, UnknownOutcome) else reason from error
 
@@ -292,6 +298,8 @@ def _from_twilio(error: Exception, longest_pause: float) -> ProviderError:
         return TemporaryError("Twilio cannot be reached; check the network and TWILIO_BASE_URL.")
     if isinstance(error, (aiohttp.ClientError, TimeoutError)):
         return UnknownOutcome("The connection to Twilio broke before it answered.")
+    if isinstance(error, (ValueError, AttributeError)):
+        return UnknownOutcome("Twilio's answer cannot be understood.")
     status, code, said = _details(error)
     if status is None or status >= 500:
         return UnknownOutcome(f"Twilio failed ({status or 'no status'}).")

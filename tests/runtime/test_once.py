@@ -69,6 +69,8 @@ def answered_once(shop: Line, text: str) -> None:
             SEND | {"kind": "timeout_after_write", "seconds": 0.1, "times": 1}, id="twilio sends, says nothing"
         ),
         pytest.param(SEND | {"kind": "cut_body", "times": 1}, id="twilio sends, its answer is cut"),
+        pytest.param(SEND | {"kind": "status", "status": 201, "body": {}, "times": 1}, id="twilio answers nothing"),
+        pytest.param(SEND | {"kind": "status", "status": 201, "body": ["x"], "times": 1}, id="twilio answers oddly"),
     ],
 )
 def test_answered_once_although(shop: Line, fault: dict[str, Any]) -> None:
