@@ -37,6 +37,8 @@ class EmbeddedInbox:
         self._delivery = delivery
         self._chains: dict[int, _Chain] = {}
         self._failed: set[int] = set()
+        """Conversations that a mistake of ours stopped. Each try counts like the end of a process, so they come to an
+        end."""
         self._stopping = False
         self._looking_back: asyncio.Task[None] | None = None
 
@@ -45,7 +47,6 @@ class EmbeddedInbox:
         taken = await self._database.write(inbox.take_in, message)
         if taken is None:
             return False
-        self._failed.discard(taken.conversation_id)
         chain = self._wake(taken.conversation_id)
         if window is not None:
             if chain is None:
@@ -58,7 +59,6 @@ class EmbeddedInbox:
         """See Inbox."""
         all_taken = await self._database.write(inbox.take_in_all, messages)
         for conversation_id in {taken.conversation_id for taken in all_taken if taken is not None}:
-            self._failed.discard(conversation_id)
             self._wake(conversation_id)
         return [taken is not None for taken in all_taken]
 
@@ -103,12 +103,15 @@ class EmbeddedInbox:
             return chain
         if self._stopping:
             return None
+        if conversation_id in self._failed:
+            self._failed.remove(conversation_id)
+            resume = True
         chain = self._chains[conversation_id] = _Chain()
         chain.task = asyncio.create_task(self._run(conversation_id, chain, resume))
         return chain
 
     async def _look_back(self) -> None:
-        """Wakes conversations that somebody else opened again, as dead letters are."""
+        """Wakes conversations that somebody else opened again, as dead letters are, and those that failed."""
         while True:
             await asyncio.sleep(LOOK_BACK_SECONDS)
             try:
@@ -116,8 +119,8 @@ class EmbeddedInbox:
             except StoreError as error:
                 log.error("store not available", error=str(error))
                 continue
-            for conversation_id in waiting:
-                if conversation_id not in self._chains and conversation_id not in self._failed:
+            for conversation_id in {*waiting, *self._failed}:
+                if conversation_id not in self._chains:
                     self._wake(conversation_id)
 
     def _may_begin(self) -> bool:
@@ -145,7 +148,7 @@ class EmbeddedInbox:
             raise
         except Exception:
             self._failed.add(conversation_id)
-            log.exception("conversation stopped until the next message or start", conversation=conversation_id)
+            log.exception("conversation stopped, to be tried again", conversation=conversation_id)
         finally:
             # Nothing is awaited between the last look at `more` and this, so no wake-up is lost.
             del self._chains[conversation_id]

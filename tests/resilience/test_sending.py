@@ -69,6 +69,26 @@ def test_no_part_is_sent_after_a_restart_whose_part_before_it_failed(fleet: Flee
     assert [state for _, state, _ in fleet.rows(STATES)][:3] == ["failed"] * 3
 
 
+def test_a_message_over_which_we_stumble_each_time_is_given_up_and_the_conversation_goes_on(
+    fleet: Fleet, sandbox: Sandbox
+) -> None:
+    shop = fleet.open_line()
+    sandbox.faults(SEND | {"kind": "timeout_before_write", "seconds": 60})
+    fleet.deliver(shop, "Hola")
+    wait_until(lambda: sandbox.fired() == 1, 20, "the first attempt")
+    fleet.kill()
+    sandbox.faults()
+    with closing(sqlite3.connect(fleet.database_url.removeprefix("sqlite:///"))) as store, store:
+        store.execute("UPDATE outbox SET claimed_at = 'no moment'")
+
+    fleet.start_again()
+    fleet.deliver(shop, "¿Sigues ahí?")
+
+    assert ["¿Sigues ahí?" in body for body in answers(shop, 1)] == [True]
+    assert [state for _, state, _ in fleet.rows(STATES)][:1] == ["failed"]
+    assert said(fleet, "conversation stopped, to be tried again") == 4
+
+
 @pytest.mark.postgres
 def test_a_replica_that_was_silent_before_it_sent_leaves_it_to_the_one_that_took_over(
     tmp_path: Path, sandbox: Sandbox
