@@ -45,11 +45,11 @@ def _targets(taken: Mapping[int, Mapping[str, Runs]]) -> list[Target]:
     plan = {count: results["reconcile --dry-run"] for count, results in taken.items()}
     growth = plan[1_000].peak_mb - plan[3].peak_mb
     return [
-        seconds("reconcile validate", 3, 0.3),
-        seconds("reconcile validate", 1_000, 0.8),
-        seconds("reconcile --dry-run", 3, 0.4),
-        seconds("reconcile --dry-run", 1_000, 1.0),
-        seconds("reconcile --dry-run", 10_000, 9.0),
+        seconds("reconcile validate", 3, 0.25),
+        seconds("reconcile validate", 1_000, 0.6),
+        seconds("reconcile --dry-run", 3, 0.3),
+        seconds("reconcile --dry-run", 1_000, 0.8),
+        seconds("reconcile --dry-run", 10_000, 7.0),
         megabytes(1_000, 100),
         megabytes(10_000, 320),
         at_most("memory for 1,000 clients over a run with three", growth, 60, "MB"),

@@ -32,7 +32,7 @@ class Folder:
         """Reads and parses a file; what goes wrong is in the document."""
         shown = self.shown(file)
         try:
-            with (self.path / file).open("rb", buffering=0) as stream:
+            with open(f"{self.path}/{file}", "rb", buffering=0) as stream:  # noqa: PTH123 - a third less for each client
                 size = os.fstat(stream.fileno()).st_size
                 if size > MAX_BYTES:
                     return _unreadable(shown, *too_large(size))
