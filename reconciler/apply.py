@@ -161,8 +161,8 @@ class Writers:
     def _put_object(self, change: Change, after: Values) -> str:
         if change.live_id is None:
             return self._assistants().create_object(change.client, after)
-        metadata = (change.before or {}).get("metadata", {})
-        self._assistants().update_object(change.live_id, change.client, after, metadata)
+        changed = {str(field.steps[0]) for field in change.fields}
+        self._assistants().update_object(change.live_id, change.client, after, change.before or {}, changed)
         return change.live_id
 
     def _take_away(self, change: Change) -> None:

@@ -46,7 +46,7 @@ def unmanaged_of(fleet: Fleet, world: World, store: Store) -> list[Unmanaged]:
     ]
     for objects in world.objects.values():
         found += [
-            Unmanaged("assistant", str(live.values["name"]), live.id)
+            Unmanaged("assistant", str(live.values["name"] or "without a name"), live.id)
             for live in (() if isinstance(objects, Failed) else objects)
             if client_of(live.metadata) is None
         ]

@@ -155,10 +155,15 @@ def _unused(inventory: Inventory) -> Iterator[LeftOut]:
             yield LeftOut("assistant", record.name, record.id, "no bot uses it")
     for live in _live(inventory):
         if client_of(live.metadata) is None and live.id not in store.bots_of_assistant:
-            yield LeftOut("assistant", str(live.values["name"]), live.id, "no bot uses it")
+            yield LeftOut("assistant", str(live.values["name"] or "without a name"), live.id, "no bot uses it")
     for live in inventory.exported.values():
         if live.id not in store.bots_of_assistant:
-            yield LeftOut("assistant", str(live.values["name"]), live.id, "no bot uses it; --number says whose it is")
+            yield LeftOut(
+                "assistant",
+                str(live.values["name"] or "without a name"),
+                live.id,
+                "no bot uses it; --number says whose it is",
+            )
     for senders in inventory.senders.values():
         if isinstance(senders, Senders):
             for sender in sorted(senders.by_sid.values(), key=lambda sender: sender.number):

@@ -68,11 +68,7 @@ def _plan_record(column: Column) -> list[Change]:
     live = column.record
     column.assistant_id = live.id if live else column.id
     if live is None:
-        if column.id in column.store.assistants:
-            raise Withheld(
-                f"the bot store has an assistant {column.id!r} that was made by hand; `reconcile adopt {column.id}` "
-                "takes it over"
-            )
+        column.withhold_namesake("assistant", column.store.assistants.get(column.id))
         applied = column.applied("assistant")
         last = applied.values if applied and applied.values.get("engine") == "responses" else None
         return [column.create("assistant", "responses", after, last)]

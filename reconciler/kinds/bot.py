@@ -19,11 +19,7 @@ def plan(column: Column) -> list[Change]:
     live = column.bot
     moves = _moves(column)
     if live is None:
-        if column.id in column.store.bots:
-            raise Withheld(
-                f"the bot store has a bot {column.id!r} that was made by hand; `reconcile adopt {column.id}` takes it "
-                "over"
-            )
+        column.withhold_namesake("bot", column.store.bots.get(column.id))
         applied = column.applied("bot")
         made = column.create("bot", column.manifest.client.number, after, applied.values if applied else None)
         return [replace(made, moves=moves)]

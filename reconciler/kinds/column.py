@@ -93,6 +93,19 @@ class Column:
         """Add a finding about one of this client's resources."""
         self.findings.append(Finding(severity, message, self.id, kind))
 
+    def withhold_namesake(self, what: Kind, namesake: BotRecord | AssistantRecord | None) -> None:
+        """Raise `Withheld` when the store's id for what is to be made is taken: by hand, or by another client that has
+        adopted it."""
+        if namesake is None:
+            return
+        if namesake.client is None:
+            raise Withheld(
+                f"the bot store's {what} {self.id!r} was made by hand; `reconcile adopt {self.id}` takes it over"
+            )
+        raise Withheld(
+            f"the bot store's {what} {self.id!r} belongs to client {namesake.client!r}; give this client another id"
+        )
+
     def create(self, kind: Kind, key: str, after: Values, applied: Values | None) -> Change:
         """The change that makes what is declared and not there."""
         reason = reason_of_missing(after, applied)

@@ -36,7 +36,7 @@ def plan(column: Column, engine: ObjectEngine) -> list[Change]:
     withhold_foreign("assistant", live.id, live.metadata)
     column.assistant_id = live.id
     values = values_of_object(live)
-    before = {**values, "metadata": dict(live.metadata)}
+    before = {**values, "metadata": dict(live.metadata), "reasoning": dict(live.reasoning)}
     change = column.update("assistant", engine, live.id, values, after, before)
     return [change] if change else []
 

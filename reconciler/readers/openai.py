@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from reconciler.readers.http import Reader, ReadError
@@ -44,6 +44,8 @@ class LiveAssistant:
     engine: ObjectEngine = "assistants"
     vector_stores: Sequence[str] = ()
     """Ids of those that its file_search searches."""
+    reasoning: Mapping[str, Any] = field(default_factory=dict)
+    """Of an agent, how it thinks: what stands there beside the effort is not declared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +173,15 @@ def _tools(item: Mapping[str, Any], inner: str) -> Sequence[Mapping[str, Any]]:
 
 def live_agent(item: Mapping[str, Any]) -> LiveAssistant:
     """An agent of the Agents API as its JSON tells it. Its effort is null where the model decides."""
+    reasoning = mapping(item.get("reasoning"))
     values = {
         "name": item.get("name"),
         "model": item.get("model"),
         "instructions": item.get("instructions"),
         "tools": _tools(item, "location"),
-        "settings": {"reasoning_effort": mapping(item.get("reasoning")).get("effort")},
+        "settings": {"reasoning_effort": reasoning.get("effort")},
     }
-    return LiveAssistant(text(item["id"]), values, mapping(item.get("metadata")), "agents")
+    return LiveAssistant(text(item["id"]), values, mapping(item.get("metadata")), "agents", reasoning=reasoning)
 
 
 def _vector_store(item: Mapping[str, Any]) -> VectorStore:

@@ -7,7 +7,7 @@ instead of repeated.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import openai
@@ -44,9 +44,14 @@ class OpenAIWriter:
             self._patience,
         )
 
-    def update_object(self, live_id: str, client: str, values: Values, metadata: Mapping[str, str]) -> None:
-        """Set what is declared; metadata that others wrote is kept."""
-        body = {**_body(values), "metadata": marked(metadata, client, values)}
+    def update_object(
+        self, live_id: str, client: str, values: Values, before: Values, changed: Collection[str]
+    ) -> None:
+        """Set the `changed` ones of the values, and our mark; what others wrote beside them, and `before`, is kept."""
+        body = {key: value for key, value in _body(values).items() if key in changed}
+        if values["engine"] == "agents" and "settings" in changed:
+            body["reasoning"] = {**before.get("reasoning", {}), "effort": values["settings"]["reasoning_effort"]}
+        body["metadata"] = marked(before.get("metadata", {}), client, values)
         objects = self._objects(values["engine"])
         repeat_safe(lambda: called(lambda: objects.update(live_id, **body)), self._patience)
 

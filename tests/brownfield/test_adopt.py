@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.brownfield.by_hand import NUMBER, ByHand
 from tests.reconciler.agency import Agency
 
@@ -170,3 +172,31 @@ def test_verbose_names_what_was_made_by_hand_and_belongs_to_nobody(agency: Agenc
     assert "not ours: bot +56996500001 (bot_1), left alone.\n" in out
     assert "not ours: assistant Bot La Cocina (assistant_1), left alone.\n" in out
     assert "3 live objects are not ours and were left alone.\n" in out
+
+
+@pytest.mark.parametrize("engine", ["assistants", "agents"])
+def test_a_live_assistant_gets_our_mark_and_nothing_else_of_it_is_written(
+    agency: Agency, by_hand: ByHand, engine: str
+) -> None:
+    if engine == "agents":
+        live_id = by_hand.agent(reasoning={"effort": "high", "summary": "auto"}, tools=[{"type": "web_search"}])
+    else:
+        live_id = by_hand.object(tools=[{"type": "function", "function": {"name": "menu"}}])
+    by_hand.bot(live_id)
+    by_hand.sender()
+    declare(agency, assistant={"engine": engine})
+    before = agency.openai("GET", f"/{engine}/{live_id}")
+    agency.reconcile("adopt", CLIENT, "--yes")
+    after = agency.openai("GET", f"/{engine}/{live_id}")
+    assert after["metadata"]["client"] == "la-cocina"
+    assert {key: value for key, value in after.items() if before[key] != value}.keys() <= {"metadata", "updated_at"}
+
+
+def test_an_id_that_an_adopted_bot_of_another_client_has_cannot_be_taken(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.bot(None, key="cliente-a", instructions="Eres otra.", model="gpt-6-luna")
+    by_hand.sender()
+    declare(agency)
+    agency.reconcile("adopt", CLIENT, "--yes")
+    agency.declare("cliente-a")
+    said = "cliente-a: bot: the bot store's bot 'cliente-a' belongs to client 'la-cocina'; give this client another id."
+    assert said in agency.reconcile("--dry-run").out

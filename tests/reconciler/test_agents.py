@@ -77,6 +77,16 @@ def test_metadata_and_settings_that_others_wrote_are_kept(agency: Agency) -> Non
     assert (agent["metadata"]["client"], agent["instructions"]) == ("la-cocina", "Eres breve.")
 
 
+def test_how_an_agent_tells_of_its_reasoning_is_kept_whatever_changes(agency: Agency) -> None:
+    agency.declare("la-cocina", assistant=AGENT)
+    agency.apply()
+    [agent] = agency.agents()
+    update(agency, reasoning={**agent["reasoning"], "summary": "auto"})
+    agency.declare("la-cocina", assistant={**AGENT, "instructions": "Eres breve.", "reasoning_effort": "high"})
+    agency.apply()
+    assert [agent["reasoning"] for agent in agency.agents()] == [{"effort": "high", "summary": "auto"}]
+
+
 def test_an_agent_whose_mark_was_wiped_is_still_ours_and_gets_it_back_with_the_next_change(agency: Agency) -> None:
     agency.declare("la-cocina", assistant=AGENT)
     agency.apply()
