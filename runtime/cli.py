@@ -1,4 +1,5 @@
-"""The command `horizonai-whatsapp-bot`: serve, migrate, send, token, dead-letters. Each imports only what it needs."""
+"""The command `horizonai-whatsapp-bot`: serve, migrate, send, token, dead-letters, forget. Each imports only what it
+needs."""
 
 from __future__ import annotations
 
@@ -165,9 +166,32 @@ def dead_letters_drop(ids: tuple[int, ...]) -> None:
     click.echo(f"Dropped: {len(set(ids))}.")
 
 
+@main.command()
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(user: str, yes: bool) -> None:
+    """Delete for good what is kept of USER (+56912345678, or WhatsApp's user id): messages, answers, addresses.
+
+    Holds for all bots, also while the service runs. What the providers keep is named, not deleted.
+    """
+    from runtime.store.erasure import forget as forget_user
+
+    if not yes:
+        click.confirm(f"Everything that {user} wrote and was answered will be gone. Go on?", abort=True)
+    with _store() as connection:
+        found = forget_user(connection, f"whatsapp:{user.removeprefix('whatsapp:')}", _actor())
+    if not found:
+        raise click.ClickException(f"Nobody is known as {user}; write a number with its country, as +56912345678.")
+    click.echo(f"Forgotten. Conversations: {len(found)}, messages: {sum(item.messages for item in found)}.")
+    for item in found:
+        if item.thread_id is not None:
+            click.echo(f"Still at the model's provider: {item.thread_id} (bot {item.bot_id}).")
+    click.echo("Still at Twilio: its own copies of the messages. Still in backups: what was there when they were made.")
+
+
 def _leave(ids: tuple[int, ...], way: Callable[[Connection, int, str], bool]) -> None:
     """Retries or drops dead letters, all of them or none."""
-    actor = f"{_user()}@{socket.gethostname()}"
+    actor = _actor()
     with _store() as connection:
         unknown = [str(turn_id) for turn_id in dict.fromkeys(ids) if not way(connection, turn_id, actor)]
         if unknown:
@@ -177,11 +201,13 @@ def _leave(ids: tuple[int, ...], way: Callable[[Connection, int, str], bool]) ->
             )
 
 
-def _user() -> str:
+def _actor() -> str:
+    """Who runs the command, as the audit names them."""
     try:
-        return getpass.getuser()
+        user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
-        return str(os.getuid())
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 async def _serve(settings: Settings, host: str, port: int) -> None:

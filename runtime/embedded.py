@@ -17,6 +17,8 @@ from runtime.store import inbox, outbox
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.inbox import InboundMessage
+from runtime.store.outbox import SendTakenOver
+from runtime.store.turns import TurnTakenOver
 from runtime.turn import Turns
 from runtime.twiml import ReplyWindow
 
@@ -146,6 +148,8 @@ class EmbeddedInbox:
         except asyncio.CancelledError:
             await self._turns.hand_back(conversation_id)
             raise
+        except (TurnTakenOver, SendTakenOver) as error:
+            log.warning("left to another", error=str(error))
         except Exception:
             self._failed.add(conversation_id)
             log.exception("conversation stopped, to be tried again", conversation=conversation_id)

@@ -277,9 +277,9 @@ class Turns:
         self, turn: Turn, configuration: Configuration, error: str, windows: MutableMapping[int, ReplyWindow]
     ) -> Coroutine[Any, Any, None]:
         log.error("turn failed", error=error)
-        text = configuration.bot.fallback_message or self._settings.fallback_message
+        parts = split_reply(configuration.bot.fallback_message or "") or split_reply(self._settings.fallback_message)
         ending = Ending("dead", error=portable(error), bot_version=configuration.bot.version)
-        return await self._end(turn, configuration, split_reply(text), ending, windows)
+        return await self._end(turn, configuration, parts, ending, windows)
 
     async def _end(
         self,

@@ -1,0 +1,65 @@
+"""A user who asks for it is forgotten: nothing of them is left in the store, on either database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.fleet import Fleet, answers, fleet_on
+from tests.runtime.test_commands import run
+from tests.runtime_process import inbound_fields
+from tests.sandbox_process import Sandbox, wait_until
+
+STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+MODEL = {"provider": "openai", "method": "POST", "path": "/v1/responses"}
+USER, OTHER = "+56912345678", "+56922222222"
+USER_ID = "whatsapp:CL.1234567890"
+TABLES = ("inbox", "turns", "items", "outbox", "conversations", "conversation_aliases")
+
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(params=STORES)
+def fleet(request: pytest.FixtureRequest, tmp_path: Path, sandbox: Sandbox) -> Iterator[Fleet]:
+    with fleet_on(request.param, tmp_path, sandbox) as fleet:
+        yield fleet
+
+
+def kept(fleet: Fleet) -> str:
+    """Everything that the store's tables of conversations say."""
+    return str([fleet.rows(f"SELECT * FROM {table}") for table in TABLES])
+
+
+def test_nothing_is_left_of_a_user_and_all_of_the_others(fleet: Fleet, sandbox: Sandbox) -> None:
+    (runtime, *_), shop = fleet.replicas, fleet.open_line()
+    fields = {"ExternalUserId": USER_ID, "ProfileName": "Ana Secreta"}
+    sid = inbound_fields("")["MessageSid"]
+    fleet.deliver(shop, "Mi clave es 1234", **fields, MessageSid=sid)
+    answers(shop, 1)
+    sandbox.faults(MODEL | {"kind": "status", "status": 400, "times": 1})
+    fleet.deliver(shop, "Mi clave es 5678", **fields)
+    answers(shop, 2)
+    runtime.made("/messages/", {"to": USER, "body": "Le recuerdo su clave", "bot_id": shop.bot["id"]})
+    fleet.deliver(shop, "Hola, otra persona", 0, OTHER)
+    answers(shop, 1, OTHER)
+    fleet.deliver(shop, "piensa 3s", **fields)
+    fleet.wait_for_turns(shop, 1)
+
+    ran = run(runtime, "forget", USER, "--yes")
+
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "Forgotten. Conversations: 1, messages: 3."), ran.err
+    left = kept(fleet)
+    assert [word for word in ("clave", "Ana", "piensa", USER, USER_ID) if word in left] == []
+    assert "otra persona" in left
+    wait_until(lambda: any(entry["event"] == "left to another" for one in fleet.replicas for entry in one.log()), 20)
+    assert len(shop.outbound()) == 3
+    assert fleet.deliver(shop, "Mi clave es 1234", **fields, MessageSid=sid).status == 200
+    fleet.deliver(shop, "¿Te acuerdas de mí?", **fields)
+    assert "turn 1" in answers(shop, 4)[3]
+    assert "clave" not in kept(fleet)
+    if fleet.database_url.startswith("sqlite:///"):
+        runtime.stop()
+        assert b"clave" not in Path(fleet.database_url.removeprefix("sqlite:///")).read_bytes()
+    again = run(runtime, "forget", "+56999999999", "--yes")
+    assert (again.code, "Nobody is known as +56999999999" in again.err) == (1, True)
