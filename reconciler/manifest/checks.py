@@ -45,6 +45,7 @@ def check(values: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding((*loc, "name"), message, "Give each function a name of its own.")
         if isinstance(parameters, dict):
             yield from _parameters((*loc, "parameters"), parameters)
+        yield from _address((*loc, "endpoint", "url"), tool.get("endpoint"))
     yield from _file_search(values)
 
 
@@ -74,6 +75,14 @@ def _number(number: str) -> Iterator[Finding]:
         message = "is in no range that is assigned to anyone"
         hint = "Check it; numbers for trials, such as +1 555…, are fine with the sandbox only."
         yield Finding(("number",), f"number: {number} {message}", hint, "warning")
+
+
+def _address(loc: Loc, endpoint: Any) -> Iterator[Finding]:
+    """A user or password in an address would be lost to git, and shown in every plan. The address is not repeated."""
+    url = endpoint.get("url") if isinstance(endpoint, Mapping) else None
+    if isinstance(url, str) and "@" in re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]:
+        message = f"{dotted(loc)}: a user or password stands in the address"
+        yield Finding(loc, message, "Take it out; secret: {env: NAME} signs each call, so that the endpoint can tell.")
 
 
 def _file_search(values: Mapping[str, Any]) -> Iterator[Finding]:

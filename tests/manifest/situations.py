@@ -147,6 +147,7 @@ SITUATIONS: Mapping[str, Files] = {
     "token_as_the_name_of_a_variable": _one(
         with_tools(FUNCTION.replace("example.cl/x", f"example.cl/x, secret: {{env: {HEX_TOKEN}}}"))
     ),
+    "password_in_an_address": _one(with_tools(FUNCTION.replace("api.", "ana:c1ave@api."))),
     "several_things_at_once": _one(
         with_tools(f"{FUNCTION}  parameters: {{type: array}}")
         .replace("+56961234501", "+5696123")
