@@ -18,6 +18,7 @@ from reconciler.importing.survey import LeftOut, Survey, survey
 from reconciler.manifest import Fleet, ManifestErrors, NoManifests, load
 from reconciler.manifest.defaults import FILE
 from reconciler.manifest.document import parse
+from reconciler.render.wording import visible
 from reconciler.settings import load_settings
 from reconciler.unresolved import OBJECTS
 from reconciler.world import Failed
@@ -150,14 +151,18 @@ def _text(report: Report, folder: Path) -> str:
     lines = [f"error: {message}" for message in report.unread]
     for one in report.written:
         lines.append(f"Wrote {', '.join(path.as_posix() for path in one.files)}  ({one.draft.values['number']})")
-        lines += [f"  {note.rstrip('.')}." for note in one.draft.unsaid]
-    lines += [f"Left out: {item.kind} {item.name} ({item.live_id}): {item.reason}." for item in report.left_out]
-    lines += [f"Not imported: {item.kind} {item.name} ({item.live_id}): {item.reason}." for item in report.unused]
+        lines += [f"  {visible(note).rstrip('.')}." for note in one.draft.unsaid]
+    lines += [f"Left out: {_item(item)}" for item in report.left_out]
+    lines += [f"Not imported: {_item(item)}" for item in report.unused]
     count = len(report.written)
     lines.append(f"{count} manifest{'' if count == 1 else 's'} written, {len(report.left_out)} bots left out.")
     if report.written:
         lines += ["", "Next:", "  1. reconcile validate", *_steps(report, folder)]
     return "\n".join(lines) + "\n"
+
+
+def _item(item: LeftOut) -> str:
+    return visible(f"{item.kind} {item.name} ({item.live_id}): {item.reason}.")
 
 
 def _steps(report: Report, folder: Path) -> list[str]:

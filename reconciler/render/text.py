@@ -18,6 +18,7 @@ from reconciler.render.wording import (
     summary,
     text_diff,
     value_text,
+    visible,
 )
 
 _COLOURS: dict[Action, str] = {"create": "green", "update": "yellow", "delete": "red", "detach": "red", "adopt": "cyan"}
@@ -36,11 +37,12 @@ def plan_text(plan: Plan, *, colour: bool = False, verbose: bool = False) -> str
     for client in plan.unresolved:
         lines.append(paint(f"unresolved: {client}: left alone, since a side of it could not be read.", fg="red"))
     for orphan in plan.orphans:
-        what = f"{orphan.client}: {orphan.kind} {orphan.key} ({orphan.live_id})"
+        what = visible(f"{orphan.client}: {orphan.kind} {orphan.key} ({orphan.live_id})")
         lines.append(paint(f"orphan: {what} is ours and no manifest declares it.", fg="yellow"))
     if verbose:
         lines += [line for change in plan.adoptions for line in _adoption(change, paint)]
-        lines += [f"not ours: {item.kind} {item.key} ({item.live_id}), left alone." for item in plan.unmanaged]
+        unmanaged = (visible(f"{item.kind} {item.key} ({item.live_id})") for item in plan.unmanaged)
+        lines += [f"not ours: {what}, left alone." for what in unmanaged]
         lines.append(f"{len(plan.unmanaged)} live objects are not ours and were left alone.")
     if plan.work:
         lines.append(f"Digest: {digest(plan)}")
@@ -56,7 +58,7 @@ def outcome_text(outcome: Outcome, *, colour: bool = False) -> str:
     if outcome.status == "applied":
         return f"{paint('applied', fg='green')}  {what} ({outcome.live_id})"
     status = paint(outcome.status, fg="red" if outcome.status == "failed" else "yellow")
-    return f"{status}  {what}: {sentence(outcome.error or 'no reason was given')}"
+    return f"{status}  {what}: {visible(sentence(outcome.error or 'no reason was given'))}"
 
 
 def outcomes_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:

@@ -54,7 +54,7 @@ def outcome_summary(outcomes: Sequence[Outcome]) -> str:
 def finding_text(finding: Finding) -> str:
     """`la-cocina: sender: what is wrong`."""
     where = [part for part in (finding.client, finding.kind) if part]
-    return sentence(": ".join([*where, finding.message]))
+    return visible(sentence(": ".join([*where, finding.message])))
 
 
 def edit_text(edit: EditRecord) -> str:

@@ -121,3 +121,15 @@ def test_ctrl_c_does_not_wait_for_a_provider_that_is_silent(agency: Agency) -> N
     result = running.wait()
     assert (result.code, result.out) == (1, "")
     assert "Stopped; nothing was changed." in result.err
+
+
+@pytest.mark.parametrize("command", ["--dry-run --verbose", "import", "doctor cliente-a"])
+def test_a_name_that_somebody_else_gave_does_not_act_on_the_terminal(agency: Agency, command: str) -> None:
+    bell = "\x1b]0;hola\x07Ajeno"
+    agency.openai("POST", "/assistants", {"model": "gpt-6-luna", "name": bell})
+    agency.declare("cliente-a", assistant={"engine": "assistants"})
+    reasons = [{"code": "63020", "message": bell}]
+    agency.sandbox.change(agency.number("cliente-a"), status="OFFLINE", offline_reasons=reasons)
+    out = agency.reconcile(*command.split()).out
+    assert "\\x1b]0;hola\\x07Ajeno" in out
+    assert "\x1b" not in out
