@@ -118,6 +118,7 @@ class AssistantsEngine:
 
     async def _finished(self, run: Run, request: Request, deadline: float) -> Run:
         """Follows a run to its end, answering its function calls on the way."""
+        called = {note["call_id"]: note["output"] for note in request.progress if note.get("type") == "called"}
         rounds = polls = 0
         while run.status in ACTIVE or run.status == "requires_action":
             if run.status == "requires_action":
@@ -125,7 +126,7 @@ class AssistantsEngine:
                 if rounds > MAX_ROUNDS:
                     await self._threads.runs.cancel(run.id, thread_id=run.thread_id)
                     raise PermanentError(f"The assistant still called functions after {MAX_ROUNDS} rounds.")
-                run = await self._answer_calls(run, request)
+                run = await self._answer_calls(run, request, called)
                 continue
             if time.monotonic() > deadline:
                 raise TemporaryError("The run did not end in time (MODEL_TIMEOUT_SECONDS).")
@@ -139,17 +140,21 @@ class AssistantsEngine:
         failure = TemporaryError if code in ("server_error", "rate_limit_exceeded", "expired") else PermanentError
         raise failure(f"The run ended as {run.status} ({code}): {said}")
 
-    async def _answer_calls(self, run: Run, request: Request) -> Run:
+    async def _answer_calls(self, run: Run, request: Request, called: dict[str, str]) -> Run:
+        """Calls functions, each once however often the turn is attempted, and tells the results."""
         calls = run.required_action.submit_tool_outputs.tool_calls if run.required_action else []
+        new = [call for call in calls if call.id not in called]
         outputs = await asyncio.gather(
-            *(request.call_function(call.function.name, call.function.arguments, call.id) for call in calls)
+            *(request.call_function(call.function.name, call.function.arguments, call.id) for call in new)
+        )
+        called |= {call.id: output for call, output in zip(new, outputs, strict=True)}
+        await request.keep_progress(
+            [{"type": "called", "call_id": call_id, "output": output} for call_id, output in called.items()]
         )
         return await self._threads.runs.submit_tool_outputs(
             run.id,
             thread_id=run.thread_id,
-            tool_outputs=[
-                {"tool_call_id": call.id, "output": output} for call, output in zip(calls, outputs, strict=True)
-            ],
+            tool_outputs=[{"tool_call_id": call.id, "output": called[call.id]} for call in calls],
         )
 
     async def _text(self, run: Run) -> str:

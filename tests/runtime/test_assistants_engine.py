@@ -72,6 +72,21 @@ def test_a_function_call_of_a_run_is_answered(
     assert "no endpoint is configured" in shop.ask("llama a crear_reserva")
 
 
+def test_a_result_whose_arrival_is_unknown_is_told_again_and_the_function_not_called_again(
+    patient: Runtime, sandbox: Sandbox, assistant: Callable[..., str]
+) -> None:
+    tool = {"type": "function", "function": {"name": "crear_reserva", "parameters": {"type": "object"}}}
+    shop = open_line(patient, sandbox, assistant_id=assistant(instructions="I", tools=[tool]))
+    submit = "/v1/threads/*/runs/*/submit_tool_outputs"
+    sandbox.faults(
+        {"provider": "openai", "method": "POST", "path": submit, "kind": "status", "status": 503, "times": 1}
+    )
+    assert "no endpoint is configured" in shop.ask("llama a crear_reserva")
+    events = [(entry["event"], entry.get("client")) for entry in patient.log()]
+    assert events.count(("function called", shop.bot["id"])) == 1
+    assert sandbox.fired() == 1
+
+
 def test_a_turn_that_is_tried_again_adds_no_second_message(shop: Line) -> None:
     shop.sandbox.faults(RUNS | {"kind": "status", "status": 500, "times": 1})
     assert "turn 1" in shop.ask("Hola")
