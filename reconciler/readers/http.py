@@ -8,16 +8,23 @@ ReadError              a sentence a person can act on
 
 from __future__ import annotations
 
+import functools
 import json
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from reconciler.readers.exchange import REDIRECTS, Broken, Exchange
+import urllib3
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError
+from urllib3.util import Retry, Timeout
+
 from runtime.store.codec import share_texts
 
 MAX_BODY = 64 * 1024 * 1024
 """A page larger than this many bytes is not believed."""
+LONGEST_WAIT = 60
+"""Seconds; a provider that asks for more than this is asked again after as much."""
 
 
 class ReadError(Exception):
@@ -39,28 +46,73 @@ class Unavailable(ReadError):
 class Reader:
     """A JSON API that can only be read. Thread-safe; keeps its connections."""
 
-    def __init__(self, base_url: str, *, headers: Mapping[str, str], timeout: float, retries: int = 4) -> None:
+    def __init__(
+        self, base_url: str, *, headers: Mapping[str, str], timeout: float, connections: int, retries: int = 4
+    ) -> None:
         self.base_url = base_url
-        self._server = urlsplit(base_url).netloc.rpartition("@")[2] + urlsplit(base_url).path
-        self._exchange = Exchange(base_url, {"Accept": "application/json", **headers}, timeout, retries)
+        self._pool = urllib3.PoolManager(
+            maxsize=connections,
+            block=True,
+            ssl_context=_tls() if base_url.startswith("https:") else None,
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
+            timeout=Timeout(connect=min(10.0, timeout), read=timeout),
+            retries=_Patient(
+                total=retries,
+                connect=min(2, retries),
+                redirect=0,
+                status_forcelist=(429, 500, 502, 503, 504),
+                allowed_methods=("GET",),
+                backoff_factor=0.25,
+                backoff_jitter=0.25,
+                backoff_max=8,
+                retry_after_max=LONGEST_WAIT,
+                raise_on_status=False,
+            ),
+        )
 
     def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
-        """GET `path` below the base URL. Returns parsed JSON. Raises a `ReadError`."""
-        where = self._server + path.partition("?")[0]
+        """GET `path` below the base URL, or the absolute URL that an earlier page named. Returns parsed JSON.
+
+        Raises a `ReadError`.
+        """
+        url = path if path.startswith("http") else self.base_url + path
+        if query:
+            url += "?" + urlencode(query)
+        where = urlsplit(url).netloc.rpartition("@")[2] + urlsplit(url).path
         try:
-            answer = self._exchange.get(path + ("?" + urlencode(query) if query else ""))
-        except Broken as broken:
-            raise Unavailable(f"{where} cannot be reached: {broken}") from broken
-        if answer.status in REDIRECTS:
-            raise Unavailable(f"{where} cannot be reached: too many redirects")
-        if answer.status >= 400:
-            raise _refusal(where, answer.status, answer.body)
+            response = self._pool.request("GET", url)
+        except MaxRetryError as error:
+            raise Unavailable(f"{where} cannot be reached: {_cause(error)}") from error
+        except HTTPError as error:
+            raise Unavailable(f"{where} broke off: {_cause(error)}") from error
+        if response.status >= 400:
+            raise _refusal(where, response.status, response.data)
         try:
-            if len(answer.body) > MAX_BODY:
+            if len(response.data) > MAX_BODY:
                 raise ReadError(f"{where} answered with more than {MAX_BODY} bytes")
-            return json.loads(answer.body, object_hook=share_texts)
+            return json.loads(response.data, object_hook=share_texts)
         except ValueError as error:
             raise ReadError(f"{where} did not answer with JSON") from error
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Made once: without it each connection reads the system's certificates, which takes longer than a request."""
+    return ssl.create_default_context()
+
+
+class _Patient(Retry):
+    """Waits as long as the provider asks, in parts of a second as well; as usual when that is unclear."""
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        try:
+            return max(0.0, float(retry_after))
+        except ValueError:
+            pass
+        try:
+            return super().parse_retry_after(retry_after)
+        except InvalidHeader:
+            return 0.0
 
 
 def _refusal(where: str, status: int, body: bytes) -> ReadError:
@@ -91,3 +143,10 @@ def provider_message(body: bytes) -> str:
     error = parsed.get("error", parsed) if isinstance(parsed, dict) else None
     message = error.get("message") if isinstance(error, dict) else None
     return " ".join(message.split())[:200] if isinstance(message, str) else ""
+
+
+def _cause(error: HTTPError) -> str:
+    reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+    # A ProtocolError's own text is that of a tuple; what happened stands first in it.
+    text = str(reason.args[0] if isinstance(reason, ProtocolError) and reason.args else reason)
+    return text.rsplit(": ", 1)[-1] if ": " in text else text or type(reason).__name__

@@ -58,7 +58,7 @@ def answer(status: str, body: bytes, *headers: str) -> bytes:
 
 def reader(base_url: str, retries: int = 1) -> Reader:
     """A reader without a key."""
-    return Reader(base_url, headers={}, timeout=5, retries=retries)
+    return Reader(base_url, headers={}, timeout=5, connections=1, retries=retries)
 
 
 OK = answer("200 OK", b'{"data": []}')
