@@ -79,6 +79,8 @@ class Catalog:
                 self.notice(await self._database.read(store.catalog_version))
             except StoreError as error:
                 log.warning("catalog not read", error=str(error))
+            except Exception:
+                log.exception("catalog not read, to be tried again")
             await asyncio.sleep(POLL_SECONDS)
 
 

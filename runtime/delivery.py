@@ -194,6 +194,8 @@ class Delivery:
                 await self._settle_proactive(await self._database.read(outbox.unsent_proactive, before))
             except StoreError as error:
                 log.warning("proactive messages not settled", error=str(error))
+            except Exception:
+                log.exception("proactive messages not settled, to be tried again")
             else:
                 if alone:
                     return

@@ -65,7 +65,12 @@ class Sweep:
     async def run(self, seconds: float) -> None:
         """Sweeps now and every so many seconds, until cancelled."""
         while True:
-            done = await self._sweep_all()
+            try:
+                done = await self._sweep_all()
+            except Exception:
+                # A mistake of ours, or something new in Twilio's answers, must not end the looking.
+                log.exception("sweep failed, to be tried again")
+                done = False
             await asyncio.sleep(seconds if done else min(seconds, RETRY_SECONDS))
 
     async def _sweep_all(self) -> bool:

@@ -181,6 +181,18 @@ def test_one_account_that_cannot_be_asked_does_not_keep_the_others_from_it(
     wait_until(lambda: any(entry["event"] == "sweep put off" for entry in runtime.log()), what="the complaint")
 
 
+def test_an_answer_that_cannot_be_understood_does_not_end_the_looking(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    shop = open_line(runtime_factory(SWEEP_SECONDS="0.2"), sandbox)
+    odd = {"messages": [{"direction": "inbound"}], "page_size": 1000}
+    sandbox.faults(
+        {"provider": "twilio", "method": "GET", "path": MESSAGES, "kind": "status", "status": 200, "body": odd}
+    )
+    wait_until(lambda: sandbox.fired() >= 2, what="another look")
+    assert {"sweep failed, to be tried again"} <= {entry["event"] for entry in shop.runtime.log()}
+
+
 def test_a_sweep_looks_no_closer_when_every_message_was_taken_in(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox
 ) -> None:
