@@ -220,6 +220,9 @@ class ReplicatedInbox:
                 await self._worker.run()
             except ConnectorException as error:
                 log.error("jobs not available", error=str(error.__cause__ or error))
+            except Exception:
+                # A replica that takes messages in and runs no turn would look well.
+                log.exception("jobs stopped, to be begun again")
             if not self._stopping:
                 await asyncio.sleep(STORE_PAUSE_SECONDS)
 
@@ -242,6 +245,8 @@ class ReplicatedInbox:
                 log.warning("stalled jobs not looked for", error=str(error))
                 # When the store comes back, every replica has been silent; each may first give its sign of life.
                 trusted_from = time.monotonic() + jobs.STALL_SECONDS
+            except Exception:
+                log.exception("stalled jobs not looked for, to be tried again")
 
     async def _let_go(self) -> None:
         """Ends the webhooks whose answers another replica makes, until cancelled: those go out by themselves."""
