@@ -4,6 +4,7 @@ for what it needs."""
 from __future__ import annotations
 
 import difflib
+import errno
 import gc
 import importlib
 import keyword
@@ -40,6 +41,10 @@ BY_OTHER_NAMES: Final[Mapping[str, str]] = {
     "init": "`reconcile new` writes the first manifest, `reconcile import` those of what was made by hand.",
 }
 """What other tools call it → where it is here."""
+
+
+UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What our output meets: a reader who went away (`reconcile --dry-run | head`), who needs not be told, or a full disk."""
 
 
 class Commands(click.Group):
@@ -154,9 +159,13 @@ def run(args: list[str]) -> int:
     except ReconcileError as error:
         click.echo(str(error), err=True)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output went away (`reconcile --dry-run | head`); nobody is left to be told.
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        # What is left of the output goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"The output cannot be written: {error.strerror}.", err=True)
         return Exit.ERROR
     return code if isinstance(code, int) else Exit.OK
 

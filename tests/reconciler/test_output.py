@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +134,15 @@ def test_a_name_that_somebody_else_gave_does_not_act_on_the_terminal(agency: Age
     out = agency.reconcile(*command.split()).out
     assert "\\x1b]0;hola\\x07Ajeno" in out
     assert "\x1b" not in out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_under_the_output_is_no_traceback(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    command = [sys.executable, "-m", "reconciler.cli", "validate"]
+    environment = {**agency.environment, "PYTHONPATH": str(ROOT)}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, cwd=agency.folder, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "The output cannot be written: No space left on device.\n")
