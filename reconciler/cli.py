@@ -44,7 +44,7 @@ BY_OTHER_NAMES: Final[Mapping[str, str]] = {
 
 
 UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""What our output meets: a reader who went away (`reconcile --dry-run | head`), who needs not be told, or a full disk."""
+"""What our output meets: a reader who went away (`reconcile --dry-run | head`), who is not told, or a full disk."""
 
 
 class Commands(click.Group):
