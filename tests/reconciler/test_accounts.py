@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.request import Request, urlopen
+
 import pytest
 
 from tests.reconciler import live
@@ -45,14 +52,43 @@ def test_a_client_that_moves_to_another_account_is_detached_in_the_former_one(mo
 
 def test_a_former_account_that_does_not_answer_is_waited_for(moving: Agency) -> None:
     account = moving.sandbox.account_sid
-    strangers = [{"sender_id": f"whatsapp:+5692000{n}", "profile": {"name": "ajeno"}} for n in range(1000, 2050)]
-    moving.sandbox.ask("POST", "senders", {"senders": strangers})
-    third_page = {"provider": "twilio", "path": "/v2/", "after": 2}  # the second one of the former account
-    moving.sandbox.faults({"kind": "status", "status": 400, **third_page})
-    result = moving.reconcile("--yes")
+    with closed_to(moving, account) as twilio:
+        result = moving.reconcile("--dry-run", TWILIO_BASE_URL=twilio)
     assert result.code == 1
     assert f"error: Twilio account {account}: " in result.out
     assert "unresolved: la-cocina: left alone" in result.out
+
+
+@contextmanager
+def closed_to(agency: Agency, account: str) -> Iterator[str]:
+    """Twilio as it is, but that it answers 400 to one account; gives its address."""
+    theirs = f"Basic {b64encode(f'{account}:{agency.sandbox.auth_token}'.encode()).decode()}"
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            said = self.headers["Authorization"]
+            asked = Request(agency.sandbox.twilio_url + self.path, headers={"Authorization": said})
+            if said == theirs:
+                status, body = 400, b'{"message": "closed"}'
+            else:
+                with urlopen(asked, timeout=30) as answer:
+                    status, body = answer.status, answer.read()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Nothing on stderr."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.server_port}"
+        finally:
+            listening.shutdown()
+            thread.join()
 
 
 def test_a_former_account_that_lets_us_in_no_more_is_left_with_a_warning(moving: Agency) -> None:
