@@ -46,11 +46,11 @@ def fingerprint_of(change: Change) -> str:
 def news(plan: Plan, told: Collection[NoticeRecord], only: Collection[str] = ()) -> News:
     """What `told`, the notes of one channel, leaves to be said about a plan of drift.
 
-    A finding is gone only if its client was looked at, in full: what could not be read is not in sync.
+    A finding is gone only if its client was looked at in full: what could not be read is not in sync, nor is an orphan.
     """
     found = {finding_of(change): change for change in plan.changes}
     known = {notice.finding: notice.fingerprint for notice in told}
-    unseen = {*plan.unresolved, *(error.client for error in plan.errors)}
+    unseen = {*plan.unresolved, *(error.client for error in plan.errors), *(orphan.client for orphan in plan.orphans)}
     looked_at = [name for name in known if (not only or _client(name) in only) and _client(name) not in unseen]
     return News(
         new={name: change for name, change in found.items() if known.get(name) != fingerprint_of(change)},

@@ -95,6 +95,15 @@ def test_a_client_that_was_not_looked_at_is_not_in_sync_again(agency: Agency, re
     assert len(receiver.messages) == 1
 
 
+def test_a_client_whose_manifest_was_removed_is_not_in_sync_again(agency: Agency, receiver: Receiver) -> None:
+    drifting(agency)
+    agency.declare("cliente-a")
+    agency.reconcile("drift", "--notify", receiver.url())
+    agency.withdraw("la-cocina")
+    assert agency.reconcile("drift", "--notify", receiver.url()).code == 0
+    assert len(receiver.messages) == 1
+
+
 def test_in_sync_nobody_is_told_and_nothing_is_written(agency: Agency, receiver: Receiver) -> None:
     agency.declare("la-cocina")
     agency.apply()
