@@ -10,6 +10,7 @@ import click
 
 from reconciler.accounts import account_of
 from reconciler.commands.planning import load_fleet
+from reconciler.commands.stopping import stopped_by_signals
 from reconciler.digest import digest
 from reconciler.errors import Busy, Exit, ReadFailed, ReconcileError
 from reconciler.kinds.column import Column
@@ -68,6 +69,7 @@ def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:
         with (
             closing(open_writer(settings.bot_store_url, settings.api_token)) as store,
             lease(store, stop=stop) as owner,
+            stopped_by_signals(stop),
         ):
             plan = _look(manifest, settings).plan()
             if digest(plan) != agreed:

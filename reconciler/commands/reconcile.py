@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import re
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ import click
 
 from reconciler.commands.planning import load_fleet, tell_of_missing_store
 from reconciler.commands.printing import Format, colour_wanted, rendered, write
+from reconciler.commands.stopping import stopped_by_signals
 from reconciler.digest import digest
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Busy, Exit, ReconcileError
@@ -139,7 +139,7 @@ def _apply_under_lease(run: Run, options: Options, settings: Settings, fleet: Fl
         _deadline(options.deadline, run.stop),
         closing(open_writer(settings.bot_store_url, settings.api_token)) as store,
         lease(store, stop=run.stop) as owner,
-        _stopped_by_signals(run.stop),
+        stopped_by_signals(run.stop),
     ):
         looked = _look(fleet, settings, options)
         plan = looked.plan
@@ -212,20 +212,3 @@ def _deadline(seconds: int, stop: threading.Event) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets calls in flight finish and be recorded; the second ends the program at once."""
-
-    def first(number: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)
-        click.echo("Stopping: calls in flight are finished and recorded. Once more to stop at once.", err=True)
-
-    former = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

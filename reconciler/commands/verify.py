@@ -45,6 +45,8 @@ class Registration:
     store: StoreWriter
     attempts: Attempts
     """Those that count by now, the ones of this run included."""
+    has_tried: bool = False
+    """Whether one of them was made in this run."""
 
     @property
     def number(self) -> str:
@@ -54,6 +56,7 @@ class Registration:
     def count_attempt(self) -> None:
         """Put one more on record, before it is made. Raises `Refused` when none is left."""
         self.attempts = self.attempts.count(self.store, now())
+        self.has_tried = True
 
 
 @click.command()
@@ -98,13 +101,29 @@ def _opened(manifest: Manifest, settings: Settings) -> Iterator[Registration]:
         ):
             snapshot = read_snapshot(settings.bot_store_url, settings.api_token, settings.timeout)
             attempts = attempts_of(manifest.client.number, snapshot, now())
-            yield Registration(manifest, settings, account, reader, store, attempts)
+            with _stopped_in_words(registration := Registration(manifest, settings, account, reader, store, attempts)):
+                yield registration
     except ReadError as error:
         raise ReadFailed(f"{error}. {twilio_advice(error)}") from error
     except WriteFailed as error:
         raise ReconcileError(f"{manifest.client.id}: {error}.") from error
     except StoreError as error:
         raise ReconcileError(str(error)) from error
+
+
+@contextmanager
+def _stopped_in_words(registration: Registration) -> Iterator[None]:
+    """Says at Ctrl-C that something may have been changed, once that is so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not registration.has_tried:
+            raise
+        client = registration.manifest.client.id
+        raise ReconcileError(
+            f"Stopped; the attempt under way is counted, and Twilio may have it. `reconcile verify {client}` "
+            "looks at the status and goes on from there."
+        ) from None
 
 
 def _find(registration: Registration) -> LiveSender | None:

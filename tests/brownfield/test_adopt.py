@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.brownfield.by_hand import NUMBER, ByHand
@@ -200,3 +202,18 @@ def test_an_id_that_an_adopted_bot_of_another_client_has_cannot_be_taken(agency:
     agency.declare("cliente-a")
     said = "cliente-a: bot: the bot store's bot 'cliente-a' belongs to client 'la-cocina'; give this client another id."
     assert said in agency.reconcile("--dry-run").out
+
+
+def test_ctrl_c_lets_the_call_in_flight_finish_and_says_what_was_taken_over(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.bot(by_hand.object())
+    by_hand.sender()
+    declare(agency, assistant={"engine": "assistants"})
+    agency.sandbox.faults({"kind": "latency", "seconds": 1, "method": "POST", "provider": "openai", "times": 1})
+    running = agency.start("adopt", CLIENT, "--yes")
+    agency.await_fault()
+    running.signal(signal.SIGINT)
+    result = running.wait()
+    assert result.code == 4, result.said
+    assert "Stopping: calls in flight are finished and recorded." in result.err
+    assert "Applied: 1 applied, 0 failed, 2 skipped." in result.out
+    assert agency.reconcile("adopt", CLIENT, "--yes").code == 0

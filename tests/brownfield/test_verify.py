@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -135,3 +136,22 @@ def test_the_attempts_of_a_number_are_no_object_of_ours(declared: Agency) -> Non
     agency.apply()
     assert agency.plan()["orphans"] == []
     assert agency.changes() == []
+
+
+def test_ctrl_c_in_the_middle_of_an_attempt_does_not_say_that_nothing_was_changed(declared: Agency) -> None:
+    declared.sandbox.faults({"kind": "latency", "seconds": 300, "method": "POST", "provider": "twilio"})
+    running = declared.start("verify", CLIENT)
+    declared.await_fault()
+    running.signal(signal.SIGINT)
+    result = running.wait()
+    assert (result.code, result.out) == (1, "")
+    assert "Stopped; the attempt under way is counted" in result.err
+    assert "`reconcile verify la-cocina` looks at the status" in result.err
+
+
+def test_ctrl_c_before_the_first_attempt_says_that_nothing_was_changed(declared: Agency) -> None:
+    declared.sandbox.faults({"kind": "latency", "seconds": 300, "method": "GET", "provider": "twilio"})
+    running = declared.start("verify", CLIENT)
+    declared.await_fault()
+    running.signal(signal.SIGINT)
+    assert "Stopped; nothing was changed." in running.wait().err
