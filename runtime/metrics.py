@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from typing import Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
@@ -32,6 +33,9 @@ MODELS_LIMIT = 100
 """Names of models come from a server's answers: those beyond this many share one label."""
 ANSWER_BUCKETS = (0.5, 1, 2, 3, 5, 8, 15, 30, 60, 120)
 MODEL_BUCKETS = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
+PROVIDERS = ("openai", "twilio")
+ERROR_CLASSES = ("timeout", "quota", "auth", "rate_limit", "server", "refused", "connection", "temporary", "other")
+"""What `error_class` gives."""
 BREAKER_VALUES: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 
@@ -126,6 +130,8 @@ class Metrics:
                 "horizonai_provider_errors", "Failed calls of a provider.", ["provider", "class"], registry=registry
             )
         )
+        for provider, kind in product(PROVIDERS, ERROR_CLASSES):
+            self._errors(provider, kind)
         self._sends = _series(
             Counter(
                 "horizonai_sends",
@@ -152,7 +158,13 @@ class Metrics:
         self._inbound(client, result).inc()
 
     def turn(self, client: str, turn_id: int, received_at: str) -> _TurnUnderWay:
-        """A turn is under way; `received_at` is the moment of its oldest message."""
+        """A turn is under way; `received_at` is the moment of its oldest message.
+
+        What may become of it is there from now on, at 0: Prometheus sees no increase in a series that is born at 1, and
+        the first failure of a client would raise no alert.
+        """
+        self._turns(client, "dead")
+        self._sends(client, "rest", "failed")
         return _TurnUnderWay(self._in_flight(client), self._received, turn_id, received_at)
 
     def turn_ended(self, client: str, result: TurnResult) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from runtime.metrics import MODELS_LIMIT, Metrics, error_class
+from runtime.metrics import ERROR_CLASSES, MODELS_LIMIT, Metrics, error_class
 from runtime.store.turns import Usage
 from tests.observability.scrape import Scrape, scrape
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook
@@ -206,3 +206,20 @@ def test_failures_of_twilio_are_counted_by_class(runtime: Runtime, sandbox: Sand
     assert refused.status >= 400
     assert seen.value("horizonai_provider_errors_total", **labels) == before + 1
     assert seen.value("horizonai_sends_total", client=open_to.bot["id"], channel="rest", result="failed") == 1
+
+
+def test_what_an_alert_counts_is_there_before_it_happens(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    shop = open_line(runtime_factory(), sandbox)
+    before = scrape(shop.runtime)
+    assert before.labels_of("horizonai_provider_errors_total", "provider") == {"openai", "twilio"}
+    assert before.labels_of("horizonai_provider_errors_total", "class") == set(ERROR_CLASSES)
+
+    shop.ask("Hola")
+
+    after = scrape(shop.runtime)
+    assert "dead" in after.labels_of("horizonai_turns_total", "result")
+    assert "failed" in after.labels_of("horizonai_sends_total", "result")
+    assert after.value("horizonai_turns_total", result="dead") == 0
+    assert after.value("horizonai_sends_total", result="failed") == 0
