@@ -9,9 +9,6 @@ import click
 
 from reconciler.errors import ReconcileError, SettingsError
 from reconciler.manifest import Fleet, load
-from reconciler.model import Plan
-from reconciler.observe import observe
-from reconciler.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
 from reconciler.world import Failed, World
 from runtime.store.errors import masked
@@ -50,8 +47,3 @@ def tell_of_missing_store(world: World, settings: Settings) -> None:
             "If the runtime keeps its store elsewhere, set BOT_STORE_URL.",
             err=True,
         )
-
-
-def plan_fleet(fleet: Fleet, settings: Settings, scope: Scope) -> Plan:
-    """Read every side and plan. Writes nothing anywhere."""
-    return make_plan(fleet, observe(fleet, settings), settings, scope)

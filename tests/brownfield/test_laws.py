@@ -72,7 +72,8 @@ def one_of_each(by_hand: ByHand) -> None:
     assert by_hand.agency.reconcile("import").code == 0
 
 
-@pytest.mark.parametrize("event", ["commit", pytest.param("send", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("event", ["commit", "send"])
 def test_an_adoption_that_was_killed_anywhere_is_continued(by_hand: ByHand, event: Literal["commit", "send"]) -> None:
     agency = by_hand.agency
     for number in count(1, 4):

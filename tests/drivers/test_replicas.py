@@ -89,6 +89,7 @@ def test_a_replica_that_was_silent_for_too_long_does_not_answer_what_was_taken_f
     assert {len(shop.outbound(user)) for user in users} == {2}
 
 
+@pytest.mark.long
 def test_a_message_that_is_delivered_again_elsewhere_is_acknowledged_at_once(tmp_path: Path, sandbox: Sandbox) -> None:
     with fleet_on("postgresql", tmp_path, sandbox, REPLY_WITHIN_SECONDS="10") as fleet:
         shop = fleet.open_line()

@@ -55,7 +55,8 @@ EACH_WORK = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["timeout_before_write", pytest.param("timeout_after_write", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["timeout_before_write", "timeout_after_write"])
 @pytest.mark.parametrize("work", EACH_WORK)
 def test_killed_at_any_write_to_openai(agency: Agency, work: Work, kind: str) -> None:
     expected, calls = in_one_go(agency, work)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ def test_after_an_apply_the_plan_is_empty_and_nothing_has_drifted(agency: Agency
     assert agency.reconcile("drift").out == ""
 
 
+@pytest.mark.long
 @law(examples=10)
 @given(before=fleets, now=fleets)
 def test_what_an_apply_leaves_does_not_depend_on_what_was_there_before(

@@ -6,6 +6,7 @@ import gzip
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from email.utils import formatdate
 
 import pytest
@@ -19,12 +20,13 @@ Serve = Callable[..., str]
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     listeners: list[socket.socket] = []
+    connections: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
     def start(*answers: bytes | None) -> str:
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
-        threads.append(threading.Thread(target=_answer, args=(listener, iter(answers))))
+        threads.append(threading.Thread(target=_answer, args=(listener, iter(answers), connections)))
         threads[-1].start()
         return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
 
@@ -32,17 +34,22 @@ def serve() -> Iterator[Serve]:
     for listener in listeners:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+    for connection in connections:
+        with suppress(OSError):  # most have been closed
+            connection.shutdown(socket.SHUT_RDWR)
     for thread in threads:
         thread.join(10)
 
 
-def _answer(listener: socket.socket, answers: Iterator[bytes | None]) -> None:
+def _answer(listener: socket.socket, answers: Iterator[bytes | None], connections: list[socket.socket]) -> None:
     while True:
         try:
             connection, _ = listener.accept()
         except OSError:
             return
         with connection:
+            # A reader keeps its connection: what ends the wait for its next request is the end of the test.
+            connections.append(connection)
             while connection.recv(65536):
                 answer = next(answers)
                 if answer is None:

@@ -232,6 +232,7 @@ def test_missed_messages_are_limited_and_counted_like_others(
     assert "tres" not in said(shop)
 
 
+@pytest.mark.long
 async def test_more_missed_messages_than_are_looked_through_at_once_are_all_taken_in_in_their_order(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox
 ) -> None:

@@ -135,6 +135,7 @@ def test_errors_while_a_turn_is_followed_do_not_say_anything_again(shop: Line, l
     assert len(live.beta.agents.sessions.turns.list(session.id).data) == 1
 
 
+@pytest.mark.long
 def test_a_turn_whose_process_was_killed_goes_on_in_the_next_one(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, agent: Callable[..., str], live: OpenAI
 ) -> None:
@@ -284,6 +285,7 @@ def test_an_approval_that_nobody_can_give_ends_the_turn(shop: Line, live: OpenAI
     assert [turn.status for turn in live.beta.agents.sessions.turns.list(begun.id).data] == ["cancelled"]
 
 
+@pytest.mark.long
 def test_an_earlier_turn_that_we_gave_up_is_cancelled_before_anything_else_is_said(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, agent: Callable[..., str], live: OpenAI
 ) -> None:

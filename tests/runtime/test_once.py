@@ -97,6 +97,7 @@ def test_a_number_sends_nothing_for_as_long_as_twilio_asks(shop: Line) -> None:
     assert first_at - at >= 3
 
 
+@pytest.mark.long
 def test_twilio_may_ask_for_no_longer_a_pause_than_a_turn_may_take(shop: Line) -> None:
     shop.sandbox.faults(SEND | {"kind": "retry_after", "retry_after": 86_400, "times": 1})
     shop.write("Hola", wait=0)
@@ -194,6 +195,7 @@ def test_a_message_in_the_model_s_hands_at_a_kill_is_answered_once(
     answered_once(shop, "piensa 1s")
 
 
+@pytest.mark.long
 def test_the_time_in_which_nobody_serves_is_not_taken_from_a_turn(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox
 ) -> None:
