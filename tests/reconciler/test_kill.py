@@ -87,6 +87,7 @@ def test_killed_when_a_write_was_done_and_its_answer_is_on_the_way(agency: Agenc
         converges(agency, expected)
 
 
+@pytest.mark.long
 def test_killed_while_it_reads(agency: Agency) -> None:
     work = WORKS["new clients"]
     expected, calls = in_one_go(agency, work)

@@ -253,6 +253,7 @@ def test_a_turn_that_cannot_go_well_is_not_tried_again(
     assert any(f"failed ({code}): Out of order." in str(entry.get("error")) for entry in runtime.log())
 
 
+@pytest.mark.long
 def test_what_is_written_while_a_turn_is_tried_again_is_said_after_it_and_answered_with_it(
     shop: Line, live: OpenAI
 ) -> None:

@@ -85,6 +85,7 @@ def sends(shop: Line) -> list[tuple[int, float]]:
     return [(call["status"], datetime.fromisoformat(call["time"]).timestamp()) for call in calls]
 
 
+@pytest.mark.long
 def test_a_number_sends_nothing_for_as_long_as_twilio_asks(shop: Line) -> None:
     shop.sandbox.faults(SEND | {"kind": "retry_after", "retry_after": 3, "times": 1})
     shop.write("Hola", wait=0)
@@ -247,6 +248,7 @@ def test_parts_left_at_a_kill_go_out_in_order_and_once(
     assert numbers == sorted(set(numbers))
 
 
+@pytest.mark.long
 def test_parts_that_go_out_after_a_kill_wait_for_one_another(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox
 ) -> None:
