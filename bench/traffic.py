@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import uvloop
 from aiohttp import web
 
 from bench.sandbox import ACCOUNT_SID, AUTH_TOKEN
@@ -236,4 +237,4 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    uvloop.run(_serve())
