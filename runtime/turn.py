@@ -31,12 +31,13 @@ from runtime.logs import masked_user
 from runtime.metrics import Metrics
 from runtime.reply import bounded_reply, split_reply
 from runtime.settings import Settings
-from runtime.store import turns
+from runtime.store import beginning, turns
+from runtime.store.beginning import Suspect, Unripe
 from runtime.store.codec import dump_json
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.outbox import Draft, OutboxRow
-from runtime.store.turns import Ending, Hold, Suspect, Turn, TurnTakenOver, Unripe
+from runtime.store.turns import Ending, Hold, Turn, TurnTakenOver
 from runtime.suspects import MAX_ENDS, TRUSTED_ENDS, Place
 from runtime.tracing import MessageId, span
 from runtime.twiml import ReplyWindow
@@ -99,7 +100,7 @@ class Turns:
             raise
         finally:
             place.leave()
-        return turn is not None and (conversation_id in self._begun or len(turn.messages) >= turns.BURST_LIMIT)
+        return turn is not None and (conversation_id in self._begun or len(turn.messages) >= beginning.BURST_LIMIT)
 
     async def hand_back(self, conversation_id: int) -> None:
         """Lets go of a conversation's turn, which did not end this process, for whoever takes it up next."""
@@ -119,7 +120,7 @@ class Turns:
         while True:
             async with self._beginning:
                 turn = await self._database.write(
-                    turns.begin_turn,
+                    beginning.begin_turn,
                     conversation_id,
                     self._settings.memory_items,
                     self._settings.debounce_seconds,

@@ -17,6 +17,7 @@ from procrastinate.jobs import Status
 from runtime.parts import PART_WAIT_SECONDS
 from runtime.replicated import HeldJobs
 from runtime.store import jobs, turns
+from runtime.store.beginning import begin_turn
 from runtime.store.engine import open_engine
 from runtime.store.inbox import InboundMessage
 from runtime.store.migrate import migrate
@@ -260,12 +261,12 @@ def test_a_turn_that_ends_while_another_replica_takes_it_up_stays_ended(database
     with engine.begin() as connection:
         taken = jobs.take_in(connection, message("SM1"))
         assert taken is not None
-        turn = turns.begin_turn(connection, taken.conversation_id, 10, 0, None, 9)
+        turn = begin_turn(connection, taken.conversation_id, 10, 0, None, 9)
         assert isinstance(turn, Turn)
 
     def take_up() -> object:
         with engine.begin() as other:
-            return turns.begin_turn(other, turn.conversation_id, 10, 0, None, 9)
+            return begin_turn(other, turn.conversation_id, 10, 0, None, 9)
 
     blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url, autocommit=True) as watching:

@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import Connection
 
 from runtime.store.backlog import read_backlog
+from runtime.store.beginning import begin_turn
 from runtime.store.engine import open_engine
 from runtime.store.inbox import InboundMessage, take_in
 from runtime.store.migrate import migrate
 from runtime.store.outbox import Draft
-from runtime.store.turns import Ending, Turn, begin_turn, end_turn
+from runtime.store.turns import Ending, Turn, end_turn
 from tests.runtime.stores import drop_database, make_database
 
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
 from runtime.store import turns
+from runtime.store.beginning import Suspect, begin_turn
 from runtime.store.engine import open_engine
 from runtime.store.inbox import InboundMessage, take_in
 from runtime.store.migrate import migrate
-from runtime.store.turns import Ending, Hold, Suspect, Turn, TurnTakenOver
+from runtime.store.turns import Ending, Hold, Turn, TurnTakenOver
 
 MANY = 1_000
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["begin", "hand back", "end"])), max_size=25)
@@ -51,7 +52,7 @@ def test_a_turn_ends_once_and_by_whoever_began_it_last_and_did_not_hand_it_back(
         holder: int | None = None
         for process, step in steps:
             if step == "begin":
-                turn = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+                turn = begin_turn(connection, conversation_id, 10, 0, None, MANY)
                 assert isinstance(turn, Turn)
                 held[process], holder = turn, process
             elif process in held and step == "hand back":
@@ -61,7 +62,7 @@ def test_a_turn_ends_once_and_by_whoever_began_it_last_and_did_not_hand_it_back(
                 ended = _ends(connection, held.pop(process))
                 assert ended == (holder == process)
                 if ended:
-                    assert turns.begin_turn(connection, conversation_id, 10, 0, None, MANY) is None
+                    assert begin_turn(connection, conversation_id, 10, 0, None, MANY) is None
                     return
 
 
@@ -75,7 +76,7 @@ def test_a_turn_is_suspected_for_each_begin_that_was_not_handed_back(
         ends = 0
         for process, step in steps:
             if step == "begin":
-                turn = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+                turn = begin_turn(connection, conversation_id, 10, 0, None, MANY)
                 assert isinstance(turn, Turn)
                 held[process], holder, ends = turn, process, ends + 1
             elif step == "hand back" and process in held:
@@ -83,16 +84,16 @@ def test_a_turn_is_suspected_for_each_begin_that_was_not_handed_back(
                 ends, holder = (ends - 1, None) if holder == process else (ends, holder)
         if ends:
             turn_id = next(iter(connection.exec_driver_sql("SELECT id FROM turns")))[0]
-            assert turns.begin_turn(connection, conversation_id, 10, 0, None, ends - 1) == Suspect(turn_id, ends)
-        assert isinstance(turns.begin_turn(connection, conversation_id, 10, 0, None, ends), Turn)
+            assert begin_turn(connection, conversation_id, 10, 0, None, ends - 1) == Suspect(turn_id, ends)
+        assert isinstance(begin_turn(connection, conversation_id, 10, 0, None, ends), Turn)
 
 
 def test_going_on_with_a_turn_of_its_own_is_no_new_start(store: Engine) -> None:
     with waiting(store) as (connection, conversation_id):
-        first = turns.begin_turn(connection, conversation_id, 10, 0, None, 0)
+        first = begin_turn(connection, conversation_id, 10, 0, None, 0)
         assert isinstance(first, Turn)
 
-        again = turns.begin_turn(connection, conversation_id, 10, 0, first.hold, 0)
+        again = begin_turn(connection, conversation_id, 10, 0, first.hold, 0)
 
         assert again == first
 
@@ -102,28 +103,28 @@ def test_who_lost_a_turn_can_note_nothing_about_it(
     store: Engine, note: Callable[[Connection, Hold, str], None]
 ) -> None:
     with waiting(store) as (connection, conversation_id):
-        silent = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        silent = begin_turn(connection, conversation_id, 10, 0, None, MANY)
         assert isinstance(silent, Turn)
         note(connection, silent.hold, "[1]")
-        other = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        other = begin_turn(connection, conversation_id, 10, 0, None, MANY)
         assert isinstance(other, Turn)
         note(connection, other.hold, "[1, 2]")
 
         with pytest.raises(TurnTakenOver):
             note(connection, silent.hold, "[]")
 
-        again = turns.begin_turn(connection, conversation_id, 10, 0, other.hold, MANY)
+        again = begin_turn(connection, conversation_id, 10, 0, other.hold, MANY)
         assert isinstance(again, Turn)
         assert "[1, 2]" in (again.progress, again.thread_id)
 
 
 def test_a_message_of_a_turn_that_has_ended_makes_another_one(store: Engine) -> None:
     with waiting(store) as (connection, conversation_id):
-        ended = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        ended = begin_turn(connection, conversation_id, 10, 0, None, MANY)
         assert isinstance(ended, Turn)
         connection.exec_driver_sql("UPDATE turns SET state = 'dead'")
 
-        turn = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        turn = begin_turn(connection, conversation_id, 10, 0, None, MANY)
 
         assert isinstance(turn, Turn)
         assert (turn.id != ended.id, turn.starts, len(turn.messages)) == (True, 1, 1)
@@ -132,7 +133,7 @@ def test_a_message_of_a_turn_that_has_ended_makes_another_one(store: Engine) -> 
 
 def test_what_an_ended_turn_noted_on_its_way_is_not_kept(store: Engine) -> None:
     with waiting(store) as (connection, conversation_id):
-        turn = turns.begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        turn = begin_turn(connection, conversation_id, 10, 0, None, MANY)
         assert isinstance(turn, Turn)
         turns.keep_progress(connection, turn.hold, '[{"arguments": "what the user said"}]')
 

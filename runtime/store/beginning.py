@@ -1,0 +1,130 @@
+"""How a turn begins: with every message that waits in its conversation. Functions over a connection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from runtime.store.statement import Statement
+from runtime.store.times import timestamp
+from runtime.store.turns import Hold, Turn, WaitingMessage
+
+BURST_LIMIT = 100
+"""Messages answered by one turn at the most."""
+LONGEST_BURST = 3
+"""A stream of messages that does not pause is answered after so many pauses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unripe:
+    """A turn that is not begun yet, because its user may still be writing."""
+
+    seconds: float
+    """How long to wait before it is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A turn that is not begun yet, because more processes ended while it was under way than the caller trusts."""
+
+    turn_id: int
+    ends: int
+    """So many processes ended."""
+
+
+_MESSAGE = "inbox.id, account_sid, message_sid, sender, body, received_at"
+WAITING = Statement(
+    f"SELECT {_MESSAGE}, inbox.bot_id, turn_id, user_key, thread_id, version"  # noqa: S608 - our own column names
+    " FROM inbox JOIN conversations ON conversations.id = inbox.conversation_id, catalog"
+    " WHERE inbox.conversation_id = :conversation_id AND state = 'open' ORDER BY inbox.id LIMIT :limit"
+)
+ATTACHED = Statement(
+    f"SELECT {_MESSAGE} FROM inbox WHERE turn_id = :turn_id AND state = 'open' ORDER BY id"  # noqa: S608
+)
+BEGIN = Statement(
+    "INSERT INTO turns (conversation_id, bot_id, state, starts, started_at)"
+    " VALUES (:conversation_id, :bot_id, 'running', 1, :now) RETURNING id"
+)
+BEGUN = Statement("SELECT starts, started_at, progress FROM turns WHERE id = :id")
+AGAIN = Statement(
+    "UPDATE turns SET starts = starts + 1, started_at = :now WHERE id = :id AND state = 'running' RETURNING starts"
+)
+ATTACH = Statement(
+    "UPDATE inbox SET turn_id = :turn_id WHERE conversation_id = :conversation_id AND state = 'open' AND id <= :last"
+)
+LEAVE_ENDED = Statement("UPDATE inbox SET turn_id = NULL WHERE turn_id = :turn_id AND state = 'open'")
+HISTORY = Statement(
+    "SELECT item, tokens FROM items WHERE conversation_id = :conversation_id ORDER BY id DESC LIMIT :limit"
+)
+
+
+def begin_turn(
+    connection: Connection,
+    conversation_id: int,
+    memory_items: int,
+    pause_seconds: float,
+    mine: Hold | None,
+    trusted_ends: int,
+) -> Turn | Unripe | Suspect | None:
+    """Begins a turn for the messages that wait, or goes on with one that was cut short; None when none waits.
+
+    Nothing is begun while messages come with no longer a pause between them, nor when more than `trusted_ends`
+    processes ended with the turn. `mine` is the turn of the conversation that this process has begun and not ended:
+    going on with it is no new start.
+    """
+    waiting = WAITING.rows(connection, conversation_id=conversation_id, limit=BURST_LIMIT)
+    if not waiting:
+        return None
+    now = timestamp()
+    bot_id, _, user_key, thread_id, version = waiting[-1][6:]
+    begun = next((row[7] for row in waiting if row[7] is not None), None)
+    if begun is None:
+        if (left := _pause_left(waiting, pause_seconds)) > 0:
+            return Unripe(left)
+        (turn_id,) = BEGIN.one(connection, conversation_id=conversation_id, bot_id=bot_id, now=now)
+        starts, started_at, progress = 1, now, None
+    else:
+        turn_id = begun
+        starts, started_at, progress = BEGUN.one(connection, id=turn_id)
+        is_mine = mine == Hold(turn_id, starts, started_at)
+        ends = starts - 1 if is_mine else starts
+        if ends > trusted_ends:
+            return Suspect(turn_id, ends)
+        if not is_mine:
+            again = AGAIN.first(connection, id=turn_id, now=now)
+            if again is None:
+                # Who had it ended it a moment ago, on PostgreSQL: what waited is answered, all but what came just then.
+                LEAVE_ENDED.run(connection, turn_id=turn_id)
+                return begin_turn(connection, conversation_id, memory_items, pause_seconds, mine, trusted_ends)
+            starts, started_at = again[0], now
+    attached = ATTACH.run(connection, turn_id=turn_id, conversation_id=conversation_id, last=waiting[-1][0])
+    if attached != len(waiting):
+        # On PostgreSQL a message with a smaller id may be committed between the two statements.
+        waiting = ATTACHED.rows(connection, turn_id=turn_id)
+    history = HISTORY.rows(connection, conversation_id=conversation_id, limit=memory_items)
+    return Turn(
+        id=turn_id,
+        conversation_id=conversation_id,
+        bot_id=bot_id,
+        user_key=user_key,
+        starts=starts,
+        started_at=started_at,
+        messages=[WaitingMessage(*row[:6]) for row in waiting],
+        history=[(row[0], row[1]) for row in reversed(history)],
+        progress=progress,
+        thread_id=thread_id,
+        catalog_version=version,
+    )
+
+
+def _pause_left(waiting: Sequence[tuple[Any, ...]], pause_seconds: float) -> float:
+    """Seconds until the messages are taken for all that the user wants to say now."""
+    if not pause_seconds or len(waiting) == BURST_LIMIT:
+        return 0.0
+    oldest, newest = (datetime.fromisoformat(row[5]).timestamp() for row in (waiting[0], waiting[-1]))
+    return min(newest + pause_seconds, oldest + pause_seconds * LONGEST_BURST) - time.time()
