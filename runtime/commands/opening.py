@@ -1,0 +1,66 @@
+"""What subcommands begin with: settings, a transaction on the store, errors as sentences, who runs them."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from runtime.settings import Settings
+
+
+def configured() -> Settings:
+    """The settings, with logs as they say. Raises `SettingsError`."""
+    from runtime.logs import configure_logs
+    from runtime.settings import read_settings
+
+    settings = read_settings()
+    configure_logs(settings.log_format, settings.log_level)
+    return settings
+
+
+@contextmanager
+def opened_store() -> Iterator[Connection]:
+    """A transaction on the store, which may be in use by a serving process."""
+    from runtime.store.engine import open_engine, store_errors
+    from runtime.store.migrate import migrate as migrate_store
+
+    with in_sentences():
+        url = configured().database_url
+        engine = open_engine(url)
+        with store_errors(url):
+            migrate_store(engine)
+            with engine.begin() as connection:
+                yield connection
+        engine.dispose()
+
+
+@contextmanager
+def in_sentences() -> Iterator[None]:
+    """Turns what a user can mend into one sentence on stderr and exit code 1."""
+    from runtime.errors import OperatorError
+    from runtime.store.errors import StoreError
+
+    try:
+        yield
+    except (OperatorError, StoreError) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.strerror or error}: check --host and --port.") from error
+
+
+def actor_name() -> str:
+    """Who runs the command, as the audit names them."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

@@ -1,0 +1,55 @@
+"""`horizonai-whatsapp-bot token`: makes, lists and revokes the management API's tokens."""
+
+from __future__ import annotations
+
+import click
+
+from runtime.commands.opening import opened_store
+
+
+@click.group()
+def token() -> None:
+    """Tokens of the management API."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.option(
+    "--scope",
+    type=click.Choice(["read", "write"]),
+    default="read",
+    show_default=True,
+    help="read: lists and plans; write also changes.",
+)
+def token_create(name: str, scope: str) -> None:
+    """Make a token and print it, this once: only its digest is kept."""
+    from runtime.store.tokens import create_token
+
+    with opened_store() as connection:
+        made = create_token(connection, name, "write" if scope == "write" else "read")
+    click.echo(made)
+    click.echo(f"This is the token {name!r} ({scope}); it cannot be shown again.", err=True)
+
+
+@token.command("list")
+def token_list() -> None:
+    """List tokens: name, scope, when made, whether revoked."""
+    from runtime.store.tokens import list_tokens
+
+    with opened_store() as connection:
+        found = list_tokens(connection)
+    if not found:
+        click.echo("There is no token yet; `horizonai-whatsapp-bot token create NAME` makes one.", err=True)
+    for record in found:
+        click.echo(f"{record.name}\t{record.scope}\t{record.created_at}\t{record.revoked_at or 'valid'}")
+
+
+@token.command("revoke")
+@click.argument("name")
+def token_revoke(name: str) -> None:
+    """End a token's validity at once."""
+    from runtime.store.tokens import revoke_token
+
+    with opened_store() as connection:
+        revoke_token(connection, name)
+    click.echo(f"The token {name!r} is no longer valid.")
