@@ -1,0 +1,55 @@
+"""What one attempt at a turn of the engine `agents` knows, and the notes in which it tells the next one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from openai.types.beta.agents.sessions.turn import Turn
+
+from runtime.engines.port import Request
+from runtime.store.turns import Usage
+
+
+@dataclass(slots=True)
+class Work:
+    """One attempt at a turn, and what it knows of the attempts before it.
+
+    Notes of the type `said` tell up to which message something was said, in which session (null: in one that was being
+    made) and after which of its turns; those of the type `called` hold the results of functions.
+    """
+
+    request: Request
+    deadline: float
+    said: list[Mapping[str, Any]] = field(default_factory=list)
+    called: dict[str, str] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+
+    def __post_init__(self) -> None:
+        self.said += [note for note in self.request.progress if note.get("type") == "said"]
+        self.called |= {
+            note["call_id"]: note["output"] for note in self.request.progress if note.get("type") == "called"
+        }
+
+    async def keep(self) -> None:
+        """Notes what is known, so that the next attempt goes on from here."""
+        called = [{"type": "called", "call_id": key, "output": output} for key, output in self.called.items()]
+        await self.request.keep_progress([*self.said, *called])
+
+    def count(self, turn: Turn) -> None:
+        """Adds what a turn used. Often nothing is known yet when it has just ended; then nothing is counted."""
+        if turn.usage is None:
+            return
+        self.usage = Usage(
+            self.usage.input_tokens + turn.usage.input_tokens,
+            self.usage.cached_tokens + turn.usage.input_tokens_details.cached_tokens,
+            self.usage.output_tokens + turn.usage.output_tokens,
+        )
+
+
+def note_of_saying(request: Request, session_id: str | None, after: str | None) -> Mapping[str, Any]:
+    """The note that all which the user wrote is about to be said, in a session (None: in one that is being made)."""
+    said = len(request.messages)
+    return {"type": "said", "session": session_id, "after": after, "messages": said, "at": int(time.time())}
