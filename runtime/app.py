@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from runtime.abandoned import Abandoned
 from runtime.accounts import Accounts
 from runtime.admission import Admission
 from runtime.api.assistants import Assistants
@@ -135,7 +136,8 @@ class Service:
         stack.push_async_callback(inbox.stop, settings.stop_grace_seconds)
         # What an earlier process left is read before this one adds to it.
         await inbox.start()
-        self._in_background(delivery.watch_proactive(alone=settings.database_url.startswith("sqlite:///")))
+        abandoned = Abandoned(database, twilio, accounts, catalog)
+        self._in_background(abandoned.watch(alone=settings.database_url.startswith("sqlite:///")))
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
         if settings.sweep_seconds:
             window = timedelta(minutes=settings.sweep_window_minutes)

@@ -8,7 +8,6 @@ that was silent for a while first makes sure that nobody took the message over m
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -22,29 +21,21 @@ from runtime.catalog import Catalog
 from runtime.errors import OperatorError, PermanentError, TemporaryError, UnknownOutcome
 from runtime.logs import masked_user
 from runtime.metrics import NO_CLIENT, Metrics
+from runtime.outcomes import GIVE_UP_SECONDS, Outcomes, pause_before_retry
 from runtime.parts import Parts
 from runtime.store import outbox
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.outbox import OutboxRow
 from runtime.store.records import BotRecord
-from runtime.store.times import timestamp
 from runtime.suspects import MAX_ENDS, Suspects
 from runtime.tracing import span
 from runtime.twilio_client import SentMessage, Twilio
 from runtime.twiml import ReplyWindow
 from schemas.overrides import with_overrides
 
-SETTLE_AFTER_SECONDS = 2.0
-"""A send may still be on its way inside Twilio for a moment; nobody asks before this."""
-CLOCK_SKEW_SECONDS = 60.0
-"""How far Twilio's clock may be behind ours when messages are looked up by time."""
 HELD_SECONDS = 4.0
 """So long after it was claimed nobody else can have taken a message over: a silent replica is given a little longer."""
-GIVE_UP_SECONDS = 600.0
-"""How long a message is tried."""
-ABANDONED_SECONDS = 60.0
-"""How much longer than it may be tried a proactive message is left to the replica that sends it."""
 ROW_PARAMETER = "message"
 """Names the outbox row in the URL of its status callbacks, which may come before we know Twilio's sid."""
 
@@ -75,6 +66,7 @@ class Delivery:
         self._metrics = metrics
         self._status_url = status_url
         self._overrides = overrides
+        self._outcomes = Outcomes(database, twilio)
         self._parts = Parts(database)
         self._taken_up: set[int] = set()
         self.suspects = Suspects()
@@ -183,40 +175,6 @@ class Delivery:
         for _ in range(await self._database.write(outbox.mark_failed, row, error)):
             self._metrics.not_sent(_client(bot), row.channel)
 
-    async def watch_proactive(self, *, alone: bool) -> None:
-        """Settles what nobody is sending any more. On a store with replicas only age tells that, so it is looked for
-        again and again; a process that is alone knows it when it starts."""
-        before = timestamp()
-        while True:
-            if not alone:
-                before = timestamp(time.time() - GIVE_UP_SECONDS - ABANDONED_SECONDS)
-            try:
-                await self._settle_proactive(await self._database.read(outbox.unsent_proactive, before))
-            except StoreError as error:
-                log.warning("proactive messages not settled", error=str(error))
-            except Exception:
-                log.exception("proactive messages not settled, to be tried again")
-            else:
-                if alone:
-                    return
-            await asyncio.sleep(ABANDONED_SECONDS)
-
-    async def _settle_proactive(self, rows: Sequence[OutboxRow]) -> None:
-        """Settles proactive messages that an earlier process left in doubt. Whoever asked for one got no answer and may
-        ask again, so what did not go out is not sent now."""
-        for row in rows:
-            configuration = await self._catalog.configuration(row.bot_id) if row.bot_id else None
-            try:
-                account = self._accounts.account_of(configuration.bot if configuration else None)
-                sent = await self._find(row, account, time.monotonic() + GIVE_UP_SECONDS)
-            except (AccountError, PermanentError) as error:
-                await self._database.write(outbox.mark_failed, row, f"Its outcome is unknown: {error}")
-                continue
-            if sent is None:
-                await self._database.write(outbox.mark_failed, row, "Cut off before it was sent; send it again.")
-            else:
-                await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
-
     def note_status(self, row_id: int, status: str) -> None:
         """Hears of a status callback that came to this process: a part may be waiting for it."""
         self._parts.note_status(row_id, status)
@@ -240,7 +198,7 @@ class Delivery:
 
     async def _settle(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None = None) -> None:
         try:
-            sent = await self._find(row, self._accounts.account_of(bot), time.monotonic() + GIVE_UP_SECONDS)
+            sent = await self._outcomes.find(row, self._accounts.account_of(bot), time.monotonic() + GIVE_UP_SECONDS)
         except (AccountError, PermanentError) as error:
             log.error("outcome unknown", error=str(error), **self._facts(row, bot))
             await self._failed(row, bot, f"Its outcome is unknown: {error}")
@@ -278,10 +236,10 @@ class Delivery:
                     begin=begin,
                 )
             except TemporaryError as error:
-                await self._pause(error, attempt, give_up)
+                await pause_before_retry(error, attempt, give_up)
             except UnknownOutcome as error:
                 log.warning("send in doubt", error=str(error), message=row.id)
-                sent = await self._find(row, account, give_up)
+                sent = await self._outcomes.find(row, account, give_up)
                 if sent is not None:
                     return sent
 
@@ -290,34 +248,6 @@ class Delivery:
         if self._status_url is None:
             return None
         return with_overrides(f"{self._status_url}?{ROW_PARAMETER}={row.id}", self._overrides)
-
-    async def _find(self, row: OutboxRow, account: Account, give_up: float) -> SentMessage | None:
-        """Asks Twilio whether a row went out; raises PermanentError when it cannot be known."""
-        await asyncio.sleep(SETTLE_AFTER_SECONDS)
-        since = _earlier(row.claimed_at)
-        twins = await self._database.read(outbox.twins, row, since)
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                listed = await self._twilio.find(
-                    account, sender=row.sender, recipient=row.recipient, body=row.body, since=since
-                )
-            except TemporaryError as error:
-                await self._pause(error, attempt, give_up)
-                continue
-            # The same words may have been sent before; only one more than those is ours.
-            unknown = [message for message in listed if message.sid not in twins]
-            return unknown[-1] if len(listed) > len(twins) and unknown else None
-
-    async def _pause(self, error: TemporaryError, attempt: int, give_up: float) -> None:
-        left = give_up - time.monotonic()
-        if left <= 0:
-            raise PermanentError(f"Given up after {GIVE_UP_SECONDS:g} seconds: {error}") from error
-        delay = error.delay if error.delay is not None else min(0.5 * 2**attempt, 30.0)
-        # Spread upwards only: what Twilio asks for is the least.
-        delay *= random.uniform(1.0, 1.4)  # noqa: S311 - spreads retries, guards nothing
-        await asyncio.sleep(min(delay, left))
 
     def _facts(self, row: OutboxRow, bot: BotRecord | None) -> dict[str, object]:
         return {
@@ -334,9 +264,3 @@ def _number(row: OutboxRow) -> str:
 
 def _client(bot: BotRecord | None) -> str:
     return (bot.client or bot.id) if bot else NO_CLIENT
-
-
-def _earlier(moment: str | None) -> str:
-    """A stored moment, moved back by what Twilio's clock may lag."""
-    at = datetime.fromisoformat(moment).timestamp() if moment else time.time()
-    return timestamp(at - CLOCK_SKEW_SECONDS)

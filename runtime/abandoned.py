@@ -1,0 +1,69 @@
+"""Settles proactive messages that nobody is sending any more. Answers are their conversation's to settle."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from runtime.accounts import AccountError, Accounts
+from runtime.catalog import Catalog
+from runtime.errors import PermanentError
+from runtime.outcomes import GIVE_UP_SECONDS, Outcomes
+from runtime.store import outbox
+from runtime.store.database import Database
+from runtime.store.errors import StoreError
+from runtime.store.outbox import OutboxRow
+from runtime.store.times import timestamp
+from runtime.twilio_client import Twilio
+
+ABANDONED_SECONDS = 60.0
+"""How much longer than it may be tried a proactive message is left to the replica that sends it."""
+
+log = structlog.get_logger("runtime.delivery")
+
+
+class Abandoned:
+    """Proactive messages that were cut off."""
+
+    def __init__(self, database: Database, twilio: Twilio, accounts: Accounts, catalog: Catalog) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._catalog = catalog
+        self._outcomes = Outcomes(database, twilio)
+
+    async def watch(self, *, alone: bool) -> None:
+        """Settles what is left. On a store with replicas only age tells what is, so it is looked for again and again; a
+        process that is alone knows it when it starts."""
+        before = timestamp()
+        while True:
+            if not alone:
+                before = timestamp(time.time() - GIVE_UP_SECONDS - ABANDONED_SECONDS)
+            try:
+                await self._settle(await self._database.read(outbox.unsent_proactive, before))
+            except StoreError as error:
+                log.warning("proactive messages not settled", error=str(error))
+            except Exception:
+                log.exception("proactive messages not settled, to be tried again")
+            else:
+                if alone:
+                    return
+            await asyncio.sleep(ABANDONED_SECONDS)
+
+    async def _settle(self, rows: Sequence[OutboxRow]) -> None:
+        """Finds out what became of each. Whoever asked for one got no answer and may ask again, so what did not go out
+        is not sent now."""
+        for row in rows:
+            configuration = await self._catalog.configuration(row.bot_id) if row.bot_id else None
+            try:
+                account = self._accounts.account_of(configuration.bot if configuration else None)
+                sent = await self._outcomes.find(row, account, time.monotonic() + GIVE_UP_SECONDS)
+            except (AccountError, PermanentError) as error:
+                await self._database.write(outbox.mark_failed, row, f"Its outcome is unknown: {error}")
+                continue
+            if sent is None:
+                await self._database.write(outbox.mark_failed, row, "Cut off before it was sent; send it again.")
+            else:
+                await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)

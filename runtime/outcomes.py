@@ -1,0 +1,67 @@
+"""Finds out at Twilio what became of a send whose outcome is unknown. It sends nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from datetime import datetime
+
+from runtime.accounts import Account
+from runtime.errors import PermanentError, TemporaryError
+from runtime.store import outbox
+from runtime.store.database import Database
+from runtime.store.outbox import OutboxRow
+from runtime.store.times import timestamp
+from runtime.twilio_client import SentMessage, Twilio
+
+SETTLE_AFTER_SECONDS = 2.0
+"""A send may still be on its way inside Twilio for a moment; nobody asks before this."""
+CLOCK_SKEW_SECONDS = 60.0
+"""How far Twilio's clock may be behind ours when messages are looked up by time."""
+GIVE_UP_SECONDS = 600.0
+"""How long a message is tried."""
+
+
+class Outcomes:
+    """What became of messages."""
+
+    def __init__(self, database: Database, twilio: Twilio) -> None:
+        self._database = database
+        self._twilio = twilio
+
+    async def find(self, row: OutboxRow, account: Account, give_up: float) -> SentMessage | None:
+        """Asks Twilio whether a row went out; raises PermanentError when it cannot be known."""
+        await asyncio.sleep(SETTLE_AFTER_SECONDS)
+        since = _earlier(row.claimed_at)
+        twins = await self._database.read(outbox.twins, row, since)
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                listed = await self._twilio.find(
+                    account, sender=row.sender, recipient=row.recipient, body=row.body, since=since
+                )
+            except TemporaryError as error:
+                await pause_before_retry(error, attempt, give_up)
+                continue
+            # The same words may have been sent before; only one more than those is ours.
+            unknown = [message for message in listed if message.sid not in twins]
+            return unknown[-1] if len(listed) > len(twins) and unknown else None
+
+
+async def pause_before_retry(error: TemporaryError, attempt: int, give_up: float) -> None:
+    """Waits until a call may be made again; raises PermanentError when that would be too late."""
+    left = give_up - time.monotonic()
+    if left <= 0:
+        raise PermanentError(f"Given up after {GIVE_UP_SECONDS:g} seconds: {error}") from error
+    delay = error.delay if error.delay is not None else min(0.5 * 2**attempt, 30.0)
+    # Spread upwards only: what Twilio asks for is the least.
+    delay *= random.uniform(1.0, 1.4)  # noqa: S311 - spreads retries, guards nothing
+    await asyncio.sleep(min(delay, left))
+
+
+def _earlier(moment: str | None) -> str:
+    """A stored moment, moved back by what Twilio's clock may lag."""
+    at = datetime.fromisoformat(moment).timestamp() if moment else time.time()
+    return timestamp(at - CLOCK_SKEW_SECONDS)
