@@ -4,7 +4,6 @@ for what it needs."""
 from __future__ import annotations
 
 import difflib
-import errno
 import gc
 import importlib
 import keyword
@@ -18,6 +17,7 @@ import click
 
 from reconciler.commands.printing import FORMATS
 from reconciler.errors import Exit, ReconcileError
+from reconciler.streams import UNWRITABLE, fill_closed_streams, flush_or_drop, tell, tell_of_lost_output
 
 COMMANDS: Final[Mapping[str, str]] = {
     "validate": "Check every manifest, without network or secrets.",
@@ -41,10 +41,6 @@ BY_OTHER_NAMES: Final[Mapping[str, str]] = {
     "init": "`reconcile new` writes the first manifest, `reconcile import` those of what was made by hand.",
 }
 """What other tools call it → where it is here."""
-
-
-UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""What our output meets: a reader who went away (`reconcile --dry-run | head`), who is not told, or a full disk."""
 
 
 class Commands(click.Group):
@@ -138,14 +134,26 @@ def main() -> NoReturn:
     # Looking for pydantic's plugins reads the metadata of every installed package, and nothing here wants one.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     code = run(sys.argv[1:])
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    flush_or_drop()
     # All is written and closed by now; taking each object and module apart first is an eighth of a small plan.
     os._exit(code)
 
 
 def run(args: list[str]) -> int:
     """Run the command and return its exit code; a user's mistake is a sentence on stderr, never a traceback."""
+    if not fill_closed_streams():
+        tell("stdout is closed, so nobody would see the result; nothing was done. Send it to a file or to /dev/null.")
+        return Exit.ERROR
+    try:
+        return _run(args)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        tell_of_lost_output(error)
+        return Exit.ERROR
+
+
+def _run(args: list[str]) -> int:
     try:
         code = cli.main(args, prog_name="reconcile", standalone_mode=False)
         sys.stdout.flush()
@@ -154,19 +162,11 @@ def run(args: list[str]) -> int:
         error.show()
         return Exit.ERROR
     except click.Abort:
-        click.echo("Stopped; nothing was changed.", err=True)
+        tell("Stopped; nothing was changed.")
         return Exit.ERROR
     except ReconcileError as error:
-        click.echo(str(error), err=True)
+        tell(str(error))
         return error.exit_code
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        # What is left of the output goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            click.echo(f"The output cannot be written: {error.strerror}.", err=True)
-        return Exit.ERROR
     return code if isinstance(code, int) else Exit.OK
 
 

@@ -10,6 +10,7 @@ import click
 
 from runtime.commands.dead_letters import dead_letters
 from runtime.commands.opening import actor_name, configured, in_sentences, opened_store
+from runtime.commands.program import FULL, Program
 from runtime.commands.serving import serve_until_stopped
 from runtime.commands.tokens import token
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from runtime.settings import Settings
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="horizonai-reconciler", prog_name="horizonai-whatsapp-bot")
 def main() -> None:
     """Answer WhatsApp messages for many clients from one place."""
@@ -35,7 +36,13 @@ def main() -> None:
 def serve(host: str, port: int) -> None:
     """Serve webhooks and the management API until SIGTERM or Ctrl-C."""
     with in_sentences():
-        serve_until_stopped(configured(), host, port)
+        settings = configured()
+        try:
+            serve_until_stopped(settings, host, port)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            raise click.ClickException(f"{error.strerror or error}: check --host and --port.") from error
 
 
 @main.command()

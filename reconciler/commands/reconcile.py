@@ -24,6 +24,7 @@ from reconciler.model import Outcome, Plan
 from reconciler.observe import Begun, begin, observe
 from reconciler.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
+from reconciler.streams import tell
 from reconciler.world import World
 
 
@@ -121,10 +122,11 @@ def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | No
         broken = error
     if run.plan is None:
         raise ReconcileError(str(broken)) from broken
+    if broken is not None:
+        tell(f"The bot store failed, so this run is not on record as it ended: {broken}")
     _show_outcomes(run.plan, run.outcomes, options)
     if broken is None:
         return _exit_code(run.plan, run.outcomes, stopped=run.stop.is_set())
-    click.echo(f"The bot store failed, so this run is not on record as it ended: {broken}", err=True)
     return Exit.PARTIAL if any(outcome.status == "applied" for outcome in run.outcomes) else Exit.ERROR
 
 
@@ -185,13 +187,17 @@ def _show(plan: Plan, options: Options) -> None:
 
 
 def _show_outcomes(plan: Plan, outcomes: Sequence[Outcome], options: Options) -> None:
-    if options.output == "text":
-        if plan.work:
+    try:
+        if options.output != "text":
+            write(rendered(plan, options.output, outcomes), options.out)
+        elif plan.work:
             from reconciler.render.text import outcomes_text
 
             click.echo(outcomes_text(outcomes, colour=colour_wanted()), nl=False)
-        return
-    write(rendered(plan, options.output, outcomes), options.out)
+    except (OSError, ReconcileError) as error:
+        if plan.work and not isinstance(error, BrokenPipeError):
+            tell("This run has made its changes and cannot show what became of each; `reconcile history` tells it.")
+        raise
 
 
 def _exit_code(plan: Plan, outcomes: Sequence[Outcome], *, stopped: bool = False) -> Exit:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
+from reconciler.streams import tell
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     def first(number: int, _frame: object) -> None:
         stop.set()
         signal.signal(number, signal.SIG_DFL)
-        click.echo("Stopping: calls in flight are finished and recorded. Once more to stop at once.", err=True)
+        tell("Stopping: calls in flight are finished and recorded. Once more to stop at once.")
 
     former = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

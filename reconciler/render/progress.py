@@ -38,13 +38,21 @@ def _logged(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
 
     log = logger()
     told = time.monotonic()
+    is_heard = True
     for done, outcome in enumerate(outcomes, start=1):
-        if outcome.status != "applied":
-            change = outcome.change
-            log.warning(
-                outcome.status, client=change.client, kind=change.kind, action=change.action, error=outcome.error
-            )
-        if time.monotonic() - told >= LINE_EVERY_SECONDS or done == total:
-            told = time.monotonic()
-            log.info("applying", done=done, of=total)
+        is_due = time.monotonic() - told >= LINE_EVERY_SECONDS or done == total
+        try:
+            if is_heard and outcome.status != "applied":
+                log.warning(outcome.status, **_said_of(outcome))
+            if is_heard and is_due:
+                told = time.monotonic()
+                log.info("applying", done=done, of=total)
+        except OSError:
+            # A log on a full disk, or one that nobody reads any more, must not cut off an apply that goes well.
+            is_heard = False
         yield outcome
+
+
+def _said_of(outcome: Outcome) -> dict[str, str | None]:
+    change = outcome.change
+    return {"client": change.client, "kind": change.kind, "action": change.action, "error": outcome.error}

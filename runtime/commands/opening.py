@@ -53,8 +53,6 @@ def in_sentences() -> Iterator[None]:
         yield
     except (OperatorError, StoreError) as error:
         raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{error.strerror or error}: check --host and --port.") from error
 
 
 def actor_name() -> str:

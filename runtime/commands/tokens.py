@@ -27,7 +27,8 @@ def token_create(name: str, scope: str) -> None:
 
     with opened_store() as connection:
         made = create_token(connection, name, "write" if scope == "write" else "read")
-    click.echo(made)
+        # Shown before it is kept: of one that nobody could see there is no use.
+        click.echo(made)
     click.echo(f"This is the token {name!r} ({scope}); it cannot be shown again.", err=True)
 
 

@@ -61,11 +61,7 @@ def test_a_file_that_cannot_be_written_is_a_sentence(agency: Agency) -> None:
 
 def test_a_reader_that_goes_away_is_no_traceback(agency: Agency) -> None:
     agency.declare("cliente-a", assistant={"instructions": "Eres breve.\n" * 20_000})
-    command = f"{sys.executable} -m reconciler.cli --dry-run | head -1"
-    environment = {**agency.environment, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command, shell=True, cwd=agency.folder, env=environment, capture_output=True, text=True, check=True
-    )
+    done = in_a_shell(agency, "reconcile --dry-run | head -1")
     assert done.stdout == "cliente-a\n"
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
@@ -136,13 +132,75 @@ def test_a_name_that_somebody_else_gave_does_not_act_on_the_terminal(agency: Age
     assert "\x1b" not in out
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_under_the_output_is_no_traceback(agency: Agency) -> None:
+FULL_DISK = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+
+
+def in_a_shell(agency: Agency, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell's command line, in which `reconcile` is the command."""
+    program = f"{sys.executable} -m reconciler.cli"
+    return subprocess.run(
+        command.replace("reconcile", program),
+        shell=True,
+        cwd=agency.folder,
+        env={**agency.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@FULL_DISK
+@pytest.mark.parametrize("command", ["validate", "--dry-run", "--yes", "status", "--help", "render cliente-a"])
+def test_a_full_disk_under_the_output_is_a_sentence_and_no_success(agency: Agency, command: str) -> None:
     agency.declare("cliente-a")
-    command = [sys.executable, "-m", "reconciler.cli", "validate"]
-    environment = {**agency.environment, "PYTHONPATH": str(ROOT)}
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            command, cwd=agency.folder, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
-    assert (done.returncode, done.stderr) == (1, "The output cannot be written: No space left on device.\n")
+    done = in_a_shell(agency, f"reconcile {command} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "The output cannot be written: No space left on device."
+    assert "Traceback" not in done.stderr
+    assert agency.writes() == 0
+
+
+@FULL_DISK
+def test_an_apply_whose_outcome_cannot_be_shown_says_where_it_stands(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    done = in_a_shell(agency, "reconcile --yes --format json > /dev/full")
+    assert done.returncode == 1
+    assert "cannot show what became of each; `reconcile history` tells it." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert agency.runs()[0]["outcome"] == "applied"
+
+
+@FULL_DISK
+def test_a_log_on_a_full_disk_does_not_cut_off_an_apply(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    agency.declare("cliente-b")
+    done = in_a_shell(agency, "reconcile --yes 2> /dev/full")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Applied: 3 applied, 0 failed, 0 skipped.")
+    assert agency.runs()[0]["outcome"] == "applied"
+
+
+@FULL_DISK
+def test_a_refusal_that_cannot_be_told_keeps_its_exit_code(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    assert in_a_shell(agency, "reconcile --expect abc 2> /dev/full").returncode == 5
+
+
+@pytest.mark.parametrize("command", ["validate", "--dry-run", "--yes", "history", "--version"])
+def test_a_closed_output_is_a_sentence_and_nothing_is_done(agency: Agency, command: str) -> None:
+    agency.declare("cliente-a")
+    done = in_a_shell(agency, f"reconcile {command} >&-")
+    assert done.returncode == 1
+    assert done.stderr.startswith("stdout is closed, so nobody would see the result; nothing was done.")
+    assert len(done.stderr.splitlines()) == 1
+    assert agency.writes() == 0
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&-", "<&- 2>&-"])
+def test_other_closed_streams_change_nothing(agency: Agency, closed: str) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    agency.declare("cliente-b")
+    done = in_a_shell(agency, f"reconcile --yes {closed}")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Applied: 3 applied, 0 failed, 0 skipped.")
+    assert in_a_shell(agency, f"reconcile {closed}").returncode == 1

@@ -1,0 +1,73 @@
+"""The command line when its output is closed, on a full disk, or read by nobody."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox_process import ROOT
+
+FULL_DISK = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+COMMANDS = ["--help", "--version", "migrate", "token create grafana", "serve --port 0"]
+
+
+def in_a_shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell's command line, in which `bot` is the command."""
+    settings = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PUBLIC_URL": "http://127.0.0.1",
+        "DATABASE_URL": f"sqlite:///{folder}/runtime.db",
+    }
+    return subprocess.run(
+        command.replace("bot ", f"{sys.executable} -m runtime ", 1),
+        shell=True,
+        cwd=folder,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@FULL_DISK
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_full_disk_under_the_output_is_a_sentence_and_no_success(tmp_path: Path, command: str) -> None:
+    done = in_a_shell(tmp_path, f"bot {command} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "Error: The output cannot be written: No space left on device."
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_closed_output_is_a_sentence_and_nothing_is_done(tmp_path: Path, command: str) -> None:
+    done = in_a_shell(tmp_path, f"bot {command} >&-")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: stdout is closed, so nobody would see the result; nothing was done.")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@FULL_DISK
+def test_a_token_that_nobody_could_see_is_not_kept(tmp_path: Path) -> None:
+    in_a_shell(tmp_path, "bot token create grafana > /dev/full")
+    assert in_a_shell(tmp_path, "bot token list").stdout == ""
+    assert in_a_shell(tmp_path, "bot token create grafana").returncode == 0
+
+
+def test_a_reader_that_goes_away_is_not_told(tmp_path: Path) -> None:
+    for name in ("uno", "dos", "tres"):
+        in_a_shell(tmp_path, f"bot token create {name}")
+    done = in_a_shell(tmp_path, "bot token list | true")
+    assert done.stderr == ""
+
+
+def test_a_question_without_a_standard_input_is_not_answered_with_yes(tmp_path: Path) -> None:
+    done = in_a_shell(tmp_path, "bot forget +56912345678 <&-")
+    assert done.returncode == 1
+    assert done.stderr == "Aborted!\n"
