@@ -85,11 +85,14 @@ class Change:
     """Numbers that bots, by id, get at the moment of this change; the change of each of them shows its own."""
     edit: EditRecord | None = None
     """Who changed it live, and when, where an API tells; not in the digest, since the same is written whoever did."""
+    is_one_of_several: bool = False
+    """Whether the same is done to other objects of the client that a person knows by the same key."""
 
     @property
     def id(self) -> str:
         """Unique within a plan, stable between plans of the same content."""
-        return f"{self.client}/{self.kind}/{self.action}/{self.key}"
+        name = f"{self.client}/{self.kind}/{self.action}/{self.key}"
+        return f"{name}/{self.live_id}" if self.is_one_of_several else name
 
 
 @dataclass(frozen=True, slots=True)

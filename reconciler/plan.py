@@ -6,6 +6,7 @@ Each client is planned by itself, in its own column. A client of which a side co
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -60,7 +61,7 @@ class _Draft:
     forgotten: list[tuple[str, Kind]] = field(default_factory=list)
     adoptions: list[Change] = field(default_factory=list)
 
-    def add(self, column: Column, changes: Iterable[Change]) -> None:
+    def add(self, column: Column, changes: Sequence[Change]) -> None:
         self.changes += _chained(changes)
         self.findings += column.findings
         self.unrecorded += column.unrecorded
@@ -196,11 +197,13 @@ def _planned(column: Column, planners: Mapping[Kind, Planner], order: tuple[Kind
     return changes + column.deferred
 
 
-def _chained(changes: Iterable[Change]) -> list[Change]:
-    """The changes of one client, each waiting for the one before it."""
+def _chained(changes: Sequence[Change]) -> list[Change]:
+    """The changes of one client, each with an id of its own and waiting for the one before it."""
+    named = Counter(change.id for change in changes)
     chained: list[Change] = []
     for change in changes:
-        chained.append(replace(change, depends_on=(chained[-1].id,)) if chained else change)
+        waits = (chained[-1].id,) if chained else ()
+        chained.append(replace(change, depends_on=waits, is_one_of_several=named[change.id] > 1))
     return chained
 
 

@@ -191,3 +191,29 @@ def test_a_bound_on_answers_has_no_counterpart_and_changes_nothing(agency: Agenc
     agency.apply()
     agency.declare("la-cocina", assistant={**AGENT, "max_output_tokens": 100})
     assert agency.changes() == []
+
+
+def test_two_agents_that_go_are_two_changes_that_can_be_told_apart(agency: Agency) -> None:
+    agency.declare("la-cocina", assistant=AGENT)
+    agency.apply()
+    [agent] = agency.agents()
+    twin = agency.openai("POST", "/agents", {"model": "gpt-6-luna", "metadata": agent["metadata"]})
+    agency.declare("la-cocina")
+    number = agency.number("la-cocina")
+    assert agency.changes() == [
+        "la-cocina/assistant/create/responses",
+        f"la-cocina/bot/update/{number}",
+        f"la-cocina/assistant/delete/agents/{agent['id']}",
+        f"la-cocina/assistant/delete/agents/{twin['id']}",
+    ]
+    assert agency.plan()["changes"][3]["depends_on"] == [f"la-cocina/assistant/delete/agents/{agent['id']}"]
+    agency.sandbox.faults({"kind": "status", "status": 400, "method": "DELETE", "path": f"/v1/agents/{twin['id']}"})
+    outcomes = agency.reconcile("--yes", "--format", "json").document["outcomes"]
+    assert {outcome["id"].rpartition("/")[2]: outcome["status"] for outcome in outcomes[2:]} == {
+        agent["id"]: "applied",
+        twin["id"]: "failed",
+    }
+    agency.sandbox.faults()
+    assert agency.changes() == ["la-cocina/assistant/delete/agents"]
+    agency.apply()
+    assert (agency.agents(), agency.changes()) == ([], [])
