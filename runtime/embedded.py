@@ -14,11 +14,12 @@ import structlog
 
 from runtime.delivery import Delivery
 from runtime.store import inbox, outbox
+from runtime.store.beginning import take_in_and_begin
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.inbox import InboundMessage
 from runtime.store.outbox import SendTakenOver
-from runtime.store.turns import TurnTakenOver
+from runtime.store.turns import Turn, TurnTakenOver
 from runtime.turn import Turns
 from runtime.twiml import ReplyWindow
 
@@ -46,10 +47,18 @@ class EmbeddedInbox:
 
     async def accept(self, message: InboundMessage, window: ReplyWindow | None) -> bool:
         """See Inbox."""
-        taken = await self._database.write(inbox.take_in, message)
+        turn: Turn | None = None
+        if self._turns.begins_at_once and not self._stopping:
+            taken, turn = await self._database.write(take_in_and_begin, message, self._turns.memory_items)
+        else:
+            taken = await self._database.write(inbox.take_in, message)
         if taken is None:
             return False
-        chain = self._wake(taken.conversation_id)
+        if turn is not None:
+            self._turns.adopt(turn)
+        chain = self._wake(taken.conversation_id, turn)
+        if chain is None and turn is not None:
+            await self._turns.hand_back(taken.conversation_id)
         if window is not None:
             if chain is None:
                 window.release()
@@ -89,6 +98,9 @@ class EmbeddedInbox:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        for conversation_id in self._chains:
+            # Its task was not even started.
+            await self._turns.hand_back(conversation_id)
         if late:
             log.warning("turns left to the next start", conversations=len(late))
 
@@ -97,11 +109,13 @@ class EmbeddedInbox:
         """See Inbox."""
         return len(self._chains)
 
-    def _wake(self, conversation_id: int, *, resume: bool = False) -> _Chain | None:
-        """The task of a conversation, told that there may be something new; None while stopping."""
+    def _wake(self, conversation_id: int, turn: Turn | None = None, *, resume: bool = False) -> _Chain | None:
+        """The task of a conversation, told that there may be something new; None while stopping. `turn` is begun
+        already."""
         chain = self._chains.get(conversation_id)
         if chain is not None:
             chain.more = True
+            chain.is_early = chain.is_early or turn is not None
             return chain
         if self._stopping:
             return None
@@ -109,7 +123,8 @@ class EmbeddedInbox:
             self._failed.remove(conversation_id)
             resume = True
         chain = self._chains[conversation_id] = _Chain()
-        chain.task = asyncio.create_task(self._run(conversation_id, chain, resume))
+        chain.is_early = turn is not None and resume
+        chain.task = asyncio.create_task(self._run(conversation_id, chain, resume, None if resume else turn))
         return chain
 
     async def _look_back(self) -> None:
@@ -128,7 +143,7 @@ class EmbeddedInbox:
     def _may_begin(self) -> bool:
         return not self._stopping
 
-    async def _run(self, conversation_id: int, chain: _Chain, resume: bool) -> None:
+    async def _run(self, conversation_id: int, chain: _Chain, resume: bool, begun: Turn | None) -> None:
         try:
             while (resume or chain.more) and self._may_begin():
                 try:
@@ -136,8 +151,9 @@ class EmbeddedInbox:
                         await self._delivery.resume(conversation_id)
                         resume = False
                     chain.more = False
-                    while await self._turns.run(conversation_id, chain.windows) and self._may_begin():
-                        pass
+                    while await self._answer(conversation_id, chain, begun) and self._may_begin():
+                        begun = None
+                    begun = None
                 except StoreError as error:
                     # What is on disk is not given up, and what became of the last write is looked up.
                     log.error("store not available", error=str(error))
@@ -159,13 +175,22 @@ class EmbeddedInbox:
             for window in chain.windows.values():
                 window.release()
 
+    async def _answer(self, conversation_id: int, chain: _Chain, begun: Turn | None) -> bool:
+        if chain.is_early:
+            chain.is_early = False
+            # It waited for the answer before it, which is not its provider's fault: its time begins now.
+            await self._turns.hand_back(conversation_id)
+        return await self._turns.run(conversation_id, chain.windows, begun)
+
 
 class _Chain:
     """The task of one busy conversation."""
 
-    __slots__ = ("more", "task", "windows")
+    __slots__ = ("is_early", "more", "task", "windows")
 
     def __init__(self) -> None:
         self.more = True
+        self.is_early = False
+        """The next turn was begun while the conversation was busy."""
         self.windows: dict[int, ReplyWindow] = {}
         self.task: asyncio.Task[None]

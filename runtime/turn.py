@@ -80,13 +80,29 @@ class Turns:
         self._suspects = delivery.suspects
         self._begun: dict[int, _Begun] = {}
 
-    async def run(self, conversation_id: int, windows: MutableMapping[int, ReplyWindow]) -> bool:
+    @property
+    def begins_at_once(self) -> bool:
+        """Whether nobody waits for a user to pause, so that a turn may begin as its message comes in."""
+        return self._settings.debounce_seconds == 0
+
+    @property
+    def memory_items(self) -> int:
+        """How much of a conversation a turn begins with."""
+        return self._settings.memory_items
+
+    def adopt(self, turn: Turn) -> None:
+        """Has a turn that this process began as its message came in."""
+        self._begun[turn.conversation_id] = _Begun(turn.hold)
+
+    async def run(
+        self, conversation_id: int, windows: MutableMapping[int, ReplyWindow], begun: Turn | None = None
+    ) -> bool:
         """Answers what waits in a conversation; True when it is to be called again, since the turn is not ended or more
         waited than one turn answers. What comes meanwhile is its driver's to know. `windows` are open webhooks by inbox
-        id."""
+        id; `begun` is the turn, when it has just been begun and adopted."""
         place = self._suspects.place()
         try:
-            turn = await self._begin(conversation_id, place)
+            turn = begun or await self._begin(conversation_id, place)
             if turn is not None:
                 await self._go_on(turn, place, windows)
         except StoreError:

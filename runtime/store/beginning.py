@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from runtime.store.inbox import InboundMessage, Taken, take_in
 from runtime.store.statement import Statement
 from runtime.store.times import timestamp
 from runtime.store.turns import Hold, Turn, WaitingMessage
@@ -80,40 +81,71 @@ def begin_turn(
     waiting = WAITING.rows(connection, conversation_id=conversation_id, limit=BURST_LIMIT)
     if not waiting:
         return None
-    now = timestamp()
-    bot_id, _, user_key, thread_id, version = waiting[-1][6:]
     begun = next((row[7] for row in waiting if row[7] is not None), None)
     if begun is None:
         if (left := _pause_left(waiting, pause_seconds)) > 0:
             return Unripe(left)
-        (turn_id,) = BEGIN.one(connection, conversation_id=conversation_id, bot_id=bot_id, now=now)
-        starts, started_at, progress = 1, now, None
-    else:
-        turn_id = begun
-        starts, started_at, progress = BEGUN.one(connection, id=turn_id)
-        is_mine = mine == Hold(turn_id, starts, started_at)
-        ends = starts - 1 if is_mine else starts
-        if ends > trusted_ends:
-            return Suspect(turn_id, ends)
-        if not is_mine:
-            again = AGAIN.first(connection, id=turn_id, now=now)
-            if again is None:
-                # Who had it ended it a moment ago, on PostgreSQL: what waited is answered, all but what came just then.
-                LEAVE_ENDED.run(connection, turn_id=turn_id)
-                return begin_turn(connection, conversation_id, memory_items, pause_seconds, mine, trusted_ends)
-            starts, started_at = again[0], now
-    attached = ATTACH.run(connection, turn_id=turn_id, conversation_id=conversation_id, last=waiting[-1][0])
+        return _begin_anew(connection, conversation_id, waiting, memory_items)
+    starts, started_at, progress = BEGUN.one(connection, id=begun)
+    is_mine = mine == Hold(begun, starts, started_at)
+    ends = starts - 1 if is_mine else starts
+    if ends > trusted_ends:
+        return Suspect(begun, ends)
+    if not is_mine:
+        now = timestamp()
+        again = AGAIN.first(connection, id=begun, now=now)
+        if again is None:
+            # Who had it ended it a moment ago, on PostgreSQL: what waited is answered, all but what came just then.
+            LEAVE_ENDED.run(connection, turn_id=begun)
+            return begin_turn(connection, conversation_id, memory_items, pause_seconds, mine, trusted_ends)
+        starts, started_at = again[0], now
+    return _with_messages(connection, conversation_id, waiting, memory_items, Hold(begun, starts, started_at), progress)
+
+
+def take_in_and_begin(
+    connection: Connection, message: InboundMessage, memory_items: int
+) -> tuple[Taken | None, Turn | None]:
+    """Stores a message (None when it is here already) and begins its turn, where nothing else of its conversation waits
+    for an answer. For who runs all turns of a store: what waits for an answer is not looked for by another process."""
+    taken = take_in(connection, message)
+    if taken is None:
+        return None, None
+    waiting = WAITING.rows(connection, conversation_id=taken.conversation_id, limit=2)
+    if len(waiting) > 1:
+        return taken, None
+    return taken, _begin_anew(connection, taken.conversation_id, waiting, memory_items)
+
+
+def _begin_anew(
+    connection: Connection, conversation_id: int, waiting: Sequence[tuple[Any, ...]], memory_items: int
+) -> Turn:
+    now = timestamp()
+    (turn_id,) = BEGIN.one(connection, conversation_id=conversation_id, bot_id=waiting[-1][6], now=now)
+    return _with_messages(connection, conversation_id, waiting, memory_items, Hold(turn_id, 1, now), None)
+
+
+def _with_messages(
+    connection: Connection,
+    conversation_id: int,
+    waiting: Sequence[tuple[Any, ...]],
+    memory_items: int,
+    hold: Hold,
+    progress: str | None,
+) -> Turn:
+    """The turn, to which all that waits belongs from now on."""
+    bot_id, _, user_key, thread_id, version = waiting[-1][6:]
+    attached = ATTACH.run(connection, turn_id=hold.turn_id, conversation_id=conversation_id, last=waiting[-1][0])
     if attached != len(waiting):
         # On PostgreSQL a message with a smaller id may be committed between the two statements.
-        waiting = ATTACHED.rows(connection, turn_id=turn_id)
+        waiting = ATTACHED.rows(connection, turn_id=hold.turn_id)
     history = HISTORY.rows(connection, conversation_id=conversation_id, limit=memory_items)
     return Turn(
-        id=turn_id,
+        id=hold.turn_id,
         conversation_id=conversation_id,
         bot_id=bot_id,
         user_key=user_key,
-        starts=starts,
-        started_at=started_at,
+        starts=hold.starts,
+        started_at=hold.started_at,
         messages=[WaitingMessage(*row[:6]) for row in waiting],
         history=[(row[0], row[1]) for row in reversed(history)],
         progress=progress,

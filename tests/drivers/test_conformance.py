@@ -65,6 +65,23 @@ def test_messages_of_a_conversation_are_answered_in_the_order_they_came(calm: Fl
     assert sorted(words, key=said.index) == words
 
 
+def test_what_comes_while_an_answer_goes_out_is_answered_together_and_its_time_begins_after_it(
+    calm: Fleet, sandbox: Sandbox
+) -> None:
+    shop = calm.open_line()
+    sandbox.faults(SEND | {"kind": "latency", "seconds": 2, "times": 1})
+    calm.deliver(shop, "uno")
+    wait_until(lambda: sandbox.fired() == 1, 10)
+    for word in ("dos", "tres"):
+        calm.deliver(shop, word)
+    first, second = answers(shop, 2)
+    assert ["uno" in first, "dos" in second, "tres" in second] == [True] * 3
+    turns = calm.rows(f"SELECT id, starts, started_at FROM turns WHERE bot_id = '{shop.bot['id']}' ORDER BY id")
+    sent = calm.rows(f"SELECT settled_at FROM outbox WHERE turn_id = {turns[0][0]}")
+    assert [starts for _, starts, _ in turns] == [1, 1]
+    assert turns[1][2] >= sent[0][0]
+
+
 def test_a_slow_conversation_holds_up_no_other(calm: Fleet, sandbox: Sandbox) -> None:
     shop = calm.open_line()
     calm.deliver(shop, "piensa 18s", origin="+56911111111")
@@ -194,3 +211,5 @@ def test_a_stop_under_load_loses_nothing_and_doubles_nothing(fleet: Fleet, sandb
     for user in acknowledged:
         answers(shop, 1, user)
     assert {len(shop.outbound(user)) for user in acknowledged} == {1}
+    # A process that stops in good order is no suspect for what it leaves.
+    assert fleet.rows("SELECT DISTINCT starts FROM turns") == [(1,)]

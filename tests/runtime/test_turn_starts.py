@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
 from runtime.store import turns
-from runtime.store.beginning import Suspect, begin_turn
+from runtime.store.beginning import Suspect, begin_turn, take_in_and_begin
 from runtime.store.engine import open_engine
 from runtime.store.inbox import InboundMessage, take_in
 from runtime.store.migrate import migrate
@@ -31,13 +31,17 @@ def store() -> Iterator[Engine]:
     engine.dispose()
 
 
+def another(message_sid: str) -> InboundMessage:
+    """A message of the user."""
+    return InboundMessage("AC1", message_sid, "bot", "whatsapp:+569", "whatsapp:+569", None, "Hola", "{}")
+
+
 @contextmanager
 def waiting(store: Engine) -> Iterator[tuple[Connection, int]]:
     """One message that waits; gives its conversation. Nothing of it stays."""
     with store.connect() as connection:
         transaction = connection.begin()
-        message = InboundMessage("AC1", "SM1", "bot", "whatsapp:+569", "whatsapp:+569", None, "Hola", "{}")
-        taken = take_in(connection, message)
+        taken = take_in(connection, another("SM1"))
         assert taken is not None
         yield connection, taken.conversation_id
         transaction.rollback()
@@ -148,3 +152,31 @@ def _ends(connection: Connection, turn: Turn) -> bool:
     except TurnTakenOver:
         return False
     return True
+
+
+def test_a_turn_that_begins_as_its_message_comes_in_is_the_one_that_would_have_begun_next(store: Engine) -> None:
+    with waiting(store) as (connection, conversation_id):
+        first = begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        assert isinstance(first, Turn)
+        turns.end_turn(connection, first, Ending("answered", items=[("{}", 1)] * 20))
+
+        taken, turn = take_in_and_begin(connection, another("SM2"), 10)
+
+        assert taken is not None
+        assert turn is not None
+        assert [message.inbox_id for message in turn.messages] == [taken.inbox_id]
+        assert begin_turn(connection, conversation_id, 10, 0, turn.hold, 0) == turn
+        assert take_in_and_begin(connection, another("SM2"), 10) == (None, None)
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_a_message_joins_what_waits_before_it(store: Engine, is_begun: bool) -> None:
+    with waiting(store) as (connection, conversation_id):
+        first = begin_turn(connection, conversation_id, 10, 0, None, MANY) if is_begun else None
+
+        taken, turn = take_in_and_begin(connection, another("SM2"), 10)
+
+        assert (taken is not None, turn) == (True, None)
+        joined = begin_turn(connection, conversation_id, 10, 0, first.hold if isinstance(first, Turn) else None, 0)
+        assert isinstance(joined, Turn)
+        assert (joined.starts, len(joined.messages)) == (1, 2)
