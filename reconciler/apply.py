@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
+from reconciler.fault import fault_text, fault_trace
 from reconciler.kinds.knowledge import EXPIRED
 from reconciler.model import UNKNOWN_ID, AccountKey, Binding, Change, Kind, Outcome, Plan, Values
 from reconciler.pace import Pace
@@ -104,6 +105,10 @@ def apply_column(
         except (WriteFailed, StoreError) as error:
             broken = f"{change.kind} failed"
             yield Outcome(change, "failed", str(error))
+            continue
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this client's; it is told and logged
+            broken = f"{change.kind} failed"
+            yield Outcome(change, "failed", fault_text(error), trace=fault_trace(error))
             continue
         if change.live_id is None:
             made[change.kind] = live_id

@@ -96,7 +96,7 @@ class Commands(click.Group):
 @click.option(
     "--deadline", type=click.IntRange(min=1), default=3600, show_default=True, help="Seconds; begin nothing new after."
 )
-@click.option("--verbose", is_flag=True, help="Also list what is adopted, and what is not ours.")
+@click.option("--verbose", is_flag=True, help="Also list what is adopted or not ours, and show tracebacks.")
 @click.version_option(package_name="horizonai-reconciler", prog_name="reconcile")
 @click.pass_context
 def cli(ctx: click.Context, /, **options: Any) -> None:

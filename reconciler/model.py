@@ -180,3 +180,5 @@ class Outcome:
     status: Literal["applied", "failed", "skipped"]
     error: str | None = None
     live_id: str | None = None
+    trace: str | None = None
+    """Where it failed in this program, when nobody foresaw that; for the log."""

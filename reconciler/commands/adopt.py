@@ -61,6 +61,7 @@ def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:
     from reconciler.apply import apply_plan
     from reconciler.history import recorded
     from reconciler.lease import lease
+    from reconciler.render.progress import following
     from runtime.store.errors import StoreError
     from runtime.store.writer import open_writer
 
@@ -75,7 +76,8 @@ def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:
             if digest(plan) != agreed:
                 raise Busy("Something changed meanwhile, so nothing was taken over; look at it again.")
             with recorded(store, plan, owner) as outcomes:
-                outcomes.extend(apply_plan(plan, settings, store, stop=stop))
+                for outcome in following(apply_plan(plan, settings, store, stop=stop), len(plan.work)):
+                    outcomes.append(outcome)
     except StoreError as error:
         raise ReconcileError(str(error)) from error
     from reconciler.render.text import outcomes_text

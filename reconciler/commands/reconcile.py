@@ -156,7 +156,8 @@ def _apply_under_lease(run: Run, options: Options, settings: Settings, fleet: Fl
         gc.enable()
         with recorded(store, plan, owner) as outcomes:
             run.plan, run.outcomes = plan, outcomes
-            for outcome in following(apply_plan(plan, settings, store, stop=run.stop), len(plan.work)):
+            applying = apply_plan(plan, settings, store, stop=run.stop)
+            for outcome in following(applying, len(plan.work), verbose=options.verbose):
                 outcomes.append(outcome)
 
 

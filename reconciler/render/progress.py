@@ -8,21 +8,22 @@ import time
 from collections.abc import Iterable, Iterator
 
 from reconciler.model import Outcome
+from reconciler.render.wording import visible
 
 LINE_EVERY_SECONDS = 10.0
 
 
-def following(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
-    """Pass the outcomes through and show them as they come."""
+def following(outcomes: Iterable[Outcome], total: int, *, verbose: bool = False) -> Iterator[Outcome]:
+    """Pass the outcomes through and show them as they come. `verbose` shows tracebacks on a terminal, too."""
     if total == 0:
         yield from outcomes
     elif sys.stderr.isatty():
-        yield from _bar(outcomes, total)
+        yield from _bar(outcomes, total, verbose)
     else:
         yield from _logged(outcomes, total)
 
 
-def _bar(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
+def _bar(outcomes: Iterable[Outcome], total: int, verbose: bool) -> Iterator[Outcome]:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -30,6 +31,8 @@ def _bar(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
         task = progress.add_task("Applying", total=total)
         for outcome in outcomes:
             progress.update(task, advance=1, description=f"Applying {outcome.change.client}")
+            if verbose and outcome.trace:
+                progress.console.print(visible(outcome.trace), markup=False, highlight=False)
             yield outcome
 
 
@@ -53,6 +56,7 @@ def _logged(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
         yield outcome
 
 
-def _said_of(outcome: Outcome) -> dict[str, str | None]:
+def _said_of(outcome: Outcome) -> dict[str, str]:
     change = outcome.change
-    return {"client": change.client, "kind": change.kind, "action": change.action, "error": outcome.error}
+    said = {"client": change.client, "kind": change.kind, "action": change.action, "error": outcome.error or ""}
+    return {**said, "traceback": outcome.trace} if outcome.trace else said
