@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -44,16 +45,27 @@ class TwilioWriter:
         http = _HttpClient(settings.twilio_base_url, settings.timeout)
         self._senders = Client(account_sid, auth_token, http_client=http).messaging.v2.channels_senders
 
-    def update_sender(self, sid: str, live: Values, declared: Values) -> None:
-        """Set what is declared and keep the rest: the whole webhook and the whole profile go back, merged."""
-        body: dict[str, Any] = {"webhook": _merged(live.get("webhook", {}), declared["webhook"])}
+    def update_sender(self, sid: str, planned_on: Values, declared: Values) -> None:
+        """Set what is declared and keep the rest as it is right now: webhook and profile go back whole, merged.
+
+        `planned_on`: the sender as the plan has seen it. Raises `WriteFailed` when a declared field is neither that
+        any more nor as declared: somebody has changed it since, and nobody has agreed on undoing that.
+        """
+        live = self._unchanged(sid, planned_on, declared)
+        webhook, profile = live.webhook or {}, live.profile or {}
+        body: dict[str, Any] = {"webhook": _merged(webhook, declared["webhook"])}
         if "profile" in declared:
-            body["profile"] = _merged(live.get("profile", {}), _labelled(live.get("profile", {}), declared["profile"]))
+            body["profile"] = _merged(profile, _labelled(profile, declared["profile"]))
         self._update(sid, body, declared)
 
-    def detach_sender(self, sid: str, live: Values) -> None:
-        """Clear the webhook, so that nothing comes in any longer; the sender stays registered."""
-        self._update(sid, {"webhook": _merged(live.get("webhook", {}), DETACHED)}, {"webhook": DETACHED})
+    def detach_sender(self, sid: str, planned_on: Values) -> None:
+        """Clear the webhook, so that nothing comes in any longer; the sender stays registered.
+
+        Raises `WriteFailed` when somebody has pointed it elsewhere since the plan.
+        """
+        declared = {"webhook": DETACHED}
+        live = self._unchanged(sid, planned_on, declared)
+        self._update(sid, {"webhook": _merged(live.webhook or {}, DETACHED)}, declared)
 
     def delete_sender(self, sid: str) -> None:
         """Delete the sender; one that is already gone is fine. Registering the number again needs a new code."""
@@ -99,6 +111,24 @@ class TwilioWriter:
             return next((text(item.sid) for item in listed if item.sender_id == f"whatsapp:{number}"), None)
 
         return repeat_safe(lambda: _call(find), self._patience)
+
+    def _unchanged(self, sid: str, planned_on: Values, declared: Values) -> LiveSender:
+        """The sender as it is right now. Raises `WriteFailed` when that is not what was planned on."""
+        live, _ = repeat_safe(lambda: _call(lambda: self._shown(sid, declared)), self._patience)
+        known = replace(live, webhook=planned_on.get("webhook"), profile=planned_on.get("profile"))
+        logo = declared.get("profile", {}).get("logo_url")
+        then, now = (declared_part(seen, declared, logo) for seen in (known, live))
+        changed = [
+            f"{part}.{key}"
+            for part, values in declared.items()
+            for key, value in values.items()
+            if now[part][key] not in (then[part][key], value)
+        ]
+        if changed:
+            raise WriteFailed(
+                f"somebody changed {', '.join(changed)} since the plan was made; look at a new plan first"
+            )
+        return live
 
     def _update(self, sid: str, body: Mapping[str, Any], declared: Values) -> None:
         request = cast("ChannelsSenderList.MessagingV2ChannelsSenderRequestsUpdate", _Body(body))

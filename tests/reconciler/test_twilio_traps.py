@@ -47,8 +47,10 @@ def test_an_update_sends_back_live_keys_that_nobody_here_has_heard_of(applied: A
     strange = {**sender, "webhook": {**WEBHOOK, "callback_url": "https://otro.cl", "burst_limit": "5"}}
     strange["profile"] = {**sender["profile"], "opening_hours": "9-18"}
     listed = {"meta": {"key": "senders"}, "senders": [strange]}
+    answered = {"kind": "status", "status": 200, "method": "GET", "times": 1}
     applied.sandbox.faults(
-        {"kind": "status", "status": 200, "body": listed, "method": "GET", "path": SENDERS, "times": 1}
+        {**answered, "path": f"{SENDERS}/{sender['sid']}", "body": strange},
+        {**answered, "path": SENDERS, "body": listed},
     )
     applied.apply()
     body = updates(applied)[-1]
