@@ -15,7 +15,7 @@ from runtime.outcomes import GIVE_UP_SECONDS, Outcomes
 from runtime.store import outbox
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
-from runtime.store.outbox import OutboxRow
+from runtime.store.outbox import OutboxRow, SendTakenOver
 from runtime.store.times import timestamp
 from runtime.twilio_client import Twilio
 
@@ -59,11 +59,11 @@ class Abandoned:
             configuration = await self._catalog.configuration(row.bot_id) if row.bot_id else None
             try:
                 account = self._accounts.account_of(configuration.bot if configuration else None)
-                sent = await self._outcomes.find(row, account, time.monotonic() + GIVE_UP_SECONDS)
+                sent = await self._outcomes.settle(row, account, time.monotonic() + GIVE_UP_SECONDS)
+            except SendTakenOver as error:
+                log.warning("left to another", error=str(error))
             except (AccountError, PermanentError) as error:
                 await self._database.write(outbox.mark_failed, row, f"Its outcome is unknown: {error}")
-                continue
-            if sent is None:
-                await self._database.write(outbox.mark_failed, row, "Cut off before it was sent; send it again.")
             else:
-                await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
+                if sent is None:
+                    await self._database.write(outbox.mark_failed, row, "Cut off before it was sent; send it again.")

@@ -23,7 +23,7 @@ from runtime.logs import masked_user
 from runtime.metrics import NO_CLIENT, Metrics
 from runtime.outcomes import GIVE_UP_SECONDS, Outcomes, pause_before_retry
 from runtime.parts import Parts
-from runtime.store import outbox
+from runtime.store import outbox, outcomes
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.outbox import OutboxRow
@@ -104,7 +104,6 @@ class Delivery:
             log.error("message not sent", error=str(error), **self._facts(row, bot))
             await self._failed(row, bot, str(error))
             raise NotSent(str(error)) from error
-        await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
         self._metrics.sent(_client(bot), "rest", row.turn_id)
         log.info("message sent", channel="rest", message_sid=sent.sid, **self._facts(row, bot))
         return sent
@@ -187,24 +186,23 @@ class Delivery:
             raise
         with span("send", client=_client(bot), number=_number(row), turn=row.turn_id, channel="twiml"):
             delivered = await window.hand_over(row.body)
-        if delivered:
-            await self._database.write(outbox.mark_sent, row.id, None, None)
+        if delivered is False:
+            await self.send(await self._database.write(outbox.claim, row, "rest"), bot)
+            return
+        if delivered is not None and await self._database.write(outcomes.mark_sent, row.id, None, None):
             self._metrics.sent(_client(bot), "twiml", row.turn_id)
             log.info("message sent", channel="twiml", **self._facts(row, bot))
-        elif delivered is None:
-            await self._settle(row, bot)
         else:
-            await self.send(await self._database.write(outbox.claim, row, "rest"), bot)
+            await self._settle(row, bot)
 
     async def _settle(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None = None) -> None:
         try:
-            sent = await self._outcomes.find(row, self._accounts.account_of(bot), time.monotonic() + GIVE_UP_SECONDS)
+            sent = await self._outcomes.settle(row, self._accounts.account_of(bot), time.monotonic() + GIVE_UP_SECONDS)
         except (AccountError, PermanentError) as error:
             log.error("outcome unknown", error=str(error), **self._facts(row, bot))
             await self._failed(row, bot, f"Its outcome is unknown: {error}")
             raise NotSent(str(error)) from error
         if sent is not None:
-            await self._database.write(outbox.mark_sent, row.id, sent.sid, sent.status)
             self._metrics.sent(_client(bot), row.channel, row.turn_id)
             log.info("message had been sent", message_sid=sent.sid, **self._facts(row, bot))
             return
@@ -217,6 +215,7 @@ class Delivery:
         return await self._database.write(outbox.claim, row, row.channel)
 
     async def _send_until_known(self, row: OutboxRow, account: Account) -> SentMessage:
+        """Sends a row until it is recorded as sent; raises PermanentError when it will not go out."""
         give_up = time.monotonic() + GIVE_UP_SECONDS
         attempt = 0
 
@@ -227,7 +226,7 @@ class Delivery:
         while True:
             attempt += 1
             try:
-                return await self._twilio.send(
+                sent = await self._twilio.send(
                     account,
                     sender=row.sender,
                     recipient=row.recipient,
@@ -235,13 +234,17 @@ class Delivery:
                     status_callback=self._callback_of(row),
                     begin=begin,
                 )
+                if await self._database.write(outcomes.mark_sent, row.id, sent.sid, sent.status):
+                    return sent
+                log.warning("sent message was taken for another", message=row.id, message_sid=sent.sid)
             except TemporaryError as error:
                 await pause_before_retry(error, attempt, give_up)
+                continue
             except UnknownOutcome as error:
                 log.warning("send in doubt", error=str(error), message=row.id)
-                sent = await self._outcomes.find(row, account, give_up)
-                if sent is not None:
-                    return sent
+            found = await self._outcomes.settle(row, account, give_up)
+            if found is not None:
+                return found
 
     def _callback_of(self, row: OutboxRow) -> str | None:
         """What Twilio calls about a row; one call that got lost would hold back the next part of a long answer."""

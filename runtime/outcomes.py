@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from datetime import datetime
+
+import structlog
 
 from runtime.accounts import Account
 from runtime.errors import PermanentError, TemporaryError
-from runtime.store import outbox
+from runtime.store import outcomes
 from runtime.store.database import Database
 from runtime.store.outbox import OutboxRow
+from runtime.store.outcomes import SentMeanwhile
 from runtime.store.times import timestamp
 from runtime.twilio_client import SentMessage, Twilio
 
@@ -22,6 +26,8 @@ CLOCK_SKEW_SECONDS = 60.0
 GIVE_UP_SECONDS = 600.0
 """How long a message is tried."""
 
+log = structlog.get_logger("runtime.delivery")
+
 
 class Outcomes:
     """What became of messages."""
@@ -30,24 +36,34 @@ class Outcomes:
         self._database = database
         self._twilio = twilio
 
-    async def find(self, row: OutboxRow, account: Account, give_up: float) -> SentMessage | None:
-        """Asks Twilio whether a row went out; raises PermanentError when it cannot be known."""
-        await asyncio.sleep(SETTLE_AFTER_SECONDS)
+    async def settle(self, row: OutboxRow, account: Account, give_up: float) -> SentMessage | None:
+        """Asks Twilio whether a row went out, and records it when it did; None when it did not.
+
+        Raises PermanentError when it cannot be known, SendTakenOver when it is another process's to settle.
+        """
         since = _earlier(row.claimed_at)
-        twins = await self._database.read(outbox.twins, row, since)
+        while True:
+            known = await self._database.read(outcomes.nameless, row, since)
+            await asyncio.sleep(SETTLE_AFTER_SECONDS)
+            listed = {message.sid: message.status for message in await self._listed(row, account, since, give_up)}
+            try:
+                found = await self._database.write(outcomes.settle, row, listed, since, known)
+            except SentMeanwhile as error:
+                log.info("asking Twilio again", reason=str(error))
+                continue
+            return None if found is None else SentMessage(*found)
+
+    async def _listed(self, row: OutboxRow, account: Account, since: str, give_up: float) -> Sequence[SentMessage]:
+        """Twilio's messages of a row's words to its user, oldest first."""
         attempt = 0
         while True:
             attempt += 1
             try:
-                listed = await self._twilio.find(
+                return await self._twilio.find(
                     account, sender=row.sender, recipient=row.recipient, body=row.body, since=since
                 )
             except TemporaryError as error:
                 await pause_before_retry(error, attempt, give_up)
-                continue
-            # The same words may have been sent before; only one more than those is ours.
-            unknown = [message for message in listed if message.sid not in twins]
-            return unknown[-1] if len(listed) > len(twins) and unknown else None
 
 
 async def pause_before_retry(error: TemporaryError, attempt: int, give_up: float) -> None:

@@ -3,8 +3,8 @@
     ready ──claim──► sending ──► sent       with Twilio's sid, then its delivery status
                         └──────► failed     refused for good, or its outcome cannot be known
 
-A row found in `sending` at start was cut off between the two; only Twilio can tell whether it went out. A claim holds
-until somebody else claims the row, which a replica that was taken for dead finds out by claiming it anew.
+A row found in `sending` at start was cut off between the two; only Twilio can tell whether it went out (`outcomes`). A
+claim holds until somebody else claims the row, which a replica that was taken for dead finds out by claiming it anew.
 """
 
 from __future__ import annotations
@@ -75,12 +75,8 @@ ADD = Statement(
     " :body, :channel, :state, :now, :claimed_at) RETURNING id"
 )
 CLAIM = Statement(
-    "UPDATE outbox SET state = 'sending', channel = :channel, claimed_at = :now"
+    "UPDATE outbox SET state = 'sending', channel = :channel, claimed_at = :now, disputed = 0"
     " WHERE id = :id AND state IN ('ready', 'sending') AND coalesce(claimed_at, '') = :claimed_at"
-)
-SENT = Statement(
-    "UPDATE outbox SET state = 'sent', message_sid = coalesce(:message_sid, message_sid),"
-    " status = coalesce(status, :status), settled_at = :now WHERE id = :id AND state = 'sending'"
 )
 FAILED = Statement(
     "UPDATE outbox SET state = 'failed', error = :error, settled_at = :now"
@@ -98,10 +94,6 @@ UNSENT_OF = Statement(
 UNSENT_CONVERSATIONS = Statement(
     "SELECT conversation_id FROM outbox WHERE state IN ('ready', 'sending') AND turn_id IS NOT NULL"
     " GROUP BY conversation_id ORDER BY min(id)"
-)
-TWINS = Statement(
-    "SELECT message_sid FROM outbox WHERE sender = :sender AND recipient = :recipient AND body = :body"
-    " AND state = 'sent' AND claimed_at >= :since AND id <> :id"
 )
 UNSENT_PROACTIVE = Statement(
     f"SELECT {COLUMNS} FROM outbox WHERE turn_id IS NULL AND state IN ('ready', 'sending')"  # noqa: S608
@@ -167,11 +159,6 @@ def claim(connection: Connection, row: OutboxRow, channel: Channel) -> OutboxRow
     return replace(row, state="sending", channel=channel, claimed_at=now)
 
 
-def mark_sent(connection: Connection, row_id: int, message_sid: str | None, status: str | None) -> None:
-    """Notes that a row went out."""
-    SENT.run(connection, id=row_id, message_sid=message_sid, status=status, now=timestamp())
-
-
 def mark_failed(connection: Connection, row: OutboxRow, error: str) -> int:
     """Notes that a row will not go out, and why, nor the parts of its answer that follow; returns how many do not."""
     now = timestamp()
@@ -207,13 +194,6 @@ def unsent_proactive(connection: Connection, before: str) -> list[OutboxRow]:
     return [OutboxRow(*row) for row in UNSENT_PROACTIVE.rows(connection, before=before)]
 
 
-def twins(connection: Connection, row: OutboxRow, since: str) -> list[str | None]:
-    """Messages of the same content that are known to have gone to the same user since a moment: Twilio's id of each,
-    None where no callback has told it yet."""
-    found = TWINS.rows(connection, sender=row.sender, recipient=row.recipient, body=row.body, since=since, id=row.id)
-    return [sid for (sid,) in found]
-
-
 def status_of(connection: Connection, row_id: int) -> str | None:
     """What Twilio said last of a row; None when it said nothing yet."""
     (status,) = STATUS.one(connection, id=row_id)
@@ -233,15 +213,16 @@ def record_status(
 ) -> bool:
     """Takes in a status callback; False when the message is not ours.
 
-    A message sent over REST brings its row's id along in the callback's URL. An answer that went out as TwiML has no
-    sid here at first: the first callback that fits the oldest of them brings it.
+    A message sent over REST brings its row's id along in the callback's URL, which tells whose it is unless it was
+    taken for another row's (see `outcomes`). An answer that went out as TwiML has no sid here at first: the first
+    callback that fits the oldest of them brings it.
     """
     parties = {"account_sid": account_sid, "sender": sender, "recipient": recipient}
-    if row_id is not None:
+    found = BY_SID.first(connection, account_sid=account_sid, message_sid=message_sid)
+    if found is None and row_id is not None:
         found = BY_ID.first(connection, id=row_id, **parties)
-    else:
-        found = BY_SID.first(connection, account_sid=account_sid, message_sid=message_sid)
-        found = found or OLDEST_TWIML.first(connection, **parties)
+    elif found is None:
+        found = OLDEST_TWIML.first(connection, **parties)
     if found is None:
         return False
     found_id, current = found

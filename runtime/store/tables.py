@@ -231,6 +231,7 @@ outbox = Table(
     Column("claimed_at", Text),
     Column("settled_at", Text),
     Column("resumed", Integer, nullable=False, server_default="0"),
+    Column("disputed", Integer, nullable=False, server_default="0"),
     Index("outbox_turn", "turn_id", "part"),
     Index("outbox_conversation", "conversation_id", "id"),
     Index("outbox_message", "message_sid"),
