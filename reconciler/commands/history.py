@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Literal
 
 import click
 
 from reconciler.commands.printing import write
-from reconciler.errors import ReconcileError
+from reconciler.errors import Exit, ReconcileError
 from reconciler.render.wording import visible
 from reconciler.settings import load_settings
 from runtime.store.errors import StoreError
@@ -21,8 +22,12 @@ from runtime.store.records import RunRecord
 @click.command()
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many, newest first.")
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="How they are shown.")
-def history(limit: int, output: Literal["text", "json"]) -> None:
-    """Say who applied what, when, from which commit, and how it ended."""
+@click.pass_context
+def history(ctx: click.Context, limit: int, output: Literal["text", "json"]) -> None:
+    """Say who applied what, when, from which commit, and how it ended.
+
+    Exit 1 when a run's record is damaged; the others are shown.
+    """
     settings = load_settings()
     try:
         runs = read_runs(settings.bot_store_url, settings.api_token, limit)
@@ -34,6 +39,18 @@ def history(limit: int, output: Literal["text", "json"]) -> None:
         write("\n".join(_text(run) for run in runs))
     else:
         click.echo("Nothing was applied yet.", err=True)
+    damaged = [run.id for run in runs if run.changes is None]
+    if damaged:
+        click.echo(_advice(damaged), err=True)
+        ctx.exit(Exit.ERROR)
+
+
+def _advice(damaged: Sequence[str]) -> str:
+    which = ", ".join(visible(run_id) for run_id in damaged)
+    return (
+        f"The bot store's record of the run {which} is damaged in `changes`; nothing else needs it. Restore that "
+        "row of the table `runs` from a backup, or set its `changes` to [], and look for what damaged it."
+    )
 
 
 def _text(run: RunRecord) -> str:
@@ -45,6 +62,8 @@ def _text(run: RunRecord) -> str:
 
 def _changes(run: RunRecord) -> list[str]:
     """A line for each client: what was done to it, and what went wrong."""
+    if run.changes is None:
+        return ["its changes cannot be read"]
     lines: list[str] = []
     for client in dict.fromkeys(str(change["client"]) for change in run.changes):
         own = [change for change in run.changes if change["client"] == client]

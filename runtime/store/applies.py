@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.store.codec import columns, from_rows, to_row
 from runtime.store.errors import LeaseHeld, LeaseLost, StoreError
-from runtime.store.history import LATEST_ACTIVITY, LATEST_EDITS
+from runtime.store.history import LATEST_ACTIVITY, LATEST_EDITS, runs_of
 from runtime.store.records import ActivityRecord, AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
 from runtime.store.tables import applied, leases, notices, runs
 from runtime.store.times import timestamp
@@ -117,7 +117,7 @@ def finish_run(connection: Connection, record: RunRecord) -> None:
 def list_runs(connection: Connection, limit: int = 20) -> list[RunRecord]:
     """The newest runs, newest first."""
     query = select(*(runs.c[name] for name in columns(RunRecord))).order_by(runs.c.started_at.desc(), runs.c.id.desc())
-    return from_rows(RunRecord, (tuple(row) for row in connection.execute(query.limit(limit))))
+    return runs_of(tuple(row) for row in connection.execute(query.limit(limit)))
 
 
 def latest_edits(connection: Connection) -> list[EditRecord]:

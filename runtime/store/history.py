@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from runtime.store.codec import columns, from_document, from_rows
@@ -11,6 +12,9 @@ from runtime.store.records import ActivityRecord, EditRecord, Lease, NoticeRecor
 
 RUNS, LEASE, EDITS, NOTICES = "/reconcile/runs", "/reconcile/lease", "/reconcile/edits", "/reconcile/notices"
 ACTIVITY = "/reconcile/activity"
+
+CHANGE_KEYS = frozenset({"client", "kind", "action", "outcome"})
+"""What every change of a run says."""
 
 LATEST_EDITS = """
     SELECT kind, object_id, action, actor, at, overridden, fields FROM audit
@@ -46,9 +50,24 @@ def read_runs(url: str, token: str | None, limit: int = 20, timeout: float = 10)
     def read(run: Run) -> Sequence[RunRecord]:
         names = ", ".join(columns(RunRecord))
         query = f"SELECT {names} FROM runs ORDER BY started_at DESC, id DESC LIMIT {int(limit)}"  # noqa: S608 - our own names and a number
-        return from_rows(RunRecord, run(query))
+        return runs_of(run(query))
 
     return read_tables(url, timeout, read, ())
+
+
+def runs_of(rows: Iterable[tuple[Any, ...]]) -> list[RunRecord]:
+    """Runs out of rows in the order of `columns(RunRecord)`. Damaged changes of one are None, and the others whole."""
+    return [_run_of(row) for row in rows]
+
+
+def _run_of(row: tuple[Any, ...]) -> RunRecord:
+    try:
+        [run] = from_rows(RunRecord, [row])
+    except (TypeError, ValueError):  # no JSON at all
+        [run] = from_rows(RunRecord, [(*row[:-1], "null")])
+    changes = run.changes if isinstance(run.changes, list) else [None]
+    is_whole = all(isinstance(change, dict) and change.keys() >= CHANGE_KEYS for change in changes)
+    return run if is_whole else replace(run, changes=None)
 
 
 def read_lease(url: str, token: str | None, timeout: float = 10) -> Lease | None:

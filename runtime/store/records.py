@@ -89,8 +89,8 @@ class RunRecord:
     finished_at: str | None = None
     outcome: str | None = None
     """applied | partial | failed | interrupted; None while it runs."""
-    changes: Sequence[Mapping[str, Any]] = ()
-    """{"client", "kind", "action", "outcome", "error"}."""
+    changes: Sequence[Mapping[str, Any]] | None = ()
+    """{"client", "kind", "action", "outcome", "error"}; None when what the store holds of them is damaged."""
 
 
 @dataclass(frozen=True, slots=True)

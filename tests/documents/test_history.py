@@ -88,6 +88,25 @@ def test_what_failed_says_why(agency: Agency) -> None:
     assert "update sender failed: " in out
 
 
+@pytest.mark.parametrize("damage", ["[{", '{"client": 1}', '[{"client": "la-cocina"}]', "[1]"])
+def test_a_run_whose_record_is_damaged_is_named_and_the_others_are_shown(either: Agency, damage: str) -> None:
+    for name in ("Uno", "Dos", "Tres"):
+        either.declare("la-cocina", name=name)
+        either.apply()
+    damaged = either.runs()[1]["id"]
+    either.break_in("UPDATE runs SET changes = ? WHERE id = ?", damage, damaged)
+    result = either.reconcile("history")
+    assert result.code == 1
+    assert result.out.count("  applied  by ") == 3
+    assert result.out.count("  its changes cannot be read\n") == 1
+    assert f"The bot store's record of the run {damaged} is damaged in `changes`" in result.err
+    assert len(result.err.splitlines()) == 1
+    told = json.loads(either.reconcile("history", "--format", "json").out)
+    assert [run["changes"] is None for run in told] == [run["id"] == damaged for run in told]
+    either.break_in("UPDATE runs SET changes = '[]' WHERE id = ?", damaged)
+    assert either.reconcile("history").code == 0
+
+
 def test_without_a_store_there_is_no_history_and_none_is_made(agency: Agency) -> None:
     result = agency.reconcile("history")
     assert (result.code, result.out, result.err) == (0, "", "Nothing was applied yet.\n")
