@@ -26,11 +26,13 @@ from runtime.api.messages import Messages
 from runtime.api.metrics import MetricsPage
 from runtime.api.openapi import openapi_endpoint
 from runtime.api.reconcile import Reconcile
+from runtime.api.users import Users
 from runtime.breaker import Breakers
 from runtime.catalog import open_catalog
 from runtime.delivery import Delivery
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
+from runtime.forgetting import Forgetting
 from runtime.inbox import open_inbox
 from runtime.metrics import Metrics
 from runtime.proactive import Proactive
@@ -39,6 +41,7 @@ from runtime.store.database import open_database
 from runtime.sweep import Sweep
 from runtime.turn import Turns
 from runtime.twilio_client import Twilio
+from runtime.twilio_copies import TwilioCopies
 from runtime.webhook import Webhooks
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -117,12 +120,14 @@ class Service:
             public_url, settings.reply_within_seconds, database, catalog, accounts, admission, delivery, self._metrics
         )
 
+        copies = TwilioCopies(settings, database, accounts, self._metrics, breakers)
         endpoints = [
             *Bots(database).endpoints(),
             *Assistants(database).endpoints(),
             *Messages(proactive).endpoints(),
             *DeadLetters(database).endpoints(),
             *Reconcile(database).endpoints(),
+            *Users(Forgetting(settings, database, copies, catalog.salt)).endpoints(),
         ]
         let_in = bearer_auth(database, settings.api_token)
         app = web.Application(middlewares=[guard(let_in)], client_max_size=MAX_BODY_BYTES)
@@ -176,6 +181,19 @@ async def proactive_sender(settings: Settings) -> AsyncIterator[Proactive]:
         overrides = settings.webhook_connection_overrides
         delivery = Delivery(database, twilio, accounts, catalog, metrics, status_url, overrides)
         yield Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
+
+
+@asynccontextmanager
+async def forgetting(settings: Settings) -> AsyncIterator[Forgetting]:
+    """What forgets users from the command line, beside a service that may be running."""
+    database = await open_database(settings.database_url, serving=False)
+    try:
+        catalog, metrics = await open_catalog(database), Metrics()
+        breakers = Breakers(settings.breaker_seconds, metrics)
+        copies = TwilioCopies(settings, database, Accounts(settings, Secrets()), metrics, breakers)
+        yield Forgetting(settings, database, copies, catalog.salt)
+    finally:
+        await database.close()
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

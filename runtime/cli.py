@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime.commands.dead_letters import dead_letters
-from runtime.commands.opening import actor_name, configured, in_sentences, opened_store
+from runtime.commands.forget import forget
+from runtime.commands.opening import configured, in_sentences
 from runtime.commands.program import FULL, Program
 from runtime.commands.serving import serve_until_stopped
 from runtime.commands.tokens import token
@@ -71,29 +72,6 @@ def send(to: str, body: str, bot_id: str | None, number: str | None) -> None:
         asyncio.run(_send(settings, to, body, bot_id, number))
 
 
-@main.command()
-@click.argument("user")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def forget(user: str, yes: bool) -> None:
-    """Delete for good what is kept of USER (+56912345678, or WhatsApp's user id): messages, answers, addresses.
-
-    Holds for all bots, also while the service runs. What the providers keep is named, not deleted.
-    """
-    from runtime.store.erasure import forget as forget_user
-
-    if not yes:
-        click.confirm(f"Everything that {user} wrote and was answered will be gone. Go on?", abort=True)
-    with opened_store() as connection:
-        found = forget_user(connection, f"whatsapp:{user.removeprefix('whatsapp:')}", actor_name())
-    if not found:
-        raise click.ClickException(f"Nobody is known as {user}; write a number with its country, as +56912345678.")
-    click.echo(f"Forgotten. Conversations: {len(found)}, messages: {sum(item.messages for item in found)}.")
-    for item in found:
-        if item.thread_id is not None:
-            click.echo(f"Still at the model's provider: {item.thread_id} (bot {item.bot_id}).")
-    click.echo("Still at Twilio: its own copies of the messages. Still in backups: what was there when they were made.")
-
-
 async def _send(settings: Settings, to: str, body: str, bot_id: str | None, number: str | None) -> None:
     from runtime.app import proactive_sender
 
@@ -115,3 +93,4 @@ def _number(value: str) -> str:
 
 main.add_command(token)
 main.add_command(dead_letters)
+main.add_command(forget)

@@ -39,7 +39,7 @@ class SessionTurns:
         if not newest.data:
             return None
         if newest.data[0].status in ACTIVE:
-            await self.cancel(session.id)
+            await cancel(self._sessions, session.id)
             raise TemporaryError("An earlier turn of this session still runs; it is being cancelled.", delay=1.0)
         return newest.data[0].id
 
@@ -60,7 +60,7 @@ class SessionTurns:
             if calls := [call for call in calls if call.call_id not in answered]:
                 rounds += 1
                 if rounds > MAX_ROUNDS:
-                    await self.cancel(session_id)
+                    await cancel(self._sessions, session_id)
                     raise PermanentError(f"The agent still called functions after {MAX_ROUNDS} rounds.")
                 await self._answer_calls(session_id, calls, work)
                 answered |= {call.call_id for call in calls}
@@ -79,7 +79,7 @@ class SessionTurns:
         actions = (await self._sessions.retrieve(session_id)).required_actions
         strange = next((action.type for action in actions if not isinstance(action, FunctionCall)), None)
         if strange is not None:
-            await self.cancel(session_id)
+            await cancel(self._sessions, session_id)
             raise PermanentError(f"The agent asks for something that nobody answers here: {strange}.")
         return [action for action in actions if isinstance(action, FunctionCall) and action.turn_id == turn.id]
 
@@ -103,10 +103,6 @@ class SessionTurns:
         ]
         await self._sessions.events.create(session_id, events=results)
 
-    async def cancel(self, session_id: str) -> None:
-        """Ends what a session is doing."""
-        await self._sessions.events.create(session_id, events=[{"type": "agent.session.input.cancel"}])
-
     async def text(self, turn: Turn) -> str:
         """What the agent said to the user in a turn. Commentary while it works is not for the user."""
         parts = [
@@ -120,6 +116,11 @@ class SessionTurns:
         if not said:
             raise PermanentError("The agent answered with no text.")
         return said
+
+
+async def cancel(sessions: AsyncSessions, session_id: str) -> None:
+    """Ends what a session is doing, as soon as it can."""
+    await sessions.events.create(session_id, events=[{"type": "agent.session.input.cancel"}])
 
 
 def _arguments(call: FunctionCall) -> str:

@@ -176,5 +176,14 @@ class AssistantsEngine:
         return said
 
 
+async def delete_thread(client: AsyncOpenAI, thread_id: str) -> bool:
+    """Deletes a thread and what was said in it; False when the server has none of that id."""
+    try:
+        await client.beta.threads.delete(thread_id)
+    except NotFoundError:
+        return False
+    return True
+
+
 def _is_of(thing: Message | Run, request: Request) -> bool:
     return isinstance(thing.metadata, dict) and thing.metadata.get("turn") == str(request.turn_id)

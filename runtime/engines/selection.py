@@ -23,7 +23,8 @@ from runtime.settings import Settings
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-LIVE_PREFIXES = {"asst_": ("assistants", "AssistantsEngine"), "agent_": ("agents", "AgentsEngine")}
+AGENT_PREFIX = "agent_"
+LIVE_PREFIXES = {"asst_": ("assistants", "AssistantsEngine"), AGENT_PREFIX: ("agents", "AgentsEngine")}
 """How ids begin that a provider gives out, with the module and the engine that answer; one without a record of ours is
 a live object."""
 
@@ -75,19 +76,24 @@ class Engines:
 
     def _shared_client(self) -> AsyncOpenAI:
         if self._client is None:
-            from httpx2 import Limits
-            from openai import AsyncOpenAI, DefaultAioHttpClient
-
-            key = self._settings.openai_api_key
-            self._client = AsyncOpenAI(
-                # The SDK refuses to start without a key; the provider's 401 says it better, and per turn.
-                api_key=key.get_secret_value() if key else "OPENAI_API_KEY-is-not-set",
-                base_url=self._settings.openai_base_url,
-                timeout=self._settings.model_timeout_seconds,
-                # A repeated call is the turn's decision: it knows its deadline, and what the call may have done.
-                max_retries=0,
-                # The SDK would let a thousand conversations wait for the model, and the others for those; with None the
-                # limit would be aiohttp's, a hundred.
-                http_client=DefaultAioHttpClient(limits=Limits(max_connections=CONNECTIONS)),
-            )
+            # A repeated call is the turn's decision: it knows its deadline, and what the call may have done.
+            self._client = open_client(self._settings, retries=0)
         return self._client
+
+
+def open_client(settings: Settings, *, retries: int) -> AsyncOpenAI:
+    """A client of the SDK that makes a failed call again so many times, whatever the call does."""
+    from httpx2 import Limits
+    from openai import AsyncOpenAI, DefaultAioHttpClient
+
+    key = settings.openai_api_key
+    return AsyncOpenAI(
+        # The SDK refuses to start without a key; the provider's 401 says it better, and per turn.
+        api_key=key.get_secret_value() if key else "OPENAI_API_KEY-is-not-set",
+        base_url=settings.openai_base_url,
+        timeout=settings.model_timeout_seconds,
+        max_retries=retries,
+        # The SDK would let a thousand conversations wait for the model, and the others for those; with None the limit
+        # would be aiohttp's, a hundred.
+        http_client=DefaultAioHttpClient(limits=Limits(max_connections=CONNECTIONS)),
+    )

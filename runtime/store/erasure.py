@@ -1,13 +1,18 @@
 """Forgets a user for good: what they wrote and were answered, under every address they were seen under. Functions over
 a connection.
 
-What stays says nothing of anybody: that a message was taken in, by its id, so that no sweep brings it back, and when. A
-turn under way cannot end after this, nor can a message be sent that had not been handed to Twilio.
+    forget ──► what was said is gone; addresses and the provider's thread lead to the rest elsewhere ──► let_go
+
+What stays in the end says nothing of anybody: that a message was taken in, by its id, so that no sweep brings it back,
+and when. After `forget` a turn under way cannot end, nor note a thread, nor can a message be sent that had not been
+handed to Twilio; who writes again begins a new conversation. Whoever is forgotten again is found by the addresses that
+were not let go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -16,55 +21,129 @@ from runtime.store.catalog import record_audit
 from runtime.store.statement import Statement
 
 KIND = "conversation"
+FORGOTTEN = "forgotten:"
+"""How the alias of a forgotten conversation begins: no message finds its way there. Its id and the address follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """A conversation of which nothing is left here."""
+    """A conversation of which nothing is left here but what leads to the rest of it elsewhere."""
 
+    id: int
     bot_id: str
+    assistant_id: str | None
+    """The bot's, as it is now; None when the bot is gone or answers by itself."""
+    thread_id: str | None
+    """The session or thread that the provider of the model has."""
     messages: int
     """What the user had written."""
-    thread_id: str | None
-    """The session or thread that the provider of the model still has."""
+    addresses: Sequence[str]
+    """All addresses of the user, `whatsapp:+…`."""
+    account_sids: Sequence[str]
+    """Twilio accounts that the user's messages came from."""
+    cut_off: Sequence[tuple[int, str]]
+    """Turns that were under way, with what their engine had noted, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was found of a user."""
+
+    conversations: Sequence[Forgotten]
+    notices: int
+    """Messages that were sent to them outside of any conversation."""
 
 
 OF_USER = Statement(
-    "SELECT id, conversations.bot_id, thread_id FROM conversations WHERE id IN"
-    " (SELECT conversation_id FROM conversation_aliases WHERE alias = :address) ORDER BY id"
+    "SELECT conversations.id, conversations.bot_id, assistant_id, thread_id FROM conversations"
+    " LEFT JOIN bots ON bots.id = conversations.bot_id WHERE conversations.id IN"
+    " (SELECT conversation_id FROM conversation_aliases WHERE alias = :address"
+    " OR alias = :forgotten || CAST(conversation_id AS TEXT) || ':' || :address) ORDER BY conversations.id"
 )
-ADDRESSES = Statement("SELECT alias FROM conversation_aliases WHERE conversation_id = :id")
+ALIASES = Statement("SELECT alias FROM conversation_aliases WHERE conversation_id = :id ORDER BY alias")
+ACCOUNTS = Statement("SELECT DISTINCT account_sid FROM inbox WHERE conversation_id = :id ORDER BY account_sid")
+CUT_OFF = Statement("SELECT id, progress FROM turns WHERE conversation_id = :id AND progress IS NOT NULL ORDER BY id")
+SET_ASIDE = Statement("UPDATE conversation_aliases SET alias = :aside WHERE conversation_id = :id AND alias = :address")
 EMPTY_MESSAGES = Statement(
     "UPDATE inbox SET sender = '', body = '', params = '{}', turn_id = NULL,"
-    " state = CASE WHEN state = 'open' THEN 'dropped' ELSE state END WHERE conversation_id = :id"
+    " state = CASE WHEN state = 'open' THEN 'dropped' ELSE state END WHERE conversation_id = :id AND sender <> ''"
 )
-EMPTY_CONVERSATION = Statement(
-    "UPDATE conversations SET user_key = '', profile_name = NULL, thread_id = NULL WHERE id = :id"
-)
+EMPTY_CONVERSATION = Statement("UPDATE conversations SET user_key = '', profile_name = NULL WHERE id = :id")
+LET_GO = Statement("UPDATE conversations SET thread_id = NULL WHERE id = :id")
+LET_GO_ALIASES = Statement("DELETE FROM conversation_aliases WHERE conversation_id = :id")
 DELETIONS = (
     Statement("DELETE FROM items WHERE conversation_id = :id"),
     Statement("DELETE FROM turns WHERE conversation_id = :id"),
     Statement("DELETE FROM outbox WHERE conversation_id = :id"),
-    Statement("DELETE FROM conversation_aliases WHERE conversation_id = :id"),
 )
 DELETE_NOTICES = Statement("DELETE FROM outbox WHERE conversation_id IS NULL AND recipient = :address")
 
 
-def forget(connection: Connection, address: str, actor: str) -> Sequence[Forgotten]:
-    """Forgets whoever has an address (`whatsapp:+…`), with all bots, and notes who did it; returns what was found."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA secure_delete = ON")  # else the file keeps what was in deleted rows
-    found = OF_USER.rows(connection, address=address)
-    known = {alias for id_, _, _ in found for (alias,) in ADDRESSES.rows(connection, id=id_)}
-    for one in sorted({address, *known}):
-        DELETE_NOTICES.run(connection, address=one)
-    return [_forgotten(connection, id_, bot_id, thread_id, actor) for id_, bot_id, thread_id in found]
+def forget(connection: Connection, address: str, actor: str) -> Erased:
+    """Forgets whoever has an address (`whatsapp:+…`), with all bots, and notes who did it; returns what was found.
+
+    What leads to the rest elsewhere stays until it is let go.
+    """
+    with _overwriting(connection):
+        found = OF_USER.rows(connection, address=address, forgotten=FORGOTTEN)
+        conversations = [_forgotten(connection, *row, actor=actor) for row in found]
+        known = {address, *(known for one in conversations for known in one.addresses)}
+        notices = sum(DELETE_NOTICES.run(connection, address=one) for one in sorted(known))
+    return Erased(conversations, notices)
 
 
-def _forgotten(connection: Connection, id_: int, bot_id: str, thread_id: str | None, actor: str) -> Forgotten:
+def let_go(connection: Connection, conversation_ids: Sequence[int]) -> None:
+    """Forgets the last of forgotten conversations: addresses, and the provider's thread.
+
+    On PostgreSQL a message may have been on its way into one while it was forgotten; it goes as well.
+    """
+    with _overwriting(connection):
+        for id_ in conversation_ids:
+            _empty(connection, id_)
+            LET_GO.run(connection, id=id_)
+            LET_GO_ALIASES.run(connection, id=id_)
+
+
+def _forgotten(
+    connection: Connection, id_: int, bot_id: str, assistant_id: str | None, thread_id: str | None, *, actor: str
+) -> Forgotten:
+    addresses = _set_aside(connection, id_)
+    accounts = [sid for (sid,) in ACCOUNTS.rows(connection, id=id_)]
+    cut_off = [(turn_id, progress) for turn_id, progress in CUT_OFF.rows(connection, id=id_)]
+    messages = _empty(connection, id_)
+    record_audit(connection, actor=actor, action="forgotten", kind=KIND, object_id=str(id_), overridden=None, fields=())
+    return Forgotten(id_, bot_id, assistant_id, thread_id, messages, addresses, accounts, cut_off)
+
+
+def _set_aside(connection: Connection, id_: int) -> list[str]:
+    """Has no address lead into a conversation any more; returns them."""
+    aside = f"{FORGOTTEN}{id_}:"
+    addresses = []
+    for (alias,) in ALIASES.rows(connection, id=id_):
+        address = alias.removeprefix(aside)
+        if address == alias:
+            SET_ASIDE.run(connection, id=id_, address=address, aside=aside + address)
+        addresses.append(address)
+    return addresses
+
+
+def _empty(connection: Connection, id_: int) -> int:
+    """Deletes what was said in a conversation; returns how many messages the user had written."""
     for deletion in DELETIONS:
         deletion.run(connection, id=id_)
-    messages = EMPTY_MESSAGES.run(connection, id=id_)
     EMPTY_CONVERSATION.run(connection, id=id_)
-    record_audit(connection, actor=actor, action="forgotten", kind=KIND, object_id=str(id_), overridden=None, fields=())
-    return Forgotten(bot_id, messages, thread_id)
+    return EMPTY_MESSAGES.run(connection, id=id_)
+
+
+@contextmanager
+def _overwriting(connection: Connection) -> Iterator[None]:
+    """Has SQLite overwrite what is deleted, which else stays in its file."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    before = connection.exec_driver_sql("PRAGMA secure_delete").scalar_one()
+    connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"PRAGMA secure_delete = {before}")

@@ -208,7 +208,8 @@ def test_the_reconciler_replaces_a_declared_bot_whole(runtime: Runtime) -> None:
 
 def test_openapi_describes_every_path(runtime: Runtime) -> None:
     document = runtime.api("GET", "/openapi.json").json
-    assert {"/bots/", "/bots/{id}", "/assistants/", "/assistants/{id}", "/messages/"} <= set(document["paths"])
+    wanted = {"/bots/", "/bots/{id}", "/assistants/", "/assistants/{id}", "/messages/", "/users/{user}"}
+    assert wanted <= set(document["paths"])
     body = document["paths"]["/bots/"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["additionalProperties"] is False
     assert set(body["required"]) == {"name", "twilio_phone_number"}

@@ -1,0 +1,47 @@
+"""/users/{user}: people who write to the bots. They can be forgotten, and nothing else is told about them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import structlog
+
+from runtime.api.endpoint import Call, Endpoint, Reply
+from runtime.api.errors import ApiError
+from runtime.forgetting import Forgetting, ForgottenUser, UnknownUser
+
+QUERY = {"at_twilio": "`true` deletes Twilio's own copies of the messages too, in all accounts."}
+
+log = structlog.get_logger("runtime.api")
+
+
+class Users:
+    """Handlers of /users/{user}."""
+
+    def __init__(self, forgetting: Forgetting) -> None:
+        self._forgetting = forgetting
+
+    def endpoints(self) -> list[Endpoint]:
+        """What is served."""
+        summary = (
+            "Forget a user for good, with all bots: a number (+56912345678) or WhatsApp's user id. 502 when something "
+            "is left at a provider; what is here is gone then all the same, and the same call goes on with the rest."
+        )
+        return [Endpoint("DELETE", "/users/{user}", summary, self.forget, answer=ForgottenUser, query=QUERY)]
+
+    async def forget(self, call: Call) -> object:
+        """DELETE /users/{user}"""
+        at_twilio = call.query.get("at_twilio", "false")
+        if at_twilio not in ("true", "false"):
+            message = f"at_twilio must be true or false, not {at_twilio!r}."
+            raise ApiError(400, "invalid_field", message, field="at_twilio")
+        actor = call.caller.name
+        try:
+            outcome = await self._forgetting.forget(call.path["user"], actor, at_twilio=at_twilio == "true")
+        except UnknownUser as error:
+            raise ApiError(404, "not_found", str(error)) from error
+        log.info("user forgotten", actor=actor, conversations=outcome.conversations, complete=outcome.complete)
+        if outcome.complete:
+            return asdict(outcome)
+        message = "Something is left at a provider, see `provider` and `twilio`; the rest is gone. Call again."
+        return Reply(502, {"error": {"code": "left_at_provider", "message": message}, **asdict(outcome)})

@@ -1,0 +1,67 @@
+"""`horizonai-whatsapp-bot forget`: deletes a person's data, here and where the providers let us."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from runtime.commands.opening import actor_name, configured, in_sentences
+
+if TYPE_CHECKING:
+    from runtime.forgetting import AtProvider, ForgottenUser
+    from runtime.settings import Settings
+    from runtime.twilio_copies import AtTwilio
+
+IN_PART = 4
+"""Exit code: something is left at a provider, and the command is to be called again."""
+
+
+@click.command()
+@click.argument("user")
+@click.option("--at-twilio", is_flag=True, help="Delete Twilio's own copies of the messages too, in all accounts.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(user: str, at_twilio: bool, yes: bool) -> None:
+    """Delete for good what is kept of USER (+56912345678, or WhatsApp's user id): messages, answers, addresses.
+
+    Holds for all bots, also while the service runs, and for the conversations at the model's provider. Exit 4 when
+    something could not be deleted there: what is here is gone all the same, and the same command goes on with the rest.
+    """
+    if not yes:
+        click.confirm(f"Everything that {user} wrote and was answered will be gone. Go on?", abort=True)
+    with in_sentences():
+        done = asyncio.run(_forget(configured(), user, at_twilio))
+    click.echo(f"Forgotten. Conversations: {done.conversations}, messages: {done.messages}.")
+    for item in done.provider:
+        _say_provider(item)
+    if done.twilio is not None:
+        _say_twilio(done.twilio)
+    for sentence in done.remains:
+        click.echo(f"Still there. {sentence}")
+    if not done.complete:
+        click.echo("Not all of it is gone: call the same command again, once what is said above is mended.", err=True)
+        sys.exit(IN_PART)
+
+
+async def _forget(settings: Settings, user: str, at_twilio: bool) -> ForgottenUser:
+    from runtime.app import forgetting
+
+    async with forgetting(settings) as forgetter:
+        return await forgetter.forget(user, actor_name(), at_twilio=at_twilio)
+
+
+def _say_provider(item: AtProvider) -> None:
+    what = f"{item.id or 'what else there is'} (bot {item.bot_id})"
+    if item.state == "left":
+        click.echo(f"Left at the model's provider: {what}: {item.reason}", err=True)
+    else:
+        how = "Deleted at" if item.state == "deleted" else "Not there any more, at"
+        click.echo(f"{how} the model's provider: {what}.")
+
+
+def _say_twilio(twilio: AtTwilio) -> None:
+    click.echo(f"Deleted at Twilio: {twilio.deleted} messages; left: {twilio.left}.")
+    for reason in twilio.reasons:
+        click.echo(f"Left at Twilio: {reason}", err=True)

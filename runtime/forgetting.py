@@ -1,0 +1,150 @@
+"""Forgets a user here and elsewhere: in the store, at the provider of the model, and at Twilio when that is asked for.
+
+    store: what was said, for good ──► provider: sessions, threads ──► Twilio ──► store: what led there
+
+What could not be deleted elsewhere keeps the addresses and the provider's id of its conversation, so that forgetting
+the same user again goes on from there. Nothing else waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from runtime.characters import portable
+from runtime.conversations import user_hash
+from runtime.engines.selection import AGENT_PREFIX, open_client
+from runtime.errors import OperatorError, ProviderError
+from runtime.settings import Settings
+from runtime.store import erasure
+from runtime.store.database import Database
+from runtime.store.erasure import Forgotten
+from runtime.twilio_copies import AtTwilio, TwilioCopies
+
+if TYPE_CHECKING:
+    from runtime.engines.provider_memory import ProviderMemory
+
+RETRIES = 2
+"""How often a call of the provider that failed is made again: deleting twice does no harm."""
+
+
+class UnknownUser(OperatorError):
+    """Nothing was found of a user."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtProvider:
+    """What a conversation has at the provider of the model."""
+
+    id: str | None
+    """Of a session or thread; None when the provider could not be asked which there are."""
+    bot_id: str
+    state: Literal["deleted", "gone", "left"]
+    """`gone`: the provider has none of that id."""
+    reason: str | None = None
+    """Why it is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenUser:
+    """What was found of a user and what became of it."""
+
+    complete: bool
+    """False when something is left that was to be deleted: to be asked for again."""
+    conversations: int
+    messages: int
+    """What the user had written, as far as it was here."""
+    provider: Sequence[AtProvider]
+    twilio: AtTwilio | None
+    """None when it was not asked for."""
+    remains: Sequence[str]
+    """What nobody was asked to delete, or what cannot be deleted from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """Forgets users."""
+
+    settings: Settings
+    database: Database
+    copies: TwilioCopies
+    salt: str
+    """Of the hashes under which the provider knows users."""
+
+    async def forget(self, user: str, actor: str, *, at_twilio: bool) -> ForgottenUser:
+        """Forgets whoever has a number (`+56912345678`) or WhatsApp's user id; raises UnknownUser."""
+        address = f"whatsapp:{user.removeprefix('whatsapp:')}"
+        if portable(address) != address or address == "whatsapp:":
+            raise _unknown(user)
+        erased = await self.database.write(erasure.forget, address, actor)
+        conversations = erased.conversations
+        provider = await self._at_provider(conversations)
+        twilio = await self._at_twilio(address, conversations) if at_twilio else None
+        left = {id_ for id_, items in provider.items() if any(item.state == "left" for item in items)}
+        if twilio is not None and twilio.reasons:
+            left |= {one.id for one in conversations}
+        await self.database.write(erasure.let_go, [one.id for one in conversations if one.id not in left])
+        complete = not left and not (twilio is not None and twilio.reasons)
+        if complete and not conversations and not erased.notices and not (twilio is not None and twilio.deleted):
+            raise _unknown(user)
+        return ForgottenUser(
+            complete,
+            len(conversations),
+            sum(one.messages for one in conversations),
+            [item for items in provider.values() for item in items],
+            twilio,
+            _remains(twilio),
+        )
+
+    async def _at_provider(self, conversations: Sequence[Forgotten]) -> dict[int, list[AtProvider]]:
+        """Conversation → what became of it at the provider, which is asked only about those that it may know."""
+        remembered = [one for one in conversations if one.thread_id is not None or _is_an_agent_s(one)]
+        if not remembered:
+            return {}
+        module = await asyncio.to_thread(importlib.import_module, "runtime.engines.provider_memory")
+        async with open_client(self.settings, retries=RETRIES) as client:
+            memory: ProviderMemory = module.ProviderMemory(client, self.settings.model_timeout_seconds)
+            return {one.id: await self._deleted(memory, one) for one in remembered}
+
+    async def _deleted(self, memory: ProviderMemory, conversation: Forgotten) -> list[AtProvider]:
+        bot_id, thread_id = conversation.bot_id, conversation.thread_id
+        ids = [thread_id] if thread_id is not None else []
+        results: list[AtProvider] = []
+        try:
+            if _is_an_agent_s(conversation) or (thread_id is not None and not memory.is_thread(thread_id)):
+                hashes = {user_hash(self.salt, bot_id, address) for address in conversation.addresses}
+                ids += await memory.sessions_of(hashes, conversation.cut_off)
+        except ProviderError as error:
+            results.append(AtProvider(None, bot_id, "left", str(error)))
+        for memory_id in dict.fromkeys(ids):
+            try:
+                is_deleted = await memory.delete(memory_id)
+            except ProviderError as error:
+                results.append(AtProvider(memory_id, bot_id, "left", str(error)))
+            else:
+                results.append(AtProvider(memory_id, bot_id, "deleted" if is_deleted else "gone"))
+        return results
+
+    async def _at_twilio(self, address: str, conversations: Sequence[Forgotten]) -> AtTwilio:
+        addresses = {address, *(known for one in conversations for known in one.addresses)}
+        return await self.copies.delete(addresses, {sid for one in conversations for sid in one.account_sids})
+
+
+def _is_an_agent_s(conversation: Forgotten) -> bool:
+    return conversation.assistant_id is not None and conversation.assistant_id.startswith(AGENT_PREFIX)
+
+
+def _remains(twilio: AtTwilio | None) -> list[str]:
+    elsewhere = ["In backups: what was there when they were made."]
+    return (
+        elsewhere
+        if twilio is not None
+        else ["At Twilio: its own copies of the messages (--at-twilio deletes them).", *elsewhere]
+    )
+
+
+def _unknown(user: str) -> UnknownUser:
+    return UnknownUser(f"Nobody is known as {user}; write a number with its country, as +56912345678.")

@@ -1,0 +1,149 @@
+"""Twilio's own copies of what a user wrote and was sent: found by the user's addresses in every account, and deleted
+with their files.
+
+Twilio deletes no message that is still on its way; it is left, and the next look finds it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from runtime.accounts import Account, AccountError, Accounts
+from runtime.breaker import Breakers
+from runtime.errors import PermanentError, ProviderError
+from runtime.metrics import Metrics
+from runtime.settings import Settings
+from runtime.store import catalog
+from runtime.store.database import Database
+from runtime.twilio_client import PAGE_SIZE, Twilio
+
+AT_ONCE = 4
+"""Messages that are deleted at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtTwilio:
+    """What became of Twilio's own copies."""
+
+    deleted: int
+    left: int
+    """Messages that are known to be left; where an account could not be asked, nobody knows how many there are."""
+    reasons: Sequence[str]
+    """Why something is left; empty when nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioCopies:
+    """Deletes Twilio's copies."""
+
+    settings: Settings
+    database: Database
+    accounts: Accounts
+    metrics: Metrics
+    breakers: Breakers
+
+    async def delete(self, addresses: Collection[str], account_sids: Collection[str]) -> AtTwilio:
+        """Deletes all messages from and to addresses (`whatsapp:+…`) in all accounts that are known here.
+
+        `account_sids` are those that messages are known to have come from.
+        """
+        tally = _Tally()
+        accounts = await self._known_accounts(tally)
+        for sid in sorted(set(account_sids) - {account.sid for account in accounts}):
+            tally.leave(f"Messages came from the Twilio account {sid}, of which no auth token is known here any more.")
+        twilio = _Twilio(
+            self.settings.twilio_base_url, self.metrics, self.breakers, self.settings.turn_deadline_seconds
+        )
+        try:
+            for account in accounts:
+                for address in sorted(addresses):
+                    await _delete_all(twilio, account, address, tally)
+        finally:
+            await twilio.close()
+        return AtTwilio(tally.deleted, tally.left, tally.reasons)
+
+    async def _known_accounts(self, tally: _Tally) -> list[Account]:
+        """Those of all bots, and the shared one, which proactive messages may have come from without a bot."""
+        bots = await self.database.read(catalog.bot_of_each_account)
+        accounts: dict[str, Account] = {}
+        for bot in (*bots, None):
+            try:
+                account = self.accounts.account_of(bot)
+            except AccountError as error:
+                if bot is not None:
+                    tally.leave(str(error))
+            else:
+                accounts[account.sid] = account
+        if not accounts:
+            tally.leave("No Twilio account is configured here.")
+        return list(accounts.values())
+
+
+class _Copy(NamedTuple):
+    sid: str
+    files: int
+
+
+class _Twilio(Twilio):
+    """Messages of a user, in any account. Raises PermanentError or TemporaryError when Twilio could not be asked."""
+
+    async def copies_of(self, account: Account, address: str) -> list[_Copy]:
+        messages = self._client(account).messages
+        async with self._asking(account):
+            listed = [
+                *await messages.list_async(from_=address, page_size=PAGE_SIZE),
+                *await messages.list_async(to=address, page_size=PAGE_SIZE),
+            ]
+        # A server that does not filter must not lose anybody else's.
+        theirs = [message for message in listed if address in (message.from_, message.to)]
+        return [_Copy(str(message.sid), int(message.num_media or 0)) for message in theirs]
+
+    async def delete(self, account: Account, copy: _Copy) -> None:
+        message = self._client(account).messages(copy.sid)
+        try:
+            async with self._asking(account):
+                # The files first: without their message nobody would find them again.
+                for file in await message.media.list_async() if copy.files else ():
+                    await file.delete_async()
+                await message.delete_async()
+        except PermanentError as error:
+            if getattr(error.__cause__, "status", None) != 404:
+                raise
+
+
+@dataclass(slots=True)
+class _Tally:
+    deleted: int = 0
+    left: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def leave(self, reason: str, messages: int = 0) -> None:
+        self.left += messages
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+
+
+async def _delete_all(twilio: _Twilio, account: Account, address: str, tally: _Tally) -> None:
+    """Deletes what an account has of an address; one message that cannot be deleted holds up none of the others."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def delete(copy: _Copy) -> None:
+        async with places:
+            try:
+                await twilio.delete(account, copy)
+            except ProviderError as error:
+                tally.leave(str(error), 1)
+            else:
+                tally.deleted += 1
+
+    try:
+        found = await twilio.copies_of(account, address)
+    except ProviderError as error:
+        tally.leave(str(error))
+        return
+    async with asyncio.TaskGroup() as group:
+        for copy in found:
+            group.create_task(delete(copy))
