@@ -13,6 +13,9 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
+from types import MappingProxyType
 from typing import Literal, TextIO
 
 import structlog
@@ -21,6 +24,25 @@ from pydantic_core import to_json
 from runtime.store.times import timestamp
 
 ADDRESS = re.compile(r"^(whatsapp:)?(\+\d{3})\d+(\d{4})$")
+
+
+_facts: ContextVar[Mapping[str, object]] = ContextVar("facts", default=MappingProxyType({}))
+
+
+class About:
+    """Around what is done: every line of the log says these facts, whoever writes it. structlog's own variables, one
+    for each fact, take ten times as long."""
+
+    __slots__ = ("_before", "_said")
+
+    def __init__(self, **facts: object) -> None:
+        self._said = facts
+
+    def __enter__(self) -> None:
+        self._before: Token[Mapping[str, object]] = _facts.set({**_facts.get(), **self._said})
+
+    def __exit__(self, *_error: object) -> None:
+        _facts.reset(self._before)
 
 
 def configure_logs(form: Literal["auto", "json", "text"], level: str) -> None:
@@ -35,7 +57,7 @@ def configure_logs(form: Literal["auto", "json", "text"], level: str) -> None:
     atexit.register(lines.write_out)
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_facts,
             structlog.processors.add_log_level,
             _stamp,
             structlog.processors.format_exc_info,
@@ -100,6 +122,10 @@ class Lines:
             if waiting:
                 self._file.write("\n".join(waiting) + "\n")
                 self._file.flush()
+
+
+def _with_facts(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {**_facts.get(), **event}
 
 
 def _stamp(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -27,7 +27,7 @@ from runtime.engines.functions import FunctionCall, Functions
 from runtime.engines.port import Answer, Request
 from runtime.engines.selection import Engines
 from runtime.errors import PermanentError, ProviderError, TemporaryError
-from runtime.logs import masked_user
+from runtime.logs import About, masked_user
 from runtime.metrics import Metrics
 from runtime.reply import bounded_reply, split_reply
 from runtime.settings import Settings
@@ -159,7 +159,7 @@ class Turns:
     async def _go_on(self, turn: Turn, place: Place, windows: MutableMapping[int, ReplyWindow]) -> None:
         configuration = await self._catalog.configuration(turn.bot_id, turn.catalog_version)
         with (
-            structlog.contextvars.bound_contextvars(**_facts(turn, configuration)),
+            About(**_facts(turn, configuration)),
             self._metrics.turn(_client(turn, configuration), turn.id, turn.messages[0].received_at),
             span(
                 "turn",

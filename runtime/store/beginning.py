@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from runtime.store.inbox import InboundMessage, Taken, take_in
-from runtime.store.statement import Statement
+from runtime.store.statement import Insert, Statement
 from runtime.store.times import timestamp
 from runtime.store.turns import Hold, Turn, WaitingMessage
 
@@ -47,9 +47,9 @@ WAITING = Statement(
 ATTACHED = Statement(
     f"SELECT {_MESSAGE} FROM inbox WHERE turn_id = :turn_id AND state = 'open' ORDER BY id"  # noqa: S608
 )
-BEGIN = Statement(
+BEGIN = Insert(
     "INSERT INTO turns (conversation_id, bot_id, state, starts, started_at)"
-    " VALUES (:conversation_id, :bot_id, 'running', 1, :now) RETURNING id"
+    " VALUES (:conversation_id, :bot_id, 'running', 1, :now)"
 )
 BEGUN = Statement("SELECT starts, started_at, progress FROM turns WHERE id = :id")
 AGAIN = Statement(
@@ -120,7 +120,7 @@ def _begin_anew(
     connection: Connection, conversation_id: int, waiting: Sequence[tuple[Any, ...]], memory_items: int
 ) -> Turn:
     now = timestamp()
-    (turn_id,) = BEGIN.one(connection, conversation_id=conversation_id, bot_id=waiting[-1][6], now=now)
+    turn_id = BEGIN.one(connection, conversation_id=conversation_id, bot_id=waiting[-1][6], now=now)
     return _with_messages(connection, conversation_id, waiting, memory_items, Hold(turn_id, 1, now), None)
 
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from runtime.store.statement import Statement
+from runtime.store.statement import Insert, Statement
 from runtime.store.times import timestamp
 
 
@@ -50,17 +50,17 @@ ADD_ALIAS = Statement(
     " ON CONFLICT (bot_id, alias) DO UPDATE SET conversation_id = conversation_aliases.conversation_id"
     " RETURNING conversation_id"
 )
-ADD_CONVERSATION = Statement(
+ADD_CONVERSATION = Insert(
     "INSERT INTO conversations (bot_id, user_key, profile_name, created_at)"
-    " VALUES (:bot_id, :user_key, :profile_name, :now) RETURNING id"
+    " VALUES (:bot_id, :user_key, :profile_name, :now)"
 )
 DROP_CONVERSATION = Statement("DELETE FROM conversations WHERE id = :id")
 USER_KEY = Statement("SELECT user_key FROM conversations WHERE id = :id")
 ADOPT_USER_KEY = Statement("UPDATE conversations SET user_key = :user_key WHERE id = :id")
-ADD_MESSAGE = Statement(
+ADD_MESSAGE = Insert(
     "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, state, received_at)"
     " VALUES (:account_sid, :message_sid, :bot_id, :conversation_id, :sender, :body, :params, :state, :now)"
-    " ON CONFLICT (account_sid, message_sid) DO NOTHING RETURNING id"
+    " ON CONFLICT (account_sid, message_sid) DO NOTHING"
 )
 ADD_MESSAGE_OF_KNOWN = Statement(
     "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, state, received_at)"
@@ -106,8 +106,8 @@ def take_in(
     conversation_id = conversation_of(
         connection, message.bot_id, message.user_key, message.sender, message.profile_name
     )
-    added = ADD_MESSAGE.first(connection, conversation_id=conversation_id, **values)
-    return None if added is None else Taken(added[0], conversation_id)
+    inbox_id = ADD_MESSAGE.run(connection, conversation_id=conversation_id, **values)
+    return None if inbox_id is None else Taken(inbox_id, conversation_id)
 
 
 def take_in_all(connection: Connection, messages: Sequence[InboundMessage]) -> list[Taken | None]:
@@ -161,7 +161,7 @@ def last_inbound(connection: Connection, bot_id: str, alias: str) -> str | None:
 def _begin_conversation(
     connection: Connection, bot_id: str, user_key: str, sender: str, profile_name: str | None
 ) -> int:
-    (made,) = ADD_CONVERSATION.one(
+    made = ADD_CONVERSATION.one(
         connection, bot_id=bot_id, user_key=user_key, profile_name=profile_name, now=timestamp()
     )
     # Two first messages may come at once; the alias that is there first decides for both.

@@ -27,7 +27,7 @@ class Statement:
 
     def rows(self, connection: Connection, /, **parameters: object) -> list[tuple[Any, ...]]:
         """All rows of the answer."""
-        found: list[tuple[Any, ...]] = self._executed(connection, parameters).fetchall()
+        found: list[tuple[Any, ...]] = self.executed(connection, parameters).fetchall()
         return found
 
     def first(self, connection: Connection, /, **parameters: object) -> tuple[Any, ...] | None:
@@ -41,7 +41,7 @@ class Statement:
 
     def run(self, connection: Connection, /, **parameters: object) -> int:
         """Executes and says how many rows were changed."""
-        changed: int = self._executed(connection, parameters).rowcount
+        changed: int = self.executed(connection, parameters).rowcount
         return changed
 
     def each(self, connection: Connection, parameters: Sequence[dict[str, object]], /) -> None:
@@ -51,7 +51,32 @@ class Statement:
             is_sqlite = connection.dialect.name == "sqlite"
             raw.cursor().executemany(self._named if is_sqlite else self._pyformat, parameters)
 
-    def _executed(self, connection: Connection, parameters: Mapping[str, object]) -> Any:
-        """The driver's cursor."""
+    def executed(self, connection: Connection, parameters: Mapping[str, object]) -> Any:
+        """The driver's cursor, after it has executed the statement."""
         raw: Any = connection.connection.driver_connection
         return raw.execute(self._named if connection.dialect.name == "sqlite" else self._pyformat, parameters)
+
+
+class Insert:
+    """A statement that adds one row to a table whose key `id` the database chooses."""
+
+    __slots__ = ("_on_postgresql", "_on_sqlite")
+
+    def __init__(self, sql: str) -> None:
+        self._on_postgresql = Statement(f"{sql} RETURNING id")
+        self._on_sqlite = Statement(sql)
+
+    def run(self, connection: Connection, /, **parameters: object) -> int | None:
+        """The row's id; None when it was kept out by a conflict."""
+        if connection.dialect.name != "sqlite":
+            row = self._on_postgresql.first(connection, **parameters)
+            return None if row is None else int(row[0])
+        # SQLite knows the id without being asked; RETURNING takes as long again as the row.
+        cursor = self._on_sqlite.executed(connection, parameters)
+        return int(cursor.lastrowid) if cursor.rowcount else None
+
+    def one(self, connection: Connection, /, **parameters: object) -> int:
+        """The row's id, where nothing can keep it out."""
+        row_id = self.run(connection, **parameters)
+        assert row_id is not None, "nothing conflicts with a row that is its own"
+        return row_id
