@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Coroutine, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from runtime.limits import WINDOW_SECONDS, Limits
 from runtime.logs import masked_user
 from runtime.settings import Settings
 from runtime.store import inbox as inbox_store
+from runtime.store import loads
 from runtime.store.database import Database
 from runtime.store.errors import StoreBusy
 from runtime.store.inbox import InboundMessage
@@ -94,6 +96,7 @@ class Admission:
         self._delivery = delivery
         self._rates = settings.rate_per_user, settings.rate_per_client
         self._limits = Limits(*self._rates)
+        self._looks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._is_alone = settings.database_url.startswith("sqlite:///")
         self._limit_message = settings.limit_message
         self._storing = 0
@@ -164,8 +167,13 @@ class Admission:
         return "limited" if limited else "accepted"
 
     async def _is_over_elsewhere(self, message: InboundMessage) -> bool:
-        """Whether all replicas together took in as many of a user's messages as are answered in a minute."""
-        if self._is_alone or not self._limits.may_be_over_elsewhere(message.bot_id, message.user_key):
+        """Whether all replicas together took in as much as is answered in a minute, of a user or of all of a bot's."""
+        return not self._is_alone and (
+            await self._is_user_over_elsewhere(message) or await self._is_client_over_elsewhere(message.bot_id)
+        )
+
+    async def _is_user_over_elsewhere(self, message: InboundMessage) -> bool:
+        if not self._limits.may_be_over_elsewhere(message.bot_id, message.user_key):
             return False
         per_user, _ = self._rates
         since = timestamp(time.time() - WINDOW_SECONDS)
@@ -173,6 +181,20 @@ class Admission:
             inbox_store.wanted_since, message.bot_id, message.user_key, since, per_user * NEWEST
         )
         return wanted >= per_user
+
+    async def _is_client_over_elsewhere(self, bot_id: str) -> bool:
+        is_over = self._limits.is_client_over(bot_id)
+        if is_over is not None:
+            return is_over
+        async with self._looks[bot_id]:
+            # Of those that come while the store is asked, the first one asks for all.
+            while (is_over := self._limits.is_client_over(bot_id)) is None:
+                _, per_client = self._rates
+                since = timestamp(time.time() - WINDOW_SECONDS)
+                self._limits.note_client(
+                    bot_id, await self._database.read(loads.wanted_of_bot, bot_id, since, per_client)
+                )
+        return is_over
 
     async def _turned_away(self, message: InboundMessage, bot: BotRecord) -> bool:
         tell = self._limits.may_tell(bot.id, message.user_key)

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     rate_per_user: int = Field(default=30, ge=0)
     """Messages of one user to one bot within a minute that are answered; 0: all."""
     rate_per_client: int = Field(default=4800, ge=0)
-    """Likewise of all users of one bot, by each replica. A number sends 80 messages a second, so many a minute."""
+    """Likewise of all users of one bot. A number sends 80 messages a second, so many a minute."""
     limit_message: str = Field(
         default="Recibimos muchos mensajes seguidos. Por favor, espera un minuto y escríbenos de nuevo.",
         min_length=1,

@@ -13,6 +13,9 @@ metadata = MetaData()
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts rows by itself only in a column of exactly the type INTEGER."""
 
+ONLY_ON = "only_on"
+"""Says in an index's `info` that one of the databases alone has it."""
+
 assistants = Table(
     "assistants",
     metadata,
@@ -168,6 +171,13 @@ inbox = Table(
     UniqueConstraint("account_sid", "message_sid", name="inbox_message"),
     Index("inbox_conversation", "conversation_id", "id"),
     Index("inbox_bot", "bot_id", "received_at"),
+    Index(
+        "inbox_wanted",
+        "bot_id",
+        "received_at",
+        postgresql_where=text("state <> 'limited'"),
+        info={ONLY_ON: "postgresql"},
+    ),
     Index("inbox_open", "id", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
     comment="Messages taken in. state: open | answered | unanswered (the bot is paused or gone) | limited | dead"
     " | dropped.",

@@ -20,7 +20,9 @@ from runtime.store import jobs, turns
 from runtime.store.beginning import begin_turn
 from runtime.store.engine import open_engine
 from runtime.store.inbox import InboundMessage
+from runtime.store.loads import wanted_of_bot
 from runtime.store.migrate import migrate
+from runtime.store.times import timestamp
 from runtime.store.turns import Ending, Turn
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime.stores import drop_database, make_database
@@ -142,6 +144,19 @@ def test_a_user_s_limit_holds_for_all_replicas_together(tmp_path: Path, sandbox:
 
         query = "SELECT body FROM inbox WHERE state = 'limited' ORDER BY id"
         assert [body for (body,) in fleet.rows(query)] == ["b1", "b2"]
+
+
+def test_a_client_s_limit_holds_for_all_replicas_together(tmp_path: Path, sandbox: Sandbox) -> None:
+    with fleet_on("postgresql", tmp_path, sandbox, RATE_PER_CLIENT="8") as fleet:
+        shop, other = fleet.open_line(), fleet.open_line()
+        for number in range(5):
+            fleet.deliver(shop, f"a{number}", 0, f"+5692222220{number}")
+        for number in range(6):
+            fleet.deliver(shop, f"b{number}", 1, f"+5693333330{number}")
+        fleet.deliver(other, "otro cliente", 1)
+
+        query = "SELECT body FROM inbox WHERE state = 'limited' ORDER BY id"
+        assert [body for (body,) in fleet.rows(query)] == ["b3", "b4", "b5"]
 
 
 def test_the_next_part_of_an_answer_follows_a_callback_that_another_replica_took(
@@ -342,3 +357,22 @@ def test_a_look_for_work_reads_the_index_where_many_jobs_wait_for_their_conversa
         began = time.perf_counter()
         assert fetched(connection) is None
         assert time.perf_counter() - began < 2
+
+
+def test_a_flood_s_messages_are_counted_off_their_index(database_url: str) -> None:
+    scans = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'inbox_wanted'"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, state,"
+            " received_at) SELECT 'AC1', 'SM' || i, 'bot', i, '', '', '',"
+            " CASE WHEN i %% 20 = 0 THEN 'open' ELSE 'limited' END, %s FROM generate_series(1, 100000) AS i",
+            (timestamp(),),
+        )
+        connection.execute("ANALYZE inbox")
+        engine = open_engine(database_url)
+        with engine.begin() as counting:
+            assert wanted_of_bot(counting, "bot", timestamp(time.time() - 60), 4800) == 4800
+            assert wanted_of_bot(counting, "bot", timestamp(time.time() - 60), 9600) == 5000
+            assert wanted_of_bot(counting, "bot", timestamp(time.time() + 60), 4800) == 0
+        engine.dispose()  # whose end of the connection counts what it has read
+        wait_until(lambda: connection.execute(scans).fetchall() == [(3,)], what="the index to be read")

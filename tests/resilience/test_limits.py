@@ -3,14 +3,14 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.limits import WINDOW_SECONDS, Limits
+from runtime.limits import REPLICAS, WINDOW_SECONDS, Limits
 from runtime.pace import MESSAGES_A_SECOND, Pace
 from tests.observability.scrape import scrape
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
@@ -118,6 +118,47 @@ def test_whoever_keeps_to_the_limit_is_answered_and_nobody_much_beyond_it(moment
     assert busiest_minute(answered) <= 2 * limit
     if busiest_minute(moments) <= limit:
         assert answered == moments
+
+
+def let_through(limit: int, replicas: int, spread: Sequence[int]) -> tuple[int, int]:
+    """Messages to one client, each to the replica that is named: how many are answered, and how often the store is
+    asked."""
+    counts = [Limits(0, limit) for _ in range(replicas)]
+    answered = asked = 0
+    for replica in spread:
+        limits = counts[replica % replicas]
+        if limits.is_over("bot", "user"):
+            continue
+        while (is_over := limits.is_client_over("bot")) is None:
+            asked += 1
+            limits.note_client("bot", answered)
+        answered += not is_over
+    return answered, asked
+
+
+@given(st.integers(1, 500), st.integers(1, REPLICAS))
+def test_a_client_s_limit_is_kept_by_replicas_that_get_as_much(limit: int, replicas: int) -> None:
+    answered, _ = let_through(limit, replicas, range(2 * limit))
+
+    assert answered == limit
+
+
+@given(st.integers(1, 100), st.lists(st.integers(0, REPLICAS - 1), max_size=400))
+def test_a_client_s_limit_is_used_up_before_anybody_is_turned_away_however_messages_are_spread(
+    limit: int, spread: list[int]
+) -> None:
+    answered, _ = let_through(limit, REPLICAS, spread)
+
+    assert min(len(spread), limit) <= answered <= 2 * limit
+
+
+def test_the_store_is_not_asked_far_below_a_client_s_limit_and_seldom_near_it() -> None:
+    limit = 4800
+
+    assert let_through(limit, 1, range(limit // REPLICAS)) == (limit // REPLICAS, 0)
+    answered, asked = let_through(limit, 2, range(3 * limit))
+    assert answered == limit
+    assert asked < limit / 50
 
 
 def busiest_minute(moments: list[float]) -> int:

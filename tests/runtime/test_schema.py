@@ -10,6 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.schema import SchemaItem
 
 import runtime.store.migrations
 from runtime.store.engine import open_engine
@@ -19,7 +20,7 @@ from runtime.store.migrate import migrate
 from runtime.store.records import BotRecord
 from runtime.store.revision import HEAD
 from runtime.store.snapshot import read_snapshot
-from runtime.store.tables import metadata
+from runtime.store.tables import ONLY_ON, metadata
 from runtime.store.writer import open_writer
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Runtime
@@ -43,8 +44,12 @@ def is_ours(name: str | None, kind: str, _parents: object) -> bool:
 def test_migrating_leads_to_the_tables(url: str) -> None:
     engine = open_engine(url)
     assert migrate(engine) == HEAD
+
+    def is_here(item: SchemaItem, _name: str | None, _kind: str, _reflected: bool, _other: object) -> bool:
+        return item.info.get(ONLY_ON, engine.dialect.name) == engine.dialect.name
+
     with engine.begin() as connection:
-        context = MigrationContext.configure(connection, opts={"include_name": is_ours})
+        context = MigrationContext.configure(connection, opts={"include_name": is_ours, "include_object": is_here})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 

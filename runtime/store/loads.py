@@ -1,0 +1,19 @@
+"""How much is written to a bot, on PostgreSQL, where no replica knows it alone. Functions over a connection."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from runtime.store.statement import Statement
+
+WANTED_OF_BOT = Statement(
+    "SELECT count(*) FROM (SELECT received_at FROM inbox WHERE bot_id = :bot_id AND received_at > :since"
+    " AND state <> 'limited' ORDER BY received_at DESC LIMIT :limit) AS wanted"
+)
+"""The order brings PostgreSQL to the index: by its guess of how many there are, it would read the whole table."""
+
+
+def wanted_of_bot(connection: Connection, bot_id: str, since: str, limit: int) -> int:
+    """How many messages to a bot came after a moment and were not too many, `limit` at the most."""
+    (count,) = WANTED_OF_BOT.one(connection, bot_id=bot_id, since=since, limit=limit)
+    return int(count)
