@@ -48,15 +48,18 @@ class Limits:
         self._sweep_at = SWEEP_AT
 
     def is_over(self, bot_id: str, user_key: str, now: float | None = None) -> bool:
-        """Counts one message of a user; True when it is too many of theirs or of all who write to the bot.
+        """Counts one message of a user; True when it is too much of theirs or of all who write to the bot. What is too
+        much of one user takes nothing from the others.
 
         Without a moment it is written now, on the clock of `time.monotonic`; moments of one object are of one clock.
         """
         now = time.monotonic() if now is None else now
         user, client = self._window(bot_id, user_key, now), self._window(bot_id, "", now)
         user.messages += 1
+        if self._is_over_user(user):
+            return True
         client.messages += 1
-        return 0 < self._per_user < user.messages or 0 < self._per_client < client.messages
+        return 0 < self._per_client < client.messages
 
     def may_be_over_elsewhere(self, bot_id: str, user_key: str) -> bool:
         """True when a user's limit would be reached if other replicas had counted as many of their messages."""
@@ -83,14 +86,19 @@ class Limits:
     def give_back(self, bot_id: str, user_key: str) -> None:
         """Takes back one message that had been counted before: Twilio delivers some twice."""
         now = time.monotonic()
-        self._window(bot_id, user_key, now).messages -= 1
-        self._window(bot_id, "", now).messages -= 1
+        user, client = self._window(bot_id, user_key, now), self._window(bot_id, "", now)
+        if not self._is_over_user(user):
+            client.messages -= 1
+        user.messages -= 1
 
     def may_tell(self, bot_id: str, user_key: str) -> bool:
         """True once a minute: the user has not been told yet that it is too much."""
         window = self._window(bot_id, user_key, time.monotonic())
         told, window.told = window.told, True
         return not told
+
+    def _is_over_user(self, user: _Window) -> bool:
+        return 0 < self._per_user < user.messages
 
     def _window(self, bot_id: str, user_key: str, now: float) -> _Window:
         window = self._windows.get((bot_id, user_key))

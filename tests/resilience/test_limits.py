@@ -52,10 +52,14 @@ def test_a_user_s_flood_is_stored_and_told_so_once(shop: Line) -> None:
 
 
 def test_one_user_s_flood_takes_nothing_from_another(shop: Line) -> None:
-    for text in ("uno", "dos", "tres"):
-        shop.write(text)
+    for text in ("uno", "dos", "tres", "cuatro", "cinco"):
+        fields = inbound_fields(shop.number, text)
+        for _ in range(2):
+            assert signed_webhook(shop.runtime, fields).status == 200
 
     assert "turn 1" in shop.ask("Hola", "+56922222222")
+    assert "turn 1" in shop.ask("Hola", "+56922222223")
+    assert shop.ask("Hola", "+56922222224") == ENOUGH
 
 
 def test_a_client_s_flood_is_told_to_each_user_once(shop: Line) -> None:
