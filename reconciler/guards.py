@@ -11,7 +11,7 @@ from typing import Final
 
 from reconciler.errors import Refused
 from reconciler.manifest import Fleet
-from reconciler.model import Action, Plan
+from reconciler.model import Action, Binding, Change, Orphan, Plan
 from reconciler.world import Failed, World
 
 TAKING_AWAY: Final[tuple[Action, ...]] = ("delete", "detach")
@@ -35,10 +35,33 @@ class Limits:
 
 def check(plan: Plan, fleet: Fleet, world: World, limits: Limits) -> None:
     """Raise `Refused`, with every reason, when the plan must not be applied as it is."""
-    reasons = [*_empty_fleet(plan, fleet, limits), *_protected(plan, world), *_deletes(plan, world, limits)]
-    reasons += _changes(plan, limits)
+    reasons = [*_store_elsewhere(plan, world), *_empty_fleet(plan, fleet, limits), *_protected(plan, world)]
+    reasons += [*_deletes(plan, world, limits), *_changes(plan, limits)]
     if reasons:
         raise Refused("\n".join(f"Refused: {reason}" for reason in reasons))
+
+
+def _store_elsewhere(plan: Plan, world: World) -> Iterator[str]:
+    """A first apply of all finds nothing that an earlier one has made."""
+    if isinstance(world.store, Failed) or world.store.exists:
+        return
+    earlier = [change for change in plan.changes if _is_of_earlier_apply(change)]
+    made: list[Binding | Change | Orphan] = [*plan.unrecorded, *earlier, *plan.orphans]
+    found = [f"{item.client}: {item.kind} {item.live_id}" for item in made]
+    if found:
+        yield (
+            f"the bot store does not exist, yet an earlier apply has made what is live ({', '.join(found[:3])}"
+            f"{', …' if found[3:] else ''}), so that store is elsewhere. Set BOT_STORE_URL to it. If it is lost, "
+            "restore its backup; `horizonai-whatsapp-bot migrate` makes an empty one."
+        )
+
+
+def _is_of_earlier_apply(change: Change) -> bool:
+    """Whether it is about an object that carries our mark, or a sender with every URL of ours: a hand sets one."""
+    if change.live_id is None or change.kind != "sender":
+        return change.live_id is not None
+    live, ours = ((values or {}).get("webhook", {}) for values in (change.before, change.after))
+    return bool(ours) and all(live.get(name) == url for name, url in ours.items() if name.endswith("_url"))
 
 
 def _empty_fleet(plan: Plan, fleet: Fleet, limits: Limits) -> Iterator[str]:

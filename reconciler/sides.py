@@ -18,6 +18,7 @@ from reconciler.readers.twilio import LiveSender, TwilioReader
 from reconciler.settings import Settings
 from reconciler.world import Documents, Failed, Senders, Store, index_store
 from runtime.store.errors import StoreError
+from runtime.store.reading import is_api, read_tables
 from runtime.store.snapshot import read_snapshot
 
 T = TypeVar("T")
@@ -51,6 +52,12 @@ def reading_threads(workers: int, name: str) -> Iterator[ThreadPoolExecutor]:
 def read_store(settings: Settings) -> Store:
     """The bot store as it is now. Raises `StoreError`."""
     return index_store(read_snapshot(settings.bot_store_url, settings.api_token, settings.timeout))
+
+
+def store_exists(settings: Settings) -> bool:
+    """Whether there is a bot store already; one behind the runtime's API always is. Raises `StoreError`."""
+    url = settings.bot_store_url
+    return is_api(url) or read_tables(url, settings.timeout, lambda _: True, False)
 
 
 def read_objects(settings: Settings, engine: ObjectEngine) -> Sequence[LiveAssistant] | Failed:

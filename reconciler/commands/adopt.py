@@ -9,7 +9,7 @@ from contextlib import closing
 import click
 
 from reconciler.accounts import account_of
-from reconciler.commands.planning import load_fleet
+from reconciler.commands.planning import load_fleet, tell_of_missing_store
 from reconciler.commands.stopping import stopped_by_signals
 from reconciler.digest import digest
 from reconciler.errors import Busy, Exit, ReadFailed, ReconcileError
@@ -47,6 +47,7 @@ def adopt(ctx: click.Context, client: str, yes: bool) -> None:
 
 def _look(manifest: Manifest, settings: Settings) -> Takeover:
     world = observe(Fleet((manifest,)), settings, only=(manifest.client.id,))
+    tell_of_missing_store(world, settings)
     if isinstance(world.store, Failed):
         raise ReadFailed(world.store.message)
     for engine, read in world.objects.items():

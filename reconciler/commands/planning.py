@@ -42,8 +42,13 @@ def load_fleet(only: Collection[str], *, is_quiet: bool = False) -> tuple[Settin
 def tell_of_missing_store(world: World, settings: Settings) -> None:
     """Say on stderr that there is no store yet: the first run of all, or a command in the wrong folder."""
     if not isinstance(world.store, Failed) and not world.store.exists:
-        click.echo(
-            f"The bot store {masked(settings.bot_store_url)} does not exist yet; the first apply makes it. "
-            "If the runtime keeps its store elsewhere, set BOT_STORE_URL.",
-            err=True,
-        )
+        say_store_is_missing(settings)
+
+
+def say_store_is_missing(settings: Settings) -> None:
+    """The warning itself."""
+    click.echo(
+        f"The bot store {masked(settings.bot_store_url)} does not exist yet; the first apply makes it. "
+        "If the runtime keeps its store elsewhere, set BOT_STORE_URL.",
+        err=True,
+    )

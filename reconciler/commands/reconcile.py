@@ -24,8 +24,10 @@ from reconciler.model import Outcome, Plan
 from reconciler.observe import Begun, begin, observe
 from reconciler.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
+from reconciler.sides import store_exists
 from reconciler.streams import tell
 from reconciler.world import World
+from runtime.store.errors import StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,20 @@ def reconcile(options: Options) -> Exit:
     settings, fleet = load_fleet(options.scope.only)
     if options.dry_run:
         return _dry_run(options, settings, fleet, begun)
-    if at_once:
+    # Without a store yet, what would be done is looked at before one is made: this may be the wrong place for it.
+    if at_once and _store_exists(settings):
         return _apply(options, settings, fleet, agreed=None)
     looked = _look(fleet, settings, options, begun)
-    _show(looked.plan, options)
+    if not at_once or options.output == "text":
+        _show(looked.plan, options)
+    _check_expected(looked.plan, options)
     check(looked.plan, fleet, looked.world, options.limits)
     if not looked.plan.work:
+        if at_once:
+            _show_outcomes(looked.plan, (), options)
         return _exit_code(looked.plan, ())
-    click.confirm(_question(looked.plan), abort=True, err=True)
+    if not at_once:
+        click.confirm(_question(looked.plan), abort=True, err=True)
     return _apply(options, settings, fleet, agreed=looked.plan)
 
 
@@ -95,6 +103,13 @@ def _check_usage(options: Options) -> None:
         raise Busy("--expect takes the 64 hex digits that a plan prints as its digest; nothing was applied.")
     if not (options.dry_run or options.yes or options.expect or sys.stdin.isatty()):
         raise ReconcileError("There is no terminal to ask on: add --yes to apply, or --dry-run to see the plan only.")
+
+
+def _store_exists(settings: Settings) -> bool:
+    try:
+        return store_exists(settings)
+    except StoreError as error:
+        raise ReconcileError(str(error)) from error
 
 
 def _dry_run(options: Options, settings: Settings, fleet: Fleet, begun: Begun | None) -> Exit:
@@ -112,8 +127,6 @@ def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | No
 
     What became of each change is shown whatever happens to the store meanwhile.
     """
-    from runtime.store.errors import StoreError
-
     run = Run(threading.Event())
     broken: StoreError | None = None
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.accounts import account_of
-from reconciler.commands.planning import load_fleet
+from reconciler.commands.planning import load_fleet, say_store_is_missing
 from reconciler.errors import Exit, ReadFailed, ReconcileError, Refused
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
@@ -20,7 +20,7 @@ from reconciler.readers.http import ReadError
 from reconciler.readers.twilio import ONLINE, LiveSender, TwilioReader
 from reconciler.registration import ON_ITS_WAY, Attempts, attempts_of, now
 from reconciler.settings import Settings
-from reconciler.sides import open_twilio, twilio_advice
+from reconciler.sides import open_twilio, store_exists, twilio_advice
 from runtime.store.errors import StoreError
 from runtime.store.snapshot import read_snapshot
 from runtime.store.writer import StoreWriter
@@ -95,6 +95,8 @@ def _opened(manifest: Manifest, settings: Settings) -> Iterator[Registration]:
     account = account_of(manifest, settings)
     try:
         reader = open_twilio(settings, account)
+        if not store_exists(settings):
+            say_store_is_missing(settings)
         with (
             closing(open_writer(settings.bot_store_url, settings.api_token)) as store,
             lease(store, stop=threading.Event()),

@@ -39,6 +39,8 @@ def test_after_an_apply_the_json_tells_what_became_of_each_change(agency: Agency
 
 def test_where_nobody_watches_the_log_is_one_json_object_a_line(agency: Agency) -> None:
     agency.declare("cliente-a")
+    agency.apply()
+    agency.declare("cliente-b")
     lines = [json.loads(line) for line in agency.apply().err.splitlines()]
     assert lines
     assert all(line["event"] and line["level"] for line in lines)
