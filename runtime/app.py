@@ -102,7 +102,7 @@ class Service:
         stack.push_async_callback(twilio.close)
         functions = Functions(secrets, allow_private=settings.allow_private_endpoints)
         stack.push_async_callback(functions.close)
-        engines = Engines(settings, self._metrics, breakers)
+        engines = Engines(settings, self._metrics, breakers, database)
         stack.push_async_callback(engines.close)
 
         listener = _listening_socket(self._host, self._port)

@@ -125,6 +125,14 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._uncounted = _series(
+            Counter(
+                "horizonai_uncounted_answers",
+                "Answers of which the provider did not say what they used: not in horizonai_tokens_total.",
+                ["client", "model"],
+                registry=registry,
+            )
+        )
         self._errors = _series(
             Counter(
                 "horizonai_provider_errors", "Failed calls of a provider.", ["provider", "class"], registry=registry
@@ -184,8 +192,12 @@ class Metrics:
 
     def answered(self, client: str, model: str, seconds: float, usage: Usage) -> None:
         """A model answered a turn."""
+        self._model_time(client, self._bounded(model)).observe(seconds)
+        self.used(client, model, usage)
+
+    def used(self, client: str, model: str, usage: Usage) -> None:
+        """An answer used tokens, or more of them than were known."""
         model = self._bounded(model)
-        self._model_time(client, model).observe(seconds)
         for kind, count in (
             ("input", usage.input_tokens - usage.cached_tokens),
             ("cached", usage.cached_tokens),
@@ -202,6 +214,10 @@ class Metrics:
         fresh = max(usage.input_tokens - usage.cached_tokens, 0)
         dollars = fresh * rates.input + usage.cached_tokens * rates.cached + usage.output_tokens * rates.output
         self._cost(client, model).inc(dollars)
+
+    def uncounted(self, client: str, model: str) -> None:
+        """Nobody knows all that an answer used."""
+        self._uncounted(client, self._bounded(model)).inc()
 
     def provider_error(self, provider: str, error: BaseException, status: int | None = None) -> None:
         """A call of a provider failed with this error of its SDK; `status` where the error does not have it."""

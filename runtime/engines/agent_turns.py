@@ -12,19 +12,25 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openai import omit
+import structlog
+from openai import APIError, NotFoundError, omit
 from openai.resources.beta.agents.sessions.sessions import AsyncSessions
-from openai.types.beta import AgentSession
+from openai.types.beta import AgentSession, TokenUsage
 from openai.types.beta.agent_session import RequiredActionSessionRequiredActionResourceFunctionCall as FunctionCall
 from openai.types.beta.agents.sessions.turn import Turn
 
-from runtime.engines.agent_work import Work
+from runtime.engines.agent_work import Work, added
 from runtime.engines.errors import from_turn
-from runtime.engines.port import MAX_ROUNDS
+from runtime.engines.port import MAX_ROUNDS, Late
 from runtime.errors import PermanentError, TemporaryError
+from runtime.store.turns import Usage
 
 POLL_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.0)
+USAGE_PAUSES = (2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds before each look for what an ended turn used."""
 ACTIVE = frozenset({"queued", "in_progress", "waiting"})
+
+log = structlog.get_logger("runtime.engines")
 
 
 class SessionTurns:
@@ -102,6 +108,36 @@ class SessionTurns:
             for call in calls
         ]
         await self._sessions.events.create(session_id, events=results)
+
+    async def late_usage(self, turns: Sequence[Turn]) -> Late:
+        """What turns used that have ended, once it is known: mostly within seconds, sometimes never."""
+        usage, waiting, lost = Usage(), list(turns), False
+        for pause in USAGE_PAUSES:
+            await asyncio.sleep(pause)
+            asked, waiting = waiting, []
+            for turn in asked:
+                try:
+                    known = await self._usage(turn)
+                except NotFoundError:
+                    lost = True  # with its session, which another one has replaced, or whose user was forgotten
+                    continue
+                if known is None:
+                    waiting.append(turn)
+                else:
+                    usage = added(usage, known)
+            if not waiting:
+                break
+        return Late(usage, is_all=not waiting and not lost)
+
+    async def _usage(self, turn: Turn) -> TokenUsage | None:
+        """What a turn used; None when that is to be asked again."""
+        try:
+            return (await self._sessions.turns.retrieve(turn.id, session_id=turn.session_id)).usage
+        except NotFoundError:
+            raise
+        except APIError as error:
+            log.info("usage not told", session=turn.session_id, error=error.message)
+            return None
 
     async def text(self, turn: Turn) -> str:
         """What the agent said to the user in a turn. Commentary while it works is not for the user."""

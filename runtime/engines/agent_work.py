@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from openai.types.beta import TokenUsage
 from openai.types.beta.agents.sessions.turn import Turn
 
 from runtime.engines.port import Request
@@ -26,6 +27,8 @@ class Work:
     said: list[Mapping[str, Any]] = field(default_factory=list)
     called: dict[str, str] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
+    uncounted: list[Turn] = field(default_factory=list)
+    """Turns that have ended, and nobody knows yet what they used."""
 
     def __post_init__(self) -> None:
         self.said += [note for note in self.request.progress if note.get("type") == "said"]
@@ -39,14 +42,20 @@ class Work:
         await self.request.keep_progress([*self.said, *called])
 
     def count(self, turn: Turn) -> None:
-        """Adds what a turn used. Often nothing is known yet when it has just ended; then nothing is counted."""
+        """Adds what a turn used. Often nothing is known yet when it has just ended."""
         if turn.usage is None:
-            return
-        self.usage = Usage(
-            self.usage.input_tokens + turn.usage.input_tokens,
-            self.usage.cached_tokens + turn.usage.input_tokens_details.cached_tokens,
-            self.usage.output_tokens + turn.usage.output_tokens,
-        )
+            self.uncounted.append(turn)
+        else:
+            self.usage = added(self.usage, turn.usage)
+
+
+def added(usage: Usage, more: TokenUsage) -> Usage:
+    """With what the provider counted besides."""
+    return Usage(
+        usage.input_tokens + more.input_tokens,
+        usage.cached_tokens + more.input_tokens_details.cached_tokens,
+        usage.output_tokens + more.output_tokens,
+    )
 
 
 def note_of_saying(request: Request, session_id: str | None, after: str | None) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -72,7 +73,8 @@ class AgentsEngine:
             await self._clear_away(session.id, request)
         text = "\n\n".join(texts)
         said = [{"role": "user", "content": message} for message in request.messages]
-        return Answer(text, [*said, {"role": "assistant", "content": text}], session.agent.model, work.usage)
+        late = partial(self._turns.late_usage, work.uncounted) if work.uncounted else None
+        return Answer(text, [*said, {"role": "assistant", "content": text}], session.agent.model, work.usage, late)
 
     async def _heard(self, note: Mapping[str, Any], request: Request) -> AgentSession | None:
         """The session in which something was said already; None when it was not, or came to nothing."""

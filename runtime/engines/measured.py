@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 
+from runtime.engines.late_usage import LateBooking
 from runtime.engines.port import Answer, Engine, Request
 from runtime.errors import ProviderError
 from runtime.metrics import Metrics
@@ -21,8 +23,9 @@ RATES_LIMIT = 200
 class MeasuredEngine:
     """Answers with another engine, and counts."""
 
-    def __init__(self, engine: Engine, metrics: Metrics) -> None:
+    def __init__(self, engine: Engine, metrics: Metrics, booking: LateBooking) -> None:
         self._engine = engine
+        self._booking = booking
         self._metrics = metrics
         self._rates: dict[str, Rates | None] = {}
         self._unpriced: dict[str, list[tuple[str, Usage]]] = {}
@@ -44,7 +47,11 @@ class MeasuredEngine:
             current.note(input_tokens=answer.usage.input_tokens, output_tokens=answer.usage.output_tokens)
         model = answer.model or request.model or "unknown"
         self._metrics.answered(request.client, model, max(seconds, 0.0), answer.usage)
-        self._price(request.client, model, answer.usage)
+        if answer.late_usage is None or answer.usage != Usage():
+            self._price(request.client, model, answer.usage)
+        if answer.late_usage is not None:
+            price = partial(self._price, request.client, model)
+            self._booking.book(request.turn_id, request.client, model, answer.late_usage, price)
         return answer
 
     def _price(self, client: str, model: str, usage: Usage) -> None:

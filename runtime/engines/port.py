@@ -11,6 +11,9 @@ from runtime.store.turns import Usage
 CallFunction = Callable[[str, str, str], Awaitable[str]]
 """(function name, arguments as JSON, call id) → what the model is told, as JSON. Never raises for a failed endpoint."""
 
+LateUsage = Callable[[], Awaitable["Late"]]
+"""Waits until the provider has said what a turn used, for a bounded time. Never raises for what a provider does."""
+
 MAX_ROUNDS = 5
 """Rounds of function calls in one turn; then the model has to answer with what it knows."""
 
@@ -45,6 +48,15 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """What became known of a turn's usage after its end."""
+
+    usage: Usage
+    is_all: bool
+    """False when the provider has not said all of it, and nobody asks any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What an engine came up with."""
 
@@ -53,6 +65,9 @@ class Answer:
     """What is remembered of the turn, the user's messages included."""
     model: str | None
     usage: Usage
+    """As far as it is known by now."""
+    late_usage: LateUsage | None = None
+    """The rest of it, where the provider says it later; to be asked for once."""
 
 
 class Engine(Protocol):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from runtime.breaker import Breakers
 from runtime.catalog import Configuration
+from runtime.engines.late_usage import LateBooking
 from runtime.engines.measured import PROVIDER, MeasuredEngine
 from runtime.engines.port import Engine
 from runtime.engines.responses import ResponsesEngine
@@ -19,6 +20,7 @@ from runtime.engines.responses_api import CONNECTIONS, ResponsesApi
 from runtime.errors import PermanentError
 from runtime.metrics import Metrics
 from runtime.settings import Settings
+from runtime.store.database import Database
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -32,15 +34,16 @@ a live object."""
 class Engines:
     """The engines of this installation."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, breakers: Breakers) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, breakers: Breakers, database: Database) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._booking = LateBooking(database, metrics)
         self.breaker = breakers.of(PROVIDER)
         key = settings.openai_api_key
         self._api = ResponsesApi(
             settings.openai_base_url, key.get_secret_value() if key else None, settings.model_timeout_seconds
         )
-        self._responses = MeasuredEngine(ResponsesEngine(self._api), metrics)
+        self._responses = MeasuredEngine(ResponsesEngine(self._api), metrics, self._booking)
         self._opened: dict[str, asyncio.Task[Engine]] = {}
         self._client: AsyncOpenAI | None = None
 
@@ -59,6 +62,7 @@ class Engines:
 
     async def close(self) -> None:
         """Closes the connections."""
+        await self._booking.close()
         await self._api.close()
         await asyncio.gather(*self._opened.values(), return_exceptions=True)
         if self._client is not None:
@@ -72,7 +76,7 @@ class Engines:
     async def _imported(self, module: str, engine: str) -> Engine:
         found = await asyncio.to_thread(importlib.import_module, f"runtime.engines.{module}")
         opened: Engine = getattr(found, engine)(self._shared_client(), self._settings.model_timeout_seconds)
-        return MeasuredEngine(opened, self._metrics)
+        return MeasuredEngine(opened, self._metrics, self._booking)
 
     def _shared_client(self) -> AsyncOpenAI:
         if self._client is None:

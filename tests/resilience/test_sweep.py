@@ -267,7 +267,7 @@ async def sweeping(shop: Line, limit: int) -> AsyncIterator[Path]:
         catalog = await open_catalog(database)
         twilio = Twilio(settings.twilio_base_url, metrics, breakers, longest_pause=10)
         functions = Functions(Secrets(), allow_private=False)
-        engines = Engines(settings, metrics, breakers)
+        engines = Engines(settings, metrics, breakers, database)
         for opened in (database, twilio, functions, engines):
             stack.push_async_callback(opened.close)
         delivery = Delivery(database, twilio, accounts, catalog, metrics, None, "")

@@ -1,11 +1,14 @@
 """The engine `agents`: live agents of OpenAI's Agents API, one session for each conversation."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from openai import OpenAI
 
+from tests.observability.scrape import scrape
 from tests.runtime_process import Line, Runtime, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -48,6 +51,12 @@ def shop(patient: Runtime, sandbox: Sandbox, agent: Callable[..., str]) -> Line:
 def sessions(live: OpenAI) -> list[Any]:
     """Oldest first."""
     return list(live.beta.agents.sessions.list(order="asc"))
+
+
+def stored_usage(runtime: Runtime) -> list[tuple[int, ...]]:
+    """Input, cached and output tokens of every turn."""
+    with closing(sqlite3.connect(runtime.folder / "runtime.db")) as store:
+        return store.execute("SELECT input_tokens, cached_tokens, output_tokens FROM turns ORDER BY id").fetchall()
 
 
 def posted(shop: Line, part: str) -> list[dict[str, Any]]:
@@ -313,6 +322,36 @@ def test_what_a_turn_used_is_counted_when_it_is_known_in_time(
     shop.ask("Hola")
     [_, known] = [entry for entry in runtime.log() if entry["event"] == "turn answered"]
     assert known["input_tokens"] > 7_200
+
+
+def test_what_a_turn_used_is_booked_when_it_is_known_after_its_end(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox, agent: Callable[..., str]
+) -> None:
+    runtime = runtime_factory()
+    shop = open_line(runtime, sandbox, assistant_id=agent(instructions="I"))
+    labels = {"client": shop.bot["id"], "model": "gpt-6-luna"}
+    sandbox.settings(usage_seconds=1.0)
+    # A turn by itself, not its items: those end in an s.
+    asking = {"provider": "openai", "method": "GET", "path": f"{SESSIONS}/*/turns/turn_*[!s]"}
+    sandbox.faults(asking | {"kind": "status", "status": 503, "times": 1})
+    shop.ask("Hola")
+    assert scrape(runtime).value("horizonai_tokens_total", kind="input", **labels) == 0
+    wait_until(lambda: scrape(runtime).value("horizonai_cost_usd_total", **labels) > 0, 20, "the price")
+    seen = scrape(runtime)
+    spent = [seen.value("horizonai_tokens_total", kind=kind, **labels) for kind in ("input", "cached", "output")]
+    assert spent[0] > 7_200
+    assert (spent[2] > 0, sandbox.fired()) == (True, 1)
+    wait_until(lambda: stored_usage(runtime) == [(spent[0] + spent[1], spent[1], spent[2])], what="the turn's usage")
+    assert runtime.log()[-1]["event"] == "usage known"
+
+
+def test_usage_that_never_becomes_known_is_counted_as_such_and_not_as_nothing(shop: Line, live: OpenAI) -> None:
+    shop.ask("Hola")
+    [session] = sessions(live)
+    live.beta.agents.sessions.delete(session.id)
+    labels = {"client": shop.bot["id"], "model": "gpt-6-luna"}
+    wait_until(lambda: scrape(shop.runtime).value("horizonai_uncounted_answers_total", **labels) == 1)
+    assert scrape(shop.runtime).value("horizonai_unpriced_answers_total", **labels) == 0
 
 
 def test_an_agent_that_does_not_exist_is_said_so(patient: Runtime, sandbox: Sandbox) -> None:

@@ -1,0 +1,77 @@
+"""Books what answered turns used where the provider says it only after their end: in the metrics and in the turn's row.
+
+What is not known within a minute is counted as such, never guessed. What is not known when the process ends is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from runtime.engines.port import Late, LateUsage
+from runtime.metrics import Metrics
+from runtime.store.database import Database
+from runtime.store.errors import StoreError
+from runtime.store.turns import Usage
+from runtime.store.usage import add_usage
+
+WAITING_LIMIT = 2_000
+"""Turns whose usage is waited for at once; of those beyond it nothing is asked."""
+
+log = structlog.get_logger("runtime.engines")
+
+
+class LateBooking:
+    """Waits for usage beside the turns to come."""
+
+    def __init__(self, database: Database, metrics: Metrics) -> None:
+        self._database = database
+        self._metrics = metrics
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    def book(self, turn_id: int, client: str, model: str, late: LateUsage, price: Callable[[Usage], None]) -> None:
+        """Books in the background what an answered turn used; `price` is told of it."""
+        if len(self._waiting) >= WAITING_LIMIT:
+            self._uncounted(turn_id, client, model)
+            return
+        task = asyncio.create_task(self._book(turn_id, client, model, late, price))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def close(self) -> None:
+        """Waits for nothing any more."""
+        for task in self._waiting:
+            task.cancel()
+        await asyncio.gather(*self._waiting, return_exceptions=True)
+
+    async def _book(
+        self, turn_id: int, client: str, model: str, late: LateUsage, price: Callable[[Usage], None]
+    ) -> None:
+        try:
+            found: Late = await late()
+        except Exception:
+            # Nobody waits for this task, so nobody else would say it.
+            log.exception("usage not asked for", turn=turn_id)
+            self._uncounted(turn_id, client, model)
+            return
+        if not found.is_all:
+            self._uncounted(turn_id, client, model)
+        if found.usage == Usage():
+            return
+        self._metrics.used(client, model, found.usage)
+        price(found.usage)
+        log.info("usage known", turn=turn_id, client=client, **_tokens(found.usage))
+        try:
+            await self._database.write(add_usage, turn_id, found.usage)
+        except StoreError as error:
+            log.warning("usage not stored", turn=turn_id, error=str(error), **_tokens(found.usage))
+
+    def _uncounted(self, turn_id: int, client: str, model: str) -> None:
+        log.warning("usage unknown", turn=turn_id, client=client)
+        self._metrics.uncounted(client, model)
+
+
+def _tokens(usage: Usage) -> dict[str, int]:
+    return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
