@@ -59,8 +59,8 @@ def sids(shop: Line) -> set[str]:
     "faults",
     [
         pytest.param([WITH_EFFECT | {"nth": 1}, WITHOUT_EFFECT | {"nth": 2}], id="one went out"),
-        pytest.param([WITH_EFFECT | {"times": 2}], id="both went out"),
-        pytest.param([WITHOUT_EFFECT | {"times": 2}], id="none went out"),
+        pytest.param([WITH_EFFECT | {"times": 2}], id="both went out", marks=pytest.mark.long),
+        pytest.param([WITHOUT_EFFECT | {"times": 2}], id="none went out", marks=pytest.mark.long),
     ],
 )
 def test_two_of_the_same_words_in_doubt_at_once_are_two_messages(deaf: Fleet, faults: list[dict[str, Any]]) -> None:
@@ -75,6 +75,7 @@ def test_two_of_the_same_words_in_doubt_at_once_are_two_messages(deaf: Fleet, fa
     assert sorted(deaf.rows(ROWS)) == sorted(("sent", sid) for sid in told)
 
 
+@pytest.mark.long
 def test_a_restart_takes_one_message_for_one_of_two_that_were_cut_off(tmp_path: Path, sandbox: Sandbox) -> None:
     with fleet_on("sqlite", tmp_path, sandbox, PUBLIC_URL=NOWHERE) as fleet:
         shop = fleet.open_line()
