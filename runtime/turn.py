@@ -13,7 +13,7 @@ import json
 import random
 import time
 from collections.abc import Coroutine, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,23 +21,22 @@ import structlog
 
 from runtime.catalog import Catalog, Configuration
 from runtime.characters import portable
-from runtime.conversations import recalled, remembered, user_hash
+from runtime.conversations import recalled, user_hash
 from runtime.delivery import Delivery
+from runtime.endings import Endings, client_of
 from runtime.engines.functions import FunctionCall, Functions
 from runtime.engines.port import Answer, Request
 from runtime.engines.selection import Engines
 from runtime.errors import PermanentError, ProviderError, TemporaryError
 from runtime.logs import About, masked_user
 from runtime.metrics import Metrics
-from runtime.reply import bounded_reply, split_reply
 from runtime.settings import Settings
 from runtime.store import beginning, turns
 from runtime.store.beginning import Suspect, Unripe
 from runtime.store.codec import dump_json
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
-from runtime.store.outbox import Draft, OutboxRow
-from runtime.store.turns import Ending, Hold, Turn, TurnTakenOver
+from runtime.store.turns import Hold, Turn, TurnTakenOver
 from runtime.suspects import MAX_ENDS, TRUSTED_ENDS, Place
 from runtime.tracing import MessageId, span
 from runtime.twiml import ReplyWindow
@@ -74,8 +73,8 @@ class Turns:
         self._catalog = catalog
         self._engines = engines
         self._functions = functions
-        self._delivery = delivery
         self._metrics = metrics
+        self._endings = Endings(settings, database, delivery, metrics)
         self._beginning = asyncio.Semaphore(BEGINNINGS)
         self._suspects = delivery.suspects
         self._begun: dict[int, _Begun] = {}
@@ -160,17 +159,18 @@ class Turns:
         configuration = await self._catalog.configuration(turn.bot_id, turn.catalog_version)
         with (
             About(**_facts(turn, configuration)),
-            self._metrics.turn(_client(turn, configuration), turn.id, turn.messages[0].received_at),
+            self._metrics.turn(client_of(turn, configuration), turn.id, turn.messages[0].received_at),
             span(
                 "turn",
                 links=_messages(turn),
-                client=_client(turn, configuration),
+                client=client_of(turn, configuration),
                 number=_number(configuration),
                 turn=turn.id,
             ),
         ):
             if configuration is None or configuration.bot.state == "paused":
-                await self._end_unanswered(turn, configuration, windows)
+                await self._endings.unanswered(turn, configuration, windows)
+                self._begun.pop(turn.conversation_id, None)
             else:
                 rest = await self._run(turn, configuration, windows)
                 # Nobody has to wait for Twilio, or until this turn is tried again.
@@ -186,20 +186,24 @@ class Turns:
             answer = await self._answered(turn, configuration)
         except TemporaryError as error:
             delay = self._delay(turn, error)
-            if delay is None:
-                return await self._end_dead(turn, configuration, str(error), windows)
-            self._metrics.turn_ended(_client(turn, configuration), "retried")
-            return asyncio.sleep(delay)
+            if delay is not None:
+                self._metrics.turn_ended(client_of(turn, configuration), "retried")
+                return asyncio.sleep(delay)
+            ending = self._endings.dead(turn, configuration, str(error), windows)
         except PermanentError as error:
-            return await self._end_dead(turn, configuration, str(error), windows)
-        log.info(
-            "turn answered",
-            seconds=round(time.monotonic() - began, 3),
-            model=answer.model,
-            input_tokens=answer.usage.input_tokens,
-            output_tokens=answer.usage.output_tokens,
-        )
-        return await self._end_answered(turn, configuration, answer, windows)
+            ending = self._endings.dead(turn, configuration, str(error), windows)
+        else:
+            log.info(
+                "turn answered",
+                seconds=round(time.monotonic() - began, 3),
+                model=answer.model,
+                input_tokens=answer.usage.input_tokens,
+                output_tokens=answer.usage.output_tokens,
+            )
+            ending = self._endings.answered(turn, configuration, answer, windows)
+        rest = await ending
+        self._begun.pop(turn.conversation_id, None)
+        return rest
 
     async def _answered(self, turn: Turn, configuration: Configuration) -> Answer:
         if turn.starts > MAX_ENDS:
@@ -266,92 +270,6 @@ class Turns:
         age = time.time() - datetime.fromisoformat(turn.started_at).timestamp()
         return self._settings.turn_deadline_seconds - age
 
-    async def _end_answered(
-        self, turn: Turn, configuration: Configuration, answer: Answer, windows: MutableMapping[int, ReplyWindow]
-    ) -> Coroutine[Any, Any, None]:
-        ending = Ending(
-            "answered",
-            items=[remembered(item) for item in answer.items],
-            model=portable(answer.model) if answer.model else None,
-            usage=answer.usage,
-            bot_version=configuration.bot.version,
-            assistant_version=configuration.assistant.version if configuration.assistant else None,
-        )
-        text = bounded_reply(answer.text)
-        if text != answer.text:
-            log.warning("answer cut", characters=len(answer.text), sent=len(text))
-        return await self._end(turn, configuration, split_reply(text), ending, windows)
-
-    async def _end_unanswered(
-        self, turn: Turn, configuration: Configuration | None, windows: MutableMapping[int, ReplyWindow]
-    ) -> None:
-        await self._record(turn, Ending("unanswered"))
-        _claimed_window(turn, windows, wanted=False)
-        self._metrics.turn_ended(_client(turn, configuration), "unanswered")
-        log.info("message not answered", reason="bot paused" if configuration else "bot deleted")
-
-    async def _end_dead(
-        self, turn: Turn, configuration: Configuration, error: str, windows: MutableMapping[int, ReplyWindow]
-    ) -> Coroutine[Any, Any, None]:
-        log.error("turn failed", error=error)
-        parts = split_reply(configuration.bot.fallback_message or "") or split_reply(self._settings.fallback_message)
-        ending = Ending("dead", error=portable(error), bot_version=configuration.bot.version)
-        return await self._end(turn, configuration, parts, ending, windows)
-
-    async def _end(
-        self,
-        turn: Turn,
-        configuration: Configuration,
-        parts: Sequence[str],
-        ending: Ending,
-        windows: MutableMapping[int, ReplyWindow],
-    ) -> Coroutine[Any, Any, None]:
-        """Records the end and what is to be sent; returns the sending of it."""
-        # Parts go out one after the other, which one TwiML document cannot promise.
-        window = _claimed_window(turn, windows, wanted=len(parts) == 1)
-        last = turn.messages[-1]
-        drafts = [
-            Draft(
-                account_sid=last.account_sid,
-                sender=f"whatsapp:{configuration.bot.twilio_phone_number}",
-                recipient=last.sender,
-                body=part,
-                channel="twiml" if window else "rest",
-                claimed=number == 0,
-                part=number,
-                bot_id=configuration.bot.id,
-                conversation_id=turn.conversation_id,
-            )
-            for number, part in enumerate(parts)
-        ]
-        try:
-            rows = await self._record(turn, replace(ending, drafts=drafts))
-        except BaseException:
-            if window:
-                window.release()
-            raise
-        self._metrics.turn_ended(_client(turn, configuration), ending.state)
-        return self._delivery.deliver(rows, configuration.bot, window)
-
-    async def _record(self, turn: Turn, ending: Ending) -> list[OutboxRow]:
-        rows = await self._database.write(turns.end_turn, turn, ending)
-        self._begun.pop(turn.conversation_id, None)
-        return rows
-
-
-def _claimed_window(turn: Turn, windows: MutableMapping[int, ReplyWindow], *, wanted: bool) -> ReplyWindow | None:
-    """The webhook of the newest message that can still take the answer; the turn's others are let go."""
-    claimed: ReplyWindow | None = None
-    for message in reversed(turn.messages):
-        window = windows.pop(message.inbox_id, None)
-        if window is None:
-            continue
-        if wanted and claimed is None and window.claim():
-            claimed = window
-        else:
-            window.release()
-    return claimed
-
 
 def _sayable(answer: Answer) -> Answer:
     """An answer of which something can be sent; raises PermanentError when nothing can."""
@@ -364,10 +282,6 @@ def _messages(turn: Turn) -> list[MessageId]:
     return [(message.account_sid, message.message_sid) for message in turn.messages]
 
 
-def _client(turn: Turn, configuration: Configuration | None) -> str:
-    return (configuration.bot.client if configuration else None) or turn.bot_id
-
-
 def _number(configuration: Configuration | None) -> str | None:
     return configuration.bot.twilio_phone_number if configuration else None
 
@@ -375,7 +289,7 @@ def _number(configuration: Configuration | None) -> str | None:
 def _facts(turn: Turn, configuration: Configuration | None) -> dict[str, object]:
     """What every line of the log that a turn causes says, whoever writes it."""
     return {
-        "client": _client(turn, configuration),
+        "client": client_of(turn, configuration),
         "number": _number(configuration),
         "user": masked_user(turn.messages[-1].sender),
         "turn": turn.id,
