@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.fault import fault_text, fault_trace
 from reconciler.kinds.knowledge import EXPIRED
-from reconciler.model import UNKNOWN_ID, AccountKey, Binding, Change, Kind, Outcome, Plan, Values
+from reconciler.model import TAKING_AWAY, UNKNOWN_ID, AccountKey, Binding, Change, Kind, Outcome, Plan, Values
 from reconciler.pace import Pace
 from reconciler.settings import Settings
 from reconciler.writers.attempts import Patience, Stopped, WriteFailed
@@ -117,7 +117,7 @@ def apply_column(
 
 def _last_take_away(column: Sequence[Change]) -> dict[Kind, str]:
     """By kind, the change that ends the taking away of what this client's other changes replace."""
-    replaced = [change for change in column if change.action in ("delete", "detach") and change.source is not None]
+    replaced = [change for change in column if change.action in TAKING_AWAY and change.source is not None]
     return {change.kind: change.id for change in replaced}
 
 
@@ -140,7 +140,7 @@ class Writers:
 
     def write(self, change: Change, made: Mapping[Kind, str]) -> tuple[str, AppliedRecord | None]:
         """Apply one change. Returns the live id, and what is to be recorded. Raises `WriteFailed` or `StoreError`."""
-        if change.action in ("delete", "detach"):
+        if change.action in TAKING_AWAY:
             self._take_away(change)
             return str(change.live_id), None
         after = _resolved(change.after, made)

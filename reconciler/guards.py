@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from reconciler.errors import Refused
 from reconciler.manifest import Fleet
-from reconciler.model import Action, Binding, Change, Orphan, Plan
+from reconciler.model import TAKING_AWAY, Binding, Change, Orphan, Plan
 from reconciler.world import Failed, World
-
-TAKING_AWAY: Final[tuple[Action, ...]] = ("delete", "detach")
 
 
 @dataclass(frozen=True, slots=True)

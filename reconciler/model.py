@@ -21,6 +21,9 @@ Values = Mapping[str, Any]
 KINDS: Final[tuple[Kind, ...]] = ("knowledge", "assistant", "bot", "sender")
 """The fixed order: traffic is switched on last. Deletes run backwards."""
 
+TAKING_AWAY: Final[tuple[Action, ...]] = ("delete", "detach")
+"""The actions after which a client has less than before."""
+
 MANAGED_BY: Final = "horizonai-reconciler"
 """The owner's name in every marker."""
 

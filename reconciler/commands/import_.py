@@ -10,14 +10,12 @@ from typing import Any, Literal
 
 import click
 
+from reconciler.commands.existing import existing_defaults, existing_fleet
 from reconciler.errors import Exit, ReconcileError
 from reconciler.importing.draft import Draft, NotImported, model_warning, over_defaults
 from reconciler.importing.files import Written, write_drafts
 from reconciler.importing.inventory import Inventory, take_inventory
 from reconciler.importing.survey import LeftOut, Survey, survey
-from reconciler.manifest import Fleet, ManifestErrors, NoManifests, load
-from reconciler.manifest.defaults import FILE
-from reconciler.manifest.document import parse
 from reconciler.render.wording import visible
 from reconciler.settings import load_settings
 from reconciler.unresolved import OBJECTS
@@ -62,7 +60,7 @@ def import_(
     """
     settings = load_settings()
     folder = out or settings.clients_dir
-    fleet = _existing(folder)
+    fleet = existing_fleet(folder)
     inventory = take_inventory(settings, exports)
     try:
         found = survey(inventory, fleet, settings, {path.stem for path in folder.glob("*.y*ml")}, number)
@@ -74,7 +72,7 @@ def import_(
 
 
 def _import(found: Survey, inventory: Inventory, folder: Path) -> Report:
-    defaults = _defaults(folder)
+    defaults = existing_defaults(folder)
     drafts = [replace(draft, values=over_defaults(draft.values, defaults)) for draft in found.drafts]
     models = {str(draft.values["assistant"]["model"]) for draft in drafts}
     warnings = {model: text for model in models if (text := model_warning(model, inventory.models))}
@@ -101,20 +99,6 @@ def _chosen(found: Survey, inventory: Inventory, only: Collection[str]) -> Surve
             f"No bot that could be imported is called {', '.join(unknown)}; leave --client out to see all."
         )
     return Survey(drafts, left_out, ())
-
-
-def _existing(folder: Path) -> Fleet:
-    try:
-        return load(folder)
-    except NoManifests:
-        return Fleet(())
-    except ManifestErrors as found:
-        raise ReconcileError(f"{found}\n\nNothing was written: correct these files first.") from None
-
-
-def _defaults(folder: Path) -> dict[str, Any]:
-    path = folder / FILE
-    return parse(FILE, path.read_bytes()).value if path.is_file() else {}
 
 
 def _unread(inventory: Inventory) -> Sequence[str]:

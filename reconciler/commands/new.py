@@ -14,10 +14,10 @@ from pathlib import Path
 
 import click
 
+from reconciler.commands.existing import existing_defaults, existing_fleet
 from reconciler.errors import ReconcileError
-from reconciler.manifest import Fleet, ManifestErrors, NoManifests, load
+from reconciler.manifest import Fleet, load
 from reconciler.manifest.defaults import FILE
-from reconciler.manifest.document import parse
 from reconciler.manifest.draft import Draft, draft_text, problem_with
 from reconciler.manifest.explain import slug
 from reconciler.manifest.texts import FileProblem, read_prompt
@@ -66,7 +66,7 @@ def new(engine: str, folder: Path | None, instructions_file: Path | None, **give
     if instructions_file is not None:
         given["instructions"] = _read(instructions_file)
     folder = folder or load_settings().clients_dir
-    answers = _answers(given, _questions(_existing(folder), _has_default_model(folder)))
+    answers = _answers(given, _questions(existing_fleet(folder), _has_default_model(folder)))
     files = _write(folder, answers, engine)
     click.echo("\n".join(f"Wrote {path}" for path in files))
     click.echo(_next_steps(files))
@@ -146,18 +146,8 @@ def _ask(question: Question, known: Values) -> str:
     return answer
 
 
-def _existing(folder: Path) -> Fleet:
-    try:
-        return load(folder)
-    except NoManifests:
-        return Fleet(())
-    except ManifestErrors as found:
-        raise ReconcileError(f"{found}\n\nNothing was written: correct these files first.") from None
-
-
 def _has_default_model(folder: Path) -> bool:
-    path = folder / FILE
-    assistant = parse(FILE, path.read_bytes()).value.get("assistant") if path.is_file() else None
+    assistant = existing_defaults(folder).get("assistant")
     return isinstance(assistant, Mapping) and isinstance(assistant.get("model"), str)
 
 

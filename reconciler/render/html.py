@@ -7,7 +7,19 @@ from itertools import groupby
 from typing import Any, Final
 
 from reconciler.digest import digest
-from reconciler.model import Action, Change, FieldChange, Finding, Kind, Orphan, Outcome, Plan, Reason, Severity
+from reconciler.model import (
+    TAKING_AWAY,
+    Action,
+    Change,
+    FieldChange,
+    Finding,
+    Kind,
+    Orphan,
+    Outcome,
+    Plan,
+    Reason,
+    Severity,
+)
 from reconciler.render.page import isolated, page, shown
 from reconciler.render.wording import text_diff, value_text
 from runtime.store.records import EditRecord
@@ -71,7 +83,7 @@ def _head(plan: Plan, outcomes: Sequence[Outcome] | None) -> Iterator[str]:
     counts = {
         "por crear": plan.count("create"),
         "por actualizar": plan.count("update"),
-        "por borrar o desconectar": plan.count("delete", "detach"),
+        "por borrar o desconectar": plan.count(*TAKING_AWAY),
         "sin poder leerse": len(plan.unresolved),
         "errores": len(plan.errors),
     }

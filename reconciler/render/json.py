@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.digest import digest
-from reconciler.model import Change, Outcome, Plan
+from reconciler.model import TAKING_AWAY, Change, Outcome, Plan
 from runtime.store.records import EditRecord
 
 FORMAT_VERSION = 1
@@ -22,7 +22,7 @@ def plan_json(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
             "clients": plan.clients,
             "create": plan.count("create"),
             "update": plan.count("update"),
-            "delete": plan.count("delete", "detach"),
+            "delete": plan.count(*TAKING_AWAY),
             "errors": len(plan.errors),
             "unresolved": len(plan.unresolved),
             "orphans": len(plan.orphans),

@@ -80,25 +80,20 @@ class Throttled(WriteFailed):
 
 def repeat_safe(call: Callable[[], T], patience: Patience, *, follows_up: bool = False) -> T:
     """Call something that may be repeated whatever became of it (a read, an update, a delete)."""
-    attempt = 0
-    while True:
-        try:
-            return patience.call(call, follows_up=follows_up)
-        except Throttled as error:
-            if not patience.wait(attempt, error.retry_after):
-                raise
-        except OutcomeUnknown:
-            if not patience.wait(attempt):
-                raise
-        attempt += 1
+    return _repeated(call, lambda: None, patience, follows_up)
 
 
 def create_once(create: Callable[[], T], find: Callable[[], T | None], patience: Patience) -> T:
     """Create something that the provider would gladly create twice: after an unknown outcome it is looked for first."""
+    return _repeated(create, find, patience)
+
+
+def _repeated(call: Callable[[], T], find: Callable[[], T | None], patience: Patience, follows_up: bool = False) -> T:
+    """Call until it goes well or patience ends; after an unknown outcome, what is found counts as its result."""
     attempt = 0
     while True:
         try:
-            return patience.call(create)
+            return patience.call(call, follows_up=follows_up)
         except Throttled as error:
             if not patience.wait(attempt, error.retry_after):
                 raise
