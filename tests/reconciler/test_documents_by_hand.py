@@ -27,6 +27,17 @@ def test_a_document_that_was_removed_or_added_by_hand_is_drift_and_is_mended(kit
     assert (kitchen.changes(), len(kitchen.uploads())) == ([], 3)
 
 
+def test_a_document_exchanged_for_one_of_the_same_size_is_drift_although_the_store_looks_the_same(
+    kitchen: Agency,
+) -> None:
+    before, listed = store(kitchen), f"/vector_stores/{store(kitchen)['id']}/files"
+    kitchen.openai("DELETE", f"{listed}/{files(kitchen)[MENU]}")
+    kitchen.openai("POST", listed, {"file_id": live.upload(kitchen.sandbox, "menu.md", b"Empanadas a 9500 pesos.")})
+    assert {**store(kitchen), "last_active_at": before["last_active_at"]} == before
+    [change] = kitchen.plan()["changes"]
+    assert (change["kind"], change["reason"]) == ("knowledge", "drift")
+
+
 def test_an_expiry_or_a_name_set_by_hand_is_drift(kitchen: Agency) -> None:
     expiry = {"anchor": "last_active_at", "days": 7}
     kitchen.openai("POST", f"/vector_stores/{store(kitchen)['id']}", {"name": "Otro", "expires_after": expiry})
