@@ -37,10 +37,11 @@ CONNECT_SECONDS = 5.0
 CONNECTIONS = 1_000
 PAUSE_SECONDS = 30.0
 """How long a call waits while Twilio is not called; whoever wants it made tries again then."""
-LOOKUP_LIMIT = 50
 API_HOST = "https://api.twilio.com"
 PAGE_SIZE = 1000
 """The largest page that Twilio gives."""
+LOOKUP_LIMIT = PAGE_SIZE
+"""Messages to one user that may have followed the one that is looked for, which are listed newest first."""
 
 
 FAILURES = (aiohttp.ClientError, TimeoutError, TwilioException, ValueError)
@@ -201,7 +202,7 @@ class Twilio:
         moment = datetime.fromisoformat(since).astimezone(UTC).replace(microsecond=0)
         async with self._asking(account):
             listed = await self._client(account).messages.list_async(
-                to=recipient, from_=sender, date_sent_after=moment, limit=LOOKUP_LIMIT
+                to=recipient, from_=sender, date_sent_after=moment, limit=LOOKUP_LIMIT, page_size=PAGE_SIZE
             )
         fitting = [message for message in listed if message.body == body]
         return [SentMessage(str(message.sid), str(message.status)) for message in reversed(fitting)]

@@ -14,7 +14,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from runtime.store.statement import Statement
+from runtime.store.statement import Insert, Statement
 from runtime.store.times import timestamp
 
 Channel = Literal["twiml", "rest"]
@@ -69,10 +69,10 @@ COLUMNS = (
     "id, turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, channel, state, claimed_at,"
     " resumed"
 )
-ADD = Statement(
+ADD = Insert(
     "INSERT INTO outbox (turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, channel, state,"
     " created_at, claimed_at) VALUES (:turn_id, :conversation_id, :bot_id, :part, :account_sid, :sender, :recipient,"
-    " :body, :channel, :state, :now, :claimed_at) RETURNING id"
+    " :body, :channel, :state, :now, :claimed_at)"
 )
 CLAIM = Statement(
     "UPDATE outbox SET state = 'sending', channel = :channel, claimed_at = :now, disputed = 0"
@@ -119,7 +119,7 @@ def add_to_outbox(connection: Connection, draft: Draft, turn_id: int | None = No
     now = timestamp()
     state = "sending" if draft.claimed else "ready"
     claimed_at = now if draft.claimed else None
-    (row_id,) = ADD.one(
+    row_id = ADD.one(
         connection,
         turn_id=turn_id,
         conversation_id=draft.conversation_id,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from twilio.rest import Client
 
 from runtime.store import outbox, outcomes
 from runtime.store.engine import open_engine
@@ -92,6 +93,25 @@ def test_a_restart_takes_one_message_for_one_of_two_that_were_cut_off(tmp_path: 
         wait_until(lambda: fleet.rows(unsettled) == [(0,)], 20, "both outcomes")
         (sid,) = sids(shop)
         assert sorted(fleet.rows(ROWS), key=str) == [("failed", None), ("sent", sid)]
+
+
+def test_what_went_out_is_found_behind_many_messages_that_followed(tmp_path: Path, sandbox: Sandbox) -> None:
+    with fleet_on("sqlite", tmp_path, sandbox, PUBLIC_URL=NOWHERE) as fleet:
+        shop = fleet.open_line()
+        sandbox.faults(WITH_EFFECT | {"nth": 1, "seconds": 20})
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(say, fleet, shop, 0)
+            wait_until(lambda: sandbox.fired() == 1, what="the send")
+            fleet.kill()
+        account = Client(sandbox.account_sid, sandbox.auth_token)
+        account.api.base_url = sandbox.twilio_url
+        for number in range(60):
+            account.messages.create(from_=f"whatsapp:{shop.number}", to=f"whatsapp:{USER}", body=f"Aviso {number}")
+
+        fleet.start_again()
+
+        wait_until(lambda: fleet.rows(ROWS)[0][0] == "sent", 20, "the outcome")
+        assert len(shop.outbound()) == 61
 
 
 def test_an_answer_in_a_webhook_s_response_is_not_taken_for_a_message_of_the_same_words(
