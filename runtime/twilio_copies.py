@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from runtime.accounts import Account, AccountError, Accounts
 from runtime.breaker import Breakers
-from runtime.errors import PermanentError, ProviderError
+from runtime.errors import PermanentError, ProviderError, TemporaryError
 from runtime.metrics import Metrics
 from runtime.settings import Settings
 from runtime.store import catalog
@@ -22,6 +22,10 @@ from runtime.twilio_client import PAGE_SIZE, Twilio
 
 AT_ONCE = 4
 """Messages that are deleted at the same time."""
+PAUSES = (0.5, 2.0)
+"""Seconds before a deletion that failed for a moment is tried again, at the least."""
+LONGEST_PAUSE = 10.0
+"""As long as Twilio may make us wait before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +131,23 @@ class _Tally:
 
 
 async def _delete_all(twilio: _Twilio, account: Account, address: str, tally: _Tally) -> None:
-    """Deletes what an account has of an address; one message that cannot be deleted holds up none of the others."""
+    """Deletes what an account has of an address. A message that Twilio refuses to delete holds up none of the others;
+    when Twilio does not work, the rest is left."""
     places = asyncio.Semaphore(AT_ONCE)
+    broken: list[str] = []
 
     async def delete(copy: _Copy) -> None:
         async with places:
+            if broken:
+                tally.leave(broken[0], 1)
+                return
             try:
-                await twilio.delete(account, copy)
-            except ProviderError as error:
+                await _delete_patiently(twilio, account, copy)
+            except PermanentError as error:
                 tally.leave(str(error), 1)
+            except ProviderError as error:
+                broken.append(str(error))
+                tally.leave(broken[0], 1)
             else:
                 tally.deleted += 1
 
@@ -147,3 +159,13 @@ async def _delete_all(twilio: _Twilio, account: Account, address: str, tally: _T
     async with asyncio.TaskGroup() as group:
         for copy in found:
             group.create_task(delete(copy))
+
+
+async def _delete_patiently(twilio: _Twilio, account: Account, copy: _Copy) -> None:
+    """Deletes a message, again when that fails for a moment: deleting twice does no harm."""
+    for pause in PAUSES:
+        try:
+            return await twilio.delete(account, copy)
+        except TemporaryError as error:
+            await asyncio.sleep(max(pause, min(error.delay or 0.0, LONGEST_PAUSE)))
+    return await twilio.delete(account, copy)

@@ -58,10 +58,10 @@ class ProviderMemory:
         waited for.
         """
         async with _told():
-            found = [await self._being_made(turn_id, at, hashes) for turn_id, at in _making(cut_off)]
-            for user_hash in sorted(hashes):
-                found += await self._marked(user_hash)
-        return list(dict.fromkeys(session_id for session_id in found if session_id is not None))
+            # These first, at once: later, a session may be one that the user began after having been forgotten.
+            found = [session_id for user_hash in sorted(hashes) for session_id in await self._marked(user_hash)]
+            made = [await self._being_made(turn_id, at, hashes) for turn_id, at in _making(cut_off)]
+        return list(dict.fromkeys([*found, *(session_id for session_id in made if session_id is not None)]))
 
     async def _marked(self, user_hash: str) -> list[str]:
         """Sessions with a conversation's mark; none at a server without the Agents API."""

@@ -18,6 +18,12 @@ EVENTS: dict[str, Any] = {"provider": "openai", "method": "POST", "path": f"{SES
 OTHER_USER = "+56922222222"
 
 
+@pytest.fixture(autouse=True)
+def usage_is_known_at_once(sandbox: Sandbox) -> None:
+    """So that no turn of one test is asked about in the next."""
+    sandbox.settings(usage_seconds=0.0)
+
+
 @pytest.fixture
 def live(sandbox: Sandbox) -> Iterator[OpenAI]:
     """The provider, as the agency's own console."""
@@ -315,6 +321,7 @@ def test_what_a_turn_used_is_counted_when_it_is_known_in_time(
 ) -> None:
     runtime = runtime_factory()
     shop = open_line(runtime, sandbox, assistant_id=agent(instructions="I"))
+    sandbox.settings(usage_seconds=60.0)
     shop.ask("Hola")
     [unknown] = [entry for entry in runtime.log() if entry["event"] == "turn answered"]
     assert (unknown["input_tokens"], unknown["model"]) == (0, "gpt-6-luna")
@@ -346,6 +353,7 @@ def test_what_a_turn_used_is_booked_when_it_is_known_after_its_end(
 
 
 def test_usage_that_never_becomes_known_is_counted_as_such_and_not_as_nothing(shop: Line, live: OpenAI) -> None:
+    shop.sandbox.settings(usage_seconds=60.0)
     shop.ask("Hola")
     [session] = sessions(live)
     live.beta.agents.sessions.delete(session.id)

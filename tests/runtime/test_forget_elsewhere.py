@@ -21,6 +21,12 @@ REFUSED = DELETION | {"kind": "status", "status": 400, "times": 1}
 PICTURE = {"content_type": "image/jpeg", "base64": "c2VjcmV0bw=="}
 
 
+@pytest.fixture(autouse=True)
+def usage_is_known_at_once(sandbox: Sandbox) -> None:
+    """So that no turn of one test is asked about in the next."""
+    sandbox.settings(usage_seconds=0.0)
+
+
 @pytest.fixture
 def live(sandbox: Sandbox) -> Iterator[OpenAI]:
     """The provider, as the agency's own console."""
@@ -97,7 +103,7 @@ def test_what_the_provider_does_not_delete_is_named_and_deleted_by_the_next_call
     again = forget(shop.runtime, user)
     assert (again.code, again.out.splitlines()[0]) == (0, "Forgotten. Conversations: 2, messages: 1.")
     assert sessions(live) == []
-    assert forget(shop.runtime, user).code == 1
+    assert forget_over_api(shop.runtime, user).status == 404
 
 
 def test_a_provider_that_does_not_accept_the_key_keeps_its_part_until_the_next_call(
@@ -107,7 +113,7 @@ def test_a_provider_that_does_not_accept_the_key_keeps_its_part_until_the_next_c
     done = forget(shop.runtime, user, OPENAI_API_KEY="sk-wrong")
     assert (done.code, "check OPENAI_API_KEY" in done.err) == (4, True)
     assert len(sessions(live)) == 1
-    assert forget(shop.runtime, user).code == 0
+    assert forget_over_api(shop.runtime, user).status == 200
     assert sessions(live) == []
 
 
@@ -115,9 +121,9 @@ def test_a_session_that_is_not_there_any_more_counts_as_deleted(shop: Line, live
     shop.ask("Hola", user)
     [session] = sessions(live)
     live.beta.agents.sessions.delete(session)
-    done = forget(shop.runtime, user)
-    assert done.code == 0
-    assert f"Not there any more, at the model's provider: {session}" in done.out
+    answer = forget_over_api(shop.runtime, user)
+    assert (answer.status, answer.json["complete"]) == (200, True)
+    assert [(item["id"], item["state"]) for item in answer.json["provider"]] == [(session, "gone")]
 
 
 def test_a_session_that_is_busy_is_stopped_and_deleted(shop: Line, live: OpenAI, user: str) -> None:
@@ -125,8 +131,8 @@ def test_a_session_that_is_busy_is_stopped_and_deleted(shop: Line, live: OpenAI,
     shop.write("piensa 60s", user, wait=0)
     [session] = sessions(live)
     wait_until(lambda: live.beta.agents.sessions.retrieve(session).status == "in_progress", what="a turn under way")
-    done = forget(shop.runtime, user)
-    assert (done.code, sessions(live)) == (0, []), done.err
+    answer = forget_over_api(shop.runtime, user)
+    assert (answer.status, sessions(live)) == (200, []), answer.body
     assert len(shop.outbound(user)) == 1
 
 
@@ -142,8 +148,8 @@ def test_a_session_that_is_being_made_meanwhile_is_deleted_too(
     shop.sandbox.faults({"provider": "openai", "method": "POST", "path": SESSIONS, "times": 1, **fault})
     shop.write("Me llamo Ana", user, wait=0)
     wait_until(lambda: shop.sandbox.fired() == 1, what="a session that is being made")
-    done = forget(shop.runtime, user)
-    assert (done.code, "Deleted at the model's provider: session_" in done.out) == (0, True), done.err
+    answer = forget_over_api(shop.runtime, user)
+    assert (answer.status, [item["state"] for item in answer.json["provider"]]) == (200, ["deleted"]), answer.body
     assert sessions(live) == []
 
 
@@ -153,8 +159,8 @@ def test_a_session_that_was_left_when_another_replaced_it_is_deleted_too(shop: L
     live.beta.agents.update(shop.bot["assistant_id"], instructions="Ahora eres otro.")
     shop.ask("¿Cómo me llamo?", user)
     assert len(sessions(live)) == 2
-    assert forget(shop.runtime, user).code == 0
-    assert sessions(live) == []
+    answer = forget_over_api(shop.runtime, user)
+    assert (answer.status, len(answer.json["provider"]), sessions(live)) == (200, 2, []), answer.body
 
 
 def test_a_thread_is_deleted_also_when_its_bot_answers_otherwise_by_now(
@@ -166,8 +172,8 @@ def test_a_thread_is_deleted_also_when_its_bot_answers_otherwise_by_now(
     shop.ask("Me llamo Ana", user)
     own = {"assistant_id": None, "instructions": "Ahora soy otro.", "model": "gpt-6-luna"}
     assert runtime.api("PUT", f"/bots/{shop.bot['id']}", own).status == 200
-    done = forget(runtime, user)
-    assert (done.code, "Deleted at the model's provider: thread_" in done.out) == (0, True), done.err
+    answer = forget_over_api(runtime, user)
+    assert (answer.status, [item["state"] for item in answer.json["provider"]]) == (200, ["deleted"]), answer.body
     [deleted] = sandbox.calls("openai", "DELETE", "/v1/threads/")
     assert deleted["status"] == 200
     assert sandbox.calls("openai", path=SESSIONS) == []
@@ -179,7 +185,7 @@ def test_the_provider_is_not_asked_about_a_conversation_that_it_does_not_have(
     shop = line()
     shop.ask("Hola", user)
     before = len(shop.sandbox.calls("openai"))
-    assert forget(shop.runtime, user).code == 0
+    assert forget_over_api(shop.runtime, user).status == 200
     assert len(shop.sandbox.calls("openai")) == before
 
 
@@ -204,7 +210,7 @@ def test_twilio_s_copies_are_deleted_with_their_files_and_those_of_others_are_no
     assert parties(shop.sandbox) == {f"whatsapp:{shop.number}", "whatsapp:+56922222222"}
     [media] = [call for call in shop.sandbox.calls("twilio", "DELETE") if "/Media/" in call["path"]]
     assert media["status"] == 204
-    assert forget(runtime, user, "--at-twilio").code == 1
+    assert forget_over_api(runtime, user, "?at_twilio=true").status == 404
 
 
 def test_what_twilio_does_not_delete_is_said_and_deleted_by_the_next_call_under_every_address(
@@ -220,8 +226,30 @@ def test_what_twilio_does_not_delete_is_said_and_deleted_by_the_next_call_under_
     assert "Deleted at Twilio: 3 messages; left: 1." in done.out
     assert "Left at Twilio: Twilio refused the message (409, 20009)" in done.err
     assert len(copies(shop.sandbox)) == 1
-    again = forget(shop.runtime, user_id, "--at-twilio")
-    assert (again.code, copies(shop.sandbox)) == (0, []), again.err
+    again = forget_over_api(shop.runtime, user_id, "?at_twilio=true")
+    assert (again.status, copies(shop.sandbox)) == (200, []), again.body
+
+
+def test_a_moment_in_which_twilio_does_not_work_is_waited_for(line: Callable[..., Line], user: str) -> None:
+    shop = line()
+    shop.ask("Hola", user)
+    where = {"provider": "twilio", "method": "DELETE", "times": 1}
+    shop.sandbox.faults(where | {"kind": "retry_after", "retry_after": 1}, where | {"kind": "drop_connection"})
+    answer = forget_over_api(shop.runtime, user, "?at_twilio=true")
+    assert (answer.status, shop.sandbox.fired(), copies(shop.sandbox)) == (200, 2, []), answer.body
+
+
+def test_a_twilio_that_does_not_work_is_not_asked_about_message_after_message(
+    line: Callable[..., Line], user: str
+) -> None:
+    shop = line()
+    for text in ("Uno", "Dos", "Tres", "Cuatro", "Cinco", "Seis"):
+        shop.ask(text, user)
+    shop.sandbox.faults({"provider": "twilio", "method": "DELETE", "kind": "status", "status": 503})
+    done = forget(shop.runtime, user, "--at-twilio")
+    assert done.code == 4
+    assert "Deleted at Twilio: 0 messages; left: 12." in done.out
+    assert shop.sandbox.fired() <= 12
 
 
 def test_a_provider_that_does_not_filter_its_lists_loses_nobody_else_s(shop: Line, live: OpenAI, user: str) -> None:
@@ -236,8 +264,8 @@ def test_a_provider_that_does_not_filter_its_lists_loses_nobody_else_s(shop: Lin
         answered | {"provider": "openai", "path": SESSIONS, "body": whole},
         answered | {"provider": "twilio", "path": pages, "body": {"messages": theirs, "next_page_uri": None}},
     )
-    done = forget(shop.runtime, user, "--at-twilio")
-    assert (done.code, shop.sandbox.fired()) == (0, 2), done.err
+    answer = forget_over_api(shop.runtime, user, "?at_twilio=true")
+    assert (answer.status, shop.sandbox.fired()) == (200, 2), answer.body
     assert sessions(live) == [other]
     assert sum("+56922222222" in str(message) for message in copies(shop.sandbox)) == 2
 
