@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from runtime.store.engine import open_engine
 from runtime.store.migrate import migrate
 from tests.reconciler.agency import Agency
 from tests.reconciler.terminal import on_a_terminal
+from tests.runtime.stores import drop_database, make_database
 
 WARNING = "does not exist yet; the first apply makes it. If the runtime keeps its store elsewhere, set BOT_STORE_URL."
 AGENT = {"engine": "agents"}
@@ -47,6 +49,23 @@ def test_json_is_one_document_when_there_is_nothing_to_apply(agency: Agency) -> 
     agency.declare("cliente-a", state="absent")
     assert agency.apply("--format", "json").document["outcomes"] == []
     assert not agency.store_file.exists()
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    """A database on a PostgreSQL server, without a table."""
+    url = make_database()
+    yield url
+    drop_database(url)
+
+
+@pytest.mark.postgres
+def test_an_empty_database_is_a_store_that_is_not_there_yet(agency: Agency, empty_database: str) -> None:
+    agency.declare("cliente-a")
+    agency.environment["BOT_STORE_URL"] = empty_database
+    result = agency.reconcile("--yes")
+    assert (result.code, result.err.count(WARNING)) == (0, 1)
+    assert (agency.changes(), agency.reconcile("--yes").err) == ([], "")
 
 
 @pytest.mark.parametrize("command", ["--yes", "--dry-run", "--yes --format json"])
