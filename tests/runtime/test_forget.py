@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
+from runtime.store.engine import open_engine
+from runtime.store.erasure import forget, let_go
+from runtime.store.inbox import InboundMessage, take_in
+from runtime.store.migrate import migrate
 from tests.drivers.fleet import Fleet, answers, fleet_on
+from tests.runtime.stores import drop_database, make_database
 from tests.runtime.test_commands import run
 from tests.runtime_process import Runtime, inbound_fields
 from tests.sandbox_process import Sandbox, wait_until
@@ -100,3 +105,28 @@ def test_what_a_provider_does_not_delete_keeps_nothing_here_but_the_way_to_it(fl
         assert forgotten(runtime, "command") == (2, 1)
         assert [item for item in (USER, USER_ID, session.id, "acuerdas") if item in kept(fleet)] == []
         assert list(live.beta.agents.sessions.list()) == []
+
+
+@pytest.mark.postgres
+def test_a_message_that_was_on_its_way_into_the_store_meanwhile_goes_as_well() -> None:
+    url = make_database()
+    engine = open_engine(url)
+    try:
+        migrate(engine)
+        address = f"whatsapp:{USER}"
+        first, late = (InboundMessage("AC", f"SM{n}", "shop", address, address, "Ana", "clave", "{}") for n in (1, 2))
+        with engine.begin() as connection:
+            take_in(connection, first)
+        with engine.begin() as slow:
+            take_in(slow, late)
+            with engine.begin() as connection:
+                erased = forget(connection, address, "me")
+        with engine.begin() as connection:
+            let_go(connection, [one.id for one in erased.conversations])
+            rows = connection.exec_driver_sql("SELECT sender, body, state FROM inbox").fetchall()
+            aliases = connection.exec_driver_sql("SELECT count(*) FROM conversation_aliases").scalar_one()
+    finally:
+        engine.dispose()
+        drop_database(url)
+    assert (sum(one.messages for one in erased.conversations), aliases) == (1, 0)
+    assert [tuple(row) for row in rows] == [("", "", "dropped")] * 2
