@@ -19,10 +19,13 @@ PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 class Statement:
     """One statement, for either database."""
 
-    __slots__ = ("_named", "_pyformat")
+    __slots__ = ("_names", "_numbered", "_pyformat")
 
     def __init__(self, sql: str) -> None:
-        self._named = sql
+        # SQLite gets its parameters by number: Python's driver lets the event loop run for each name it looks up, and
+        # waits for it to stop again.
+        self._names = tuple(dict.fromkeys(PARAMETER.findall(sql)))
+        self._numbered = PARAMETER.sub(lambda match: f"?{self._names.index(match[1]) + 1}", sql)
         self._pyformat = PARAMETER.sub(r"%(\1)s", sql)
 
     def rows(self, connection: Connection, /, **parameters: object) -> list[tuple[Any, ...]]:
@@ -48,13 +51,17 @@ class Statement:
         """Executes once for each set of parameters."""
         if parameters:
             raw: Any = connection.connection.driver_connection
-            is_sqlite = connection.dialect.name == "sqlite"
-            raw.cursor().executemany(self._named if is_sqlite else self._pyformat, parameters)
+            if connection.dialect.name == "sqlite":
+                raw.executemany(self._numbered, [[row[name] for name in self._names] for row in parameters])
+            else:
+                raw.cursor().executemany(self._pyformat, parameters)
 
     def executed(self, connection: Connection, parameters: Mapping[str, object]) -> Any:
         """The driver's cursor, after it has executed the statement."""
         raw: Any = connection.connection.driver_connection
-        return raw.execute(self._named if connection.dialect.name == "sqlite" else self._pyformat, parameters)
+        if connection.dialect.name == "sqlite":
+            return raw.execute(self._numbered, [parameters[name] for name in self._names])
+        return raw.execute(self._pyformat, parameters)
 
 
 class Insert:
