@@ -28,10 +28,11 @@ from psycopg_pool import AsyncConnectionPool
 
 from runtime.delivery import Delivery
 from runtime.store import jobs
-from runtime.store.database import TRUSTED_SECONDS, Database
+from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.inbox import InboundMessage
 from runtime.store.outbox import SendTakenOver
+from runtime.store.thread_pool import TRUSTED_SECONDS
 from runtime.store.turns import TurnTakenOver
 from runtime.turn import Turns
 from runtime.twiml import ReplyWindow

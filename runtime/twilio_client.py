@@ -1,40 +1,32 @@
-"""Sends and looks up WhatsApp messages with Twilio's SDK, over one aiohttp connection pool.
+"""Sends and looks up WhatsApp messages with Twilio's SDK.
 
 Twilio has no idempotency key for messages, so every failure is sorted by one question: can the message have gone out?
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from twilio.base.exceptions import TwilioException
-from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
-from yarl import URL
 
 from runtime.accounts import Account
 from runtime.breaker import Breakers
 from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError, UnknownOutcome
 from runtime.metrics import Metrics
 from runtime.pace import Pace
+from runtime.twilio_http import TooMany, TwilioHttp
 
 PROVIDER = "twilio"
-TIMEOUT_SECONDS = 15.0
-CONNECT_SECONDS = 5.0
-CONNECTIONS = 1_000
 PAUSE_SECONDS = 30.0
 """How long a call waits while Twilio is not called; whoever wants it made tries again then."""
 API_HOST = "https://api.twilio.com"
@@ -46,15 +38,6 @@ LOOKUP_LIMIT = PAGE_SIZE
 
 FAILURES = (aiohttp.ClientError, TimeoutError, TwilioException, ValueError)
 """What a call ends with that went wrong; ValueError where Twilio's answer is no JSON."""
-
-
-class TooMany(TwilioException):  # type: ignore[misc]  # the SDK is not typed
-    """Twilio's 429 with the header that the SDK's own exception leaves out."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__("Too many requests", response)
-        self.status = 429
-        self.retry_after: str | None = response.headers.get("Retry-After")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,64 +69,6 @@ class Received:
     messages: Sequence[ReceivedMessage]
     is_all: bool
     """False when there were later ones, too."""
-
-
-class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
-    """The SDK's transport: obeys its timeout, and reaches every Twilio host at `base_url` when there is one.
-
-    The SDK's own asynchronous client ignores its timeout and sends JSON bodies as forms (its issues 925 and 932).
-    """
-
-    def __init__(self, base_url: str | None) -> None:
-        super().__init__(logging.getLogger("runtime.twilio"), True, TIMEOUT_SECONDS)
-        self._base_url = base_url
-        self._session = aiohttp.ClientSession(
-            # aiohttp's own limit, a hundred, is what a busy minute has under way.
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-            timeout=_timeout(TIMEOUT_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        params: dict[str, object] | None = None,
-        data: dict[str, object] | None = None,
-        headers: dict[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the SDK's signature
-        allow_redirects: bool = False,
-    ) -> Response:
-        """See AsyncHttpClient."""
-        given = dict(headers or {})
-        if auth is not None:
-            given["Authorization"] = aiohttp.encode_basic_auth(*auth)
-        async with self._session.request(
-            method.upper(),
-            self.rewritten(url),
-            params={key: str(value) for key, value in params.items()} if params else None,
-            # Encoded here, since aiohttp takes longer to find out what it was given than to send it.
-            data=_encoded(data, given) if data is not None else None,
-            headers=given,
-            allow_redirects=allow_redirects,
-            timeout=_timeout(timeout or TIMEOUT_SECONDS),
-        ) as response:
-            answer = Response(response.status, (await response.read()).decode(errors="replace"), response.headers)
-        if answer.status_code == 429:
-            raise TooMany(answer)
-        return answer
-
-    async def close(self) -> None:
-        """Closes the connections."""
-        await self._session.close()
-
-    def rewritten(self, url: str) -> str:
-        """Where one of Twilio's URLs is reached."""
-        if self._base_url is None:
-            return url
-        parts = urlsplit(url)
-        return self._base_url + parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 class Twilio:
@@ -276,20 +201,6 @@ def _received(message: Any, moment: datetime) -> ReceivedMessage:
     return ReceivedMessage(
         message.sid, message.from_, message.to, message.body or "", int(message.num_media or 0), moment
     )
-
-
-def _encoded(data: Mapping[str, object], headers: Mapping[str, str]) -> bytes:
-    """A body as its Content-Type has it: the SDK gives JSON where it says so, and else forms, some values as lists."""
-    if headers.get("Content-Type") == "application/json":
-        return json.dumps(data).encode()
-    plain = {name: value if isinstance(value, (str, list)) else str(value) for name, value in data.items()}
-    # A query is written like a form, and yarl writes one in a fifth of the time that the standard library takes.
-    return URL.build(query=plain).raw_query_string.encode()
-
-
-@cache
-def _timeout(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
 
 
 def _from_twilio(error: Exception, longest_pause: float) -> ProviderError:

@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import Connection
 
 from runtime.store import inbox
-from runtime.store.database import SqliteDatabase, open_database
+from runtime.store.database import open_database
 from runtime.store.errors import NumberTaken, StoreError
+from runtime.store.group_commit import SqliteDatabase
 from runtime.store.inbox import InboundMessage
 from runtime.store.statement import Statement
 

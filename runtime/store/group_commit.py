@@ -1,0 +1,212 @@
+"""The store on SQLite: one writer with group commit.
+
+Everything that is waiting goes into one commit: a write to disk costs the same for one message as for a hundred. What
+one round of the event loop brings goes to the writer together. When a function fails, all of them run again, each
+behind a savepoint of its own, so that it takes nothing else with it; a function may thus run twice and must have no
+effect but on the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Concatenate
+
+from sqlalchemy import Connection, Engine
+
+from runtime.store.engine import open_engine, sqlite_path, store_errors
+from runtime.store.errors import StoreError, StoreUnreachable, masked
+from runtime.store.migrate import migrate
+from runtime.store.operation import P, T, bound
+
+GROUP_LIMIT = 512
+"""Functions in a commit, from which on no further round of the event loop joins it; bounds how long the first of them
+waits for the last."""
+
+
+class SqliteDatabase:
+    """One writer thread with group commit, two reader threads."""
+
+    def __init__(self, url: str, serving: bool) -> None:
+        self._url = url
+        self._lock = _lock_file(url) if serving else None
+        self._writer = open_engine(url)
+        self._connection: Connection | None = None
+        with store_errors(url):
+            migrate(self._writer)
+        self._reader = open_engine(url, read_only=True)
+        self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-read")
+        self._round: list[_Job] = []
+        self._rounds: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write_groups, name="store-write", daemon=True)
+        self._thread.start()
+
+    async def write(
+        self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """See Database."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if not self._round:
+            # Given to the writer with all that this round of the loop still brings. At once, the two threads would
+            # fight for the interpreter over each message, and a commit would be made for a few.
+            loop.call_soon(self._hand_over)
+        self._round.append(_Job(bound(operation, *args, **kwargs), future, loop))
+        return await future
+
+    def _hand_over(self) -> None:
+        self._rounds.put(self._round)
+        self._round = []
+
+    async def read(self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """See Database."""
+        return await _in_pool(self._readers, self._reader, self._url, bound(operation, *args, **kwargs))
+
+    async def close(self) -> None:
+        """See Database."""
+        self._hand_over()
+        self._rounds.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._readers.shutdown()
+        self._reader.dispose()
+        self._writer.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _write_groups(self) -> None:
+        while (group := self._next_group()) is not None:
+            if group:
+                self._commit(group)
+        if self._connection is not None:
+            self._connection.close()
+
+    def _next_group(self) -> list[_Job] | None:
+        """Everything that is waiting; None when the store closes."""
+        group = self._rounds.get()
+        while group is not None and len(group) < GROUP_LIMIT and not self._rounds.empty():
+            more = self._rounds.get()
+            if more is None:
+                self._rounds.put(None)
+                break
+            group += more
+        return group
+
+    def _commit(self, group: list[_Job]) -> None:
+        outcomes = self._outcomes(group)
+        with suppress(RuntimeError):  # the loop that asked has closed; nobody is left to tell
+            group[0].loop.call_soon_threadsafe(_deliver, outcomes)
+
+    def _outcomes(self, group: list[_Job]) -> list[_Outcome]:
+        try:
+            with store_errors(self._url), self._transaction() as connection:
+                return [_Outcome(job, job.operation(connection), None) for job in group]
+        except Exception as error:  # noqa: BLE001 - handed to the awaiting caller, whose error it is
+            if len(group) == 1:
+                return [_Outcome(group[0], None, error)]
+        try:
+            with store_errors(self._url), self._transaction() as connection:
+                return [job.run_apart(connection, self._url) for job in group]
+        except StoreError as error:
+            return [_Outcome(job, None, error) for job in group]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """A transaction on the writer's connection, begun and ended at the driver: what SQLAlchemy does around one
+        takes longer than the writes of a message."""
+        if self._connection is None:
+            self._connection = self._writer.connect()
+        connection = self._connection
+        raw: Any = connection.connection.driver_connection
+        raw.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            raw.execute("COMMIT")
+        finally:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            if connection.in_transaction():
+                # A function of the API has used SQLAlchemy, which believes in a transaction of its own.
+                connection.rollback()
+
+
+class _Job:
+    """A function waiting for its turn in a commit."""
+
+    __slots__ = ("future", "loop", "operation")
+
+    def __init__(
+        self, operation: Callable[[Connection], Any], future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.operation = operation
+        self.future = future
+        self.loop = loop
+
+    def run_apart(self, connection: Connection, url: str) -> _Outcome:
+        """The function's result or error; an error undoes this function's writes only."""
+        raw: Any = connection.connection.driver_connection
+        raw.execute("SAVEPOINT job")
+        try:
+            with store_errors(url):
+                result = self.operation(connection)
+        except Exception as error:  # noqa: BLE001 - handed to the awaiting caller, whose error it is
+            raw.execute("ROLLBACK TO job")
+            raw.execute("RELEASE job")
+            return _Outcome(self, None, error)
+        raw.execute("RELEASE job")
+        return _Outcome(self, result, None)
+
+
+class _Outcome:
+    """What became of a job, known to hold only after the commit."""
+
+    __slots__ = ("error", "job", "result")
+
+    def __init__(self, job: _Job, result: object, error: Exception | None) -> None:
+        self.job = job
+        self.result = result
+        self.error = error
+
+
+def _deliver(outcomes: list[_Outcome]) -> None:
+    for outcome in outcomes:
+        future = outcome.job.future
+        if future.done():
+            continue
+        if outcome.error is None:
+            future.set_result(outcome.result)
+        else:
+            future.set_exception(outcome.error)
+
+
+async def _in_pool(threads: ThreadPoolExecutor, engine: Engine, url: str, operation: Callable[[Connection], T]) -> T:
+    def run() -> T:
+        with store_errors(url), engine.begin() as connection:
+            return operation(connection)
+
+    return await asyncio.get_running_loop().run_in_executor(threads, run)
+
+
+def _lock_file(url: str) -> IO[str]:
+    """Holds `<database>.lock` for as long as the process lives; the system lets go of it even after a kill."""
+    path = sqlite_path(url)
+    lock_path = Path(f"{path}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = lock_path.open("a")
+    except OSError as error:
+        raise StoreUnreachable(f"The store {masked(url)} cannot be opened: {error.strerror} ({lock_path}).") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.close()
+        raise StoreError(
+            f"Another process already serves the store {masked(url)}. SQLite is for one serving process; "
+            "stop the other one, or set DATABASE_URL to a PostgreSQL server."
+        ) from error
+    return handle

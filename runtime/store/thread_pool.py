@@ -1,0 +1,105 @@
+"""The store on PostgreSQL: a small thread pool, a transaction for each function."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Concatenate
+
+from sqlalchemy import Connection
+
+from runtime.store.engine import open_engine, store_errors
+from runtime.store.errors import StoreError
+from runtime.store.migrate import migrate
+from runtime.store.operation import P, T, bound
+
+TRUSTED_SECONDS = 1.0
+"""How long a connection to PostgreSQL is taken to be alive after it was used. A question before every transaction would
+be one round trip of five."""
+
+
+class PostgresqlDatabase:
+    """A small thread pool, a transaction for each function; each thread keeps its connection."""
+
+    THREADS = 8
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine = open_engine(url, pool_size=self.THREADS)
+        try:
+            with store_errors(url):
+                migrate(self._engine)
+        except StoreError:
+            self._engine.dispose()
+            raise
+        self._threads = ThreadPoolExecutor(max_workers=self.THREADS, thread_name_prefix="store")
+        self._kept: dict[int, _Kept] = {}
+
+    async def write(
+        self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """See Database."""
+        job = bound(operation, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, job)
+
+    async def read(self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """See Database."""
+        return await self.write(operation, *args, **kwargs)
+
+    async def close(self) -> None:
+        """See Database."""
+        await asyncio.to_thread(self._threads.shutdown)
+        for kept in self._kept.values():
+            kept.connection.close()
+        self._engine.dispose()
+
+    def _run(self, operation: Callable[[Connection], T]) -> T:
+        with store_errors(self._url), self._transaction() as connection:
+            return operation(connection)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """A transaction on this thread's connection, ended at the driver, which begins it with the first statement."""
+        connection = self._connection()
+        raw: Any = connection.connection.driver_connection
+        try:
+            yield connection
+            if connection.in_transaction():  # a function of the API has used SQLAlchemy, which keeps account of it
+                connection.commit()
+            else:
+                raw.commit()
+        except BaseException:
+            if raw.closed:
+                connection.invalidate()
+            connection.close()
+            raise
+        self._kept[threading.get_ident()] = _Kept(connection, time.monotonic())
+
+    def _connection(self) -> Connection:
+        """This thread's connection; a new one when it has none or the server has closed it."""
+        kept = self._kept.pop(threading.get_ident(), None)
+        if kept is None:
+            return self._engine.connect()
+        if time.monotonic() - kept.used_at <= TRUSTED_SECONDS:
+            return kept.connection
+        dialect = self._engine.dialect
+        try:
+            dialect.do_ping(kept.connection.connection)
+        except dialect.loaded_dbapi.Error:
+            kept.connection.invalidate()
+            kept.connection.close()
+            return self._engine.connect()
+        return kept.connection
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A thread's connection between two transactions."""
+
+    connection: Connection
+    used_at: float
