@@ -36,6 +36,7 @@ def answers(agency: Agency) -> list[str]:
     return [entry["body"] for entry in agency.sandbox.ledger(kind="outbound")]
 
 
+@pytest.mark.long
 def test_a_message_that_cannot_be_stored_now_is_brought_again_and_answered_once(
     agency: Agency, runtime: Runtime
 ) -> None:

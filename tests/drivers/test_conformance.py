@@ -158,7 +158,7 @@ def test_messages_in_the_model_s_hands_at_a_kill_are_answered_once(fleet: Fleet,
     assert [len(shop.outbound(user)) for user in users] == [2] + [1] * 9
 
 
-@pytest.mark.parametrize("kind", ["timeout_after_write", "timeout_before_write"])
+@pytest.mark.parametrize("kind", ["timeout_after_write", pytest.param("timeout_before_write", marks=pytest.mark.long)])
 def test_a_message_in_twilio_s_hands_at_a_kill_goes_out_once(fleet: Fleet, sandbox: Sandbox, kind: str) -> None:
     shop = fleet.open_line()
     sandbox.faults(SEND | {"kind": kind, "seconds": 5, "times": 1})

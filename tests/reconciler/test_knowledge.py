@@ -63,6 +63,7 @@ def expires(agency: Agency, store: str) -> None:
     agency.sandbox.faults({"kind": "status", "status": 200, "method": "GET", "path": "/v1/vector_stores", "body": page})
 
 
+@pytest.mark.long
 def test_stores_that_cannot_be_read_leave_unresolved_only_who_searches_in_one(agency: Agency) -> None:
     store = live.vector_store(agency.sandbox)
     agency.declare("la-cocina", assistant=search(store))

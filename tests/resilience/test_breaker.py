@@ -55,6 +55,7 @@ def test_without_credit_one_user_is_told_and_the_others_wait_until_there_is_some
     assert (alert["level"], "no credit left" in alert["error"]) == ("error", True)
 
 
+@pytest.mark.long
 def test_one_call_at_a_time_tries_whether_a_refused_key_works_again(shop: Line) -> None:
     shop.sandbox.faults(MODEL | {"kind": "status", "status": 401, "body": refusal("invalid_api_key"), "times": 2})
     assert shop.ask("Hola", USERS[0]) == SORRY

@@ -289,6 +289,7 @@ def bodies(store: Path) -> list[str]:
         return [body for (body,) in opened.execute("SELECT body FROM inbox ORDER BY id")]
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 def test_missed_messages_are_found_on_postgresql_too(tmp_path: Path, sandbox: Sandbox) -> None:
     url = make_database()

@@ -331,6 +331,7 @@ def test_what_a_turn_used_is_counted_when_it_is_known_in_time(
     assert known["input_tokens"] > 7_200
 
 
+@pytest.mark.long
 def test_what_a_turn_used_is_booked_when_it_is_known_after_its_end(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, agent: Callable[..., str]
 ) -> None:

@@ -239,6 +239,7 @@ def test_a_moment_in_which_twilio_does_not_work_is_waited_for(line: Callable[...
     assert (answer.status, shop.sandbox.fired(), copies(shop.sandbox)) == (200, 2, []), answer.body
 
 
+@pytest.mark.long
 def test_a_twilio_that_does_not_work_is_not_asked_about_message_after_message(
     line: Callable[..., Line], user: str
 ) -> None:

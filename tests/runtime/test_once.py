@@ -144,6 +144,7 @@ def test_a_wrong_key_is_one_sentence_in_the_log(shop: Line) -> None:
     assert "OPENAI_API_KEY" in failure["error"]
 
 
+@pytest.mark.long
 def test_a_provider_that_stays_down_ends_in_the_fallback_message_once(shop: Line) -> None:
     shop.sandbox.faults(MODEL | {"kind": "status", "status": 500})
     assert shop.ask("Hola", wait=20.0) == SORRY
@@ -216,6 +217,7 @@ def test_the_time_in_which_nobody_serves_is_not_taken_from_a_turn(
     assert sandbox.fired() == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["timeout_after_write", "timeout_before_write"])
 def test_a_message_in_twilio_s_hands_at_a_kill_goes_out_once(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, kind: str

@@ -27,6 +27,7 @@ def runtime_on_postgresql(tmp_path: Path, sandbox: Sandbox) -> Iterator[Runtime]
     drop_database(url)
 
 
+@pytest.mark.long
 def test_answers_remembers_and_survives_a_kill(runtime_on_postgresql: Runtime, sandbox: Sandbox) -> None:
     runtime = runtime_on_postgresql
     shop = open_line(runtime, sandbox)
