@@ -47,6 +47,13 @@ class Installation:
         """A plan that finds nothing to change."""
         return self.reconcile("--dry-run", name=name, says=f"No changes: {self.count} client")
 
+    def migrate(self) -> Case:
+        """An empty store. The first apply makes one, too, but not where senders are attached already: their store is
+        elsewhere, it says."""
+        settings = self._environment()
+        settings["DATABASE_URL"] = settings["BOT_STORE_URL"]
+        return Case("migrate", [sys.executable, "-m", "runtime", "migrate"], self.folder, settings)
+
     def validate(self) -> Case:
         """A check of the manifests that finds nothing wrong."""
         return self.reconcile("validate", says=f"{self.count:,} clients, 0 errors")
@@ -112,6 +119,7 @@ class Installations:
         write_manifests(folder / "clients.d", count, engine)
         installation = _open(folder, count, self.cleanup)
         # Attaching ten thousand senders one by one would take another minute; applying is measured by itself.
+        run_once(installation.migrate())
         installation.sandbox.register(clients(count), attached=True)
         _prime(installation)
         return installation
