@@ -11,11 +11,11 @@ SECONDS = 0.2
 ROUNDS = 3
 ASSISTANTS_PAGE = 100
 """The largest page of the Assistants API; senders come a thousand to a page."""
-TWILIO_CONCURRENCY = 8
+TWILIO_CONCURRENCY = 10
 """Calls in flight to Twilio, the reconciler's default."""
-CALLS_A_SENDER = 3
-"""A look, since the list tells nothing of a new sender's webhook; an update, which Twilio only accepts; a look at what
-became of it."""
+CALLS_A_SENDER = 4
+"""A look, since the list tells nothing of a new sender's webhook; another right before the update, so that nothing is
+overwritten that changed meanwhile; the update, which Twilio only accepts; a look at what became of it."""
 
 _PLANNING = """\
 A no-change plan of 1,000 clients. Assistants that live at the provider are listed a hundred to a page, and each page
@@ -24,8 +24,9 @@ assistants are in the bot store, and one page of senders is the longest way."""
 
 _APPLYING = """\
 1,000 new clients with the engine `responses`: 2,000 rows in the bot store, 1,000 senders attached. The bound is
-Twilio's calls, three for each sender: a look at what the list left out, an update, which is only accepted, and a look
-at what became of it. Eight in flight are forty a second, below the fifty that writing keeps to by default."""
+Twilio's calls, four for each sender: a look at what the list left out, another right before the update, so that nothing
+is overwritten that changed meanwhile, the update, which is only accepted, and a look at what became of it. Ten in
+flight are fifty a second, which is what writing keeps to by default."""
 
 
 def plan_section(installations: Installations) -> Section:

@@ -40,7 +40,7 @@ class Settings:
     """Everything that was set, for secrets by reference."""
     openai_concurrency: int = 4
     """Calls in flight; more only collects 429s."""
-    twilio_concurrency: int = 8
+    twilio_concurrency: int = 10
     openai_rate: float = 5.0
     """Writes a second; the Assistants API takes 300 a minute."""
     twilio_rate: float = 50.0
@@ -76,7 +76,7 @@ def load_settings(root: Path = Path()) -> Settings:
         drift_notify=(text("DRIFT_NOTIFY") or "").split(),
         environment=environment,
         openai_concurrency=_count("OPENAI_CONCURRENCY", text("OPENAI_CONCURRENCY"), 4),
-        twilio_concurrency=_count("TWILIO_CONCURRENCY", text("TWILIO_CONCURRENCY"), 8),
+        twilio_concurrency=_count("TWILIO_CONCURRENCY", text("TWILIO_CONCURRENCY"), 10),
         openai_rate=_count("OPENAI_RATE", text("OPENAI_RATE"), 5),
         twilio_rate=_count("TWILIO_RATE", text("TWILIO_RATE"), 50),
     )

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
@@ -24,7 +24,7 @@ from reconciler.model import Outcome, Plan
 from reconciler.observe import Begun, begin, observe
 from reconciler.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
-from reconciler.sides import store_exists
+from reconciler.sides import read_store, store_exists
 from reconciler.streams import tell
 from reconciler.world import World
 from runtime.store.errors import StoreError
@@ -91,7 +91,7 @@ def reconcile(options: Options) -> Exit:
         return _exit_code(looked.plan, ())
     if not at_once:
         click.confirm(_question(looked.plan), abort=True, err=True)
-    return _apply(options, settings, fleet, agreed=looked.plan)
+    return _apply(options, settings, fleet, agreed=looked.plan, before=looked if at_once else None)
 
 
 def _check_usage(options: Options) -> None:
@@ -122,15 +122,18 @@ def _dry_run(options: Options, settings: Settings, fleet: Fleet, begun: Begun | 
     return Exit.CHANGES if looked.plan.changes and options.detailed_exitcode else Exit.OK
 
 
-def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | None) -> Exit:
-    """Take the lease, look again, apply. `agreed` is the plan that a person said yes to.
+def _apply(
+    options: Options, settings: Settings, fleet: Fleet, agreed: Plan | None, before: Looked | None = None
+) -> Exit:
+    """Take the lease, look again, apply. `agreed` is the plan that was shown, `before` what this run saw a moment ago,
+    when there was no store.
 
     What became of each change is shown whatever happens to the store meanwhile.
     """
     run = Run(threading.Event())
     broken: StoreError | None = None
     try:
-        _apply_under_lease(run, options, settings, fleet, agreed)
+        _apply_under_lease(run, options, settings, fleet, agreed, before)
     except StoreError as error:
         broken = error
     if run.plan is None:
@@ -143,7 +146,9 @@ def _apply(options: Options, settings: Settings, fleet: Fleet, agreed: Plan | No
     return Exit.PARTIAL if any(outcome.status == "applied" for outcome in run.outcomes) else Exit.ERROR
 
 
-def _apply_under_lease(run: Run, options: Options, settings: Settings, fleet: Fleet, agreed: Plan | None) -> None:
+def _apply_under_lease(
+    run: Run, options: Options, settings: Settings, fleet: Fleet, agreed: Plan | None, before: Looked | None
+) -> None:
     from reconciler.apply import apply_plan
     from reconciler.history import recorded
     from reconciler.lease import lease
@@ -156,7 +161,7 @@ def _apply_under_lease(run: Run, options: Options, settings: Settings, fleet: Fl
         lease(store, stop=run.stop) as owner,
         stopped_by_signals(run.stop),
     ):
-        looked = _look(fleet, settings, options)
+        looked = _look_into_new_store(before, settings, options) if before else _look(fleet, settings, options)
         plan = looked.plan
         if agreed is None and options.output == "text":
             _show(plan, options)
@@ -178,6 +183,17 @@ def _look(fleet: Fleet, settings: Settings, options: Options, begun: Begun | Non
     world = observe(fleet, settings, only=options.scope.only, begun=begun)
     tell_of_missing_store(world, settings)
     return Looked(fleet, world, with_edits(make_plan(fleet, world, settings, options.scope), world, settings))
+
+
+def _look_into_new_store(before: Looked, settings: Settings, options: Options) -> Looked:
+    """What was seen a moment ago, when there was no store. While the new one is empty, nobody has applied anything
+    through it since; the providers are not asked again about each sender of a fleet that is all new."""
+    store = read_store(settings)
+    if store.clients:
+        return _look(before.fleet, settings, options)
+    world = replace(before.world, store=store)
+    plan = with_edits(make_plan(before.fleet, world, settings, options.scope), world, settings)
+    return Looked(before.fleet, world, plan)
 
 
 def _check_expected(plan: Plan, options: Options) -> None:
