@@ -103,7 +103,7 @@ def test_a_message_that_is_delivered_again_elsewhere_is_acknowledged_at_once(tmp
 
             again = fleet.deliver(shop, "piensa 4s", 1, MessageSid=sid)
 
-            # The model still thinks: nobody has the answer, though the first webhook is let go early when it is made here.
+            # The model still thinks. The first webhook may be let go already: then its answer is made here.
             assert not (first.done() and b"<Message>" in first.result().body)
             assert shop.outbound() == []
             assert (again.status, b"<Message>" in again.body) == (200, False)
