@@ -13,9 +13,6 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from runtime.abandoned import Abandoned
-from runtime.accounts import Accounts
-from runtime.admission import Admission
 from runtime.api.assistants import Assistants
 from runtime.api.auth import bearer_auth
 from runtime.api.bots import Bots
@@ -27,22 +24,25 @@ from runtime.api.metrics import MetricsPage
 from runtime.api.openapi import openapi_endpoint
 from runtime.api.reconcile import Reconcile
 from runtime.api.users import Users
-from runtime.breaker import Breakers
 from runtime.catalog import open_catalog
-from runtime.delivery import Delivery
+from runtime.delivery.delivery import Delivery
+from runtime.delivery.interrupted_proactive import Abandoned
+from runtime.delivery.proactive import Proactive
+from runtime.dispatch.inbox import open_inbox
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
-from runtime.forgetting import Forgetting
-from runtime.inbox import open_inbox
-from runtime.metrics import Metrics
-from runtime.proactive import Proactive
+from runtime.inbound.admission import Admission
+from runtime.inbound.missed_messages import Sweep
+from runtime.inbound.webhook import Webhooks
+from runtime.observability.metrics import Metrics
+from runtime.privacy.erasure import Forgetting
+from runtime.privacy.twilio_messages import TwilioCopies
+from runtime.resilience.circuit_breaker import Breakers
 from runtime.settings import Secrets, Settings
 from runtime.store.database import open_database
-from runtime.sweep import Sweep
-from runtime.turn import Turns
-from runtime.twilio_client import Twilio
-from runtime.twilio_copies import TwilioCopies
-from runtime.webhook import Webhooks
+from runtime.turns.turn import Turns
+from runtime.twilio.accounts import Accounts
+from runtime.twilio.client import Twilio
 
 MAX_BODY_BYTES = 1024 * 1024
 BACKLOG = 1024

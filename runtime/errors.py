@@ -2,9 +2,9 @@
 
     OperatorError           a setting, an account, a number: the text is what the operator reads
     ├── SettingsError       runtime.settings
-    ├── AccountError        runtime.accounts
-    ├── NoSender            runtime.proactive
-    └── NotSent             runtime.delivery
+    ├── AccountError        runtime.twilio.accounts
+    ├── NoSender            runtime.delivery.proactive
+    └── NotSent             runtime.delivery.delivery
 
 ProviderError
 ├── PermanentError      the same call will fail again: no retry

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runtime.accounts import AccountError
 from runtime.api.endpoint import Call, Endpoint
 from runtime.api.errors import ApiError
 from runtime.api.models import MessageCreate
-from runtime.delivery import NotSent
-from runtime.proactive import NoSender, Proactive
+from runtime.delivery.delivery import NotSent
+from runtime.delivery.proactive import NoSender, Proactive
+from runtime.twilio.accounts import AccountError
 
 
 @dataclass(frozen=True, slots=True)

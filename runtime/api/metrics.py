@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from runtime.metrics import Metrics
+from runtime.observability.metrics import Metrics
 from runtime.store.backlog import Backlog, read_backlog
 from runtime.store.database import Database
 from runtime.store.errors import StoreError

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from runtime.reply import MESSAGE_LIMIT
+from runtime.delivery.splitting import MESSAGE_LIMIT
 
 Number = Annotated[str, Field(examples=["+15551234567"])]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=262_144)]

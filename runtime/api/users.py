@@ -8,7 +8,7 @@ import structlog
 
 from runtime.api.endpoint import Call, Endpoint, Reply
 from runtime.api.errors import ApiError
-from runtime.forgetting import Forgetting, ForgottenUser, UnknownUser
+from runtime.privacy.erasure import Forgetting, ForgottenUser, UnknownUser
 
 QUERY = {"at_twilio": "`true` deletes Twilio's own copies of the messages too, in all accounts."}
 

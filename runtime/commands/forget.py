@@ -11,9 +11,9 @@ import click
 from runtime.commands.opening import actor_name, configured, in_sentences
 
 if TYPE_CHECKING:
-    from runtime.forgetting import AtProvider, ForgottenUser
+    from runtime.privacy.erasure import AtProvider, ForgottenUser
+    from runtime.privacy.twilio_messages import AtTwilio
     from runtime.settings import Settings
-    from runtime.twilio_copies import AtTwilio
 
 IN_PART = 4
 """Exit code: something is left at a provider, and the command is to be called again."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def configured() -> Settings:
     """The settings, with logs as they say. Raises `SettingsError`."""
-    from runtime.logs import configure_logs
+    from runtime.observability.logs import configure_logs
     from runtime.settings import read_settings
 
     settings = read_settings()

@@ -23,7 +23,7 @@ def serve_until_stopped(settings: Settings, host: str, port: int) -> None:
 
 async def _serve(settings: Settings, host: str, port: int) -> None:
     from runtime.app import Service
-    from runtime.tracing import start_tracing, stop_tracing
+    from runtime.observability.tracing import start_tracing, stop_tracing
 
     # Each conversation that waits for its model holds a connection, and the usual soft limit is 1,024 of them.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from runtime.engines.port import Late, LateUsage
-from runtime.metrics import Metrics
+from runtime.observability.metrics import Metrics
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.turns import Usage

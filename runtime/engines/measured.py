@@ -10,10 +10,10 @@ from functools import partial
 from runtime.engines.late_usage import LateBooking
 from runtime.engines.port import Answer, Engine, Request
 from runtime.errors import ProviderError
-from runtime.metrics import Metrics
-from runtime.prices import Rates, list_rates
+from runtime.observability.metrics import Metrics
+from runtime.observability.prices import Rates, list_rates
+from runtime.observability.tracing import span
 from runtime.store.turns import Usage
-from runtime.tracing import span
 
 PROVIDER = "openai"
 RATES_LIMIT = 200

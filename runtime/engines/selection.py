@@ -10,7 +10,6 @@ import asyncio
 import importlib
 from typing import TYPE_CHECKING
 
-from runtime.breaker import Breakers
 from runtime.catalog import Configuration
 from runtime.engines.late_usage import LateBooking
 from runtime.engines.measured import PROVIDER, MeasuredEngine
@@ -18,7 +17,8 @@ from runtime.engines.port import Engine
 from runtime.engines.responses import ResponsesEngine
 from runtime.engines.responses_api import CONNECTIONS, ResponsesApi
 from runtime.errors import PermanentError
-from runtime.metrics import Metrics
+from runtime.observability.metrics import Metrics
+from runtime.resilience.circuit_breaker import Breakers
 from runtime.settings import Settings
 from runtime.store.database import Database
 

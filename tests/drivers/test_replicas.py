@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from procrastinate.jobs import Status
 
-from runtime.parts import PART_WAIT_SECONDS
-from runtime.replicated import HeldJobs
+from runtime.delivery.part_order import PART_WAIT_SECONDS
+from runtime.dispatch.replicas import HeldJobs
 from runtime.store import jobs, turns
 from runtime.store.beginning import begin_turn
 from runtime.store.engine import open_engine

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from runtime.metrics import ERROR_CLASSES, MODELS_LIMIT, Metrics, error_class
+from runtime.observability.metrics import ERROR_CLASSES, MODELS_LIMIT, Metrics, error_class
 from runtime.store.turns import Usage
 from tests.observability.scrape import Scrape, scrape
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.limits import REPLICAS, WINDOW_SECONDS, Limits
-from runtime.pace import MESSAGES_A_SECOND, Pace
+from runtime.inbound.rate_limits import REPLICAS, WINDOW_SECONDS, Limits
+from runtime.twilio.rate_limit import MESSAGES_A_SECOND, Pace
 from tests.observability.scrape import scrape
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import Sandbox, wait_until

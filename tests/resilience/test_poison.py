@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runtime.suspects import LAST_ENDS, MAX_ENDS, PLACES, Suspects
+from runtime.resilience.poison import LAST_ENDS, MAX_ENDS, PLACES, Suspects
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime_process import Line, Runtime, open_line
 from tests.sandbox_process import Sandbox, wait_until

@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from runtime.accounts import Accounts
-from runtime.admission import Admission
-from runtime.breaker import Breakers
 from runtime.catalog import open_catalog
-from runtime.delivery import Delivery
+from runtime.delivery.delivery import Delivery
+from runtime.dispatch.inbox import open_inbox
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
-from runtime.inbox import open_inbox
-from runtime.metrics import Metrics
+from runtime.inbound.admission import Admission
+from runtime.inbound.missed_messages import Sweep
+from runtime.observability.metrics import Metrics
+from runtime.resilience.circuit_breaker import Breakers
 from runtime.settings import Secrets, Settings
 from runtime.store.database import open_database
-from runtime.sweep import Sweep
-from runtime.turn import Turns
-from runtime.twilio_client import Twilio
+from runtime.turns.turn import Turns
+from runtime.twilio.accounts import Accounts
+from runtime.twilio.client import Twilio
 from tests.observability.scrape import scrape
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import (

@@ -12,7 +12,7 @@ import threading
 import pytest
 import structlog
 
-from runtime.logs import Lines, configure_logs
+from runtime.observability.logs import Lines, configure_logs
 
 
 class File(io.StringIO):

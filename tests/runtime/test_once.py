@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from runtime.twilio_client import retry_after_seconds
+from runtime.twilio.client import retry_after_seconds
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import AUTH_TOKEN, Sandbox, wait_until
 

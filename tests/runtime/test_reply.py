@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.reply import REPLY_LIMIT, bounded_reply, split_reply
+from runtime.delivery.splitting import REPLY_LIMIT, bounded_reply, split_reply
 
 FAMILY = "👩‍👩‍👧‍👦"
 

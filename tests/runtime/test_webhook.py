@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twilio.request_validator import HMAC_SHA256, RequestValidator
 
-from runtime.inbound import decoded_form
+from runtime.inbound.message import decoded_form
 from tests.runtime_process import Line, Runtime, inbound_fields, new_number, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import AUTH_TOKEN, Sandbox, wait_until
 

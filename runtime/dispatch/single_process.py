@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from runtime.delivery import Delivery
+from runtime.delivery.delivery import Delivery
 from runtime.store import inbox, outbox
 from runtime.store.beginning import take_in_and_begin
 from runtime.store.database import Database
@@ -20,8 +20,8 @@ from runtime.store.errors import StoreError
 from runtime.store.inbox import InboundMessage
 from runtime.store.outbox import SendTakenOver
 from runtime.store.turns import Turn, TurnTakenOver
-from runtime.turn import Turns
-from runtime.twiml import ReplyWindow
+from runtime.turns.turn import Turns
+from runtime.twilio.twiml import ReplyWindow
 
 STORE_PAUSE_SECONDS = 2.0
 """How long a conversation rests when the store cannot be reached."""
@@ -32,7 +32,7 @@ log = structlog.get_logger("runtime.inbox")
 
 
 class EmbeddedInbox:
-    """See `runtime.inbox.Inbox`."""
+    """See `runtime.dispatch.inbox.Inbox`."""
 
     def __init__(self, database: Database, turns: Turns, delivery: Delivery) -> None:
         self._database = database

@@ -19,12 +19,12 @@ from twilio.base.exceptions import TwilioException
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from runtime.accounts import Account
-from runtime.breaker import Breakers
 from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError, UnknownOutcome
-from runtime.metrics import Metrics
-from runtime.pace import Pace
-from runtime.twilio_http import TooMany, TwilioHttp
+from runtime.observability.metrics import Metrics
+from runtime.resilience.circuit_breaker import Breakers
+from runtime.twilio.accounts import Account
+from runtime.twilio.rate_limit import Pace
+from runtime.twilio.transport import TooMany, TwilioHttp
 
 PROVIDER = "twilio"
 PAUSE_SECONDS = 30.0

@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
-from runtime.prices import Rates
+from runtime.observability.prices import Rates
 from runtime.store.backlog import Backlog
 from runtime.store.turns import Usage
 

@@ -21,10 +21,10 @@ from weakref import WeakSet
 import structlog
 from sqlalchemy import Connection
 
-from runtime.delivery import Delivery, NotSent
-from runtime.inbox import Inbox
-from runtime.limits import WINDOW_SECONDS, Limits
-from runtime.logs import masked_user
+from runtime.delivery.delivery import Delivery, NotSent
+from runtime.dispatch.inbox import Inbox
+from runtime.inbound.rate_limits import WINDOW_SECONDS, Limits
+from runtime.observability.logs import masked_user
 from runtime.settings import Settings
 from runtime.store import inbox as inbox_store
 from runtime.store import loads
@@ -34,7 +34,7 @@ from runtime.store.inbox import InboundMessage
 from runtime.store.outbox import Draft, OutboxRow, add_to_outbox
 from runtime.store.records import BotRecord
 from runtime.store.times import timestamp
-from runtime.twiml import ReplyWindow
+from runtime.twilio.twiml import ReplyWindow
 
 STORING_LIMIT = 5_000
 """Messages that wait for the disk at the same time."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from xml.sax.saxutils import escape
 
-from runtime.characters import portable
+from runtime.text import portable
 
 NOTHING = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 

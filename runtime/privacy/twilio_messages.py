@@ -11,14 +11,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from runtime.accounts import Account, AccountError, Accounts
-from runtime.breaker import Breakers
 from runtime.errors import PermanentError, ProviderError, TemporaryError
-from runtime.metrics import Metrics
+from runtime.observability.metrics import Metrics
+from runtime.resilience.circuit_breaker import Breakers
 from runtime.settings import Settings
 from runtime.store import catalog
 from runtime.store.database import Database
-from runtime.twilio_client import PAGE_SIZE, Twilio
+from runtime.twilio.accounts import Account, AccountError, Accounts
+from runtime.twilio.client import PAGE_SIZE, Twilio
 
 AT_ONCE = 4
 """Messages that are deleted at the same time."""

@@ -20,16 +20,16 @@ from typing import Any
 import structlog
 
 from runtime.catalog import Catalog, Configuration
-from runtime.characters import portable
-from runtime.conversations import recalled, user_hash
-from runtime.delivery import Delivery
-from runtime.endings import Endings, client_of
+from runtime.delivery.delivery import Delivery
 from runtime.engines.functions import FunctionCall, Functions
 from runtime.engines.port import Answer, Request
 from runtime.engines.selection import Engines
 from runtime.errors import PermanentError, ProviderError, TemporaryError
-from runtime.logs import About, masked_user
-from runtime.metrics import Metrics
+from runtime.memory import recalled, user_hash
+from runtime.observability.logs import About, masked_user
+from runtime.observability.metrics import Metrics
+from runtime.observability.tracing import MessageId, span
+from runtime.resilience.poison import MAX_ENDS, TRUSTED_ENDS, Place
 from runtime.settings import Settings
 from runtime.store import beginning, turns
 from runtime.store.beginning import Suspect, Unripe
@@ -37,9 +37,9 @@ from runtime.store.codec import dump_json
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.turns import Hold, Turn, TurnTakenOver
-from runtime.suspects import MAX_ENDS, TRUSTED_ENDS, Place
-from runtime.tracing import MessageId, span
-from runtime.twiml import ReplyWindow
+from runtime.text import portable
+from runtime.turns.outcome import Endings, client_of
+from runtime.twilio.twiml import ReplyWindow
 
 BEGINNINGS = 64
 """Turns that are being begun at once. Behind ten thousand, a turn that could end would wait for the store."""

@@ -16,22 +16,22 @@ from itertools import zip_longest
 
 import structlog
 
-from runtime.accounts import Account, AccountError, Accounts
 from runtime.catalog import Catalog
+from runtime.delivery.part_order import Parts
+from runtime.delivery.unknown_sends import GIVE_UP_SECONDS, Outcomes, pause_before_retry
 from runtime.errors import OperatorError, PermanentError, TemporaryError, UnknownOutcome
-from runtime.logs import masked_user
-from runtime.metrics import NO_CLIENT, Metrics
-from runtime.outcomes import GIVE_UP_SECONDS, Outcomes, pause_before_retry
-from runtime.parts import Parts
+from runtime.observability.logs import masked_user
+from runtime.observability.metrics import NO_CLIENT, Metrics
+from runtime.observability.tracing import span
+from runtime.resilience.poison import MAX_ENDS, Suspects
 from runtime.store import outbox, outcomes
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.outbox import OutboxRow
 from runtime.store.records import BotRecord
-from runtime.suspects import MAX_ENDS, Suspects
-from runtime.tracing import span
-from runtime.twilio_client import SentMessage, Twilio
-from runtime.twiml import ReplyWindow
+from runtime.twilio.accounts import Account, AccountError, Accounts
+from runtime.twilio.client import SentMessage, Twilio
+from runtime.twilio.twiml import ReplyWindow
 from schemas.overrides import with_overrides
 
 HELD_SECONDS = 4.0
@@ -124,7 +124,7 @@ class Delivery:
 
     async def _resume(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None) -> None:
         """Sends what another process left, or finds out that it went out. What ended each process that tried is given
-        up; those that were there each time wait for each other like turns (see `runtime.suspects`)."""
+        up; those that were there each time wait for each other like turns (see `runtime.resilience.poison`)."""
         ends = row.resumed + (row.id not in self._taken_up)
         place = self.suspects.place()
         try:

@@ -12,17 +12,17 @@ from typing import Any
 import structlog
 
 from runtime.catalog import Configuration
-from runtime.characters import portable
-from runtime.conversations import remembered
-from runtime.delivery import Delivery
+from runtime.delivery.delivery import Delivery
+from runtime.delivery.splitting import bounded_reply, split_reply
 from runtime.engines.port import Answer
-from runtime.metrics import Metrics
-from runtime.reply import bounded_reply, split_reply
+from runtime.memory import remembered
+from runtime.observability.metrics import Metrics
 from runtime.settings import Settings
 from runtime.store.database import Database
 from runtime.store.outbox import Draft
 from runtime.store.turns import Ending, Turn, end_turn
-from runtime.twiml import ReplyWindow
+from runtime.text import portable
+from runtime.twilio.twiml import ReplyWindow
 
 log = structlog.get_logger("runtime.turn")
 

@@ -14,20 +14,20 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from runtime.accounts import Accounts
-from runtime.admission import Admission
 from runtime.catalog import Catalog
-from runtime.delivery import ROW_PARAMETER, Delivery
-from runtime.inbound import Form, decoded_form, inbound_message
-from runtime.logs import masked_user
-from runtime.metrics import NO_CLIENT, Metrics
-from runtime.signature import SETTINGS_HEADER, algorithm_of, is_signed
+from runtime.delivery.delivery import ROW_PARAMETER, Delivery
+from runtime.inbound.admission import Admission
+from runtime.inbound.message import Form, decoded_form, inbound_message
+from runtime.inbound.signature import SETTINGS_HEADER, algorithm_of, is_signed
+from runtime.observability.logs import masked_user
+from runtime.observability.metrics import NO_CLIENT, Metrics
+from runtime.observability.tracing import webhook_span
 from runtime.store import outbox
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.records import BotRecord
-from runtime.tracing import webhook_span
-from runtime.twiml import NOTHING, ReplyWindow, message_twiml
+from runtime.twilio.accounts import Accounts
+from runtime.twilio.twiml import NOTHING, ReplyWindow, message_twiml
 
 MAX_BODY_BYTES = 64 * 1024
 SIGNATURE_HEADER = "X-Twilio-Signature"

@@ -26,7 +26,7 @@ from procrastinate.worker import Worker
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from runtime.delivery import Delivery
+from runtime.delivery.delivery import Delivery
 from runtime.store import jobs
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
@@ -34,8 +34,8 @@ from runtime.store.inbox import InboundMessage
 from runtime.store.outbox import SendTakenOver
 from runtime.store.thread_pool import TRUSTED_SECONDS
 from runtime.store.turns import TurnTakenOver
-from runtime.turn import Turns
-from runtime.twiml import ReplyWindow
+from runtime.turns.turn import Turns
+from runtime.twilio.twiml import ReplyWindow
 
 CONVERSATIONS_AT_ONCE = 2_000
 """Conversations that a replica is busy with at the most; the rest waits in the store, for any replica."""
@@ -102,7 +102,7 @@ class Again(procrastinate.BaseRetryStrategy):
 
 
 class ReplicatedInbox:
-    """See `runtime.inbox.Inbox`."""
+    """See `runtime.dispatch.inbox.Inbox`."""
 
     def __init__(self, database_url: str, database: Database, turns: Turns, delivery: Delivery) -> None:
         self._database = database

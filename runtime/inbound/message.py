@@ -7,10 +7,10 @@ from urllib.parse import unquote
 
 from yarl import URL
 
-from runtime.characters import portable
 from runtime.store.codec import dump_json
 from runtime.store.inbox import InboundMessage
 from runtime.store.records import BotRecord
+from runtime.text import portable
 
 COLUMNS = frozenset({"AccountSid", "MessageSid", "From", "To", "Body"})
 """Parameters that the inbox has columns for; every other one is kept as JSON."""

@@ -20,7 +20,7 @@ from functools import partial
 import structlog
 
 from runtime.errors import KeyRefused, PermanentError, TemporaryError, UnknownOutcome
-from runtime.metrics import BreakerState, Metrics
+from runtime.observability.metrics import BreakerState, Metrics
 
 WINDOW_SECONDS = 10.0
 """Calls that ended within it are looked at."""

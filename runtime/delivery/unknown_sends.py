@@ -10,14 +10,14 @@ from datetime import datetime
 
 import structlog
 
-from runtime.accounts import Account
 from runtime.errors import PermanentError, TemporaryError
 from runtime.store import outcomes
 from runtime.store.database import Database
 from runtime.store.outbox import OutboxRow
 from runtime.store.outcomes import SentMeanwhile
 from runtime.store.times import timestamp
-from runtime.twilio_client import SentMessage, Twilio
+from runtime.twilio.accounts import Account
+from runtime.twilio.client import SentMessage, Twilio
 
 SETTLE_AFTER_SECONDS = 2.0
 """A send may still be on its way inside Twilio for a moment; nobody asks before this."""

@@ -1,7 +1,7 @@
 """Takes messages in and sees to it that each conversation is answered, in order, by one turn at a time.
 
-    SQLite       runtime.embedded     a task for each busy conversation, in the one process that serves the store
-    PostgreSQL   runtime.replicated   a job for each message, run by whichever replica fetches it
+    SQLite       runtime.dispatch.single_process     a task for each busy conversation, in the one process that serves the store
+    PostgreSQL   runtime.dispatch.replicas   a job for each message, run by whichever replica fetches it
 
 Both call the same `Turns`, and the store is the truth for both: a driver only decides who runs a turn, and when.
 """
@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from runtime.delivery import Delivery
-from runtime.embedded import EmbeddedInbox
+from runtime.delivery.delivery import Delivery
+from runtime.dispatch.single_process import EmbeddedInbox
 from runtime.store.database import Database
 from runtime.store.inbox import InboundMessage
-from runtime.turn import Turns
-from runtime.twiml import ReplyWindow
+from runtime.turns.turn import Turns
+from runtime.twilio.twiml import ReplyWindow
 
 
 class Inbox(Protocol):
@@ -48,6 +48,6 @@ def open_inbox(database_url: str, database: Database, turns: Turns, delivery: De
     if database_url.startswith("sqlite:///"):
         return EmbeddedInbox(database, turns, delivery)
     # What only PostgreSQL needs is not loaded for SQLite.
-    from runtime.replicated import ReplicatedInbox
+    from runtime.dispatch.replicas import ReplicatedInbox
 
     return ReplicatedInbox(database_url, database, turns, delivery)

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 
 import structlog
 
-from runtime.accounts import AccountError, Accounts
 from runtime.catalog import Catalog
+from runtime.delivery.unknown_sends import GIVE_UP_SECONDS, Outcomes
 from runtime.errors import PermanentError
-from runtime.outcomes import GIVE_UP_SECONDS, Outcomes
 from runtime.store import outbox
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.outbox import OutboxRow, SendTakenOver
 from runtime.store.times import timestamp
-from runtime.twilio_client import Twilio
+from runtime.twilio.accounts import AccountError, Accounts
+from runtime.twilio.client import Twilio
 
 ABANDONED_SECONDS = 60.0
 """How much longer than it may be tried a proactive message is left to the replica that sends it."""

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from runtime.characters import portable
+from runtime.text import portable
 
 MESSAGE_LIMIT = 1600
 """Twilio's limit of a body (error 21617), counted in UTF-16 units, as the strictest way to count characters."""

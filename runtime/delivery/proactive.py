@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from runtime.accounts import Accounts
 from runtime.catalog import Catalog
-from runtime.characters import portable
-from runtime.conversations import remembered
-from runtime.delivery import Delivery
+from runtime.delivery.delivery import Delivery
 from runtime.errors import OperatorError
+from runtime.memory import remembered
 from runtime.store import catalog as store
 from runtime.store import inbox, outbox, turns
 from runtime.store.database import Database
 from runtime.store.outbox import Draft, OutboxRow
 from runtime.store.records import BotRecord
+from runtime.text import portable
+from runtime.twilio.accounts import Accounts
 
 FREE_WINDOW = timedelta(hours=24)
 """How long after a user's last message WhatsApp lets a business write what it likes."""

@@ -14,18 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from runtime.characters import portable
-from runtime.conversations import user_hash
 from runtime.engines.selection import AGENT_PREFIX, open_client
 from runtime.errors import OperatorError, ProviderError
+from runtime.memory import user_hash
+from runtime.privacy.twilio_messages import AtTwilio, TwilioCopies
 from runtime.settings import Settings
 from runtime.store import erasure
 from runtime.store.database import Database
 from runtime.store.erasure import Forgotten
-from runtime.twilio_copies import AtTwilio, TwilioCopies
+from runtime.text import portable
 
 if TYPE_CHECKING:
-    from runtime.engines.provider_memory import ProviderMemory
+    from runtime.privacy.provider_sessions import ProviderMemory
 
 RETRIES = 2
 """How often a call of the provider that failed is made again: deleting twice does no harm."""
@@ -104,7 +104,7 @@ class Forgetting:
         remembered = [one for one in conversations if one.thread_id is not None or _is_an_agent_s(one)]
         if not remembered:
             return {}
-        module = await asyncio.to_thread(importlib.import_module, "runtime.engines.provider_memory")
+        module = await asyncio.to_thread(importlib.import_module, "runtime.privacy.provider_sessions")
         async with open_client(self.settings, retries=RETRIES) as client:
             memory: ProviderMemory = module.ProviderMemory(client, self.settings.model_timeout_seconds)
             return {one.id: await self._deleted(memory, one) for one in remembered}

@@ -18,19 +18,19 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from runtime.accounts import Account, AccountError, Accounts
-from runtime.admission import Admission, Missed
 from runtime.catalog import Catalog
 from runtime.errors import PermanentError, ProviderError
-from runtime.inbound import inbound_message
-from runtime.logs import masked_user
-from runtime.metrics import Metrics
+from runtime.inbound.admission import Admission, Missed
+from runtime.inbound.message import inbound_message
+from runtime.observability.logs import masked_user
+from runtime.observability.metrics import Metrics
 from runtime.store import catalog as store
 from runtime.store import inbox as inbox_store
 from runtime.store.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.records import BotRecord
-from runtime.twilio_client import Received, ReceivedMessage, Twilio
+from runtime.twilio.accounts import Account, AccountError, Accounts
+from runtime.twilio.client import Received, ReceivedMessage, Twilio
 
 LIMIT = 20_000
 """Messages of one account that are in memory at once."""

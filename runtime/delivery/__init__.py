@@ -1,0 +1,1 @@
+"""From the outbox to the phone: once, in order, over the channel that was claimed."""

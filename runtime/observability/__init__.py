@@ -1,0 +1,1 @@
+"""What the runtime reports of itself: logs, metrics, traces, and prices of what it used."""

@@ -1,0 +1,1 @@
+"""Erasing a person: from the store, from Twilio's copies, from sessions at the provider."""
