@@ -20,9 +20,9 @@ from reconciler.model import TAKING_AWAY, UNKNOWN_ID, AccountKey, Binding, Chang
 from reconciler.pace import Pace
 from reconciler.settings import Settings
 from reconciler.writers.attempts import Patience, Stopped, WriteFailed
+from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import StoreError
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
-from runtime.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from reconciler.writers.documents import DocumentsWriter

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from reconciler.digest import digest
 from reconciler.model import Outcome, Plan
+from runtime.store.client.writer import StoreWriter
 from runtime.store.records import RunRecord
-from runtime.store.writer import StoreWriter
 
 
 @contextmanager

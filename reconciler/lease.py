@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reconciler.errors import Busy
+from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import LeaseHeld, StoreError
-from runtime.store.writer import StoreWriter
 
 TTL_SECONDS = 60.0
 """How long a lease outlives a run that was killed on another machine."""

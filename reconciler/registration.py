@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from reconciler.errors import Refused
+from runtime.store.client.writer import StoreWriter
 from runtime.store.records import AppliedRecord, Snapshot
-from runtime.store.writer import StoreWriter
 
 MOST_ATTEMPTS: Final = 10
 WINDOW: Final = timedelta(hours=72)

@@ -17,9 +17,9 @@ from reconciler.readers.openai import LiveAssistant, ObjectEngine, OpenAIReader,
 from reconciler.readers.twilio import LiveSender, TwilioReader
 from reconciler.settings import Settings
 from reconciler.world import Documents, Failed, Senders, Store, index_store
+from runtime.store.client.light_reader import is_api, read_tables
+from runtime.store.client.snapshot import read_snapshot
 from runtime.store.errors import StoreError
-from runtime.store.reading import is_api, read_tables
-from runtime.store.snapshot import read_snapshot
 
 T = TypeVar("T")
 

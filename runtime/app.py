@@ -39,7 +39,7 @@ from runtime.privacy.erasure import Forgetting
 from runtime.privacy.twilio_messages import TwilioCopies
 from runtime.resilience.circuit_breaker import Breakers
 from runtime.settings import Secrets, Settings
-from runtime.store.database import open_database
+from runtime.store.database.database import open_database
 from runtime.turns.turn import Turns
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.client import Twilio

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection, select
 
 from runtime.store import catalog as store
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.records import AssistantRecord, BotRecord
 from runtime.store.tables import bots

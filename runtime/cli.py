@@ -49,8 +49,8 @@ def serve(host: str, port: int) -> None:
 @main.command()
 def migrate() -> None:
     """Bring the store's schema up to date. `serve` does so by itself."""
-    from runtime.store.engine import open_engine, store_errors
-    from runtime.store.migrate import migrate as migrate_store
+    from runtime.store.database.engine import open_engine, store_errors
+    from runtime.store.database.migrate import migrate as migrate_store
 
     with in_sentences():
         settings = configured()

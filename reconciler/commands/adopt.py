@@ -63,8 +63,8 @@ def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:
     from reconciler.history import recorded
     from reconciler.lease import lease
     from reconciler.render.progress import following
+    from runtime.store.client.writer import open_writer
     from runtime.store.errors import StoreError
-    from runtime.store.writer import open_writer
 
     stop = threading.Event()
     try:

@@ -16,8 +16,8 @@ from reconciler.render.wording import visible
 from reconciler.settings import Settings
 from reconciler.status.facts import bot_of
 from reconciler.world import Failed
+from runtime.store.client.history import read_activity
 from runtime.store.errors import StoreError
-from runtime.store.history import read_activity
 from runtime.store.records import ActivityRecord
 
 

@@ -14,8 +14,8 @@ from reconciler.commands.printing import write
 from reconciler.errors import Exit, ReconcileError
 from reconciler.render.wording import visible
 from reconciler.settings import load_settings
+from runtime.store.client.history import read_runs
 from runtime.store.errors import StoreError
-from runtime.store.history import read_runs
 from runtime.store.records import RunRecord
 
 

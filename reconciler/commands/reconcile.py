@@ -153,7 +153,7 @@ def _apply_under_lease(
     from reconciler.history import recorded
     from reconciler.lease import lease
     from reconciler.render.progress import following
-    from runtime.store.writer import open_writer
+    from runtime.store.client.writer import open_writer
 
     with (
         _deadline(options.deadline, run.stop),

@@ -20,8 +20,8 @@ from reconciler.plan import Scope, make_plan
 from reconciler.settings import Settings
 from reconciler.status.facts import ClientStatus, statuses
 from reconciler.world import Failed
+from runtime.store.client.history import read_activity
 from runtime.store.errors import StoreError
-from runtime.store.history import read_activity
 
 FORMAT_VERSION = 1
 

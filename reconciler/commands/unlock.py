@@ -10,8 +10,8 @@ import click
 
 from reconciler.errors import ReconcileError
 from reconciler.settings import Settings, load_settings
+from runtime.store.client.history import read_lease
 from runtime.store.errors import StoreError
-from runtime.store.history import read_lease
 from runtime.store.records import Lease
 
 
@@ -40,7 +40,7 @@ def unlock(yes: bool) -> None:
 
 def _release(held: Lease, settings: Settings) -> None:
     """Take it from that owner only: a run that has taken it since was not agreed on."""
-    from runtime.store.writer import open_writer
+    from runtime.store.client.writer import open_writer
 
     with closing(open_writer(settings.bot_store_url, settings.api_token)) as store:
         store.release_lease(held.owner)

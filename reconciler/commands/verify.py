@@ -21,9 +21,9 @@ from reconciler.readers.twilio import ONLINE, LiveSender, TwilioReader
 from reconciler.registration import ON_ITS_WAY, Attempts, attempts_of, now
 from reconciler.settings import Settings
 from reconciler.sides import open_twilio, store_exists, twilio_advice
+from runtime.store.client.snapshot import read_snapshot
+from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import StoreError
-from runtime.store.snapshot import read_snapshot
-from runtime.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from reconciler.writers.twilio import TwilioWriter
@@ -90,7 +90,7 @@ def _opened(manifest: Manifest, settings: Settings) -> Iterator[Registration]:
     """Under the lease, so that two people cannot use up the attempts side by side."""
     from reconciler.lease import lease
     from reconciler.writers.attempts import WriteFailed
-    from runtime.store.writer import open_writer
+    from runtime.store.client.writer import open_writer
 
     account = account_of(manifest, settings)
     try:

@@ -12,8 +12,8 @@ from datetime import datetime
 from reconciler.model import Change, Finding, Plan
 from reconciler.settings import Settings
 from reconciler.world import Store, World
+from runtime.store.client.history import read_edits
 from runtime.store.errors import StoreError
-from runtime.store.history import read_edits
 from runtime.store.records import EditRecord
 
 

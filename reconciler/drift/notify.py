@@ -16,10 +16,10 @@ from reconciler.drift.alarm import News, body, channel_of, fingerprint_of, news,
 from reconciler.errors import ReconcileError, SettingsError
 from reconciler.model import Plan
 from reconciler.settings import Settings
+from runtime.store.client.history import read_notices
+from runtime.store.client.writer import StoreWriter, open_writer
 from runtime.store.errors import StoreError
-from runtime.store.history import read_notices
 from runtime.store.records import NoticeRecord
-from runtime.store.writer import StoreWriter, open_writer
 
 if TYPE_CHECKING:
     from apprise import Apprise

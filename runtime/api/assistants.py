@@ -15,7 +15,7 @@ from runtime.api.models import AssistantCreate, AssistantDeclaration, AssistantU
 from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, check_owner, note_change
 from runtime.store import catalog
 from runtime.store.codec import to_document
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.records import AssistantRecord
 
 KIND = "assistant"

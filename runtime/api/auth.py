@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from runtime.api.errors import ApiError
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.tokens import find_token, token_digest
 
 READING_METHODS = frozenset({"GET", "HEAD"})

@@ -16,7 +16,7 @@ from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, check_owner, note_
 from runtime.engines.selection import LIVE_PREFIXES
 from runtime.store import catalog
 from runtime.store.codec import to_document
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.records import BotRecord
 
 KIND = "bot"

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 from runtime.api.endpoint import Call, Endpoint
 from runtime.api.errors import ApiError
-from runtime.store import dead_letters
-from runtime.store.database import Database
-from runtime.store.dead_letters import DeadLetter
+from runtime.store.database.database import Database
+from runtime.store.messages import dead_letters
+from runtime.store.messages.dead_letters import DeadLetter
 
 QUERY = {
     "client": "Only this client's.",

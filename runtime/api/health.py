@@ -8,7 +8,7 @@ from aiohttp import web
 
 from runtime.settings import Settings
 from runtime.store.catalog import catalog_version
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 
 

@@ -9,9 +9,9 @@ import structlog
 from aiohttp import web
 
 from runtime.observability.metrics import Metrics
-from runtime.store.backlog import Backlog, read_backlog
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
+from runtime.store.messages.backlog import Backlog, read_backlog
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

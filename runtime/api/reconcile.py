@@ -9,9 +9,9 @@ from runtime.api.endpoint import Call, Endpoint, page_of
 from runtime.api.errors import ApiError
 from runtime.api.models import AppliedBody, LeaseBody, NoticeBody, NumbersBody, RunBody
 from runtime.api.ownership import PAGE_QUERY
-from runtime.store import applies, catalog
+from runtime.store import catalog, reconcile_state
 from runtime.store.codec import to_document
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.records import ActivityRecord, AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
 
 
@@ -66,17 +66,17 @@ class Reconcile:
         """GET /reconcile/applied"""
         limit, after = page_of(call)
         client, _, kind = (after or "").partition("/")
-        records = await self._database.read(applies.list_applied, limit, (client, kind) if after else None)
+        records = await self._database.read(reconcile_state.list_applied, limit, (client, kind) if after else None)
         return [to_document(record) for record in records]
 
     async def keep(self, call: Call) -> object:
         """PUT /reconcile/applied/{client}/{kind}"""
         record = AppliedRecord(call.path["client"], call.path["kind"], **call.body.model_dump())
-        return await self._database.write(applies.record_applied, record)
+        return await self._database.write(reconcile_state.record_applied, record)
 
     async def forget(self, call: Call) -> object:
         """DELETE /reconcile/applied/{client}/{kind}"""
-        return await self._database.write(applies.forget_applied, call.path["client"], call.path["kind"])
+        return await self._database.write(reconcile_state.forget_applied, call.path["client"], call.path["kind"])
 
     async def move(self, call: Call) -> object:
         """PUT /reconcile/numbers"""
@@ -84,19 +84,19 @@ class Reconcile:
 
     async def lease(self, _call: Call) -> object:
         """GET /reconcile/lease"""
-        lease = await self._database.read(applies.current_lease)
+        lease = await self._database.read(reconcile_state.current_lease)
         if lease is None:
             raise ApiError(404, "not_found", "Nobody holds the lease.")
         return asdict(lease)
 
     async def acquire(self, call: Call) -> object:
         """POST /reconcile/lease"""
-        lease = await self._database.write(applies.acquire_lease, call.body.owner, call.body.ttl_seconds)
+        lease = await self._database.write(reconcile_state.acquire_lease, call.body.owner, call.body.ttl_seconds)
         return asdict(lease)
 
     async def renew(self, call: Call) -> object:
         """PUT /reconcile/lease"""
-        lease = await self._database.write(applies.renew_lease, call.body.owner, call.body.ttl_seconds)
+        lease = await self._database.write(reconcile_state.renew_lease, call.body.owner, call.body.ttl_seconds)
         return asdict(lease)
 
     async def release(self, call: Call) -> object:
@@ -104,41 +104,41 @@ class Reconcile:
         force = call.query.get("force") == "true"
         if not force and not call.query.get("owner"):
             raise ApiError(400, "missing_field", "The query parameter owner is required.", field="owner")
-        return await self._database.write(applies.release_lease, call.query.get("owner", ""), force=force)
+        return await self._database.write(reconcile_state.release_lease, call.query.get("owner", ""), force=force)
 
     async def runs(self, call: Call) -> object:
         """GET /reconcile/runs"""
         limit, _ = page_of(call)
-        return [to_document(record) for record in await self._database.read(applies.list_runs, limit or 20)]
+        return [to_document(record) for record in await self._database.read(reconcile_state.list_runs, limit or 20)]
 
     async def begin(self, call: Call) -> object:
         """POST /reconcile/runs"""
-        return await self._database.write(applies.start_run, _run(call))
+        return await self._database.write(reconcile_state.start_run, _run(call))
 
     async def finish(self, call: Call) -> object:
         """PUT /reconcile/runs/{id}"""
-        return await self._database.write(applies.finish_run, _run(call))
+        return await self._database.write(reconcile_state.finish_run, _run(call))
 
     async def edits(self, _call: Call) -> object:
         """GET /reconcile/edits"""
-        return [to_document(edit) for edit in await self._database.read(applies.latest_edits)]
+        return [to_document(edit) for edit in await self._database.read(reconcile_state.latest_edits)]
 
     async def activity(self, _call: Call) -> object:
         """GET /reconcile/activity"""
-        return [to_document(item) for item in await self._database.read(applies.latest_activity)]
+        return [to_document(item) for item in await self._database.read(reconcile_state.latest_activity)]
 
     async def notices(self, _call: Call) -> object:
         """GET /reconcile/notices"""
-        return [to_document(notice) for notice in await self._database.read(applies.list_notices)]
+        return [to_document(notice) for notice in await self._database.read(reconcile_state.list_notices)]
 
     async def put_notice(self, call: Call) -> object:
         """PUT /reconcile/notices/{channel}/{finding}"""
         record = NoticeRecord(call.path["channel"], call.path["finding"], **call.body.model_dump())
-        return await self._database.write(applies.put_notice, record)
+        return await self._database.write(reconcile_state.put_notice, record)
 
     async def forget_notice(self, call: Call) -> object:
         """DELETE /reconcile/notices/{channel}/{finding}"""
-        return await self._database.write(applies.forget_notice, call.path["channel"], call.path["finding"])
+        return await self._database.write(reconcile_state.forget_notice, call.path["channel"], call.path["finding"])
 
 
 def _run(call: Call) -> RunRecord:

@@ -25,7 +25,7 @@ def dead_letters() -> None:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def dead_letters_list(client: str | None, form: str) -> None:
     """List dead letters: id, when it failed, client, user, messages, error."""
-    from runtime.store.dead_letters import list_dead_letters
+    from runtime.store.messages.dead_letters import list_dead_letters
 
     with opened_store() as connection:
         letters = list_dead_letters(connection, client=client)
@@ -44,7 +44,7 @@ def dead_letters_list(client: str | None, form: str) -> None:
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
 def dead_letters_retry(ids: tuple[int, ...]) -> None:
     """Answer their messages after all. A running service begins within seconds, another one when it starts."""
-    from runtime.store.dead_letters import retry
+    from runtime.store.messages.dead_letters import retry
 
     _leave(ids, retry)
     click.echo(f"To be answered again: {len(set(ids))}.")
@@ -54,7 +54,7 @@ def dead_letters_retry(ids: tuple[int, ...]) -> None:
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
 def dead_letters_drop(ids: tuple[int, ...]) -> None:
     """Let them go: their messages stay unanswered. Who did it, and when, is kept."""
-    from runtime.store.dead_letters import drop
+    from runtime.store.messages.dead_letters import drop
 
     _leave(ids, drop)
     click.echo(f"Dropped: {len(set(ids))}.")

@@ -30,8 +30,8 @@ def configured() -> Settings:
 @contextmanager
 def opened_store() -> Iterator[Connection]:
     """A transaction on the store, which may be in use by a serving process."""
-    from runtime.store.engine import open_engine, store_errors
-    from runtime.store.migrate import migrate as migrate_store
+    from runtime.store.database.engine import open_engine, store_errors
+    from runtime.store.database.migrate import migrate as migrate_store
 
     with in_sentences():
         url = configured().database_url

@@ -24,10 +24,10 @@ from runtime.observability.logs import masked_user
 from runtime.observability.metrics import NO_CLIENT, Metrics
 from runtime.observability.tracing import span
 from runtime.resilience.poison import MAX_ENDS, Suspects
-from runtime.store import outbox, outcomes
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
-from runtime.store.outbox import OutboxRow
+from runtime.store.messages import outbox, send_matching
+from runtime.store.messages.outbox import OutboxRow
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import SentMessage, Twilio
@@ -189,7 +189,7 @@ class Delivery:
         if delivered is False:
             await self.send(await self._database.write(outbox.claim, row, "rest"), bot)
             return
-        if delivered is not None and await self._database.write(outcomes.mark_sent, row.id, None, None):
+        if delivered is not None and await self._database.write(send_matching.mark_sent, row.id, None, None):
             self._metrics.sent(_client(bot), "twiml", row.turn_id)
             log.info("message sent", channel="twiml", **self._facts(row, bot))
         else:
@@ -234,7 +234,7 @@ class Delivery:
                     status_callback=self._callback_of(row),
                     begin=begin,
                 )
-                if await self._database.write(outcomes.mark_sent, row.id, sent.sid, sent.status):
+                if await self._database.write(send_matching.mark_sent, row.id, sent.sid, sent.status):
                     return sent
                 log.warning("sent message was taken for another", message=row.id, message_sid=sent.sid)
             except TemporaryError as error:

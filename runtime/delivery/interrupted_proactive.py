@@ -11,11 +11,11 @@ import structlog
 from runtime.catalog import Catalog
 from runtime.delivery.unknown_sends import GIVE_UP_SECONDS, Outcomes
 from runtime.errors import PermanentError
-from runtime.store import outbox
-from runtime.store.database import Database
+from runtime.store.database.database import Database
+from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
-from runtime.store.outbox import OutboxRow, SendTakenOver
-from runtime.store.times import timestamp
+from runtime.store.messages import outbox
+from runtime.store.messages.outbox import OutboxRow, SendTakenOver
 from runtime.twilio.accounts import AccountError, Accounts
 from runtime.twilio.client import Twilio
 

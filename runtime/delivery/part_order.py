@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 
 import structlog
 
-from runtime.store import outbox
-from runtime.store.database import Database
-from runtime.store.outbox import FINAL_STATUSES
+from runtime.store.database.database import Database
+from runtime.store.messages import outbox
+from runtime.store.messages.outbox import FINAL_STATUSES
 
 PART_WAIT_SECONDS = 10.0
 FIRST_LOOK_SECONDS = 0.25

@@ -12,9 +12,9 @@ from runtime.delivery.delivery import Delivery
 from runtime.errors import OperatorError
 from runtime.memory import remembered
 from runtime.store import catalog as store
-from runtime.store import inbox, outbox, turns
-from runtime.store.database import Database
-from runtime.store.outbox import Draft, OutboxRow
+from runtime.store.database.database import Database
+from runtime.store.messages import inbox, outbox, turns
+from runtime.store.messages.outbox import Draft, OutboxRow
 from runtime.store.records import BotRecord
 from runtime.text import portable
 from runtime.twilio.accounts import Accounts

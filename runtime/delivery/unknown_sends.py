@@ -11,11 +11,11 @@ from datetime import datetime
 import structlog
 
 from runtime.errors import PermanentError, TemporaryError
-from runtime.store import outcomes
-from runtime.store.database import Database
-from runtime.store.outbox import OutboxRow
-from runtime.store.outcomes import SentMeanwhile
-from runtime.store.times import timestamp
+from runtime.store.database.database import Database
+from runtime.store.database.times import timestamp
+from runtime.store.messages import send_matching
+from runtime.store.messages.outbox import OutboxRow
+from runtime.store.messages.send_matching import SentMeanwhile
 from runtime.twilio.accounts import Account
 from runtime.twilio.client import SentMessage, Twilio
 
@@ -43,11 +43,11 @@ class Outcomes:
         """
         since = _earlier(row.claimed_at)
         while True:
-            known = await self._database.read(outcomes.nameless, row, since)
+            known = await self._database.read(send_matching.nameless, row, since)
             await asyncio.sleep(SETTLE_AFTER_SECONDS)
             listed = {message.sid: message.status for message in await self._listed(row, account, since, give_up)}
             try:
-                found = await self._database.write(outcomes.settle, row, listed, since, known)
+                found = await self._database.write(send_matching.settle, row, listed, since, known)
             except SentMeanwhile as error:
                 log.info("asking Twilio again", reason=str(error))
                 continue

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from runtime.delivery.delivery import Delivery
 from runtime.dispatch.single_process import EmbeddedInbox
-from runtime.store.database import Database
-from runtime.store.inbox import InboundMessage
+from runtime.store.database.database import Database
+from runtime.store.messages.inbox import InboundMessage
 from runtime.turns.turn import Turns
 from runtime.twilio.twiml import ReplyWindow
 

@@ -27,13 +27,13 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from runtime.delivery.delivery import Delivery
-from runtime.store import jobs
-from runtime.store.database import Database
+from runtime.store.database.database import Database
+from runtime.store.database.postgresql import TRUSTED_SECONDS
 from runtime.store.errors import StoreError
-from runtime.store.inbox import InboundMessage
-from runtime.store.outbox import SendTakenOver
-from runtime.store.thread_pool import TRUSTED_SECONDS
-from runtime.store.turns import TurnTakenOver
+from runtime.store.messages import jobs
+from runtime.store.messages.inbox import InboundMessage
+from runtime.store.messages.outbox import SendTakenOver
+from runtime.store.messages.turns import TurnTakenOver
 from runtime.turns.turn import Turns
 from runtime.twilio.twiml import ReplyWindow
 

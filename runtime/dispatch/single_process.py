@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import structlog
 
 from runtime.delivery.delivery import Delivery
-from runtime.store import inbox, outbox
-from runtime.store.beginning import take_in_and_begin
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
-from runtime.store.inbox import InboundMessage
-from runtime.store.outbox import SendTakenOver
-from runtime.store.turns import Turn, TurnTakenOver
+from runtime.store.messages import inbox, outbox
+from runtime.store.messages.inbox import InboundMessage
+from runtime.store.messages.outbox import SendTakenOver
+from runtime.store.messages.turn_start import take_in_and_begin
+from runtime.store.messages.turns import Turn, TurnTakenOver
 from runtime.turns.turn import Turns
 from runtime.twilio.twiml import ReplyWindow
 

@@ -23,7 +23,7 @@ from runtime.engines.agent_work import Work, added
 from runtime.engines.errors import from_turn
 from runtime.engines.port import MAX_ROUNDS, Late
 from runtime.errors import PermanentError, TemporaryError
-from runtime.store.turns import Usage
+from runtime.store.messages.turns import Usage
 
 POLL_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.0)
 USAGE_PAUSES = (2.0, 4.0, 8.0, 16.0, 30.0)

@@ -11,7 +11,7 @@ from openai.types.beta import TokenUsage
 from openai.types.beta.agents.sessions.turn import Turn
 
 from runtime.engines.port import Request
-from runtime.store.turns import Usage
+from runtime.store.messages.turns import Usage
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from openai.types.beta.threads import Message, Run
 from runtime.engines.errors import from_openai
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
 from runtime.errors import PermanentError, TemporaryError
-from runtime.store.turns import Usage
+from runtime.store.messages.turns import Usage
 
 # The SDK marks this API as deprecated with every call; using it is what this module is for.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=__name__)

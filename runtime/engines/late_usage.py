@@ -12,10 +12,10 @@ import structlog
 
 from runtime.engines.port import Late, LateUsage
 from runtime.observability.metrics import Metrics
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
-from runtime.store.turns import Usage
-from runtime.store.usage import add_usage
+from runtime.store.messages.turns import Usage
+from runtime.store.messages.usage import add_usage
 
 WAITING_LIMIT = 2_000
 """Turns whose usage is waited for at once; of those beyond it nothing is asked."""

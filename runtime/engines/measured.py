@@ -13,7 +13,7 @@ from runtime.errors import ProviderError
 from runtime.observability.metrics import Metrics
 from runtime.observability.prices import Rates, list_rates
 from runtime.observability.tracing import span
-from runtime.store.turns import Usage
+from runtime.store.messages.turns import Usage
 
 PROVIDER = "openai"
 RATES_LIMIT = 200

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from runtime.store.turns import Usage
+from runtime.store.messages.turns import Usage
 
 CallFunction = Callable[[str, str, str], Awaitable[str]]
 """(function name, arguments as JSON, call id) → what the model is told, as JSON. Never raises for a failed endpoint."""

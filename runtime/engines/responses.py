@@ -19,7 +19,7 @@ from runtime.engines.errors import from_call
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
 from runtime.engines.responses_api import Refused, ResponsesApi, Unreadable
 from runtime.errors import PermanentError, TemporaryError
-from runtime.store.turns import Usage
+from runtime.store.messages.turns import Usage
 
 METADATA_LIMIT = 512
 RETRYABLE_FAILURES = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})

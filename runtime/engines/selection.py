@@ -20,7 +20,7 @@ from runtime.errors import PermanentError
 from runtime.observability.metrics import Metrics
 from runtime.resilience.circuit_breaker import Breakers
 from runtime.settings import Settings
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

@@ -26,14 +26,14 @@ from runtime.dispatch.inbox import Inbox
 from runtime.inbound.rate_limits import WINDOW_SECONDS, Limits
 from runtime.observability.logs import masked_user
 from runtime.settings import Settings
-from runtime.store import inbox as inbox_store
-from runtime.store import loads
-from runtime.store.database import Database
+from runtime.store.database.database import Database
+from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreBusy
-from runtime.store.inbox import InboundMessage
-from runtime.store.outbox import Draft, OutboxRow, add_to_outbox
+from runtime.store.messages import inbox as inbox_store
+from runtime.store.messages import rates
+from runtime.store.messages.inbox import InboundMessage
+from runtime.store.messages.outbox import Draft, OutboxRow, add_to_outbox
 from runtime.store.records import BotRecord
-from runtime.store.times import timestamp
 from runtime.twilio.twiml import ReplyWindow
 
 STORING_LIMIT = 5_000
@@ -192,7 +192,7 @@ class Admission:
                 _, per_client = self._rates
                 since = timestamp(time.time() - WINDOW_SECONDS)
                 self._limits.note_client(
-                    bot_id, await self._database.read(loads.wanted_of_bot, bot_id, since, per_client)
+                    bot_id, await self._database.read(rates.wanted_of_bot, bot_id, since, per_client)
                 )
         return is_over
 

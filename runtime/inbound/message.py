@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from yarl import URL
 
 from runtime.store.codec import dump_json
-from runtime.store.inbox import InboundMessage
+from runtime.store.messages.inbox import InboundMessage
 from runtime.store.records import BotRecord
 from runtime.text import portable
 

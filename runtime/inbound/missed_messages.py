@@ -25,9 +25,9 @@ from runtime.inbound.message import inbound_message
 from runtime.observability.logs import masked_user
 from runtime.observability.metrics import Metrics
 from runtime.store import catalog as store
-from runtime.store import inbox as inbox_store
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
+from runtime.store.messages import inbox as inbox_store
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import Received, ReceivedMessage, Twilio

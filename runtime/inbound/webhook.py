@@ -22,9 +22,9 @@ from runtime.inbound.signature import SETTINGS_HEADER, algorithm_of, is_signed
 from runtime.observability.logs import masked_user
 from runtime.observability.metrics import NO_CLIENT, Metrics
 from runtime.observability.tracing import webhook_span
-from runtime.store import outbox
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
+from runtime.store.messages import outbox
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.twiml import NOTHING, ReplyWindow, message_twiml

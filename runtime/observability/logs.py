@@ -21,7 +21,7 @@ from typing import Literal, TextIO
 import structlog
 from pydantic_core import to_json
 
-from runtime.store.times import timestamp
+from runtime.store.database.times import timestamp
 
 ADDRESS = re.compile(r"^(whatsapp:)?(\+\d{3})\d+(\d{4})$")
 

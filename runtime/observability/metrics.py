@@ -1,7 +1,7 @@
 """What the runtime counts of itself, for Prometheus. It counts and measures; it decides nothing and reads no message.
 
 The label `client` is a bot's client (its id, for a bot that was made by hand), never anything a caller may choose. Each
-process has counters of its own; what comes from the store (`runtime.store.backlog`) is the same in every replica.
+process has counters of its own; what comes from the store (`runtime.store.messages.backlog`) is the same in every replica.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.process_collector import ProcessCollector
 
 from runtime.observability.prices import Rates
-from runtime.store.backlog import Backlog
-from runtime.store.turns import Usage
+from runtime.store.messages.backlog import Backlog
+from runtime.store.messages.turns import Usage
 
 InboundResult = Literal["accepted", "duplicate", "limited", "refused", "not_stored", "swept"]
 TurnResult = Literal["answered", "unanswered", "dead", "retried"]

@@ -19,9 +19,9 @@ from runtime.errors import OperatorError, ProviderError
 from runtime.memory import user_hash
 from runtime.privacy.twilio_messages import AtTwilio, TwilioCopies
 from runtime.settings import Settings
-from runtime.store import erasure
-from runtime.store.database import Database
-from runtime.store.erasure import Forgotten
+from runtime.store.database.database import Database
+from runtime.store.messages import erasure
+from runtime.store.messages.erasure import Forgotten
 from runtime.text import portable
 
 if TYPE_CHECKING:

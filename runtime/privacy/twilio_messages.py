@@ -16,7 +16,7 @@ from runtime.observability.metrics import Metrics
 from runtime.resilience.circuit_breaker import Breakers
 from runtime.settings import Settings
 from runtime.store import catalog
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import PAGE_SIZE, Twilio
 

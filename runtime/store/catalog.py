@@ -13,10 +13,10 @@ from typing import TypeVar
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from runtime.store.codec import columns, dump_json, from_rows, to_row
+from runtime.store.database.times import timestamp
 from runtime.store.errors import NumberTaken
 from runtime.store.records import AssistantRecord, BotRecord
 from runtime.store.tables import assistants, audit, bots, catalog
-from runtime.store.times import timestamp
 
 Entry = TypeVar("Entry", AssistantRecord, BotRecord)
 

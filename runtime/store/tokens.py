@@ -13,9 +13,9 @@ from typing import Literal
 
 from sqlalchemy import Connection, insert, select, update
 
+from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
 from runtime.store.tables import tokens
-from runtime.store.times import timestamp
 
 Scope = Literal["read", "write"]
 

@@ -18,9 +18,9 @@ from runtime.engines.port import Answer
 from runtime.memory import remembered
 from runtime.observability.metrics import Metrics
 from runtime.settings import Settings
-from runtime.store.database import Database
-from runtime.store.outbox import Draft
-from runtime.store.turns import Ending, Turn, end_turn
+from runtime.store.database.database import Database
+from runtime.store.messages.outbox import Draft
+from runtime.store.messages.turns import Ending, Turn, end_turn
 from runtime.text import portable
 from runtime.twilio.twiml import ReplyWindow
 

@@ -31,12 +31,12 @@ from runtime.observability.metrics import Metrics
 from runtime.observability.tracing import MessageId, span
 from runtime.resilience.poison import MAX_ENDS, TRUSTED_ENDS, Place
 from runtime.settings import Settings
-from runtime.store import beginning, turns
-from runtime.store.beginning import Suspect, Unripe
 from runtime.store.codec import dump_json
-from runtime.store.database import Database
+from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
-from runtime.store.turns import Hold, Turn, TurnTakenOver
+from runtime.store.messages import turn_start, turns
+from runtime.store.messages.turn_start import Suspect, Unripe
+from runtime.store.messages.turns import Hold, Turn, TurnTakenOver
 from runtime.text import portable
 from runtime.turns.outcome import Endings, client_of
 from runtime.twilio.twiml import ReplyWindow
@@ -115,7 +115,7 @@ class Turns:
             raise
         finally:
             place.leave()
-        return turn is not None and (conversation_id in self._begun or len(turn.messages) >= beginning.BURST_LIMIT)
+        return turn is not None and (conversation_id in self._begun or len(turn.messages) >= turn_start.BURST_LIMIT)
 
     async def hand_back(self, conversation_id: int) -> None:
         """Lets go of a conversation's turn, which did not end this process, for whoever takes it up next."""
@@ -135,7 +135,7 @@ class Turns:
         while True:
             async with self._beginning:
                 turn = await self._database.write(
-                    beginning.begin_turn,
+                    turn_start.begin_turn,
                     conversation_id,
                     self._settings.memory_items,
                     self._settings.debounce_seconds,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 
+from runtime.store.client.writer import open_writer
 from runtime.store.records import AssistantRecord, BotRecord
-from runtime.store.writer import open_writer
 from tests.reconciler import live
 from tests.reconciler.agency import API_TOKEN, PUBLIC_URL, Agency
 from tests.sandbox_process import Json

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from runtime.store.client.writer import open_writer
 from runtime.store.records import AppliedRecord
-from runtime.store.writer import open_writer
 from tests.reconciler.agency import API_TOKEN, Agency
 
 CLIENT = "la-cocina"

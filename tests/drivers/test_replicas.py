@@ -16,14 +16,14 @@ from procrastinate.jobs import Status
 
 from runtime.delivery.part_order import PART_WAIT_SECONDS
 from runtime.dispatch.replicas import HeldJobs
-from runtime.store import jobs, turns
-from runtime.store.beginning import begin_turn
-from runtime.store.engine import open_engine
-from runtime.store.inbox import InboundMessage
-from runtime.store.loads import wanted_of_bot
-from runtime.store.migrate import migrate
-from runtime.store.times import timestamp
-from runtime.store.turns import Ending, Turn
+from runtime.store.database.engine import open_engine
+from runtime.store.database.migrate import migrate
+from runtime.store.database.times import timestamp
+from runtime.store.messages import jobs, turns
+from runtime.store.messages.inbox import InboundMessage
+from runtime.store.messages.rates import wanted_of_bot
+from runtime.store.messages.turn_start import begin_turn
+from runtime.store.messages.turns import Ending, Turn
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import inbound_fields, signed_webhook

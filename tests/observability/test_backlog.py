@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from runtime.store.backlog import read_backlog
-from runtime.store.beginning import begin_turn
-from runtime.store.engine import open_engine
-from runtime.store.inbox import InboundMessage, take_in
-from runtime.store.migrate import migrate
-from runtime.store.outbox import Draft
-from runtime.store.turns import Ending, Turn, end_turn
+from runtime.store.database.engine import open_engine
+from runtime.store.database.migrate import migrate
+from runtime.store.messages.backlog import read_backlog
+from runtime.store.messages.inbox import InboundMessage, take_in
+from runtime.store.messages.outbox import Draft
+from runtime.store.messages.turn_start import begin_turn
+from runtime.store.messages.turns import Ending, Turn, end_turn
 from tests.runtime.stores import drop_database, make_database
 
 

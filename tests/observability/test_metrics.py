@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from runtime.observability.metrics import ERROR_CLASSES, MODELS_LIMIT, Metrics, error_class
-from runtime.store.turns import Usage
+from runtime.store.messages.turns import Usage
 from tests.observability.scrape import Scrape, scrape
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook
 from tests.sandbox_process import Sandbox, wait_until

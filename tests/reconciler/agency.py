@@ -13,9 +13,9 @@ from typing import Literal
 import jsonschema_rs
 import yaml
 
+from runtime.store.client.snapshot import read_snapshot
+from runtime.store.client.writer import open_writer
 from runtime.store.records import BotRecord, Snapshot
-from runtime.store.snapshot import read_snapshot
-from runtime.store.writer import open_writer
 from schemas.generate import shipped
 from tests.reconciler import live
 from tests.reconciler.processes import Commands, Result, Running

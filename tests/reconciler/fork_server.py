@@ -39,8 +39,8 @@ PRELOADED = (
     "reconciler.status.table",
     "reconciler.writers.openai",
     "reconciler.writers.twilio",
-    "runtime.store.http_writer",
-    "runtime.store.sql_writer",
+    "runtime.store.client.http_writer",
+    "runtime.store.client.sql_writer",
     "structlog",
     "twilio.request_validator",
 )

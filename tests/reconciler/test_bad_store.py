@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from runtime.store.client.snapshot import read_snapshot
 from runtime.store.errors import StoreUnreachable
-from runtime.store.snapshot import read_snapshot
 from tests.reconciler.agency import API_TOKEN, Agency
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from contextlib import closing
 
-from runtime.store.writer import open_writer
+from runtime.store.client.writer import open_writer
 from tests.reconciler.agency import API_TOKEN, Agency
 from tests.reconciler.processes import ROOT, Running
 

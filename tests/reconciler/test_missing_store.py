@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.store.engine import open_engine
-from runtime.store.migrate import migrate
+from runtime.store.database.engine import open_engine
+from runtime.store.database.migrate import migrate
 from tests.reconciler.agency import Agency
 from tests.reconciler.terminal import on_a_terminal
 from tests.runtime.stores import drop_database, make_database

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Engine
 from twilio.rest import Client
 
-from runtime.store import outbox, outcomes
-from runtime.store.engine import open_engine
-from runtime.store.migrate import migrate
-from runtime.store.outbox import Draft, OutboxRow, SendTakenOver
-from runtime.store.times import timestamp
+from runtime.store.database.engine import open_engine
+from runtime.store.database.migrate import migrate
+from runtime.store.database.times import timestamp
+from runtime.store.messages import outbox, send_matching
+from runtime.store.messages.outbox import Draft, OutboxRow, SendTakenOver
 from tests.drivers.fleet import USER, Fleet, fleet_on
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Answer, Line
@@ -174,14 +174,14 @@ def sending(engine: Engine) -> OutboxRow:
 def settled(engine: Engine, row: OutboxRow, *listed: str) -> str | None:
     """Which of the listed messages is a row's."""
     with engine.begin() as connection:
-        found = outcomes.settle(connection, row, dict.fromkeys(listed, "queued"), timestamp(0), ())
+        found = send_matching.settle(connection, row, dict.fromkeys(listed, "queued"), timestamp(0), ())
     return None if found is None else found[0]
 
 
 def recorded(engine: Engine, row: OutboxRow, sid: str | None) -> bool:
     """Whether a row is recorded as sent."""
     with engine.begin() as connection:
-        return outcomes.mark_sent(connection, row.id, sid, "queued")
+        return send_matching.mark_sent(connection, row.id, sid, "queued")
 
 
 def called_back(engine: Engine, row: OutboxRow, sid: str) -> bool:
@@ -236,12 +236,12 @@ def test_words_that_went_out_while_twilio_was_asked_make_it_be_asked_again(engin
     first, second = sending(engine), sending(engine)
     recorded(engine, second, None)
 
-    with pytest.raises(outcomes.SentMeanwhile):
+    with pytest.raises(send_matching.SentMeanwhile):
         settled(engine, first, "SM1")
     with engine.begin() as connection:
-        known = outcomes.nameless(connection, first, timestamp(0))
+        known = send_matching.nameless(connection, first, timestamp(0))
         assert known == {second.id}
-        assert outcomes.settle(connection, first, {"SM1": "queued"}, timestamp(0), known) is None
+        assert send_matching.settle(connection, first, {"SM1": "queued"}, timestamp(0), known) is None
 
 
 def test_a_row_that_was_claimed_anew_is_not_settled_by_who_had_it(engine: Engine) -> None:
@@ -275,7 +275,7 @@ def test_who_records_its_message_while_it_is_being_taken_waits_and_is_told(engin
 
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as connection, engine.connect() as watching:
-            outcomes.settle(connection, first, {"SM1": "queued"}, timestamp(0), ())
+            send_matching.settle(connection, first, {"SM1": "queued"}, timestamp(0), ())
             recording = pool.submit(recorded, engine, second, "SM1")
             wait_until(lambda: watching.exec_driver_sql(waiting).scalar() == 1, what="the other replica to come by")
         assert recording.result() is False

@@ -20,7 +20,7 @@ from runtime.inbound.missed_messages import Sweep
 from runtime.observability.metrics import Metrics
 from runtime.resilience.circuit_breaker import Breakers
 from runtime.settings import Secrets, Settings
-from runtime.store.database import open_database
+from runtime.store.database.database import open_database
 from runtime.turns.turn import Turns
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.client import Twilio

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, insert
 
-from runtime.store.engine import open_engine
-from runtime.store.history import LATEST_ACTIVITY, read_activity
-from runtime.store.migrate import migrate
+from runtime.store.client.history import LATEST_ACTIVITY, read_activity
+from runtime.store.database.engine import open_engine
+from runtime.store.database.migrate import migrate
 from runtime.store.records import ActivityRecord
 from runtime.store.tables import inbox, turns
 from tests.runtime.stores import drop_database, make_database

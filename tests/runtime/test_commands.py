@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.store.revision import HEAD
+from runtime.store.database.revision import HEAD
 from tests.runtime_process import Line, Runtime, new_number, open_line
 from tests.sandbox_process import Sandbox
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from runtime.store.client.writer import open_writer
 from runtime.store.records import AssistantRecord, BotRecord
-from runtime.store.writer import open_writer
 from tests.runtime_process import API_TOKEN, Line, Runtime, new_number, open_line
 from tests.sandbox_process import AUTH_TOKEN, Sandbox, wait_until
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
-from runtime.store.engine import open_engine
-from runtime.store.erasure import forget, let_go
-from runtime.store.inbox import InboundMessage, take_in
-from runtime.store.migrate import migrate
+from runtime.store.database.engine import open_engine
+from runtime.store.database.migrate import migrate
+from runtime.store.messages.erasure import forget, let_go
+from runtime.store.messages.inbox import InboundMessage, take_in
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime.test_commands import run

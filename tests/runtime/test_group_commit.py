@@ -12,12 +12,12 @@ from typing import cast
 import pytest
 from sqlalchemy import Connection
 
-from runtime.store import inbox
-from runtime.store.database import open_database
+from runtime.store.database.database import open_database
+from runtime.store.database.sqlite import SqliteDatabase
+from runtime.store.database.statement import Statement
 from runtime.store.errors import NumberTaken, StoreError
-from runtime.store.group_commit import SqliteDatabase
-from runtime.store.inbox import InboundMessage
-from runtime.store.statement import Statement
+from runtime.store.messages import inbox
+from runtime.store.messages.inbox import InboundMessage
 
 PUT = Statement("UPDATE catalog SET salt = :text")
 NO_TABLE = Statement("INSERT INTO no_such_table VALUES (:text)")

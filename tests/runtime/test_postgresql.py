@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from runtime.store.database import open_database
+from runtime.store.database.database import open_database
+from runtime.store.database.statement import Statement
 from runtime.store.errors import StoreError, StoreOutdated, StoreUnreachable
-from runtime.store.statement import Statement
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Runtime, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until

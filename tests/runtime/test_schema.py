@@ -13,15 +13,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.schema import SchemaItem
 
 import runtime.store.migrations
-from runtime.store.engine import open_engine
+from runtime.store.client.history import read_edits
+from runtime.store.client.snapshot import read_snapshot
+from runtime.store.client.writer import open_writer
+from runtime.store.database.engine import open_engine
+from runtime.store.database.migrate import migrate
+from runtime.store.database.revision import HEAD
 from runtime.store.errors import StoreError, StoreOutdated
-from runtime.store.history import read_edits
-from runtime.store.migrate import migrate
 from runtime.store.records import BotRecord
-from runtime.store.revision import HEAD
-from runtime.store.snapshot import read_snapshot
 from runtime.store.tables import ONLY_ON, metadata
-from runtime.store.writer import open_writer
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Runtime
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
-from runtime.store import turns
-from runtime.store.beginning import Suspect, begin_turn, take_in_and_begin
-from runtime.store.engine import open_engine
-from runtime.store.inbox import InboundMessage, take_in
-from runtime.store.migrate import migrate
-from runtime.store.turns import Ending, Hold, Turn, TurnTakenOver
+from runtime.store.database.engine import open_engine
+from runtime.store.database.migrate import migrate
+from runtime.store.messages import turns
+from runtime.store.messages.inbox import InboundMessage, take_in
+from runtime.store.messages.turn_start import Suspect, begin_turn, take_in_and_begin
+from runtime.store.messages.turns import Ending, Hold, Turn, TurnTakenOver
 
 MANY = 1_000
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["begin", "hand back", "end"])), max_size=25)

@@ -1,1 +1,1 @@
-"""Alembic migrations of the bot store, applied by `runtime.store.migrate`."""
+"""Alembic migrations of the bot store, applied by `runtime.store.database.migrate`."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runtime.store.database.revision import fits, misfit, too_old
 from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
-from runtime.store.revision import fits, misfit, too_old
 
 T = TypeVar("T")
 Run = Callable[[Any], Iterable[tuple[Any, ...]]]

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from runtime.store.inbox import InboundMessage, Taken, take_in
-from runtime.store.statement import Insert, Statement
-from runtime.store.times import timestamp
-from runtime.store.turns import Hold, Turn, WaitingMessage
+from runtime.store.database.statement import Insert, Statement
+from runtime.store.database.times import timestamp
+from runtime.store.messages.inbox import InboundMessage, Taken, take_in
+from runtime.store.messages.turns import Hold, Turn, WaitingMessage
 
 BURST_LIMIT = 100
 """Messages answered by one turn at the most."""

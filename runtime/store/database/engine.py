@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 
+from runtime.store.database.revision import misfit
 from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
-from runtime.store.revision import misfit
 
 BUSY_SECONDS = 30
 """How long a writer of SQLite waits for another process's transaction."""

@@ -14,8 +14,8 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from runtime.store.statement import Insert, Statement
-from runtime.store.times import timestamp
+from runtime.store.database.statement import Insert, Statement
+from runtime.store.database.times import timestamp
 
 Channel = Literal["twiml", "rest"]
 

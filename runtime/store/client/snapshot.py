@@ -9,8 +9,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from runtime.store.client.light_reader import Run, is_api, read_tables
 from runtime.store.codec import Record, columns, from_document, from_rows
-from runtime.store.reading import Run, is_api, read_tables
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Snapshot
 
 PAGE = 1000
@@ -43,7 +43,7 @@ def _table(run: Run, kind: type[Record], table: str, order: str) -> list[Record]
 
 
 def _from_api(url: str, token: str | None, timeout: float) -> Snapshot:
-    from runtime.store.http_client import HttpStore
+    from runtime.store.client.http import HttpStore
 
     with HttpStore(url, token, timeout) as api, ThreadPoolExecutor(max_workers=3) as pool:
         bots = pool.submit(_pages, api, BotRecord, "/bots/")

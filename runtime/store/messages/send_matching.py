@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
-from runtime.store.outbox import OutboxRow, SendTakenOver
-from runtime.store.statement import Statement
-from runtime.store.times import timestamp
+from runtime.store.database.statement import Statement
+from runtime.store.database.times import timestamp
+from runtime.store.messages.outbox import OutboxRow, SendTakenOver
 
 SENT = Statement(
     "UPDATE outbox SET state = 'sent', message_sid = coalesce(:message_sid, message_sid),"

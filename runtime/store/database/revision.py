@@ -7,7 +7,7 @@ import re
 from runtime.store.errors import StoreOutdated
 
 HEAD = "1_0007"
-"""`<generation>_<step>` of the newest migration; see `runtime.store.migrate`."""
+"""`<generation>_<step>` of the newest migration; see `runtime.store.database.migrate`."""
 
 
 def fits(revision: str, address: str) -> bool:

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from runtime.store.statement import Insert, Statement
-from runtime.store.times import timestamp
+from runtime.store.database.statement import Insert, Statement
+from runtime.store.database.times import timestamp
 
 
 class InboundMessage(NamedTuple):

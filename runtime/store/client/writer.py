@@ -66,10 +66,10 @@ def open_writer(url: str, token: str | None = None) -> StoreWriter:
     Plain `http://` is for this machine only: the token would be readable on the way.
     """
     if url.startswith(("https://", "http://")):
-        from runtime.store.http_writer import HttpWriter
+        from runtime.store.client.http_writer import HttpWriter
 
         return HttpWriter(url, token)
     # A far store needs none of SQLAlchemy, which takes a third of a second to import.
-    from runtime.store.sql_writer import SqlWriter
+    from runtime.store.client.sql_writer import SqlWriter
 
     return SqlWriter(url)

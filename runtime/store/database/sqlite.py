@@ -20,10 +20,10 @@ from typing import IO, Any, Concatenate
 
 from sqlalchemy import Connection, Engine
 
-from runtime.store.engine import open_engine, sqlite_path, store_errors
+from runtime.store.database.engine import open_engine, sqlite_path, store_errors
+from runtime.store.database.migrate import migrate
+from runtime.store.database.operation import P, T, bound
 from runtime.store.errors import StoreError, StoreUnreachable, masked
-from runtime.store.migrate import migrate
-from runtime.store.operation import P, T, bound
 
 GROUP_LIMIT = 512
 """Functions in a commit, from which on no further round of the event loop joins it; bounds how long the first of them

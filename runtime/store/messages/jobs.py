@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from runtime.store import inbox
-from runtime.store.inbox import InboundMessage, Taken
-from runtime.store.statement import Statement
+from runtime.store.database.statement import Statement
+from runtime.store.messages import inbox
+from runtime.store.messages.inbox import InboundMessage, Taken
 
 QUEUE = "turns"
 TASK = "answer"

@@ -9,9 +9,9 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from runtime.store.outbox import Draft, OutboxRow, add_to_outbox
-from runtime.store.statement import Statement
-from runtime.store.times import timestamp
+from runtime.store.database.statement import Statement
+from runtime.store.database.times import timestamp
+from runtime.store.messages.outbox import Draft, OutboxRow, add_to_outbox
 
 
 class TurnTakenOver(Exception):

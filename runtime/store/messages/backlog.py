@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from runtime.store.statement import Statement
+from runtime.store.database.statement import Statement
 
 COUNT_LIMIT = 20_000
 """Rows that are looked at; a longer queue is reported as this long."""

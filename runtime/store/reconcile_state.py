@@ -10,12 +10,12 @@ import time
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from runtime.store.client.history import LATEST_ACTIVITY, LATEST_EDITS, runs_of
 from runtime.store.codec import columns, from_rows, to_row
+from runtime.store.database.times import timestamp
 from runtime.store.errors import LeaseHeld, LeaseLost, StoreError
-from runtime.store.history import LATEST_ACTIVITY, LATEST_EDITS, runs_of
 from runtime.store.records import ActivityRecord, AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
 from runtime.store.tables import applied, leases, notices, runs
-from runtime.store.times import timestamp
 
 APPLY_LEASE = "apply"
 """The one lease there is: who may apply."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from runtime.store.client.light_reader import Run, is_api, read_tables
 from runtime.store.codec import columns, from_document, from_rows
-from runtime.store.reading import Run, is_api, read_tables
 from runtime.store.records import ActivityRecord, EditRecord, Lease, NoticeRecord, RunRecord
 
 RUNS, LEASE, EDITS, NOTICES = "/reconcile/runs", "/reconcile/lease", "/reconcile/edits", "/reconcile/notices"
@@ -73,7 +73,7 @@ def _run_of(row: tuple[Any, ...]) -> RunRecord:
 def read_lease(url: str, token: str | None, timeout: float = 10) -> Lease | None:
     """The lease as it stands, also when it has expired; None when nobody holds it."""
     if is_api(url):
-        from runtime.store.http_client import ApiError
+        from runtime.store.client.http import ApiError
 
         try:
             return from_document(Lease, _call(url, token, timeout, LEASE))
@@ -123,7 +123,7 @@ def read_notices(url: str, token: str | None, timeout: float = 10) -> Sequence[N
 
 
 def _call(url: str, token: str | None, timeout: float, path: str, **query: int) -> Any:
-    from runtime.store.http_client import HttpStore
+    from runtime.store.client.http import HttpStore
 
     with HttpStore(url, token, timeout) as api:
         return api.call("GET", path, **query)

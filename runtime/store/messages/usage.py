@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from runtime.store.statement import Statement
-from runtime.store.turns import Usage
+from runtime.store.database.statement import Statement
+from runtime.store.messages.turns import Usage
 
 ADD = Statement(
     "UPDATE turns SET input_tokens = coalesce(input_tokens, 0) + :input_tokens,"

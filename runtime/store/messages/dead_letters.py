@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from runtime.store.catalog import record_audit
-from runtime.store.statement import Statement
+from runtime.store.database.statement import Statement
 
 KIND = "dead_letter"
 

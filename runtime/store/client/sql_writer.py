@@ -8,9 +8,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from runtime.store import applies, catalog
-from runtime.store.engine import open_engine, store_errors
-from runtime.store.migrate import migrate
+from runtime.store import catalog, reconcile_state
+from runtime.store.database.engine import open_engine, store_errors
+from runtime.store.database.migrate import migrate
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
 
 P = ParamSpec("P")
@@ -50,43 +50,43 @@ class SqlWriter:
 
     def record_applied(self, record: AppliedRecord) -> None:
         """See StoreWriter."""
-        self._run(applies.record_applied, record)
+        self._run(reconcile_state.record_applied, record)
 
     def forget_applied(self, client: str, kind: str) -> None:
         """See StoreWriter."""
-        self._run(applies.forget_applied, client, kind)
+        self._run(reconcile_state.forget_applied, client, kind)
 
     def acquire_lease(self, owner: str, ttl_seconds: float) -> Lease:
         """See StoreWriter."""
-        return self._run(applies.acquire_lease, owner, ttl_seconds)
+        return self._run(reconcile_state.acquire_lease, owner, ttl_seconds)
 
     def renew_lease(self, owner: str, ttl_seconds: float) -> Lease:
         """See StoreWriter."""
-        return self._run(applies.renew_lease, owner, ttl_seconds)
+        return self._run(reconcile_state.renew_lease, owner, ttl_seconds)
 
     def release_lease(self, owner: str, *, force: bool = False) -> None:
         """See StoreWriter."""
-        self._run(applies.release_lease, owner, force=force)
+        self._run(reconcile_state.release_lease, owner, force=force)
 
     def start_run(self, record: RunRecord) -> None:
         """See StoreWriter."""
-        self._run(applies.start_run, record)
+        self._run(reconcile_state.start_run, record)
 
     def finish_run(self, record: RunRecord) -> None:
         """See StoreWriter."""
-        self._run(applies.finish_run, record)
+        self._run(reconcile_state.finish_run, record)
 
     def runs(self, limit: int = 20) -> Sequence[RunRecord]:
         """See StoreWriter."""
-        return self._run(applies.list_runs, limit)
+        return self._run(reconcile_state.list_runs, limit)
 
     def put_notice(self, record: NoticeRecord) -> None:
         """See StoreWriter."""
-        self._run(applies.put_notice, record)
+        self._run(reconcile_state.put_notice, record)
 
     def forget_notice(self, channel: str, finding: str) -> None:
         """See StoreWriter."""
-        self._run(applies.forget_notice, channel, finding)
+        self._run(reconcile_state.forget_notice, channel, finding)
 
     def close(self) -> None:
         """See StoreWriter."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from runtime.store.statement import Statement
+from runtime.store.database.statement import Statement
 
 WANTED_OF_BOT = Statement(
     "SELECT count(*) FROM (SELECT received_at FROM inbox WHERE bot_id = :bot_id AND received_at > :since"

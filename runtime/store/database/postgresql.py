@@ -13,10 +13,10 @@ from typing import Any, Concatenate
 
 from sqlalchemy import Connection
 
-from runtime.store.engine import open_engine, store_errors
+from runtime.store.database.engine import open_engine, store_errors
+from runtime.store.database.migrate import migrate
+from runtime.store.database.operation import P, T, bound
 from runtime.store.errors import StoreError
-from runtime.store.migrate import migrate
-from runtime.store.operation import P, T, bound
 
 TRUSTED_SECONDS = 1.0
 """How long a connection to PostgreSQL is taken to be alive after it was used. A question before every transaction would

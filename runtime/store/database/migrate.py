@@ -14,8 +14,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect
 
+from runtime.store.database.revision import HEAD, fits, too_old
 from runtime.store.errors import masked
-from runtime.store.revision import HEAD, fits, too_old
 
 MIGRATION_LOCK = 7_402_215
 """Key of the PostgreSQL advisory lock that keeps two starting replicas from migrating at once."""

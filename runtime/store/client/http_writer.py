@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from runtime.store.client.http import ApiError, HttpStore, segment
 from runtime.store.codec import from_document, to_document
 from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken
-from runtime.store.http_client import ApiError, HttpStore, segment
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
 
 WRITE_TIMEOUT_SECONDS = 30

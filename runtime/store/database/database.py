@@ -15,9 +15,9 @@ from typing import Concatenate, Protocol
 
 from sqlalchemy import Connection
 
-from runtime.store.group_commit import SqliteDatabase
-from runtime.store.operation import P, T
-from runtime.store.thread_pool import PostgresqlDatabase
+from runtime.store.database.operation import P, T
+from runtime.store.database.postgresql import PostgresqlDatabase
+from runtime.store.database.sqlite import SqliteDatabase
 
 
 class Database(Protocol):
