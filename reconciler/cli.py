@@ -16,8 +16,8 @@ from typing import Any, Final, NoReturn
 import click
 
 from reconciler.commands.printing import FORMATS
+from reconciler.commands.streams import UNWRITABLE, fill_closed_streams, flush_or_drop, tell, tell_of_lost_output
 from reconciler.errors import Exit, ReconcileError
-from reconciler.streams import UNWRITABLE, fill_closed_streams, flush_or_drop, tell, tell_of_lost_output
 
 COMMANDS: Final[Mapping[str, str]] = {
     "validate": "Check every manifest, without network or secrets.",
@@ -112,8 +112,8 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
         _refuse_options_before(ctx)
         return
     from reconciler.commands.reconcile import Options, reconcile
-    from reconciler.guards import Limits
-    from reconciler.plan import Scope
+    from reconciler.planning.guards import Limits
+    from reconciler.planning.plan import Scope
 
     scope = Scope(**{name: options.pop(name) for name in ("only", "prune", "delete_senders")})
     limits = Limits(**{name.name: options.pop(name.name) for name in fields(Limits)})

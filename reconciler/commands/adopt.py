@@ -8,18 +8,18 @@ from contextlib import closing
 
 import click
 
-from reconciler.accounts import account_of
 from reconciler.commands.planning import load_fleet, tell_of_missing_store
 from reconciler.commands.stopping import stopped_by_signals
-from reconciler.digest import digest
 from reconciler.errors import Busy, Exit, ReadFailed, ReconcileError
 from reconciler.kinds.column import Column
 from reconciler.manifest import Fleet, Manifest
-from reconciler.observe import observe
+from reconciler.observation.accounts import account_of
+from reconciler.observation.live_state import Failed
+from reconciler.observation.observe import observe
+from reconciler.planning.adoption import Takeover, take_over_as_it_is
+from reconciler.planning.digest import digest
+from reconciler.planning.unresolved import OBJECTS
 from reconciler.settings import Settings
-from reconciler.takeover import Takeover, take_over_as_it_is
-from reconciler.unresolved import OBJECTS
-from reconciler.world import Failed
 
 
 @click.command()
@@ -59,9 +59,9 @@ def _look(manifest: Manifest, settings: Settings) -> Takeover:
 
 def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:
     """Look again under the lease, and take over exactly what was shown."""
-    from reconciler.apply import apply_plan
-    from reconciler.history import recorded
-    from reconciler.lease import lease
+    from reconciler.applying.apply import apply_plan
+    from reconciler.applying.history import recorded
+    from reconciler.applying.lease import lease
     from reconciler.render.progress import following
     from runtime.store.client.writer import open_writer
     from runtime.store.errors import StoreError

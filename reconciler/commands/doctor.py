@@ -11,11 +11,11 @@ from reconciler.commands.printing import colour_wanted
 from reconciler.doctor.chain import Link, Patient, examine
 from reconciler.errors import Exit, ReadFailed
 from reconciler.manifest import Fleet
-from reconciler.observe import observe
+from reconciler.observation.live_state import Failed
+from reconciler.observation.observe import observe
 from reconciler.render.wording import visible
 from reconciler.settings import Settings
 from reconciler.status.facts import bot_of
-from reconciler.world import Failed
 from runtime.store.client.history import read_activity
 from runtime.store.errors import StoreError
 from runtime.store.records import ActivityRecord

@@ -13,8 +13,8 @@ from reconciler.commands.printing import FORMATS, Format, rendered, write
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Exit, ReconcileError
 from reconciler.model import Plan
-from reconciler.observe import observe
-from reconciler.plan import Scope, make_plan
+from reconciler.observation.observe import observe
+from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings
 
 

@@ -16,10 +16,10 @@ from reconciler.importing.draft import Draft, NotImported, model_warning, over_d
 from reconciler.importing.files import Written, write_drafts
 from reconciler.importing.inventory import Inventory, take_inventory
 from reconciler.importing.survey import LeftOut, Survey, survey
+from reconciler.observation.live_state import Failed
+from reconciler.planning.unresolved import OBJECTS
 from reconciler.render.wording import visible
 from reconciler.settings import load_settings
-from reconciler.unresolved import OBJECTS
-from reconciler.world import Failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import click
 
 from reconciler.errors import ReconcileError, SettingsError
 from reconciler.manifest import Fleet, load
+from reconciler.observation.live_state import Failed, World
 from reconciler.settings import Settings, load_settings
-from reconciler.world import Failed, World
 from runtime.store.errors import masked
 
 

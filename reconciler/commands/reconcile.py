@@ -15,18 +15,18 @@ import click
 from reconciler.commands.planning import load_fleet, tell_of_missing_store
 from reconciler.commands.printing import Format, colour_wanted, rendered, write
 from reconciler.commands.stopping import stopped_by_signals
-from reconciler.digest import digest
+from reconciler.commands.streams import tell
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Busy, Exit, ReconcileError
-from reconciler.guards import Limits, check
 from reconciler.manifest import Fleet
 from reconciler.model import Outcome, Plan
-from reconciler.observe import Begun, begin, observe
-from reconciler.plan import Scope, make_plan
+from reconciler.observation.live_state import World
+from reconciler.observation.observe import Begun, begin, observe
+from reconciler.observation.sources import read_store, store_exists
+from reconciler.planning.digest import digest
+from reconciler.planning.guards import Limits, check
+from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
-from reconciler.sides import read_store, store_exists
-from reconciler.streams import tell
-from reconciler.world import World
 from runtime.store.errors import StoreError
 
 
@@ -149,9 +149,9 @@ def _apply(
 def _apply_under_lease(
     run: Run, options: Options, settings: Settings, fleet: Fleet, agreed: Plan | None, before: Looked | None
 ) -> None:
-    from reconciler.apply import apply_plan
-    from reconciler.history import recorded
-    from reconciler.lease import lease
+    from reconciler.applying.apply import apply_plan
+    from reconciler.applying.history import recorded
+    from reconciler.applying.lease import lease
     from reconciler.render.progress import following
     from runtime.store.client.writer import open_writer
 

@@ -15,11 +15,11 @@ from reconciler.commands.printing import colour_wanted, write
 from reconciler.errors import Exit, ReadFailed
 from reconciler.manifest import Fleet
 from reconciler.model import Plan
-from reconciler.observe import observe
-from reconciler.plan import Scope, make_plan
+from reconciler.observation.live_state import Failed
+from reconciler.observation.observe import observe
+from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings
 from reconciler.status.facts import ClientStatus, statuses
-from reconciler.world import Failed
 from runtime.store.client.history import read_activity
 from runtime.store.errors import StoreError
 
@@ -72,7 +72,7 @@ def _look(chosen: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus]]:
 
 
 def _checklist(chosen: Fleet, rows: list[ClientStatus], settings: Settings) -> str:
-    from reconciler.probe import probe
+    from reconciler.doctor.probe import probe
     from reconciler.status.checklist import checklist
 
     if not rows:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.accounts import account_of
 from reconciler.commands.planning import load_fleet, say_store_is_missing
 from reconciler.errors import Exit, ReadFailed, ReconcileError, Refused
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
+from reconciler.observation.accounts import account_of
+from reconciler.observation.sources import open_twilio, store_exists, twilio_advice
 from reconciler.readers.http import ReadError
 from reconciler.readers.twilio import ONLINE, LiveSender, TwilioReader
-from reconciler.registration import ON_ITS_WAY, Attempts, attempts_of, now
+from reconciler.sender_registration import ON_ITS_WAY, Attempts, attempts_of, now
 from reconciler.settings import Settings
-from reconciler.sides import open_twilio, store_exists, twilio_advice
 from runtime.store.client.snapshot import read_snapshot
 from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import StoreError
@@ -88,8 +88,8 @@ def verify(ctx: click.Context, client: str, code: str | None, method: str) -> No
 @contextmanager
 def _opened(manifest: Manifest, settings: Settings) -> Iterator[Registration]:
     """Under the lease, so that two people cannot use up the attempts side by side."""
-    from reconciler.lease import lease
-    from reconciler.writers.attempts import WriteFailed
+    from reconciler.applying.lease import lease
+    from reconciler.writers.retry import WriteFailed
     from runtime.store.client.writer import open_writer
 
     account = account_of(manifest, settings)
@@ -148,7 +148,7 @@ def _register(registration: Registration, method: str) -> LiveSender:
 
 
 def _submit(registration: Registration, live: LiveSender, code: str) -> None:
-    from reconciler.writers.attempts import OutcomeUnknown
+    from reconciler.writers.retry import OutcomeUnknown
     from reconciler.writers.twilio import RegistrationLimit
 
     registration.count_attempt()
@@ -200,8 +200,8 @@ def _told(client: str, live: LiveSender, method: str) -> Exit:
 
 
 def _writer(registration: Registration) -> TwilioWriter:
-    from reconciler.pace import Pace
-    from reconciler.writers.attempts import Patience
+    from reconciler.writers.rate_limit import Pace
+    from reconciler.writers.retry import Patience
     from reconciler.writers.twilio import TwilioWriter
 
     settings, account = registration.settings, registration.account

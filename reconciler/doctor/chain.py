@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from reconciler.accounts import account_of
-from reconciler.kinds.handmade import live_engine_of
-from reconciler.kinds.knowledge import searched
-from reconciler.kinds.sender import STATUS_PATH, called_by, our_webhook
+from reconciler.doctor.probe import Probe, probe
+from reconciler.kinds.bot.handmade import live_engine_of
+from reconciler.kinds.knowledge.knowledge import searched
+from reconciler.kinds.sender.sender import STATUS_PATH, called_by, our_webhook
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
-from reconciler.probe import Probe, probe
+from reconciler.observation.accounts import account_of
+from reconciler.observation.live_state import Failed, Store, World
 from reconciler.readers.openai import VectorStore
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
 from reconciler.status.facts import bot_of, days_left, sender_of
-from reconciler.world import Failed, Store, World
 from runtime.store.records import ActivityRecord
 from schemas import FunctionTool
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.model import Change, Finding, Plan
+from reconciler.observation.live_state import Store, World
 from reconciler.settings import Settings
-from reconciler.world import Store, World
 from runtime.store.client.history import read_edits
 from runtime.store.errors import StoreError
 from runtime.store.records import EditRecord

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler.importing.tools import said_of
-from reconciler.kinds.handmade import Handmade, bot_as_declared
-from reconciler.kinds.sender import called_by, normalised, our_webhook
+from reconciler.kinds.bot.handmade import Handmade, bot_as_declared
+from reconciler.kinds.sender.sender import called_by, normalised, our_webhook
 from reconciler.manifest.draft import problem_with
+from reconciler.observation.live_state import Failed, Senders
 from reconciler.readers.openai import Model
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
-from reconciler.world import Failed, Senders
 from runtime.store.records import BotRecord
 from schemas import Client, Profile
 

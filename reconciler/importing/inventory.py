@@ -8,15 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.accounts import account_of_bot, shared_account
 from reconciler.errors import ReadFailed, ReconcileError
 from reconciler.model import AccountKey
-from reconciler.readers.http import ReadError
-from reconciler.readers.openai import OBJECT_ENGINES, LiveAssistant, Model, ObjectEngine, VectorStore, live_assistant
-from reconciler.readers.shape import understood
-from reconciler.readers.twilio import LiveSender
-from reconciler.settings import Settings
-from reconciler.sides import (
+from reconciler.observation.accounts import account_of_bot, shared_account
+from reconciler.observation.live_state import Failed, Senders, Store
+from reconciler.observation.sources import (
     attempt,
     documents_advice,
     open_openai,
@@ -27,7 +23,11 @@ from reconciler.sides import (
     reading_threads,
     twilio_advice,
 )
-from reconciler.world import Failed, Senders, Store
+from reconciler.readers.http import ReadError
+from reconciler.readers.openai import OBJECT_ENGINES, LiveAssistant, Model, ObjectEngine, VectorStore, live_assistant
+from reconciler.readers.shape import understood
+from reconciler.readers.twilio import LiveSender
+from reconciler.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reconciler.accounts import account_of_bot
 from reconciler.importing.draft import Draft, NotImported, draft_of
 from reconciler.importing.inventory import Inventory
+from reconciler.kinds.bot.handmade import Handmade, Unreadable, by_record, live_engine_of, read_handmade, refuse_foreign
 from reconciler.kinds.column import Withheld
-from reconciler.kinds.handmade import Handmade, Unreadable, by_record, live_engine_of, read_handmade, refuse_foreign
-from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet
 from reconciler.manifest.explain import slug
 from reconciler.model import Kind
+from reconciler.observation.accounts import account_of_bot
+from reconciler.observation.live_state import Failed, Senders
+from reconciler.ownership import client_of
 from reconciler.readers.openai import LiveAssistant
 from reconciler.settings import Settings
-from reconciler.world import Failed, Senders
 from runtime.store.records import AssistantRecord, BotRecord
 
 

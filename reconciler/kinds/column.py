@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.diff import all_fields, field_changes, reason_of, reason_of_missing
-from reconciler.kinds.marker import foreign_owner
+from reconciler.kinds.diff import all_fields, field_changes, reason_of, reason_of_missing
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey, Action, Binding, Change, FieldChange, Finding, Kind, Reason, Severity, Values
+from reconciler.observation.live_state import Store, World
+from reconciler.ownership import foreign_owner
 from reconciler.settings import Settings
-from reconciler.world import Store, World
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from reconciler.digest import digest
 from reconciler.model import (
     TAKING_AWAY,
     Action,
@@ -20,6 +19,7 @@ from reconciler.model import (
     Reason,
     Severity,
 )
+from reconciler.planning.digest import digest
 from reconciler.render.page import isolated, page, shown
 from reconciler.render.wording import text_diff, value_text
 from runtime.store.records import EditRecord

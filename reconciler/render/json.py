@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from reconciler.digest import digest
 from reconciler.model import TAKING_AWAY, Change, Outcome, Plan
+from reconciler.planning.digest import digest
 from runtime.store.records import EditRecord
 
 FORMAT_VERSION = 1

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from reconciler.digest import digest
 from reconciler.model import Change, FieldChange, Outcome, Plan
+from reconciler.planning.digest import digest
 from reconciler.render.wording import (
     SIGNS,
     edit_text,

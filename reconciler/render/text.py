@@ -7,8 +7,8 @@ from itertools import groupby
 
 import click
 
-from reconciler.digest import digest
 from reconciler.model import Action, Change, FieldChange, Finding, Outcome, Plan
+from reconciler.planning.digest import digest
 from reconciler.render.wording import (
     SIGNS,
     edit_text,

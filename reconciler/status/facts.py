@@ -6,15 +6,15 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.accounts import account_of
-from reconciler.kinds.knowledge import searched
-from reconciler.kinds.sender import called_by, our_webhook
+from reconciler.kinds.knowledge.knowledge import searched
+from reconciler.kinds.sender.sender import called_by, our_webhook
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import Plan
+from reconciler.observation.accounts import account_of
+from reconciler.observation.live_state import Failed, Senders, Store, World
 from reconciler.readers.openai import FileCounts, VectorStore
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
-from reconciler.world import Failed, Senders, Store, World
 from runtime.store.records import ActivityRecord, BotRecord
 
 

@@ -14,12 +14,12 @@ from typing import Final, TypeVar
 import openai
 from openai.types.vector_stores import VectorStoreFile
 
-from reconciler.kinds.document import Document, document_of
-from reconciler.kinds.marker import client_of, marked
+from reconciler.kinds.knowledge.document import Document, document_of
 from reconciler.manifest.texts import FileProblem, hash_document
 from reconciler.model import Values
-from reconciler.writers.attempts import Patience, Stopped, WriteFailed, create_once, repeat_safe
+from reconciler.ownership import client_of, marked
 from reconciler.writers.openai import Gone, called, id_of
+from reconciler.writers.retry import Patience, Stopped, WriteFailed, create_once, repeat_safe
 from reconciler.writers.uploads import Uploads
 
 T = TypeVar("T")

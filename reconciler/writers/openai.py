@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import openai
 
-from reconciler.kinds.marker import client_of, marked
 from reconciler.model import Values
+from reconciler.ownership import client_of, marked
 from reconciler.settings import Settings
-from reconciler.writers.attempts import OutcomeUnknown, Patience, Throttled, WriteFailed, create_once, repeat_safe
+from reconciler.writers.retry import OutcomeUnknown, Patience, Throttled, WriteFailed, create_once, repeat_safe
 
 T = TypeVar("T")
 

@@ -20,13 +20,13 @@ from twilio.http.response import Response
 from twilio.rest import Client
 from twilio.rest.messaging.v2.channels_sender import ChannelsSenderList
 
-from reconciler.diff import field_changes
-from reconciler.kinds.sender import DETACHED, declared_part
+from reconciler.kinds.diff import field_changes
+from reconciler.kinds.sender.sender import DETACHED, declared_part
 from reconciler.model import FieldChange, Values
 from reconciler.readers.shape import mapping, text
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
-from reconciler.writers.attempts import OutcomeUnknown, Patience, Throttled, WriteFailed, repeat_safe
+from reconciler.writers.retry import OutcomeUnknown, Patience, Throttled, WriteFailed, repeat_safe
 
 T = TypeVar("T")
 

@@ -15,10 +15,10 @@ from typing import TypeVar
 
 import openai
 
-from reconciler.kinds.document import owner_of_upload
-from reconciler.kinds.marker import client_of
-from reconciler.writers.attempts import Patience, repeat_safe
+from reconciler.kinds.knowledge.document import owner_of_upload
+from reconciler.ownership import client_of
 from reconciler.writers.openai import called, id_of
+from reconciler.writers.retry import Patience, repeat_safe
 
 T = TypeVar("T")
 

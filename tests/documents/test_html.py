@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from reconciler.digest import digest
 from reconciler.model import Change, FieldChange, Finding, Orphan, Outcome, Plan
+from reconciler.planning.digest import digest
 from reconciler.render.html import plan_html
 from tests.documents.browser import dom, needs_browser
 from tests.documents.plans import HOSTILE, a_change, a_plan, plans, prompt

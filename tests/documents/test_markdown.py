@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
-from reconciler.digest import digest
 from reconciler.model import Finding, Outcome, Plan
+from reconciler.planning.digest import digest
 from reconciler.render.markdown import MAX_CHARACTERS, escape, plan_markdown
 from reconciler.render.wording import summary
 from tests.documents.plans import HOSTILE, a_change, a_plan, plans, prompt

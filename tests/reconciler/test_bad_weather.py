@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.accounts import shared_account
 from reconciler.manifest import load
-from reconciler.observe import observe
+from reconciler.observation.accounts import shared_account
+from reconciler.observation.live_state import Failed
+from reconciler.observation.observe import observe
 from reconciler.settings import load_settings
-from reconciler.world import Failed
 from tests.reconciler.agency import Agency
 from tests.sandbox_process import wait_until
 

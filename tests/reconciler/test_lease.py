@@ -19,7 +19,7 @@ def hold(agency: Agency, owner: str, seconds: float = 60.0) -> None:
 
 def dead_owner() -> str:
     """What a process of this machine that has ended called itself."""
-    ask = "from reconciler.lease import owner_name; print(owner_name())"
+    ask = "from reconciler.applying.lease import owner_name; print(owner_name())"
     return subprocess.run(
         [sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()

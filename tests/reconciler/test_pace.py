@@ -4,8 +4,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from reconciler.pace import Pace
-from reconciler.writers.attempts import Patience, Stopped, Throttled, repeat_safe
+from reconciler.writers.rate_limit import Pace
+from reconciler.writers.retry import Patience, Stopped, Throttled, repeat_safe
 
 
 def test_calls_in_flight_are_bounded() -> None:

@@ -10,13 +10,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from reconciler.kinds.marker import client_of
 from reconciler.model import AccountKey
+from reconciler.observation.live_state import Documents, Failed, Senders, Store, index_store
+from reconciler.ownership import client_of
 from reconciler.readers.http import NotFound, ReadError, Unauthorized
 from reconciler.readers.openai import LiveAssistant, ObjectEngine, OpenAIReader, VectorStore
 from reconciler.readers.twilio import LiveSender, TwilioReader
 from reconciler.settings import Settings
-from reconciler.world import Documents, Failed, Senders, Store, index_store
 from runtime.store.client.light_reader import is_api, read_tables
 from runtime.store.client.snapshot import read_snapshot
 from runtime.store.errors import StoreError

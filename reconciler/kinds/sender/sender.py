@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reconciler.accounts import account_of_bot
-from reconciler.diff import field_changes
 from reconciler.kinds.column import Column, Withheld
+from reconciler.kinds.diff import field_changes
 from reconciler.model import AccountKey, Change, FieldChange, Values
+from reconciler.observation.accounts import account_of_bot
+from reconciler.observation.live_state import Failed, Senders
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
-from reconciler.world import Failed, Senders
 from schemas.overrides import with_overrides, without_overrides
 
 WEBHOOK_PATH = "/webhook/whatsapp"

@@ -11,15 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from reconciler.accounts import SHARED_TOKEN_ENV
-from reconciler.diff import field_changes
-from reconciler.kinds import assistant, bot, knowledge, objects
+from reconciler.kinds.assistant import assistant, objects
+from reconciler.kinds.bot import bot
 from reconciler.kinds.column import Column, Withheld, withhold_foreign
-from reconciler.kinds.marker import client_of
+from reconciler.kinds.diff import field_changes
+from reconciler.kinds.knowledge import knowledge
 from reconciler.model import UNKNOWN_ID, Change, Values
+from reconciler.observation.accounts import SHARED_TOKEN_ENV
+from reconciler.observation.live_state import Failed, Store
+from reconciler.ownership import client_of
 from reconciler.readers.openai import OBJECT_PREFIXES, LiveAssistant, ObjectEngine
 from reconciler.settings import Settings
-from reconciler.world import Failed, Store
 from runtime.store.records import AssistantRecord, BotRecord
 from schemas import Endpoint
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from reconciler.digest import digest
 from reconciler.model import Outcome, Plan
+from reconciler.planning.digest import digest
 from runtime.store.client.writer import StoreWriter
 from runtime.store.records import RunRecord
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from reconciler.pace import Pace
+from reconciler.writers.rate_limit import Pace
 
 T = TypeVar("T")
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciler.fault import fault_text, fault_trace
-from reconciler.kinds.knowledge import EXPIRED
+from reconciler.applying.unexpected_errors import fault_text, fault_trace
+from reconciler.kinds.knowledge.knowledge import EXPIRED
 from reconciler.model import TAKING_AWAY, UNKNOWN_ID, AccountKey, Binding, Change, Kind, Outcome, Plan, Values
-from reconciler.pace import Pace
 from reconciler.settings import Settings
-from reconciler.writers.attempts import Patience, Stopped, WriteFailed
+from reconciler.writers.rate_limit import Pace
+from reconciler.writers.retry import Patience, Stopped, WriteFailed
 from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import StoreError
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord

@@ -10,17 +10,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.accounts import account_of, account_of_bot, former_account
 from reconciler.errors import ReadFailed
-from reconciler.kinds import assistant, bot, knowledge, sender
+from reconciler.kinds.assistant import assistant
+from reconciler.kinds.bot import bot
+from reconciler.kinds.bot.handmade import take_over
 from reconciler.kinds.column import Column, Withheld
-from reconciler.kinds.handmade import take_over
+from reconciler.kinds.knowledge import knowledge
+from reconciler.kinds.sender import sender
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import KINDS, Binding, Change, Finding, Kind, Plan, Unmanaged
+from reconciler.observation.accounts import account_of, account_of_bot, former_account
+from reconciler.observation.live_state import Failed, Store, World
+from reconciler.planning.orphans import orphans_of, unmanaged_of
+from reconciler.planning.unresolved import failed_sides, is_departure_unresolved, is_unresolved
 from reconciler.settings import Settings
-from reconciler.undeclared import orphans_of, unmanaged_of
-from reconciler.unresolved import failed_sides, is_departure_unresolved, is_unresolved
-from reconciler.world import Failed, Store, World
 
 Planner = Callable[[Column], list[Change]]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reconciler.accounts import account_of, former_account
-from reconciler.kinds import knowledge
 from reconciler.kinds.column import Column
+from reconciler.kinds.knowledge import knowledge
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey, Finding, Severity
+from reconciler.observation.accounts import account_of, former_account
+from reconciler.observation.live_state import Failed, Senders, Store, World
 from reconciler.readers.openai import ObjectEngine
 from reconciler.settings import Settings
-from reconciler.world import Failed, Senders, Store, World
 
 OBJECTS: Mapping[ObjectEngine, str] = {"assistants": "OpenAI assistants", "agents": "OpenAI agents"}
 """The sides that only their engine needs."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reconciler.kinds import sender
 from reconciler.kinds.column import Column, Withheld
+from reconciler.kinds.sender import sender
 from reconciler.model import Change
 from runtime.store.records import BotRecord
 from schemas import FunctionTool

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.kinds.column import Column, Withheld, withhold_foreign
-from reconciler.kinds.marker import client_of, foreign_owner
 from reconciler.model import UNKNOWN_ID, Change
+from reconciler.observation.live_state import Failed
+from reconciler.ownership import client_of, foreign_owner
 from reconciler.readers.openai import OBJECT_ENGINES, LiveAssistant, ObjectEngine
-from reconciler.world import Failed
 from schemas import FunctionTool, Tool, WebSearchTool
 
 NO_PARAMETERS: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reconciler.errors import Refused
 from reconciler.manifest import Fleet
 from reconciler.model import TAKING_AWAY, Binding, Change, Orphan, Plan
-from reconciler.world import Failed, World
+from reconciler.observation.live_state import Failed, World
 
 
 @dataclass(frozen=True, slots=True)

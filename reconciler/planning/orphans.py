@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from reconciler.kinds import knowledge
-from reconciler.kinds.marker import client_of
+from reconciler.kinds.knowledge import knowledge
 from reconciler.manifest import Fleet
 from reconciler.model import KINDS, Orphan, Unmanaged
-from reconciler.world import Failed, Senders, Store, World
+from reconciler.observation.live_state import Failed, Senders, Store, World
+from reconciler.ownership import client_of
 
 
 def orphans_of(fleet: Fleet, world: World, store: Store) -> list[Orphan]:

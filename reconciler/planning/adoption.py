@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reconciler.errors import Refused
-from reconciler.kinds import assistant, bot, sender
-from reconciler.kinds.column import Column, Withheld
-from reconciler.kinds.handmade import (
+from reconciler.kinds.assistant import assistant
+from reconciler.kinds.bot import bot
+from reconciler.kinds.bot.handmade import (
     Handmade,
     Unreadable,
     by_record,
@@ -20,9 +20,11 @@ from reconciler.kinds.handmade import (
     read_handmade,
     refuse_foreign,
 )
-from reconciler.kinds.marker import foreign_owner
+from reconciler.kinds.column import Column, Withheld
+from reconciler.kinds.sender import sender
 from reconciler.model import Change, Kind, Plan, Values
-from reconciler.world import Failed, Senders
+from reconciler.observation.live_state import Failed, Senders
+from reconciler.ownership import foreign_owner
 from runtime.store.records import AssistantRecord, BotRecord
 
 

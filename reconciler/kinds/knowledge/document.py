@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from reconciler.kinds.marker import client_of, marked, spec_hash
+from reconciler.ownership import client_of, marked, spec_hash
 
 PATH: Final = "path"
 SHA256: Final = "sha256"

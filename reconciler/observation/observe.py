@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from reconciler.accounts import account_of, account_of_bot, former_account, shared_account
-from reconciler.kinds.marker import client_of
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import AccountKey
-from reconciler.readers.openai import OBJECT_ENGINES, OBJECT_PREFIXES, LiveAssistant, Model, ObjectEngine
-from reconciler.readers.twilio import ONLINE, LiveSender
-from reconciler.settings import Settings
-from reconciler.sides import (
+from reconciler.observation.accounts import account_of, account_of_bot, former_account, shared_account
+from reconciler.observation.live_state import Documents, Failed, Senders, Store, World
+from reconciler.observation.sources import (
     attempt,
     open_openai,
     open_twilio,
@@ -28,7 +25,10 @@ from reconciler.sides import (
     reading_threads,
     twilio_advice,
 )
-from reconciler.world import Documents, Failed, Senders, Store, World
+from reconciler.ownership import client_of
+from reconciler.readers.openai import OBJECT_ENGINES, OBJECT_PREFIXES, LiveAssistant, Model, ObjectEngine
+from reconciler.readers.twilio import ONLINE, LiveSender
+from reconciler.settings import Settings
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.kinds import objects
+from reconciler.kinds.assistant import objects
 from reconciler.kinds.column import Column, Withheld
 from reconciler.model import Change
-from reconciler.world import Failed
+from reconciler.observation.live_state import Failed
 from runtime.store.records import AssistantRecord
 from schemas import FunctionTool, Tool, WebSearchTool
 

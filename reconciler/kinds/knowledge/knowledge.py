@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.kinds.column import Column, Withheld, withhold_foreign
-from reconciler.kinds.document import Document, document_of
-from reconciler.kinds.marker import client_of
+from reconciler.kinds.knowledge.document import Document, document_of
 from reconciler.manifest import Manifest
 from reconciler.model import UNKNOWN_ID, Change
+from reconciler.observation.live_state import Documents, Failed, Store, World
+from reconciler.ownership import client_of
 from reconciler.readers.openai import StoreFile, VectorStore
-from reconciler.world import Documents, Failed, Store, World
 
 KEY: Final = "documents"
 EXPIRED: Final = "expired documents"

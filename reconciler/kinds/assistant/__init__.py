@@ -1,0 +1,1 @@
+"""The kind `assistant`: who answers."""

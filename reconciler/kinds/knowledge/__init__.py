@@ -1,0 +1,1 @@
+"""The kind `knowledge`: the documents that an assistant searches."""

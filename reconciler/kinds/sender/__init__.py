@@ -1,0 +1,1 @@
+"""The kind `sender`: what Twilio holds for the number."""

@@ -1,0 +1,1 @@
+"""Reads every source at once into one live state. Writes nothing."""
