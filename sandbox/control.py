@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.errors import InputError
-from sandbox.gate import answer
 from sandbox.ledger import KINDS
+from sandbox.middleware import answer
 from sandbox.world import World
 
 

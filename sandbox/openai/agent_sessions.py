@@ -8,7 +8,7 @@ import re
 
 from aiohttp import web
 
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.openai import agents_rules as rules
 from sandbox.openai.agent_turns import ACTIVE, AgentTurns
 from sandbox.openai.agents import Agents, page, require_beta

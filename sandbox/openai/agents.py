@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 
 from sandbox.errors import ApiError
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.openai import agents_rules as rules
 from sandbox.openai.wire import body_of, error
 from sandbox.state import Json, new_id, public

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from sandbox.control import Control
-from sandbox.gate import gate
+from sandbox.middleware import gate
 from sandbox.openai.agent_sessions import AgentSessions
 from sandbox.openai.agents import Agents
 from sandbox.openai.assistants import Assistants

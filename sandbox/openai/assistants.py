@@ -6,7 +6,7 @@ assistant (see runs).
 
 from aiohttp import web
 
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.openai import models, tools
 from sandbox.openai.wire import (
     body_of,

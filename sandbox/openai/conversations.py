@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.openai import items as item_rules
 from sandbox.openai.wire import body_of, checked_metadata, error, missing, page, too_long
 from sandbox.state import Json, new_id

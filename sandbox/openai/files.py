@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.openai.multipart import Part, parts_of
 from sandbox.openai.wire import error, invalid, missing, out_of_set, page
 from sandbox.state import Json, new_id, public

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from sandbox.errors import ApiError
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.openai.wire import error
 from sandbox.state import Json
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from sandbox import answers
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.openai import items as item_rules
 from sandbox.openai import model_turn, response_rules, tools
 from sandbox.openai.conversations import Conversations

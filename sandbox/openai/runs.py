@@ -11,7 +11,7 @@ from aiohttp import web
 
 from sandbox import answers
 from sandbox.answers import Context
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.openai import assistants, model_turn, models, run_objects
 from sandbox.openai.assistants import require_api
 from sandbox.openai.items import text_of

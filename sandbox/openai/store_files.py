@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from aiohttp import web
 
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.openai import knowledge
 from sandbox.openai.files import Files
 from sandbox.openai.knowledge import Passage

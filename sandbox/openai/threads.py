@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.openai.assistants import require_api
 from sandbox.openai.wire import body_of, checked_metadata, error, missing, not_found, out_of_set, page
 from sandbox.state import Json, new_id, public

@@ -4,7 +4,7 @@ import time
 
 from aiohttp import web
 
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.openai import knowledge
 from sandbox.openai.knowledge import Passage
 from sandbox.openai.store_files import StoreFiles

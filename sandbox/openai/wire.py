@@ -11,7 +11,7 @@ from itertools import islice
 from aiohttp import web
 
 from sandbox.errors import ApiError
-from sandbox.gate import retry_after_header
+from sandbox.middleware import retry_after_header
 from sandbox.state import Json, new_id, public
 from sandbox.world import World
 

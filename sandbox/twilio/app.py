@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from sandbox.control import Control
-from sandbox.gate import gate
+from sandbox.middleware import gate
 from sandbox.twilio.accounts import Accounts
 from sandbox.twilio.console import Console
 from sandbox.twilio.contents import Contents
-from sandbox.twilio.courier import Courier
 from sandbox.twilio.delivery import Delivery
 from sandbox.twilio.inbound import Inbound
 from sandbox.twilio.manifests import register_all
@@ -17,6 +16,7 @@ from sandbox.twilio.media import Media
 from sandbox.twilio.messages import Messages
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.typing import Typing
+from sandbox.twilio.webhook_sender import Courier
 from sandbox.twilio.wire import TwilioGate
 from sandbox.world import World
 

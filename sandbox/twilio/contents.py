@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.state import Json, State, new_id, public
 from sandbox.twilio.wire import Page, account_of, error, not_found
 from sandbox.world import World

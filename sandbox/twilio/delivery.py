@@ -8,8 +8,8 @@ import asyncio
 import time
 
 from sandbox.state import Json, new_id
-from sandbox.twilio.courier import Courier, Envelope
 from sandbox.twilio.messages import TABLE, Messages
+from sandbox.twilio.webhook_sender import Courier, Envelope
 from sandbox.twilio.wire import ACCOUNTS, rfc2822
 from sandbox.world import World
 

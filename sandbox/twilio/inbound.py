@@ -15,14 +15,14 @@ from aiohttp import web
 
 from sandbox.control import body_of, refuse
 from sandbox.errors import ApiError, InputError
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.state import Json, new_id
-from sandbox.twilio.courier import Courier, Envelope, Receipt
-from sandbox.twilio.letter import Letter
+from sandbox.twilio.inbound_message import Letter
 from sandbox.twilio.media import Media
 from sandbox.twilio.messages import TABLE, Messages
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.twiml import TwimlError, messages_in
+from sandbox.twilio.webhook_sender import Courier, Envelope, Receipt
 from sandbox.twilio.wire import ACCOUNTS, NAME
 from sandbox.world import World
 

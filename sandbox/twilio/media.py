@@ -10,7 +10,7 @@ from binascii import Error as Base64Error
 from aiohttp import web
 
 from sandbox.errors import InputError
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.state import Json, new_id, public
 from sandbox.twilio.messages import Messages
 from sandbox.twilio.wire import Page, not_found, rfc2822

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.state import Json, new_id, public
 from sandbox.twilio.contents import rendered
 from sandbox.twilio.senders import Senders

@@ -8,7 +8,7 @@ import time
 
 from aiohttp import web
 
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.state import Json, new_id
 from sandbox.twilio import sender_rules as rules
 from sandbox.twilio.wire import Page, account_of, error, not_found

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from sandbox.gate import answer
+from sandbox.middleware import answer
 from sandbox.twilio.messages import TABLE
 from sandbox.twilio.wire import account_of, error, form_of
 from sandbox.world import World

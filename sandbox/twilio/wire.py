@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 from aiohttp import web
 
 from sandbox.errors import ApiError
-from sandbox.gate import basic_auth, retry_after_header
+from sandbox.middleware import basic_auth, retry_after_header
 from sandbox.state import Json
 from sandbox.world import World
 
