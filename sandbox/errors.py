@@ -4,7 +4,7 @@ ApiError     a provider's own refusal, in the provider's own shape
 InputError   something sent to /_sandbox/ that makes no sense; its text is for whoever sent it
 """
 
-from sandbox.state import Json
+from sandbox.storage import Json
 
 
 class ApiError(Exception):

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from sandbox.state import Json
+from sandbox.storage import Json
 
 KINDS = ("call", "inbound", "outbound", "webhook")
 _COUNTED = {"call": "calls", "inbound": "inbound", "outbound": "outbound", "webhook": "webhooks"}

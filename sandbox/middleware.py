@@ -17,7 +17,7 @@ from aiohttp import web
 from sandbox.errors import ApiError
 from sandbox.faults import CALL_KINDS, Rule
 from sandbox.ledger import body_fields
-from sandbox.state import Json
+from sandbox.storage import Json
 from sandbox.world import World
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

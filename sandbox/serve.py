@@ -15,7 +15,7 @@ from sandbox.faults import Faults
 from sandbox.ledger import Ledger
 from sandbox.openai import app as openai_app
 from sandbox.settings import Settings, Values
-from sandbox.state import State
+from sandbox.storage import State
 from sandbox.twilio import app as twilio_app
 from sandbox.world import Credentials, World
 

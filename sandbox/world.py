@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.faults import Faults
 from sandbox.ledger import Ledger
 from sandbox.settings import Settings
-from sandbox.state import State
+from sandbox.storage import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from sandbox.errors import ApiError
 from sandbox.openai import wire
 from sandbox.openai.wire import error
-from sandbox.state import Json
+from sandbox.storage import Json
 
 Check = Callable[[object, str], None]
 """Raises for a value that is not allowed at a place such as `tools[0].name`."""

@@ -18,7 +18,7 @@ from sandbox.openai.wire import (
     too_long,
     wrong_type,
 )
-from sandbox.state import Json, new_id, public
+from sandbox.storage import Json, new_id, public
 from sandbox.world import World
 
 TABLE = "assistants"

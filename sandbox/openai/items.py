@@ -8,7 +8,7 @@ import json
 
 from sandbox.answers import Context
 from sandbox.openai.wire import invalid, missing, out_of_set, wrong_type
-from sandbox.state import Json, new_id
+from sandbox.storage import Json, new_id
 
 _ROLES = ("user", "assistant", "system", "developer")
 _PREFIXES = {

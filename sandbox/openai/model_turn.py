@@ -10,7 +10,7 @@ from sandbox import answers
 from sandbox.answers import Context, FunctionCall
 from sandbox.openai import items, tools
 from sandbox.openai.knowledge import Passage
-from sandbox.state import Json, new_id
+from sandbox.storage import Json, new_id
 
 Search = Callable[[list[str], str, Json | None, int, float], list[Passage]]
 _WORTH_QUOTING = 0.3

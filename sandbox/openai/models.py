@@ -7,7 +7,7 @@ from aiohttp import web
 from sandbox.errors import ApiError
 from sandbox.middleware import answer
 from sandbox.openai.wire import error
-from sandbox.state import Json
+from sandbox.storage import Json
 
 _SHUTDOWN: dict[str, str | None] = {
     "gpt-6-luna": None,

@@ -2,7 +2,7 @@
 
 from sandbox.openai import models
 from sandbox.openai.wire import error, invalid, missing, out_of_set, wrong_type
-from sandbox.state import Json
+from sandbox.storage import Json
 
 KNOWN = frozenset(
     [

@@ -3,7 +3,7 @@
 from sandbox.answers import FunctionCall
 from sandbox.openai import tools
 from sandbox.openai.wire import checked_metadata
-from sandbox.state import Json, new_id
+from sandbox.storage import Json, new_id
 
 _LIFETIME = 600
 """Seconds until a run that nobody finishes expires."""

@@ -15,7 +15,7 @@ from sandbox.openai import knowledge
 from sandbox.openai.files import Files
 from sandbox.openai.knowledge import Passage
 from sandbox.openai.wire import body_of, error, invalid, missing, not_found, out_of_set, page, too_long, wrong_type
-from sandbox.state import Json, new_id, public
+from sandbox.storage import Json, new_id, public
 from sandbox.world import World
 
 _STORES = "vector_stores"

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from sandbox.openai.wire import error, invalid, missing, out_of_set, wrong_type
-from sandbox.state import Json, State
+from sandbox.storage import Json, State
 
 _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 _RESPONSE_TOOLS = (

@@ -9,7 +9,7 @@ from sandbox.openai import knowledge
 from sandbox.openai.knowledge import Passage
 from sandbox.openai.store_files import StoreFiles
 from sandbox.openai.wire import body_of, checked_metadata, invalid, missing, out_of_set, page, wrong_type
-from sandbox.state import Json, new_id
+from sandbox.storage import Json, new_id
 from sandbox.world import World
 
 TABLE = "vector_stores"

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sandbox.errors import ApiError
 from sandbox.middleware import retry_after_header
-from sandbox.state import Json, new_id, public
+from sandbox.storage import Json, new_id, public
 from sandbox.world import World
 
 NAME = "openai"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from sandbox.middleware import answer
-from sandbox.state import Json, State, new_id, public
+from sandbox.storage import Json, State, new_id, public
 from sandbox.twilio.wire import Page, account_of, error, not_found
 from sandbox.world import World
 

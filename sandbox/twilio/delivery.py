@@ -7,7 +7,7 @@ undelivered with 63016, as on WhatsApp. Callbacks of one message go out in order
 import asyncio
 import time
 
-from sandbox.state import Json, new_id
+from sandbox.storage import Json, new_id
 from sandbox.twilio.messages import TABLE, Messages
 from sandbox.twilio.webhook_sender import Courier, Envelope
 from sandbox.twilio.wire import ACCOUNTS, rfc2822

@@ -16,7 +16,7 @@ from aiohttp import web
 from sandbox.control import body_of, refuse
 from sandbox.errors import ApiError, InputError
 from sandbox.middleware import answer
-from sandbox.state import Json, new_id
+from sandbox.storage import Json, new_id
 from sandbox.twilio.inbound_message import Letter
 from sandbox.twilio.media import Media
 from sandbox.twilio.messages import TABLE, Messages

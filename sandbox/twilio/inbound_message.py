@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.errors import InputError
-from sandbox.state import Json
+from sandbox.storage import Json
 from sandbox.twilio.messages import ADDRESS
 
 _KINDS: dict[str, tuple[type, ...]] = {

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from sandbox.middleware import answer
-from sandbox.state import Json, new_id, public
+from sandbox.storage import Json, new_id, public
 from sandbox.twilio.contents import rendered
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.wire import NAME, Page, acting_account, error, form_of, not_found, rfc2822

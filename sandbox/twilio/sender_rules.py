@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from sandbox.errors import ApiError
-from sandbox.state import Json
+from sandbox.storage import Json
 from sandbox.twilio.wire import error
 
 SENDER_ID = re.compile(r"^whatsapp:\+[1-9]\d{6,14}$")

@@ -9,7 +9,7 @@ import time
 from aiohttp import web
 
 from sandbox.middleware import answer
-from sandbox.state import Json, new_id
+from sandbox.storage import Json, new_id
 from sandbox.twilio import sender_rules as rules
 from sandbox.twilio.wire import Page, account_of, error, not_found
 from sandbox.world import World
