@@ -80,8 +80,8 @@ def serve(
     """Serve both stand-ins until SIGTERM or Ctrl-C."""
     from sandbox.serve import Listen, open_world, run
     from sandbox.settings import Values
+    from sandbox.state import Credentials
     from sandbox.storage import StateInUseError
-    from sandbox.world import Credentials
 
     settings = Values(assistants_api="gone" if assistants_gone else "compatible")
     try:

@@ -11,7 +11,7 @@ from aiohttp import web
 from sandbox.errors import InputError
 from sandbox.ledger import KINDS
 from sandbox.middleware import answer
-from sandbox.world import World
+from sandbox.state import World
 
 
 def refuse(status: int, sentence: str) -> web.Response:

@@ -17,8 +17,8 @@ from aiohttp import web
 from sandbox.errors import ApiError
 from sandbox.faults import CALL_KINDS, Rule
 from sandbox.ledger import body_fields
+from sandbox.state import World
 from sandbox.storage import Json
-from sandbox.world import World
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _READS_BY_POST = ("/search", "/input_tokens")

@@ -15,9 +15,9 @@ from sandbox.faults import Faults
 from sandbox.ledger import Ledger
 from sandbox.openai import app as openai_app
 from sandbox.settings import Settings, Values
+from sandbox.state import Credentials, World
 from sandbox.storage import State
 from sandbox.twilio import app as twilio_app
-from sandbox.world import Credentials, World
 
 
 @dataclass(frozen=True, slots=True)

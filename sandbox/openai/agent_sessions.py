@@ -13,8 +13,8 @@ from sandbox.openai import agents_rules as rules
 from sandbox.openai.agent_turns import ACTIVE, AgentTurns
 from sandbox.openai.agents import Agents, page, require_beta
 from sandbox.openai.wire import body_of
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
-from sandbox.world import World
 
 TABLE = "agent_sessions"
 _FROZEN = (

@@ -13,8 +13,8 @@ from sandbox.answers import Context, FunctionCall
 from sandbox.errors import ApiError
 from sandbox.openai import agents_rules as rules
 from sandbox.openai import items, models, tools
+from sandbox.state import World
 from sandbox.storage import Json, new_id
-from sandbox.world import World
 
 ACTIVE = ("queued", "in_progress", "waiting")
 _HARNESS_TOKENS = 7_200

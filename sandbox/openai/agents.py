@@ -12,8 +12,8 @@ from sandbox.errors import ApiError
 from sandbox.middleware import answer
 from sandbox.openai import agents_rules as rules
 from sandbox.openai.wire import body_of, error
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
-from sandbox.world import World
 
 TABLE = "agents"
 _BETA = "To access the Agents API, set the 'OpenAI-Beta' header to 'agents=v1'."

@@ -16,7 +16,7 @@ from sandbox.openai.store_files import StoreFiles
 from sandbox.openai.threads import Threads
 from sandbox.openai.vector_stores import VectorStores
 from sandbox.openai.wire import OpenAIGate
-from sandbox.world import World
+from sandbox.state import World
 
 _LARGEST_UPLOAD = 512 * 2**20
 

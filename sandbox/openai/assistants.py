@@ -18,8 +18,8 @@ from sandbox.openai.wire import (
     too_long,
     wrong_type,
 )
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
-from sandbox.world import World
 
 TABLE = "assistants"
 _KNOWN = (

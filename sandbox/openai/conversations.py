@@ -11,8 +11,8 @@ from aiohttp import web
 from sandbox.middleware import answer
 from sandbox.openai import items as item_rules
 from sandbox.openai.wire import body_of, checked_metadata, error, missing, page, too_long
+from sandbox.state import World
 from sandbox.storage import Json, new_id
-from sandbox.world import World
 
 _TABLE = "conversations"
 _MOST_AT_ONCE = 20

@@ -7,8 +7,8 @@ from aiohttp import web
 from sandbox.middleware import answer
 from sandbox.openai.multipart import Part, parts_of
 from sandbox.openai.wire import error, invalid, missing, out_of_set, page
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
-from sandbox.world import World
 
 TABLE = "files"
 _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")

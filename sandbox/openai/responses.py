@@ -16,8 +16,8 @@ from sandbox.openai import model_turn, response_rules, tools
 from sandbox.openai.conversations import Conversations
 from sandbox.openai.vector_stores import VectorStores
 from sandbox.openai.wire import body_of, checked_metadata, error, page
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
-from sandbox.world import World
 
 _TABLE = "responses"
 _ECHOED: Json = {

@@ -18,8 +18,8 @@ from sandbox.openai.items import text_of
 from sandbox.openai.threads import Threads
 from sandbox.openai.vector_stores import VectorStores
 from sandbox.openai.wire import body_of, checked_metadata, error, invalid, missing, not_found, page
+from sandbox.state import World
 from sandbox.storage import Json, public
-from sandbox.world import World
 
 _ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 _KNOWN = frozenset(

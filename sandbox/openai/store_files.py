@@ -15,8 +15,8 @@ from sandbox.openai import knowledge
 from sandbox.openai.files import Files
 from sandbox.openai.knowledge import Passage
 from sandbox.openai.wire import body_of, error, invalid, missing, not_found, out_of_set, page, too_long, wrong_type
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
-from sandbox.world import World
 
 _STORES = "vector_stores"
 _STATES = ("in_progress", "completed", "failed", "cancelled")

@@ -9,8 +9,8 @@ from aiohttp import web
 from sandbox.middleware import answer
 from sandbox.openai.assistants import require_api
 from sandbox.openai.wire import body_of, checked_metadata, error, missing, not_found, out_of_set, page
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
-from sandbox.world import World
 
 TABLE = "threads"
 _PARTS = ("text", "image_url", "image_file")

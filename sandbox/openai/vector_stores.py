@@ -9,8 +9,8 @@ from sandbox.openai import knowledge
 from sandbox.openai.knowledge import Passage
 from sandbox.openai.store_files import StoreFiles
 from sandbox.openai.wire import body_of, checked_metadata, invalid, missing, out_of_set, page, wrong_type
+from sandbox.state import World
 from sandbox.storage import Json, new_id
-from sandbox.world import World
 
 TABLE = "vector_stores"
 _KNOWN = ("name", "description", "file_ids", "metadata", "expires_after", "chunking_strategy")

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from sandbox.errors import ApiError
 from sandbox.middleware import retry_after_header
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
-from sandbox.world import World
 
 NAME = "openai"
 

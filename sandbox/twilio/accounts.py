@@ -7,9 +7,9 @@ import time
 from aiohttp import web
 
 from sandbox.middleware import answer
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
 from sandbox.twilio.wire import ACCOUNTS, Page, account_of, acting_account, form_of, rfc2822
-from sandbox.world import World
 
 
 class Accounts:

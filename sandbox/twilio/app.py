@@ -6,6 +6,7 @@ from aiohttp import web
 
 from sandbox.control import Control
 from sandbox.middleware import gate
+from sandbox.state import World
 from sandbox.twilio.accounts import Accounts
 from sandbox.twilio.console import Console
 from sandbox.twilio.contents import Contents
@@ -18,7 +19,6 @@ from sandbox.twilio.senders import Senders
 from sandbox.twilio.typing import Typing
 from sandbox.twilio.webhook_sender import Courier
 from sandbox.twilio.wire import TwilioGate
-from sandbox.world import World
 
 
 def application(world: World) -> web.Application:

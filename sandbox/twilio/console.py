@@ -11,12 +11,12 @@ from aiohttp import web
 from sandbox.control import body_of, refuse
 from sandbox.errors import ApiError, InputError
 from sandbox.middleware import answer
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
 from sandbox.twilio import sender_rules
 from sandbox.twilio.accounts import Accounts
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.wire import ACCOUNTS
-from sandbox.world import World
 
 _FIELDS = (
     "sender_id",

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from sandbox.middleware import answer
+from sandbox.state import World
 from sandbox.storage import Json, State, new_id, public
 from sandbox.twilio.wire import Page, account_of, error, not_found
-from sandbox.world import World
 
 _TABLE = "contents"
 _NAME = re.compile(r"^[a-z0-9_]{1,512}$")

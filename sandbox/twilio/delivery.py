@@ -7,11 +7,11 @@ undelivered with 63016, as on WhatsApp. Callbacks of one message go out in order
 import asyncio
 import time
 
+from sandbox.state import World
 from sandbox.storage import Json, new_id
 from sandbox.twilio.messages import TABLE, Messages
 from sandbox.twilio.webhook_sender import Courier, Envelope
 from sandbox.twilio.wire import ACCOUNTS, rfc2822
-from sandbox.world import World
 
 _WINDOW = 24 * 3600
 _UNDER_WAY = ("queued", "sent")

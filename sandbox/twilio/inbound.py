@@ -16,6 +16,7 @@ from aiohttp import web
 from sandbox.control import body_of, refuse
 from sandbox.errors import ApiError, InputError
 from sandbox.middleware import answer
+from sandbox.state import World
 from sandbox.storage import Json, new_id
 from sandbox.twilio.inbound_message import Letter
 from sandbox.twilio.media import Media
@@ -24,7 +25,6 @@ from sandbox.twilio.senders import Senders
 from sandbox.twilio.twiml import TwimlError, messages_in
 from sandbox.twilio.webhook_sender import Courier, Envelope, Receipt
 from sandbox.twilio.wire import ACCOUNTS, NAME
-from sandbox.world import World
 
 _XML = ("text/xml", "application/xml")
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sandbox.state import World
 from sandbox.twilio.accounts import Accounts
 from sandbox.twilio.senders import Senders
-from sandbox.world import World
 
 
 def register_all(world: World, accounts: Accounts, senders: Senders) -> None:

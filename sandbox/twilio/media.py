@@ -11,10 +11,10 @@ from aiohttp import web
 
 from sandbox.errors import InputError
 from sandbox.middleware import answer
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
 from sandbox.twilio.messages import Messages
 from sandbox.twilio.wire import Page, not_found, rfc2822
-from sandbox.world import World
 
 _KNOWN = {"content_type", "base64", "url"}
 

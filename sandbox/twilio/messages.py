@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from sandbox.middleware import answer
+from sandbox.state import World
 from sandbox.storage import Json, new_id, public
 from sandbox.twilio.contents import rendered
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.wire import NAME, Page, acting_account, error, form_of, not_found, rfc2822
-from sandbox.world import World
 
 TABLE = "messages"
 ADDRESS = re.compile(r"^whatsapp:(\+[1-9]\d{6,14}|[A-Z]{2}(\.[A-Za-z]{2,8})?\.[A-Za-z0-9]{1,128})$")

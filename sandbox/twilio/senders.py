@@ -9,10 +9,10 @@ import time
 from aiohttp import web
 
 from sandbox.middleware import answer
+from sandbox.state import World
 from sandbox.storage import Json, new_id
 from sandbox.twilio import sender_rules as rules
 from sandbox.twilio.wire import Page, account_of, error, not_found
-from sandbox.world import World
 
 TABLE = "senders"
 _ATTEMPTS = "registrations"

@@ -3,9 +3,9 @@
 from aiohttp import web
 
 from sandbox.middleware import answer
+from sandbox.state import World
 from sandbox.twilio.messages import TABLE
 from sandbox.twilio.wire import account_of, error, form_of
-from sandbox.world import World
 
 
 class Typing:

@@ -15,9 +15,9 @@ import aiohttp
 from yarl import URL
 
 from sandbox.faults import WEBHOOK_KINDS
+from sandbox.state import World
 from sandbox.twilio.signature import called_url, signature
 from sandbox.twilio.wire import NAME
-from sandbox.world import World
 
 _CONNECT_FAILED, _HTTP_FAILED = "11205", "11200"
 

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from sandbox.errors import ApiError
 from sandbox.middleware import basic_auth, retry_after_header
+from sandbox.state import World
 from sandbox.storage import Json
-from sandbox.world import World
 
 NAME = "twilio"
 ACCOUNTS = "accounts"
