@@ -7,5 +7,6 @@
 Creates and updates run from left to right, deletes from right to left. A kind that finds something wrong is `Withheld`:
 what stands left of it is still planned, what stands right of it waits.
 
-A new kind is a module here with a `plan` function, an entry in `PLANNERS` and its writes in `reconciler.applying.apply`.
+A new kind is a folder here with a `plan` function, an entry in `PLANNERS` and its writes in
+`reconciler.applying.apply`.
 """

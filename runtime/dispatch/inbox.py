@@ -1,7 +1,7 @@
 """Takes messages in and sees to it that each conversation is answered, in order, by one turn at a time.
 
-    SQLite       runtime.dispatch.single_process     a task for each busy conversation, in the one process that serves the store
-    PostgreSQL   runtime.dispatch.replicas   a job for each message, run by whichever replica fetches it
+    SQLite       runtime.dispatch.single_process  a task for each busy conversation, in the one process that serves it
+    PostgreSQL   runtime.dispatch.replicas        a job for each message, run by whichever replica fetches it
 
 Both call the same `Turns`, and the store is the truth for both: a driver only decides who runs a turn, and when.
 """

@@ -1,7 +1,8 @@
 """What the runtime counts of itself, for Prometheus. It counts and measures; it decides nothing and reads no message.
 
 The label `client` is a bot's client (its id, for a bot that was made by hand), never anything a caller may choose. Each
-process has counters of its own; what comes from the store (`runtime.store.messages.backlog`) is the same in every replica.
+process has counters of its own; what comes from the store (`runtime.store.messages.backlog`) is the same in every
+replica.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The way of a message in the store: inbox, turns, outbox, and what is derived from them. Functions over a connection."""
+"""The way of a message in the store: inbox, turns, outbox and what follows from them. Functions over a connection."""

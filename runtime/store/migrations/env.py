@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the steps on the connection that `runtime.store.database.migrate` hands over, inside its transaction."""
+"""Alembic's entry: runs the steps on the connection and in the transaction of `runtime.store.database.migrate`."""
 
 from __future__ import annotations
 
