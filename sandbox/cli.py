@@ -78,20 +78,20 @@ def serve(
     assistants_gone: bool,
 ) -> None:
     """Serve both stand-ins until SIGTERM or Ctrl-C."""
-    from sandbox.serve import Listen, open_world, run
+    from sandbox.serve import Listen, open_state, run
     from sandbox.settings import Values
     from sandbox.state import Credentials
-    from sandbox.storage import StateInUseError
+    from sandbox.storage import StorageInUseError
 
     settings = Values(assistants_api="gone" if assistants_gone else "compatible")
     try:
-        world = open_world(state, Credentials(account_sid, auth_token, api_key), settings, senders_from)
-    except StateInUseError as error:
+        opened = open_state(state, Credentials(account_sid, auth_token, api_key), settings, senders_from)
+    except StorageInUseError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{state} cannot be written: {error.strerror}. Name another --state.") from None
     try:
-        run(world, Listen(*openai), Listen(*twilio))
+        run(opened, Listen(*openai), Listen(*twilio))
     except OSError as error:
         raise click.ClickException(
             f"cannot listen: {error.strerror or error}. Is another sandbox running? Port 0 takes any free one."

@@ -11,7 +11,7 @@ from aiohttp import web
 from sandbox.errors import InputError
 from sandbox.ledger import KINDS
 from sandbox.middleware import answer
-from sandbox.state import World
+from sandbox.state import State
 
 
 def refuse(status: int, sentence: str) -> web.Response:
@@ -34,8 +34,8 @@ async def body_of(request: web.Request) -> dict[str, Any]:
 class Control:
     """Handlers of /_sandbox/ that concern both providers."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -55,32 +55,32 @@ class Control:
         since = request.query.get("since", "0")
         if not since.isdecimal():
             return refuse(400, f"since is the number of an entry, not {since!r}")
-        following, entries = self._world.ledger.read(int(since), kind)
+        following, entries = self._state.ledger.read(int(since), kind)
         return answer({"next": following, "entries": entries})
 
     async def summary(self, _: web.Request) -> web.Response:
-        return answer(self._world.ledger.summary())
+        return answer(self._state.ledger.summary())
 
     async def faults(self, _: web.Request) -> web.Response:
-        return answer({"rules": [rule.as_json() for rule in self._world.faults.rules]})
+        return answer({"rules": [rule.as_json() for rule in self._state.faults.rules]})
 
     async def set_faults(self, request: web.Request) -> web.Response:
         try:
-            self._world.faults.replace(await body_of(request))
+            self._state.faults.replace(await body_of(request))
         except InputError as error:
             return refuse(400, str(error))
         return await self.faults(request)
 
     async def settings(self, _: web.Request) -> web.Response:
-        return answer(self._world.settings.as_json())
+        return answer(self._state.settings.as_json())
 
     async def set_settings(self, request: web.Request) -> web.Response:
         try:
-            self._world.settings.update(await body_of(request))
+            self._state.settings.update(await body_of(request))
         except InputError as error:
             return refuse(400, str(error))
         return await self.settings(request)
 
     async def reset(self, _: web.Request) -> web.Response:
-        await self._world.reset()
+        await self._state.reset()
         return answer({"reset": True})

@@ -1,7 +1,7 @@
 """What goes wrong from now on: rules that pick calls and spoil them, deterministically when seeded.
 
 Rules are data given by `PUT /_sandbox/faults`. This module decides *whether* a rule strikes; the gate (calls) and the
-courier (webhooks) carry it out. Rules live in memory only: a restarted sandbox is a healthy one.
+webhook_sender (webhooks) carry it out. Rules live in memory only: a restarted sandbox is a healthy one.
 """
 
 import random

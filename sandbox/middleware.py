@@ -17,7 +17,7 @@ from aiohttp import web
 from sandbox.errors import ApiError
 from sandbox.faults import CALL_KINDS, Rule
 from sandbox.ledger import body_fields
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -64,7 +64,7 @@ def basic_auth(request: web.Request) -> tuple[str, str]:
 class _Call:
     """One call on its way through the gate."""
 
-    world: World
+    state: State
     provider: Provider
     request: web.Request
     body: bytes
@@ -73,7 +73,7 @@ class _Call:
 
     def record(self, status: int | None) -> None:
         request = self.request
-        self.world.ledger.append(
+        self.state.ledger.append(
             "call",
             self.provider.name,
             method=request.method,
@@ -97,7 +97,7 @@ class _Call:
         try:
             self.provider.authenticate(self.request)
             place = (self.provider.name, self.request.method, self.request.path)
-            for rule in self.world.faults.strike(*place, CALL_KINDS):
+            for rule in self.state.faults.strike(*place, CALL_KINDS):
                 self.struck.append(rule.kind)
                 if rule.kind == "latency":
                     await asyncio.sleep(rule.hold(0.2))
@@ -174,14 +174,14 @@ def retry_after_header(seconds: float | None) -> dict[str, str]:
     return {"Retry-After": str(math.ceil(seconds)) if seconds >= 1 else str(seconds)}
 
 
-def gate(world: World, provider: Provider) -> Any:
+def gate(state: State, provider: Provider) -> Any:
     """The middleware of one stand-in. Paths under /_sandbox/ are ours and pass unseen."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith("/_sandbox/"):
             return await handler(request)
-        with world.errands.call():
-            return await _Call(world, provider, request, await request.read()).run(handler)
+        with state.errands.call():
+            return await _Call(state, provider, request, await request.read()).run(handler)
 
     return middleware

@@ -15,8 +15,8 @@ from sandbox.faults import Faults
 from sandbox.ledger import Ledger
 from sandbox.openai import app as openai_app
 from sandbox.settings import Settings, Values
-from sandbox.state import Credentials, World
-from sandbox.storage import State
+from sandbox.state import Credentials, State
+from sandbox.storage import Storage
 from sandbox.twilio import app as twilio_app
 
 
@@ -28,22 +28,22 @@ class Listen:
     port: int
 
 
-def open_world(directory: Path, credentials: Credentials, settings: Values, senders_from: Path | None) -> World:
-    return World(State(directory), Ledger(directory), Faults(), Settings(settings), credentials, senders_from)
+def open_state(directory: Path, credentials: Credentials, settings: Values, senders_from: Path | None) -> State:
+    return State(Storage(directory), Ledger(directory), Faults(), Settings(settings), credentials, senders_from)
 
 
-def run(world: World, openai: Listen, twilio: Listen) -> None:
+def run(state: State, openai: Listen, twilio: Listen) -> None:
     """Serves until told to stop. Raises OSError when an address cannot be had."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     try:
-        asyncio.run(_serve(world, openai, twilio))
+        asyncio.run(_serve(state, openai, twilio))
     finally:
-        world.ledger.close()
-        world.state.close()
+        state.ledger.close()
+        state.storage.close()
 
 
-async def _serve(world: World, openai: Listen, twilio: Listen) -> None:
+async def _serve(state: State, openai: Listen, twilio: Listen) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,8 +51,8 @@ async def _serve(world: World, openai: Listen, twilio: Listen) -> None:
     runners = []
     try:
         for name, app, listen, base in (
-            ("openai", openai_app.application(world), openai, "/v1"),
-            ("twilio", twilio_app.application(world), twilio, ""),
+            ("openai", openai_app.application(state), openai, "/v1"),
+            ("twilio", twilio_app.application(state), twilio, ""),
         ):
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
             runners.append(runner)

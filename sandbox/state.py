@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.faults import Faults
 from sandbox.ledger import Ledger
 from sandbox.settings import Settings
-from sandbox.storage import State
+from sandbox.storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,10 @@ class Errands:
 
 
 @dataclass(slots=True)
-class World:
+class State:
     """One sandbox: two providers, one memory."""
 
-    state: State
+    storage: Storage
     ledger: Ledger
     faults: Faults
     settings: Settings
@@ -87,7 +87,7 @@ class World:
     async def reset(self) -> None:
         """Back to the first start: nothing remembered, nothing recorded, nothing going wrong."""
         await self.errands.drop()
-        self.state.clear()
+        self.storage.clear()
         self.ledger.clear()
         self.faults.clear()
         self.settings.clear()

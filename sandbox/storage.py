@@ -30,11 +30,11 @@ def public(value: Json) -> Json:
     return {key: item for key, item in value.items() if not key.startswith("_")}
 
 
-class StateInUseError(Exception):
+class StorageInUseError(Exception):
     """Another process keeps its state in the folder."""
 
 
-class State:
+class Storage:
     """Tables of objects, each in the order of creation."""
 
     def __init__(self, directory: Path) -> None:
@@ -116,5 +116,7 @@ def _locked(directory: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise StateInUseError(f"{directory} is in use by another sandbox; give this one a folder of its own") from None
+        raise StorageInUseError(
+            f"{directory} is in use by another sandbox; give this one a folder of its own"
+        ) from None
     return lock

@@ -13,7 +13,7 @@ from sandbox.openai import agents_rules as rules
 from sandbox.openai.agent_turns import ACTIVE, AgentTurns
 from sandbox.openai.agents import Agents, page, require_beta
 from sandbox.openai.wire import body_of
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
 TABLE = "agent_sessions"
@@ -108,10 +108,10 @@ _BATCH = rules.record({"events": rules.array(rules.tagged(_EVENTS))}, "events")
 class AgentSessions:
     """Handlers of /v1/agents/sessions."""
 
-    def __init__(self, world: World, agents: Agents) -> None:
-        self._world = world
+    def __init__(self, state: State, agents: Agents) -> None:
+        self._state = state
         self._agents = agents
-        self._turns = AgentTurns(world)
+        self._turns = AgentTurns(state)
 
     def routes(self) -> list[web.RouteDef]:
         every, one = "/v1/agents/sessions", "/v1/agents/sessions/{session}"
@@ -133,7 +133,7 @@ class AgentSessions:
         body = await body_of(request)
         _CREATE(body, "")
         self._check_here(body)
-        now = self._world.now()
+        now = self._state.now()
         session: Json = {
             "id": new_id("session_"),
             "object": "agent.session",
@@ -145,7 +145,7 @@ class AgentSessions:
             "vault_ids": [],
             "error": None,
         }
-        self._world.state.put(TABLE, str(session["id"]), session)
+        self._state.storage.put(TABLE, str(session["id"]), session)
         self._turns.say(session, _said(body["input"]))
         return answer(self._shown(session), 201)
 
@@ -173,7 +173,7 @@ class AgentSessions:
 
     def _found(self, request: web.Request) -> Json:
         require_beta(request)
-        session = self._world.state.get(TABLE, request.match_info["session"])
+        session = self._state.storage.get(TABLE, request.match_info["session"])
         if session is None:
             raise rules.not_found()
         return session
@@ -199,7 +199,7 @@ class AgentSessions:
         agent = request.query.get("agent_id")
         rows = {
             key: self._shown(session)
-            for key, session in self._world.state.rows(TABLE).items()
+            for key, session in self._state.storage.rows(TABLE).items()
             if wanted.items() <= session["metadata"].items() and agent in (None, session["agent"]["id"])
         }
         return answer(page(request, rows))
@@ -219,14 +219,14 @@ class AgentSessions:
         if body.get("agent"):
             rules.check_tools(body["agent"].get("tools") or [])
             changed["agent"] = rules.settled(session["agent"], body["agent"])
-        return answer(self._shown(self._world.state.put(TABLE, session["id"], changed)))
+        return answer(self._shown(self._state.storage.put(TABLE, session["id"], changed)))
 
     async def delete(self, request: web.Request) -> web.Response:
         session = self._found(request)
         turn = self._turns.latest(session["id"])
         if turn is not None and turn["status"] in ACTIVE:
             raise rules.conflict("session must be durably idle or failed without required actions before deletion")
-        self._world.state.delete(TABLE, session["id"])
+        self._state.storage.delete(TABLE, session["id"])
         return answer({"id": session["id"], "object": "agent.session.deleted", "deleted": True})
 
     async def take_events(self, request: web.Request) -> web.Response:
@@ -241,7 +241,7 @@ class AgentSessions:
                 self._turns.check_result(session, event)
         for event in body["events"]:
             self._take(session, event)
-        self._world.state.put(TABLE, session["id"], {**session, "last_active_at": self._world.now()})
+        self._state.storage.put(TABLE, session["id"], {**session, "last_active_at": self._state.now()})
         return web.Response(status=202)
 
     def _take(self, session: Json, event: Json) -> None:

@@ -13,7 +13,7 @@ from sandbox.answers import Context, FunctionCall
 from sandbox.errors import ApiError
 from sandbox.openai import agents_rules as rules
 from sandbox.openai import items, models, tools
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id
 
 ACTIVE = ("queued", "in_progress", "waiting")
@@ -24,12 +24,12 @@ _HARNESS_TOKENS = 7_200
 class AgentTurns:
     """The state machine behind sessions, their turns and items."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def all(self, session: str) -> dict[str, Json]:
         """Turns as they are by now, oldest first."""
-        return {key: self._by_now(turn) for key, turn in list(self._world.state.rows(_turns(session)).items())}
+        return {key: self._by_now(turn) for key, turn in list(self._state.storage.rows(_turns(session)).items())}
 
     def latest(self, session: str) -> Json | None:
         return next(reversed(self.all(session).values()), None)
@@ -37,7 +37,7 @@ class AgentTurns:
     def items(self, session: str, turn: str | None = None) -> dict[str, Json]:
         """Items of a session, or of one of its turns, oldest first."""
         self.all(session)
-        rows = self._world.state.rows(_items(session))
+        rows = self._state.storage.rows(_items(session))
         return {key: item for key, item in rows.items() if turn in (None, item["turn_id"])}
 
     def wanted(self, turn: Json) -> list[Json]:
@@ -56,13 +56,13 @@ class AgentTurns:
             self._add(turn, {"id": new_id("msg_"), **said, "phase": None})
         if turn["status"] != "waiting":
             thinks = answers.think_seconds(self._context(turn))
-            due = time.time() + max(self._world.settings.values.think_seconds, thinks)
+            due = time.time() + max(self._state.settings.values.think_seconds, thinks)
             self._put({**turn, "_due": max(due, turn["_due"])})
 
     def cancel(self, session: Json) -> None:
         turn = self.latest(session["id"])
         if turn is not None and turn["status"] in ACTIVE:
-            self._put({**turn, "status": "cancelled", "completed_at": self._world.now()})
+            self._put({**turn, "status": "cancelled", "completed_at": self._state.now()})
 
     def check_result(self, session: Json, event: Json) -> None:
         """Raises what a caller gets for a function's result that nobody waits for."""
@@ -89,7 +89,7 @@ class AgentTurns:
             self._put({**turn, "status": "in_progress", "_due": time.time()})
 
     def _begun(self, session: Json) -> Json:
-        now = self._world.now()
+        now = self._state.now()
         nothing = {"completed_at": None, "error": None, "subagent_id": None, "usage": None}
         ours = {"_due": 0.0, "_calls": {}, "_results": {}, "_agent": session["agent"], "_usage": None}
         made = {"id": new_id("turn_"), "object": "agent.session.turn", "session_id": session["id"]}
@@ -101,7 +101,7 @@ class AgentTurns:
     def _by_now(self, turn: Json) -> Json:
         if turn["status"] == "in_progress" and time.time() >= turn["_due"]:
             turn = self._done(turn)
-        lag = self._world.settings.values.usage_seconds
+        lag = self._state.settings.values.usage_seconds
         if turn["_usage"] and turn["usage"] is None and time.time() >= turn["_ended"] + lag:
             turn = self._put({**turn, "usage": turn["_usage"]})
         return turn
@@ -131,11 +131,11 @@ class AgentTurns:
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": given + spent,
         }
-        ended = {"status": "completed", "completed_at": self._world.now(), "_ended": time.time()}
+        ended = {"status": "completed", "completed_at": self._state.now(), "_ended": time.time()}
         return self._put({**turn, **ended, "_usage": usage})
 
     def _failed(self, turn: Json, code: str, message: str) -> Json:
-        ended = {"status": "failed", "completed_at": self._world.now()}
+        ended = {"status": "failed", "completed_at": self._state.now()}
         return self._put({**turn, **ended, "error": {"code": code, "message": message}})
 
     def _asked(self, turn: Json, calls: list[FunctionCall]) -> Json:
@@ -149,14 +149,14 @@ class AgentTurns:
     def _context(self, turn: Json) -> Context:
         """What the agent knows: the session up to now, and the results of the functions it called."""
         agent = turn["_agent"]
-        known = [_as_response_item(item) for item in self._world.state.values(_items(turn["session_id"]))]
+        known = [_as_response_item(item) for item in self._state.storage.values(_items(turn["session_id"]))]
         return items.context_of(known, agent["name"] or agent["model"], agent["instructions"] or "")
 
     def _put(self, turn: Json) -> Json:
-        return self._world.state.put(_turns(turn["session_id"]), turn["id"], turn)
+        return self._state.storage.put(_turns(turn["session_id"]), turn["id"], turn)
 
     def _add(self, turn: Json, item: Json) -> None:
-        self._world.state.put(_items(turn["session_id"]), item["id"], {**item, "turn_id": turn["id"]})
+        self._state.storage.put(_items(turn["session_id"]), item["id"], {**item, "turn_id": turn["id"]})
 
 
 def _turns(session: str) -> str:

@@ -12,7 +12,7 @@ from sandbox.errors import ApiError
 from sandbox.middleware import answer
 from sandbox.openai import agents_rules as rules
 from sandbox.openai.wire import body_of, error
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
 TABLE = "agents"
@@ -29,8 +29,8 @@ def require_beta(request: web.Request) -> None:
 class Agents:
     """Handlers of /v1/agents."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def routes(self) -> list[web.RouteDef]:
         one = "/v1/agents/{agent}"
@@ -43,7 +43,7 @@ class Agents:
         ]
 
     def found(self, key: str) -> Json:
-        agent = self._world.state.get(TABLE, key)
+        agent = self._state.storage.get(TABLE, key)
         if agent is None:
             raise rules.not_found()
         return agent
@@ -52,7 +52,7 @@ class Agents:
         require_beta(request)
         body = await body_of(request)
         rules.check_agent(body, new=True)
-        now = self._world.now()
+        now = self._state.now()
         agent = {
             "id": new_id("agent_"),
             "object": "agent",
@@ -61,11 +61,11 @@ class Agents:
             "metadata": body.get("metadata") or {},
             **rules.settled({}, body),
         }
-        return answer(self._world.state.put(TABLE, str(agent["id"]), agent), 201)
+        return answer(self._state.storage.put(TABLE, str(agent["id"]), agent), 201)
 
     async def list_all(self, request: web.Request) -> web.Response:
         require_beta(request)
-        return answer(page(request, self._world.state.rows(TABLE)))
+        return answer(page(request, self._state.storage.rows(TABLE)))
 
     async def get(self, request: web.Request) -> web.Response:
         require_beta(request)
@@ -76,15 +76,15 @@ class Agents:
         body = await body_of(request)
         rules.check_agent(body, new=False)
         agent = self.found(request.match_info["agent"])
-        changed = {**rules.settled(agent, body), "updated_at": self._world.now()}
+        changed = {**rules.settled(agent, body), "updated_at": self._state.now()}
         if "metadata" in body:
             changed["metadata"] = body["metadata"] or {}
-        return answer(self._world.state.put(TABLE, agent["id"], changed))
+        return answer(self._state.storage.put(TABLE, agent["id"], changed))
 
     async def delete(self, request: web.Request) -> web.Response:
         require_beta(request)
         key = self.found(request.match_info["agent"])["id"]
-        self._world.state.delete(TABLE, key)
+        self._state.storage.delete(TABLE, key)
         return answer({"id": key, "object": "agent.deleted", "deleted": True})
 
 

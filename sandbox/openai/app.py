@@ -16,24 +16,24 @@ from sandbox.openai.store_files import StoreFiles
 from sandbox.openai.threads import Threads
 from sandbox.openai.vector_stores import VectorStores
 from sandbox.openai.wire import OpenAIGate
-from sandbox.state import World
+from sandbox.state import State
 
 _LARGEST_UPLOAD = 512 * 2**20
 
 
-def application(world: World) -> web.Application:
+def application(state: State) -> web.Application:
     """Every endpoint under /v1, and the sandbox's own."""
-    app = web.Application(middlewares=[gate(world, OpenAIGate(world))], client_max_size=_LARGEST_UPLOAD)
-    conversations = Conversations(world)
-    threads = Threads(world)
-    files = Files(world)
-    store_files = StoreFiles(world, files)
-    stores = VectorStores(world, store_files)
-    runs = Runs(world, threads, stores)
-    responses = Responses(world, conversations, stores)
-    memory = (responses, conversations, Assistants(world), runs, threads)
-    agents = Agents(world)
-    parts = (Models(), *memory, AgentSessions(world, agents), agents, files, store_files, stores, Control(world))
+    app = web.Application(middlewares=[gate(state, OpenAIGate(state))], client_max_size=_LARGEST_UPLOAD)
+    conversations = Conversations(state)
+    threads = Threads(state)
+    files = Files(state)
+    store_files = StoreFiles(state, files)
+    stores = VectorStores(state, store_files)
+    runs = Runs(state, threads, stores)
+    responses = Responses(state, conversations, stores)
+    memory = (responses, conversations, Assistants(state), runs, threads)
+    agents = Agents(state)
+    parts = (Models(), *memory, AgentSessions(state, agents), agents, files, store_files, stores, Control(state))
     for part in parts:
         app.router.add_routes(part.routes())
     return app

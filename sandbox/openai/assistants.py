@@ -18,7 +18,7 @@ from sandbox.openai.wire import (
     too_long,
     wrong_type,
 )
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
 TABLE = "assistants"
@@ -42,9 +42,9 @@ _BETA = (
 )
 
 
-def require_api(world: World, request: web.Request) -> None:
+def require_api(state: State, request: web.Request) -> None:
     """Raises what a caller gets where the Assistants API is gone, or was asked without its beta header."""
-    if world.settings.values.assistants_api == "gone":
+    if state.settings.values.assistants_api == "gone":
         raise error(404, f"Invalid URL ({request.method} {request.path})")
     if request.headers.get("OpenAI-Beta") != "assistants=v2":
         raise error(400, _BETA, code="invalid_beta")
@@ -53,8 +53,8 @@ def require_api(world: World, request: web.Request) -> None:
 class Assistants:
     """Handlers of /v1/assistants."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def routes(self) -> list[web.RouteDef]:
         one = "/v1/assistants/{assistant}"
@@ -67,22 +67,22 @@ class Assistants:
         ]
 
     def _found(self, request: web.Request) -> Json:
-        require_api(self._world, request)
+        require_api(self._state, request)
         key = request.match_info["assistant"]
-        assistant = self._world.state.get(TABLE, key)
+        assistant = self._state.storage.get(TABLE, key)
         if assistant is None:
             raise not_found("assistant", key)
         return assistant
 
     async def create(self, request: web.Request) -> web.Response:
-        require_api(self._world, request)
+        require_api(self._state, request)
         body = await body_of(request, _KNOWN)
         if body.get("model") is None:
             raise missing("model")
         assistant = {
             "id": new_id("asst_", 24),
             "object": "assistant",
-            "created_at": self._world.now(),
+            "created_at": self._state.now(),
             "name": None,
             "description": None,
             "instructions": None,
@@ -95,11 +95,11 @@ class Assistants:
             "tools": tools.for_assistant(body.get("tools")),
             "metadata": checked_metadata(body.get("metadata")),
         }
-        return answer(public(self._world.state.put(TABLE, str(assistant["id"]), assistant)))
+        return answer(public(self._state.storage.put(TABLE, str(assistant["id"]), assistant)))
 
     async def list_all(self, request: web.Request) -> web.Response:
-        require_api(self._world, request)
-        return answer(page(request, self._world.state.rows(TABLE)))
+        require_api(self._state, request)
+        return answer(page(request, self._state.storage.rows(TABLE)))
 
     async def get(self, request: web.Request) -> web.Response:
         return answer(public(self._found(request)))
@@ -112,11 +112,11 @@ class Assistants:
             changed["tools"] = tools.for_assistant(body["tools"])
         if "metadata" in body:
             changed["metadata"] = checked_metadata(body["metadata"])
-        return answer(public(self._world.state.put(TABLE, assistant["id"], changed)))
+        return answer(public(self._state.storage.put(TABLE, assistant["id"], changed)))
 
     async def delete(self, request: web.Request) -> web.Response:
         key = self._found(request)["id"]
-        self._world.state.delete(TABLE, key)
+        self._state.storage.delete(TABLE, key)
         return answer({"id": key, "object": "assistant.deleted", "deleted": True})
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from sandbox.middleware import answer
 from sandbox.openai import items as item_rules
 from sandbox.openai.wire import body_of, checked_metadata, error, missing, page, too_long
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id
 
 _TABLE = "conversations"
@@ -21,8 +21,8 @@ _MOST_AT_ONCE = 20
 class Conversations:
     """Handlers of /v1/conversations, and the door through which responses use them."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._busy: set[str] = set()
 
     def routes(self) -> list[web.RouteDef]:
@@ -43,7 +43,7 @@ class Conversations:
         if value is None:
             return None
         key = value.get("id") if isinstance(value, dict) else value
-        if not isinstance(key, str) or self._world.state.get(_TABLE, key) is None:
+        if not isinstance(key, str) or self._state.storage.get(_TABLE, key) is None:
             raise error(404, f"Conversation with id '{key}' not found.", param="conversation")
         return key
 
@@ -60,15 +60,15 @@ class Conversations:
             self._busy.discard(conversation)
 
     def items(self, conversation: str) -> list[Json]:
-        return list(self._world.state.values(f"items/{conversation}"))
+        return list(self._state.storage.values(f"items/{conversation}"))
 
     def append(self, conversation: str, items: list[Json]) -> None:
         for item in items:
-            self._world.state.put(f"items/{conversation}", item["id"], item)
+            self._state.storage.put(f"items/{conversation}", item["id"], item)
 
     def _found(self, request: web.Request) -> Json:
         key = request.match_info["conversation"]
-        conversation = self._world.state.get(_TABLE, key)
+        conversation = self._state.storage.get(_TABLE, key)
         if conversation is None:
             raise error(404, f"Conversation with id '{key}' not found.")
         return conversation
@@ -81,10 +81,10 @@ class Conversations:
         conversation: Json = {
             "id": key,
             "object": "conversation",
-            "created_at": self._world.now(),
+            "created_at": self._state.now(),
             "metadata": metadata,
         }
-        self._world.state.put(_TABLE, key, conversation)
+        self._state.storage.put(_TABLE, key, conversation)
         self.append(key, items)
         return answer(conversation)
 
@@ -97,11 +97,11 @@ class Conversations:
         if "metadata" not in body:
             raise missing("metadata")
         changed = {**conversation, "metadata": checked_metadata(body["metadata"])}
-        return answer(self._world.state.put(_TABLE, conversation["id"], changed))
+        return answer(self._state.storage.put(_TABLE, conversation["id"], changed))
 
     async def delete(self, request: web.Request) -> web.Response:
         key = self._found(request)["id"]
-        self._world.state.delete(_TABLE, key)
+        self._state.storage.delete(_TABLE, key)
         return answer({"id": key, "object": "conversation.deleted", "deleted": True})
 
     async def create_items(self, request: web.Request) -> web.Response:
@@ -112,13 +112,13 @@ class Conversations:
         return answer({"object": "list", "data": items, **ends, "has_more": False})
 
     async def list_items(self, request: web.Request) -> web.Response:
-        listed = page(request, self._world.state.rows(f"items/{self._found(request)['id']}"))
+        listed = page(request, self._state.storage.rows(f"items/{self._found(request)['id']}"))
         return answer({**listed, "first_id": listed["first_id"] or "", "last_id": listed["last_id"] or ""})
 
     def _item(self, request: web.Request) -> tuple[str, Json]:
         table = f"items/{request.match_info['conversation']}"
         key = request.match_info["item"]
-        item = self._world.state.get(table, key)
+        item = self._state.storage.get(table, key)
         if item is None:
             raise error(404, f"Item with id '{key}' not found.")
         return table, item
@@ -128,7 +128,7 @@ class Conversations:
 
     async def delete_item(self, request: web.Request) -> web.Response:
         table, item = self._item(request)
-        self._world.state.delete(table, item["id"])
+        self._state.storage.delete(table, item["id"])
         return answer(self._found(request))
 
 

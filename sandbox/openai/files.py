@@ -7,7 +7,7 @@ from aiohttp import web
 from sandbox.middleware import answer
 from sandbox.openai.multipart import Part, parts_of
 from sandbox.openai.wire import error, invalid, missing, out_of_set, page
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
 TABLE = "files"
@@ -19,8 +19,8 @@ _SHORTEST, _LONGEST = 3600, 2_592_000
 class Files:
     """Handlers of /v1/files."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self.on_delete: list[Callable[[str], None]] = []
 
     def routes(self) -> list[web.RouteDef]:
@@ -33,13 +33,13 @@ class Files:
         ]
 
     def find(self, key: str) -> Json | None:
-        file = self._world.state.get(TABLE, key)
-        if file is None or (file.get("expires_at") is not None and file["expires_at"] <= self._world.now()):
+        file = self._state.storage.get(TABLE, key)
+        if file is None or (file.get("expires_at") is not None and file["expires_at"] <= self._state.now()):
             return None
         return file
 
     def read(self, key: str) -> bytes:
-        return self._world.state.blob(key).read_bytes()
+        return self._state.storage.blob(key).read_bytes()
 
     def _found(self, request: web.Request) -> Json:
         key = request.match_info["file"]
@@ -57,8 +57,8 @@ class Files:
         purpose = parts["purpose"].text
         if purpose not in _PURPOSES:
             raise invalid("purpose", f"'{purpose}' is not one of {list(_PURPOSES)} - 'purpose'")
-        key, now, content = new_id("file-", 24), self._world.now(), parts["file"].content
-        self._world.state.blob(key).write_bytes(content)
+        key, now, content = new_id("file-", 24), self._state.now(), parts["file"].content
+        self._state.storage.blob(key).write_bytes(content)
         file: Json = {
             "id": key,
             "object": "file",
@@ -69,13 +69,13 @@ class Files:
             "status": "processed",
             **_expiry(parts, now),
         }
-        return answer(self._world.state.put(TABLE, key, file))
+        return answer(self._state.storage.put(TABLE, key, file))
 
     async def list_all(self, request: web.Request) -> web.Response:
         purpose = request.query.get("purpose")
         rows = {
             key: file
-            for key, file in self._world.state.rows(TABLE).items()
+            for key, file in self._state.storage.rows(TABLE).items()
             if self.find(key) is not None and purpose in (None, file["purpose"])
         }
         return answer(page(request, rows, default=_MOST_LISTED, most=_MOST_LISTED))
@@ -90,8 +90,8 @@ class Files:
 
     async def delete(self, request: web.Request) -> web.Response:
         key = self._found(request)["id"]
-        self._world.state.delete(TABLE, key)
-        self._world.state.blob(key).unlink(missing_ok=True)
+        self._state.storage.delete(TABLE, key)
+        self._state.storage.blob(key).unlink(missing_ok=True)
         for listener in self.on_delete:
             listener(key)
         return answer({"id": key, "object": "file", "deleted": True})

@@ -16,7 +16,7 @@ from sandbox.openai import model_turn, response_rules, tools
 from sandbox.openai.conversations import Conversations
 from sandbox.openai.vector_stores import VectorStores
 from sandbox.openai.wire import body_of, checked_metadata, error, page
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
 _TABLE = "responses"
@@ -61,8 +61,8 @@ class _Request:
 class Responses:
     """Handlers of /v1/responses."""
 
-    def __init__(self, world: World, conversations: Conversations, stores: VectorStores) -> None:
-        self._world = world
+    def __init__(self, state: State, conversations: Conversations, stores: VectorStores) -> None:
+        self._state = state
         self._conversations = conversations
         self._stores = stores
 
@@ -78,7 +78,7 @@ class Responses:
     async def create(self, request: web.Request) -> web.Response:
         body = await body_of(request, response_rules.KNOWN)
         response_rules.check(body)
-        offered = tools.for_response(body.get("tools"), self._world.state)
+        offered = tools.for_response(body.get("tools"), self._state.storage)
         given = item_rules.accepted(body.get("input") or [])
         conversation = self._conversations.named_by(body.get("conversation"))
         if conversation is None:
@@ -94,21 +94,21 @@ class Responses:
         body = asked.body
         item_rules.check_calls(asked.known)
         context = item_rules.context_of(asked.known, _speaker(body), body.get("instructions") or "")
-        await asyncio.sleep(max(self._world.settings.values.think_seconds, answers.think_seconds(context)))
+        await asyncio.sleep(max(self._state.settings.values.think_seconds, answers.think_seconds(context)))
         parallel = body.get("parallel_tool_calls") is not False
         choice = body.get("tool_choice")
         turn = model_turn.take(context, asked.offered, choice, parallel=parallel, search=self._stores.find)
         with_results = "file_search_call.results" in (body.get("include") or [])
         response = self._response(asked, model_turn.output_items(turn, context.text, with_results=with_results))
         if response["store"]:
-            self._world.state.put(_TABLE, response["id"], {**response, "_input": asked.given})
+            self._state.storage.put(_TABLE, response["id"], {**response, "_input": asked.given})
         return response
 
     def _response(self, asked: _Request, output: list[Json]) -> Json:
         body = asked.body
         echoed = {name: body[name] if body.get(name) is not None else default for name, default in _ECHOED.items()}
         incomplete = _cut(output, echoed["max_output_tokens"])
-        now = self._world.now()
+        now = self._state.now()
         return {
             "id": new_id("resp_"),
             "object": "response",
@@ -134,7 +134,7 @@ class Responses:
         """The items of all earlier responses in a chain, oldest first."""
         links: list[list[Json]] = []
         while previous:
-            response = self._world.state.get(_TABLE, previous)
+            response = self._state.storage.get(_TABLE, previous)
             if response is None:
                 message = f"Previous response with id '{previous}' not found."
                 raise error(400, message, param="previous_response_id", code="previous_response_not_found")
@@ -144,7 +144,7 @@ class Responses:
 
     def _stored(self, request: web.Request) -> Json:
         key = request.match_info["response"]
-        response = self._world.state.get(_TABLE, key)
+        response = self._state.storage.get(_TABLE, key)
         if response is None:
             raise error(404, f"Response with id '{key}' not found.")
         return response
@@ -154,7 +154,7 @@ class Responses:
 
     async def delete(self, request: web.Request) -> web.Response:
         key = self._stored(request)["id"]
-        self._world.state.delete(_TABLE, key)
+        self._state.storage.delete(_TABLE, key)
         return answer({"id": key, "object": "response", "deleted": True})
 
     async def input_items(self, request: web.Request) -> web.Response:

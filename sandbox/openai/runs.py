@@ -18,7 +18,7 @@ from sandbox.openai.items import text_of
 from sandbox.openai.threads import Threads
 from sandbox.openai.vector_stores import VectorStores
 from sandbox.openai.wire import body_of, checked_metadata, error, invalid, missing, not_found, page
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, public
 
 _ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
@@ -52,8 +52,8 @@ _POLL = {"openai-poll-after-ms": "20"}
 class Runs:
     """Handlers of /v1/threads/{id}/runs."""
 
-    def __init__(self, world: World, threads: Threads, stores: VectorStores) -> None:
-        self._world = world
+    def __init__(self, state: State, threads: Threads, stores: VectorStores) -> None:
+        self._state = state
         self._threads = threads
         self._stores = stores
         threads.busy = self.active
@@ -74,14 +74,14 @@ class Runs:
 
     def active(self, thread: str) -> str | None:
         """The id of the run that holds the thread, after finishing what is due."""
-        for run in list(self._world.state.values(f"runs/{thread}")):
+        for run in list(self._state.storage.values(f"runs/{thread}")):
             if run["status"] in _ACTIVE and self._settled(run)["status"] in _ACTIVE:
                 run_id: str = run["id"]
                 return run_id
         return None
 
     async def create_with_thread(self, request: web.Request) -> web.Response:
-        require_api(self._world, request)
+        require_api(self._state, request)
         body = await body_of(request, _KNOWN)
         assistant = self._assistant(body)
         return self._start(self._threads.open(body.get("thread") or {})["id"], body, assistant)
@@ -102,15 +102,15 @@ class Runs:
         if body.get("stream"):
             message = "This stand-in for the OpenAI API does not do 'stream'; send the request without it."
             raise invalid("stream", message, "unsupported_parameter")
-        assistant = self._world.state.get(assistants.TABLE, body["assistant_id"])
+        assistant = self._state.storage.get(assistants.TABLE, body["assistant_id"])
         if assistant is None:
             raise not_found("assistant", body["assistant_id"])
         models.require(body.get("model") or assistant["model"])
         return assistant
 
     def _start(self, thread: str, body: Json, assistant: Json) -> web.Response:
-        run = run_objects.new_run(body, assistant, thread, self._world.now())
-        thinks = max(self._world.settings.values.think_seconds, answers.think_seconds(self._context(run)))
+        run = run_objects.new_run(body, assistant, thread, self._state.now())
+        thinks = max(self._state.settings.values.think_seconds, answers.think_seconds(self._context(run)))
         return self._shown({**run, "_due": time.time() + thinks})
 
     def _shown(self, run: Json) -> web.Response:
@@ -119,7 +119,7 @@ class Runs:
         return response
 
     def _put(self, run: Json) -> Json:
-        return self._world.state.put(f"runs/{run['thread_id']}", run["id"], run)
+        return self._state.storage.put(f"runs/{run['thread_id']}", run["id"], run)
 
     def _context(self, run: Json) -> Context:
         """What the assistant knows: the whole thread, and the results of the functions it called in this run."""
@@ -136,7 +136,7 @@ class Runs:
         """The run as it is by now."""
         if run["status"] not in _ACTIVE:
             return run
-        if self._world.now() >= run["expires_at"]:
+        if self._state.now() >= run["expires_at"]:
             return self._put({**run, "status": "expired", "required_action": None})
         if run["status"] == "requires_action":
             return run
@@ -157,13 +157,13 @@ class Runs:
         said = self._threads.add(run["thread_id"], message, assistant=run["assistant_id"], run=run["id"])
         given, spent = answers.tokens(run["instructions"] + context.text), answers.tokens(turn.text)
         usage = {"prompt_tokens": given, "completion_tokens": spent, "total_tokens": given + spent}
-        done = {"status": "completed", "completed_at": self._world.now(), "expires_at": None, "required_action": None}
+        done = {"status": "completed", "completed_at": self._state.now(), "expires_at": None, "required_action": None}
         return self._put({**run, **done, "usage": usage, "_message": said["id"]})
 
     def _found(self, request: web.Request) -> Json:
         thread = self._threads.found(request)["id"]
         key = request.match_info["run"]
-        run = self._world.state.get(f"runs/{thread}", key)
+        run = self._state.storage.get(f"runs/{thread}", key)
         if run is None:
             raise not_found("run", key)
         return self._settled(run)
@@ -171,7 +171,7 @@ class Runs:
     async def list_all(self, request: web.Request) -> web.Response:
         thread = self._threads.found(request)["id"]
         self.active(thread)
-        return answer(page(request, self._world.state.rows(f"runs/{thread}")))
+        return answer(page(request, self._state.storage.rows(f"runs/{thread}")))
 
     async def get(self, request: web.Request) -> web.Response:
         response = answer(public(self._found(request)))
@@ -187,7 +187,7 @@ class Runs:
         run = self._found(request)
         if run["status"] not in _ACTIVE:
             raise error(400, f"Cannot cancel run with status '{run['status']}'.")
-        return self._shown({**run, "status": "cancelled", "cancelled_at": self._world.now(), "required_action": None})
+        return self._shown({**run, "status": "cancelled", "cancelled_at": self._state.now(), "required_action": None})
 
     async def submit(self, request: web.Request) -> web.Response:
         run = self._found(request)

@@ -15,7 +15,7 @@ from sandbox.openai import knowledge
 from sandbox.openai.files import Files
 from sandbox.openai.knowledge import Passage
 from sandbox.openai.wire import body_of, error, invalid, missing, not_found, out_of_set, page, too_long, wrong_type
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
 _STORES = "vector_stores"
@@ -27,8 +27,8 @@ _MOST_IN_BATCH = 2000
 class StoreFiles:
     """Handlers of the files and batches of vector stores."""
 
-    def __init__(self, world: World, files: Files) -> None:
-        self._world = world
+    def __init__(self, state: State, files: Files) -> None:
+        self._state = state
         self._files = files
         files.on_delete.append(self._detach_everywhere)
 
@@ -50,7 +50,7 @@ class StoreFiles:
     def store(self, request: web.Request) -> Json:
         """The store in the path. Raises OpenAI's 404."""
         key = request.match_info["store"]
-        store = self._world.state.get(_STORES, key)
+        store = self._state.storage.get(_STORES, key)
         if store is None:
             raise not_found("vector store", key)
         return store
@@ -77,18 +77,18 @@ class StoreFiles:
         row: Json = {
             "id": body["file_id"],
             "object": "vector_store.file",
-            "created_at": self._world.now(),
+            "created_at": self._state.now(),
             "vector_store_id": store,
             "attributes": _attributes(body.get("attributes")),
             "chunking_strategy": _chunking(body.get("chunking_strategy")),
             "_bytes": file["bytes"] if file else 0,
             "_filename": file["filename"] if file else "",
             "_problem": self._problem(file) if file else None,
-            "_due": time.time() + self._world.settings.values.index_seconds,
+            "_due": time.time() + self._state.settings.values.index_seconds,
             "_batch": batch,
             "_cancelled": False,
         }
-        return self._shown(self._world.state.put(f"store/{store}", row["id"], row))
+        return self._shown(self._state.storage.put(f"store/{store}", row["id"], row))
 
     def _problem(self, file: Json) -> str | None:
         """Why a file can never be indexed."""
@@ -107,7 +107,7 @@ class StoreFiles:
         return {**public(row), "status": status, "last_error": problem, "usage_bytes": size}
 
     def _rows(self, store: str, batch: str | None = None) -> dict[str, Json]:
-        rows = self._world.state.rows(f"store/{store}")
+        rows = self._state.storage.rows(f"store/{store}")
         return {key: row for key, row in rows.items() if batch in (None, row["_batch"])}
 
     def counts(self, store: str, batch: str | None = None) -> tuple[Json, int]:
@@ -126,15 +126,15 @@ class StoreFiles:
 
     def forget_store(self, store: str) -> None:
         for key in list(self._rows(store)):
-            self._world.state.delete(f"store/{store}", key)
+            self._state.storage.delete(f"store/{store}", key)
 
     def _detach_everywhere(self, file: str) -> None:
-        for store in self._world.state.rows(_STORES):
-            self._world.state.delete(f"store/{store}", file)
+        for store in self._state.storage.rows(_STORES):
+            self._state.storage.delete(f"store/{store}", file)
 
     def _found(self, request: web.Request) -> Json:
         key = request.match_info["file"]
-        row = self._world.state.get(f"store/{self.store(request)['id']}", key)
+        row = self._state.storage.get(f"store/{self.store(request)['id']}", key)
         if row is None:
             raise not_found("file", key)
         return row
@@ -166,11 +166,11 @@ class StoreFiles:
         if "attributes" not in body:
             raise missing("attributes")
         changed = {**row, "attributes": _attributes(body["attributes"])}
-        return answer(self._shown(self._world.state.put(f"store/{row['vector_store_id']}", row["id"], changed)))
+        return answer(self._shown(self._state.storage.put(f"store/{row['vector_store_id']}", row["id"], changed)))
 
     async def delete(self, request: web.Request) -> web.Response:
         row = self._found(request)
-        self._world.state.delete(f"store/{row['vector_store_id']}", row["id"])
+        self._state.storage.delete(f"store/{row['vector_store_id']}", row["id"])
         return answer({"id": row["id"], "object": "vector_store.file.deleted", "deleted": True})
 
     async def content(self, request: web.Request) -> web.Response:
@@ -189,11 +189,11 @@ class StoreFiles:
         batch: Json = {
             "id": new_id("vsfb_"),
             "object": "vector_store.files_batch",
-            "created_at": self._world.now(),
+            "created_at": self._state.now(),
             "vector_store_id": store,
             "_cancelled": False,
         }
-        self._world.state.put(f"batches/{store}", batch["id"], batch)
+        self._state.storage.put(f"batches/{store}", batch["id"], batch)
         for entry in entries:
             self.attach(store, entry, batch["id"])
         return answer(self._batch_shown(batch))
@@ -205,7 +205,7 @@ class StoreFiles:
 
     def _batch(self, request: web.Request) -> Json:
         key = request.match_info["batch"]
-        batch = self._world.state.get(f"batches/{self.store(request)['id']}", key)
+        batch = self._state.storage.get(f"batches/{self.store(request)['id']}", key)
         if batch is None:
             raise not_found("file batch", key)
         return batch
@@ -218,8 +218,8 @@ class StoreFiles:
         store = batch["vector_store_id"]
         for key, row in self._rows(store, batch["id"]).items():
             if self._shown(row)["status"] == "in_progress":
-                self._world.state.put(f"store/{store}", key, {**row, "_cancelled": True})
-        cancelled = self._world.state.put(f"batches/{store}", batch["id"], {**batch, "_cancelled": True})
+                self._state.storage.put(f"store/{store}", key, {**row, "_cancelled": True})
+        cancelled = self._state.storage.put(f"batches/{store}", batch["id"], {**batch, "_cancelled": True})
         return answer(self._batch_shown(cancelled))
 
     async def list_batch(self, request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from aiohttp import web
 from sandbox.middleware import answer
 from sandbox.openai.assistants import require_api
 from sandbox.openai.wire import body_of, checked_metadata, error, missing, not_found, out_of_set, page
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
 TABLE = "threads"
@@ -19,8 +19,8 @@ _PARTS = ("text", "image_url", "image_file")
 class Threads:
     """Handlers of /v1/threads and /v1/threads/{id}/messages."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self.busy: Callable[[str], str | None] = lambda _: None
         """Tells the active run of a thread. Runs set it; a thread alone is never busy."""
 
@@ -39,27 +39,27 @@ class Threads:
         ]
 
     def found(self, request: web.Request) -> Json:
-        require_api(self._world, request)
+        require_api(self._state, request)
         key = request.match_info["thread"]
-        thread = self._world.state.get(TABLE, key)
+        thread = self._state.storage.get(TABLE, key)
         if thread is None:
             raise not_found("thread", key)
         return thread
 
     def messages(self, thread: str) -> list[Json]:
         """Oldest first."""
-        return list(self._world.state.values(f"messages/{thread}"))
+        return list(self._state.storage.values(f"messages/{thread}"))
 
     def open(self, body: Json) -> Json:
         """Makes a thread from the body that POST /threads takes."""
         thread = {
             "id": new_id("thread_", 24),
             "object": "thread",
-            "created_at": self._world.now(),
+            "created_at": self._state.now(),
             "metadata": checked_metadata(body.get("metadata")),
             "tool_resources": body.get("tool_resources") or {},
         }
-        self._world.state.put(TABLE, str(thread["id"]), thread)
+        self._state.storage.put(TABLE, str(thread["id"]), thread)
         for message in body.get("messages") or []:
             self.add(str(thread["id"]), message)
         return thread
@@ -69,7 +69,7 @@ class Threads:
         role = body.get("role")
         if role not in ("user", "assistant"):
             raise missing("role") if role is None else out_of_set("role", role, ("user", "assistant"))
-        now = self._world.now()
+        now = self._state.now()
         message = {
             "id": new_id("msg_", 24),
             "object": "thread.message",
@@ -86,10 +86,10 @@ class Threads:
             "incomplete_at": None,
             "incomplete_details": None,
         }
-        return self._world.state.put(f"messages/{thread}", str(message["id"]), message)
+        return self._state.storage.put(f"messages/{thread}", str(message["id"]), message)
 
     async def create(self, request: web.Request) -> web.Response:
-        require_api(self._world, request)
+        require_api(self._state, request)
         return answer(public(self.open(await body_of(request, ("messages", "metadata", "tool_resources")))))
 
     async def get(self, request: web.Request) -> web.Response:
@@ -101,11 +101,11 @@ class Threads:
         changed = {**thread, **body}
         if "metadata" in body:
             changed["metadata"] = checked_metadata(body["metadata"])
-        return answer(public(self._world.state.put(TABLE, thread["id"], changed)))
+        return answer(public(self._state.storage.put(TABLE, thread["id"], changed)))
 
     async def delete(self, request: web.Request) -> web.Response:
         key = self.found(request)["id"]
-        self._world.state.delete(TABLE, key)
+        self._state.storage.delete(TABLE, key)
         return answer({"id": key, "object": "thread.deleted", "deleted": True})
 
     async def create_message(self, request: web.Request) -> web.Response:
@@ -118,7 +118,7 @@ class Threads:
     async def list_messages(self, request: web.Request) -> web.Response:
         thread = self.found(request)["id"]
         self.busy(thread)
-        rows = self._world.state.rows(f"messages/{thread}")
+        rows = self._state.storage.rows(f"messages/{thread}")
         if run := request.query.get("run_id"):
             rows = {key: message for key, message in rows.items() if message["run_id"] == run}
         return answer(page(request, rows))
@@ -126,7 +126,7 @@ class Threads:
     def _message(self, request: web.Request) -> Json:
         thread = self.found(request)
         key = request.match_info["message"]
-        message = self._world.state.get(f"messages/{thread['id']}", key)
+        message = self._state.storage.get(f"messages/{thread['id']}", key)
         if message is None:
             raise not_found("message", key)
         return message
@@ -138,11 +138,11 @@ class Threads:
         message = self._message(request)
         metadata = checked_metadata((await body_of(request, ("metadata",))).get("metadata"))
         changed = {**message, "metadata": metadata}
-        return answer(public(self._world.state.put(f"messages/{message['thread_id']}", message["id"], changed)))
+        return answer(public(self._state.storage.put(f"messages/{message['thread_id']}", message["id"], changed)))
 
     async def delete_message(self, request: web.Request) -> web.Response:
         message = self._message(request)
-        self._world.state.delete(f"messages/{message['thread_id']}", message["id"])
+        self._state.storage.delete(f"messages/{message['thread_id']}", message["id"])
         return answer({"id": message["id"], "object": "thread.message.deleted", "deleted": True})
 
 

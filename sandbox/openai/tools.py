@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from sandbox.openai.wire import error, invalid, missing, out_of_set, wrong_type
-from sandbox.storage import Json, State
+from sandbox.storage import Json, Storage
 
 _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 _RESPONSE_TOOLS = (
@@ -23,10 +23,10 @@ _RESPONSE_TOOLS = (
 _ASSISTANT_TOOLS = ("function", "file_search", "code_interpreter")
 
 
-def for_response(value: object, state: State) -> list[Json]:
+def for_response(value: object, storage: Storage) -> list[Json]:
     """The `tools` of a response, with OpenAI's defaults filled in."""
     tools = _listed(value, _RESPONSE_TOOLS)
-    return [_response_tool(tool, f"tools[{index}]", state) for index, tool in enumerate(tools)]
+    return [_response_tool(tool, f"tools[{index}]", storage) for index, tool in enumerate(tools)]
 
 
 def _listed(value: object, kinds: tuple[str, ...]) -> list[Json]:
@@ -44,12 +44,12 @@ def _listed(value: object, kinds: tuple[str, ...]) -> list[Json]:
     return value
 
 
-def _response_tool(tool: Json, where: str, state: State) -> Json:
+def _response_tool(tool: Json, where: str, storage: Storage) -> Json:
     if tool["type"] == "function":
         _check_function(tool, where)
         return {"description": None, "parameters": None, "strict": True, **tool}
     if tool["type"] == "file_search":
-        _check_stores(tool.get("vector_store_ids"), where, state)
+        _check_stores(tool.get("vector_store_ids"), where, storage)
         return {
             "max_num_results": 20,
             "filters": None,
@@ -95,11 +95,11 @@ def _check_strict(name: str, schema: dict[str, Any], where: str) -> None:
     raise invalid(f"{where}.parameters", message, "invalid_function_parameters")
 
 
-def _check_stores(ids: object, where: str, state: State) -> None:
+def _check_stores(ids: object, where: str, storage: Storage) -> None:
     if not isinstance(ids, list) or not ids:
         raise missing(f"{where}.vector_store_ids")
     for key in ids:
-        if state.get("vector_stores", key) is None:
+        if storage.get("vector_stores", key) is None:
             raise error(404, f"Vector store with id '{key}' not found.", param=f"{where}.vector_store_ids")
 
 

@@ -9,7 +9,7 @@ from sandbox.openai import knowledge
 from sandbox.openai.knowledge import Passage
 from sandbox.openai.store_files import StoreFiles
 from sandbox.openai.wire import body_of, checked_metadata, invalid, missing, out_of_set, page, wrong_type
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id
 
 TABLE = "vector_stores"
@@ -21,8 +21,8 @@ _OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin")
 class VectorStores:
     """Handlers of /v1/vector_stores."""
 
-    def __init__(self, world: World, files: StoreFiles) -> None:
-        self._world = world
+    def __init__(self, state: State, files: StoreFiles) -> None:
+        self._state = state
         self._files = files
 
     def routes(self) -> list[web.RouteDef]:
@@ -49,7 +49,7 @@ class VectorStores:
 
     async def create(self, request: web.Request) -> web.Response:
         body = await body_of(request, _KNOWN)
-        now = self._world.now()
+        now = self._state.now()
         store: Json = {
             "id": new_id("vs_"),
             "object": "vector_store",
@@ -60,13 +60,13 @@ class VectorStores:
             **_expiry(body.get("expires_after"), now),
         }
         file_ids = self._files.checked(body.get("file_ids") or [])
-        self._world.state.put(TABLE, store["id"], store)
+        self._state.storage.put(TABLE, store["id"], store)
         for file_id in file_ids:
             self._files.attach(store["id"], {"file_id": file_id, "chunking_strategy": body.get("chunking_strategy")})
         return answer(self._shown(store))
 
     async def list_all(self, request: web.Request) -> web.Response:
-        return answer(page(request, self._world.state.rows(TABLE), shown=self._shown))
+        return answer(page(request, self._state.storage.rows(TABLE), shown=self._shown))
 
     async def get(self, request: web.Request) -> web.Response:
         return answer(self._shown(self._found(request)))
@@ -81,12 +81,12 @@ class VectorStores:
             changed["metadata"] = checked_metadata(body["metadata"])
         if "expires_after" in body:
             changed |= _expiry(body["expires_after"], store["last_active_at"])
-        return answer(self._shown(self._world.state.put(TABLE, store["id"], changed)))
+        return answer(self._shown(self._state.storage.put(TABLE, store["id"], changed)))
 
     async def delete(self, request: web.Request) -> web.Response:
         key = self._found(request)["id"]
         self._files.forget_store(key)
-        self._world.state.delete(TABLE, key)
+        self._state.storage.delete(TABLE, key)
         return answer({"id": key, "object": "vector_store.deleted", "deleted": True})
 
     async def search(self, request: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sandbox.errors import ApiError
 from sandbox.middleware import retry_after_header
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
 NAME = "openai"
@@ -62,8 +62,8 @@ class OpenAIGate:
 
     name = NAME
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def authenticate(self, request: web.Request) -> None:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
@@ -73,7 +73,7 @@ class OpenAIGate:
                 "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
             )
             raise error(401, message)
-        if key != self._world.credentials.api_key:
+        if key != self._state.credentials.api_key:
             shown = key[:8] + "*" * max(len(key) - 12, 4) + key[-4:]
             message = f"Incorrect API key provided: {shown}. You can find your API key at https://platform.openai.com/account/api-keys."
             raise error(401, message, code="invalid_api_key")

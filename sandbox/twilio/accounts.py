@@ -7,7 +7,7 @@ import time
 from aiohttp import web
 
 from sandbox.middleware import answer
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 from sandbox.twilio.wire import ACCOUNTS, Page, account_of, acting_account, form_of, rfc2822
 
@@ -15,19 +15,23 @@ from sandbox.twilio.wire import ACCOUNTS, Page, account_of, acting_account, form
 class Accounts:
     """Handlers of /2010-04-01/Accounts."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self.open_main()
 
     def open_main(self) -> None:
         """Makes sure that the account of the command line exists, with the token given there."""
-        given = self._world.credentials
+        given = self._state.credentials
         self.open(given.account_sid, given.auth_token, "Sandbox", owner=given.account_sid)
 
     def open(self, sid: str, auth_token: str, name: str, *, owner: str) -> Json:
         """Makes an account, or gives an existing one a new token."""
         now = rfc2822(time.time())
-        known = self._world.state.get(ACCOUNTS, sid) or {"date_created": now, "friendly_name": name, "status": "active"}
+        known = self._state.storage.get(ACCOUNTS, sid) or {
+            "date_created": now,
+            "friendly_name": name,
+            "status": "active",
+        }
         if known.get("auth_token") == auth_token:
             return known
         account = {
@@ -40,7 +44,7 @@ class Accounts:
             "uri": f"/2010-04-01/Accounts/{sid}.json",
             "subresource_uris": {"messages": f"/2010-04-01/Accounts/{sid}/Messages.json"},
         }
-        return self._world.state.put(ACCOUNTS, sid, account)
+        return self._state.storage.put(ACCOUNTS, sid, account)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -50,7 +54,7 @@ class Accounts:
         ]
 
     async def get(self, request: web.Request) -> web.Response:
-        return answer(public(self._world.state.rows(ACCOUNTS)[acting_account(self._world, request)]))
+        return answer(public(self._state.storage.rows(ACCOUNTS)[acting_account(self._state, request)]))
 
     async def create(self, request: web.Request) -> web.Response:
         form = await form_of(request)
@@ -58,6 +62,6 @@ class Accounts:
         return answer(public(self.open(new_id("AC"), new_id("", 32), name, owner=account_of(request))), 201)
 
     async def list_all(self, request: web.Request) -> web.Response:
-        rows = self._world.state.rows(ACCOUNTS)
+        rows = self._state.storage.rows(ACCOUNTS)
         page = Page(request, [sid for sid, row in rows.items() if row["owner_account_sid"] == account_of(request)], 50)
         return answer({"accounts": [public(rows[sid]) for sid in page.keys], **page.uris()})

@@ -11,7 +11,7 @@ from aiohttp import web
 from sandbox.control import body_of, refuse
 from sandbox.errors import ApiError, InputError
 from sandbox.middleware import answer
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 from sandbox.twilio import sender_rules
 from sandbox.twilio.accounts import Accounts
@@ -44,8 +44,8 @@ _STATUSES = (
 class Console:
     """Handlers of /_sandbox/senders and /_sandbox/accounts."""
 
-    def __init__(self, world: World, accounts: Accounts, senders: Senders) -> None:
-        self._world = world
+    def __init__(self, state: State, accounts: Accounts, senders: Senders) -> None:
+        self._state = state
         self._accounts = accounts
         self._senders = senders
 
@@ -73,8 +73,8 @@ class Console:
             raise InputError(f"sender_id is whatsapp:+<number>, not {sender_id!r}")
         if self._senders.by_number(sender_id.removeprefix("whatsapp:")) is not None:
             raise InputError(f"{sender_id} is registered already; PATCH /_sandbox/senders/{{number}} changes it")
-        account = document.get("account_sid") or self._world.credentials.account_sid
-        if self._world.state.get(ACCOUNTS, account) is None:
+        account = document.get("account_sid") or self._state.credentials.account_sid
+        if self._state.storage.get(ACCOUNTS, account) is None:
             raise InputError(f"there is no account {account}; POST /_sandbox/accounts opens one")
         return self._senders.register(account, sender_id, parts, document.get("status", "ONLINE"))
 
@@ -107,7 +107,7 @@ class Console:
         sid = str(body.get("sid") or new_id("AC"))
         token = str(body.get("auth_token") or new_id("", 32))
         name = str(body.get("friendly_name") or "Client")
-        return answer(public(self._accounts.open(sid, token, name, owner=self._world.credentials.account_sid)), 201)
+        return answer(public(self._accounts.open(sid, token, name, owner=self._state.credentials.account_sid)), 201)
 
 
 def _nobody(number: str) -> web.Response:

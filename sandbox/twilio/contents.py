@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from sandbox.middleware import answer
-from sandbox.state import World
-from sandbox.storage import Json, State, new_id, public
+from sandbox.state import State
+from sandbox.storage import Json, Storage, new_id, public
 from sandbox.twilio.wire import Page, account_of, error, not_found
 
 _TABLE = "contents"
@@ -23,8 +23,8 @@ _VARIABLE = re.compile(r"\{\{(\w+)\}\}")
 class Contents:
     """Handlers of /v1/Content."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def routes(self) -> list[web.RouteDef]:
         one = "/v1/Content/{sid}"
@@ -60,16 +60,16 @@ class Contents:
             },
             "_approval": {"status": "unsubmitted"},
         }
-        return answer(public(self._world.state.put(_TABLE, sid, content)), 201)
+        return answer(public(self._state.storage.put(_TABLE, sid, content)), 201)
 
     def _found(self, request: web.Request) -> Json:
-        content = self._world.state.get(_TABLE, request.match_info["sid"])
+        content = self._state.storage.get(_TABLE, request.match_info["sid"])
         if content is None or content["account_sid"] != account_of(request):
             raise not_found(request.path)
         return content
 
     async def list_all(self, request: web.Request) -> web.Response:
-        rows = self._world.state.rows(_TABLE)
+        rows = self._state.storage.rows(_TABLE)
         page = Page(request, [sid for sid, row in rows.items() if row["account_sid"] == account_of(request)], 50)
         return answer({"meta": page.meta("contents"), "contents": [public(rows[sid]) for sid in page.keys]})
 
@@ -77,7 +77,7 @@ class Contents:
         return answer(public(self._found(request)))
 
     async def delete(self, request: web.Request) -> web.Response:
-        self._world.state.delete(_TABLE, self._found(request)["sid"])
+        self._state.storage.delete(_TABLE, self._found(request)["sid"])
         return web.Response(status=204)
 
     async def approve(self, request: web.Request) -> web.Response:
@@ -96,7 +96,7 @@ class Contents:
             "rejection_reason": "",
             "allow_category_change": True,
         }
-        self._world.state.put(_TABLE, content["sid"], {**content, "_approval": approval})
+        self._state.storage.put(_TABLE, content["sid"], {**content, "_approval": approval})
         return answer({**approval, "status": "received"}, 201)
 
     async def approvals(self, request: web.Request) -> web.Response:
@@ -106,9 +106,9 @@ class Contents:
         return answer({"sid": content["sid"], "account_sid": account, "whatsapp": content["_approval"], "url": url})
 
 
-def rendered(state: State, account: str, sid: str, variables: str) -> tuple[str, bool]:
+def rendered(storage: Storage, account: str, sid: str, variables: str) -> tuple[str, bool]:
     """What a template says with these variables, and whether it is approved. Raises Twilio's errors."""
-    content = state.get(_TABLE, sid)
+    content = storage.get(_TABLE, sid)
     if content is None or content["account_sid"] != account:
         raise error(400, 21655, f"The ContentSid {sid} is invalid")
     try:

@@ -7,10 +7,10 @@ undelivered with 63016, as on WhatsApp. Callbacks of one message go out in order
 import asyncio
 import time
 
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id
 from sandbox.twilio.messages import TABLE, Messages
-from sandbox.twilio.webhook_sender import Courier, Envelope
+from sandbox.twilio.webhook_sender import Envelope, WebhookSender
 from sandbox.twilio.wire import ACCOUNTS, rfc2822
 
 _WINDOW = 24 * 3600
@@ -21,37 +21,37 @@ _OUTSIDE = (63016, "Failed to send freeform message because you are outside the 
 class Delivery:
     """Takes every outbound message to its end."""
 
-    def __init__(self, world: World, messages: Messages, courier: Courier) -> None:
-        self._world = world
+    def __init__(self, state: State, messages: Messages, webhook_sender: WebhookSender) -> None:
+        self._state = state
         self._messages = messages
-        self._courier = courier
+        self._webhook_sender = webhook_sender
         messages.on_outbound.append(self._begin)
 
     def resume(self) -> None:
         """Goes on with what was under way when the process last ended."""
-        for message in list(self._world.state.values(TABLE)):
+        for message in list(self._state.storage.values(TABLE)):
             if message["status"] in _UNDER_WAY:
                 self._begin(message)
 
     def _begin(self, message: Json) -> None:
-        self._world.errands.start(self._carry(message))
+        self._state.errands.start(self._carry(message))
 
     async def _carry(self, message: Json) -> None:
         sid = message["sid"]
         told = self._tell(message, None)
         failed = self._outside_window(message)
         for status in ("undelivered",) if failed else ("sent", "delivered"):
-            await asyncio.sleep(self._world.settings.values.delivery_seconds)
-            current = self._world.state.get(TABLE, sid)
+            await asyncio.sleep(self._state.settings.values.delivery_seconds)
+            current = self._state.storage.get(TABLE, sid)
             if current is None:
                 return
             code, text = _OUTSIDE if failed else (None, None)
             dates = dict.fromkeys(("date_sent", "date_updated"), rfc2822(time.time()))
             changed = {**current, **dates, "status": status, "error_code": code, "error_message": text}
-            told = self._tell(self._world.state.put(TABLE, sid, changed), told)
+            told = self._tell(self._state.storage.put(TABLE, sid, changed), told)
 
     def _outside_window(self, message: Json) -> bool:
-        if not self._world.settings.values.session_window or message["_template"]:
+        if not self._state.settings.values.session_window or message["_template"]:
             return False
         heard = self._messages.last(message["to"], message["from"])
         return heard is None or message["_at"] - heard["_at"] > _WINDOW
@@ -61,12 +61,12 @@ class Delivery:
         if not message["_callback"]:
             return None
         done = asyncio.Event()
-        self._world.errands.start(self._deliver(self._envelope(message), before, done))
+        self._state.errands.start(self._deliver(self._envelope(message), before, done))
         return done
 
     async def _deliver(self, envelope: Envelope, before: asyncio.Event | None, done: asyncio.Event) -> None:
         try:
-            await self._courier.deliver(envelope, before)
+            await self._webhook_sender.deliver(envelope, before)
         finally:
             done.set()
 
@@ -85,5 +85,5 @@ class Delivery:
         }
         if message["error_code"] is not None:
             fields |= {"ErrorCode": str(message["error_code"]), "ChannelStatusMessage": message["error_message"]}
-        token = self._world.state.rows(ACCOUNTS)[message["account_sid"]]["auth_token"]
+        token = self._state.storage.rows(ACCOUNTS)[message["account_sid"]]["auth_token"]
         return Envelope(message["_callback"], "POST", fields, token, message["sid"], "status", new_id("", 32))

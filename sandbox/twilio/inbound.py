@@ -16,14 +16,14 @@ from aiohttp import web
 from sandbox.control import body_of, refuse
 from sandbox.errors import ApiError, InputError
 from sandbox.middleware import answer
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id
-from sandbox.twilio.inbound_message import Letter
+from sandbox.twilio.inbound_message import InboundMessage
 from sandbox.twilio.media import Media
 from sandbox.twilio.messages import TABLE, Messages
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.twiml import TwimlError, messages_in
-from sandbox.twilio.webhook_sender import Courier, Envelope, Receipt
+from sandbox.twilio.webhook_sender import Envelope, Receipt, WebhookSender
 from sandbox.twilio.wire import ACCOUNTS, NAME
 
 _XML = ("text/xml", "application/xml")
@@ -45,12 +45,14 @@ class _Posted:
 class Inbound:
     """The handler of /_sandbox/inbound."""
 
-    def __init__(self, world: World, senders: Senders, messages: Messages, media: Media, courier: Courier) -> None:
-        self._world = world
+    def __init__(
+        self, state: State, senders: Senders, messages: Messages, media: Media, webhook_sender: WebhookSender
+    ) -> None:
+        self._state = state
         self._senders = senders
         self._messages = messages
         self._media = media
-        self._courier = courier
+        self._webhook_sender = webhook_sender
         self._listeners: dict[tuple[str, str], list[asyncio.Queue[Json]]] = {}
         messages.on_outbound.append(self._heard)
 
@@ -75,52 +77,52 @@ class Inbound:
 
     async def create(self, request: web.Request) -> web.Response:
         try:
-            letter = Letter.read(await body_of(request))
-            sender = self._senders.named(letter.to)
+            message = InboundMessage.read(await body_of(request))
+            sender = self._senders.named(message.to)
             if sender is None:
-                return refuse(404, f"no sender {letter.to!r}: neither a registered number nor the id or name of one")
+                return refuse(404, f"no sender {message.to!r}: neither a registered number nor the id or name of one")
             if not sender["status"].startswith("ONLINE"):
                 return refuse(409, f"{sender['sender_id']} is {sender['status']}: WhatsApp delivers nothing to it")
-            posted = self._kept(letter, sender, f"{request.scheme}://{request.host}")
+            posted = self._kept(message, sender, f"{request.scheme}://{request.host}")
         except InputError as error:
             return refuse(400, str(error))
-        return answer(await self._answered(posted, letter.wait, letter.settle))
+        return answer(await self._answered(posted, message.wait, message.settle))
 
-    def _kept(self, letter: Letter, sender: Json, here: str) -> _Posted:
+    def _kept(self, message: InboundMessage, sender: Json, here: str) -> _Posted:
         """The message as Twilio keeps and sends it. A sid seen before is that message, delivered once more."""
-        sid = letter.message_sid or new_id("MM" if letter.media else "SM")
-        known = self._world.state.get(TABLE, sid)
-        message = known if known is not None else self._new(letter, sender, sid, here)
+        sid = message.message_sid or new_id("MM" if message.media else "SM")
+        known = self._state.storage.get(TABLE, sid)
+        row = known if known is not None else self._new(message, sender, sid, here)
         hook = sender["webhook"]
-        account_token = self._world.state.rows(ACCOUNTS)[sender["_account"]]["auth_token"]
+        account_token = self._state.storage.rows(ACCOUNTS)[sender["_account"]]["auth_token"]
         envelope = Envelope(
             url=hook["callback_url"] or "",
             method=hook["callback_method"] or "POST",
-            fields=letter.fields(sender, sid, message["_media"]),
+            fields=message.fields(sender, sid, row["_media"]),
             auth_token=account_token,
             message_sid=sid,
             purpose="inbound",
-            token=message["_token"],
+            token=row["_token"],
         )
-        return _Posted(sender, letter.origin, envelope)
+        return _Posted(sender, message.origin, envelope)
 
-    def _new(self, letter: Letter, sender: Json, sid: str, here: str) -> Json:
-        media = self._media.attach(here, sender["_account"], sid, letter.media)
-        message = self._messages.record(
+    def _new(self, message: InboundMessage, sender: Json, sid: str, here: str) -> Json:
+        media = self._media.attach(here, sender["_account"], sid, message.media)
+        row = self._messages.record(
             sender["_account"],
             sid,
-            **{"from": letter.origin},
+            **{"from": message.origin},
             to=sender["sender_id"],
-            body=letter.body,
+            body=message.body,
             direction="inbound",
             status="received",
             num_media=str(len(media)),
             _token=new_id("", 32),
             _media=media,
         )
-        told = {name: message[name] for name in ("from", "to", "body")}
-        self._world.ledger.append("inbound", NAME, message_sid=sid, **told, media=media)
-        return message
+        told = {name: row[name] for name in ("from", "to", "body")}
+        self._state.ledger.append("inbound", NAME, message_sid=sid, **told, media=media)
+        return row
 
     async def _answered(self, posted: _Posted, wait: float, settle: float) -> Json:
         outcome: Json = {"message_sid": posted.sid, "http_status": None, "error": None, "answers": []}
@@ -128,7 +130,7 @@ class Inbound:
             return {**outcome, "error": f"sender {posted.sender['sender_id']} has no webhook URL"}
         delivered: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         with self._listening(posted.sender["sender_id"], posted.user) as queue:
-            self._world.errands.start(self._deliver(posted, delivered))
+            self._state.errands.start(self._deliver(posted, delivered))
             if wait <= 0:
                 return outcome
             deadline = time.monotonic() + wait
@@ -145,10 +147,12 @@ class Inbound:
     async def _deliver(self, posted: _Posted, delivered: asyncio.Future[Receipt]) -> None:
         """The webhook, its fallback, and the messages in what they answer."""
         hook = posted.sender["webhook"]
-        receipts = [self._carried_out(posted, receipt) for receipt in await self._courier.deliver(posted.envelope)]
+        receipts = [
+            self._carried_out(posted, receipt) for receipt in await self._webhook_sender.deliver(posted.envelope)
+        ]
         if not receipts[0].delivered and hook["fallback_url"]:
             method = hook["fallback_method"] or "POST"
-            fallback = await self._courier.fall_back(posted.envelope, receipts[0], hook["fallback_url"], method)
+            fallback = await self._webhook_sender.fall_back(posted.envelope, receipts[0], hook["fallback_url"], method)
             receipts = [self._carried_out(posted, receipt) for receipt in fallback]
         if not delivered.done():
             delivered.set_result(receipts[0])

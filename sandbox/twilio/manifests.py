@@ -11,21 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.twilio.accounts import Accounts
 from sandbox.twilio.senders import Senders
 
 
-def register_all(world: World, accounts: Accounts, senders: Senders) -> None:
-    """One ONLINE sender for each number of `world.senders_from` that has none yet."""
-    if world.senders_from is None:
+def register_all(state: State, accounts: Accounts, senders: Senders) -> None:
+    """One ONLINE sender for each number of `state.senders_from` that has none yet."""
+    if state.senders_from is None:
         return
-    for path, document in _documents(world.senders_from):
+    for path, document in _documents(state.senders_from):
         number = _number(document.get("number"))
         if number is None:
             sys.stderr.write(f'sandbox: {path}: no number like "+15551234567", so no sender\n')
         elif senders.by_number(number) is None:
-            account = _account(world, accounts, document)
+            account = _account(state, accounts, document)
             parts = {
                 "friendly_name": document.get("id"),
                 "profile": {"name": document.get("name") or document.get("id") or path.stem},
@@ -56,15 +56,15 @@ def _number(value: object) -> str | None:
     return f"+{digits}" if digits.isdecimal() else None
 
 
-def _account(world: World, accounts: Accounts, document: dict[str, Any]) -> str:
+def _account(state: State, accounts: Accounts, document: dict[str, Any]) -> str:
     """The account a client brings along; its token comes from the environment, as the manifest says."""
     sender = document.get("sender")
     own = sender.get("account") if isinstance(sender, dict) else None
     if not isinstance(own, dict) or not isinstance(own.get("sid"), str):
-        return world.credentials.account_sid
+        return state.credentials.account_sid
     token = own.get("auth_token")
     name = token.get("env") if isinstance(token, dict) else None
-    secret = os.environ.get(str(name), world.credentials.auth_token)
-    accounts.open(own["sid"], secret, str(document.get("name")), owner=world.credentials.account_sid)
+    secret = os.environ.get(str(name), state.credentials.auth_token)
+    accounts.open(own["sid"], secret, str(document.get("name")), owner=state.credentials.account_sid)
     sid: str = own["sid"]
     return sid

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from sandbox.errors import InputError
 from sandbox.middleware import answer
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 from sandbox.twilio.messages import Messages
 from sandbox.twilio.wire import Page, not_found, rfc2822
@@ -22,8 +22,8 @@ _KNOWN = {"content_type", "base64", "url"}
 class Media:
     """Handlers of Media, and the door through which a phone attaches something."""
 
-    def __init__(self, world: World, messages: Messages) -> None:
-        self._world = world
+    def __init__(self, state: State, messages: Messages) -> None:
+        self._state = state
         self._messages = messages
 
     def routes(self) -> list[web.RouteDef]:
@@ -64,19 +64,19 @@ class Media:
             "date_updated": now,
             "uri": f"{path}.json",
         }
-        self._world.state.blob(sid).write_bytes(content)
-        self._world.state.put(f"media/{message}", sid, row)
+        self._state.storage.blob(sid).write_bytes(content)
+        self._state.storage.put(f"media/{message}", sid, row)
         return {"url": origin + path, "content_type": row["content_type"]}
 
     def _found(self, request: web.Request) -> Json:
         message = self._messages.found(request)
-        row = self._world.state.get(f"media/{message['sid']}", request.match_info["media"])
+        row = self._state.storage.get(f"media/{message['sid']}", request.match_info["media"])
         if row is None:
             raise not_found(request.path)
         return row
 
     async def list_all(self, request: web.Request) -> web.Response:
-        rows = self._world.state.rows(f"media/{self._messages.found(request)['sid']}")
+        rows = self._state.storage.rows(f"media/{self._messages.found(request)['sid']}")
         page = Page(request, list(rows), 50)
         return answer({"media_list": [public(rows[sid]) for sid in page.keys], **page.uris()})
 
@@ -90,14 +90,14 @@ class Media:
 
     async def delete(self, request: web.Request) -> web.Response:
         row = self._found(request)
-        self._world.state.blob(row["sid"]).unlink(missing_ok=True)
-        self._world.state.delete(f"media/{row['parent_sid']}", row["sid"])
+        self._state.storage.blob(row["sid"]).unlink(missing_ok=True)
+        self._state.storage.delete(f"media/{row['parent_sid']}", row["sid"])
         return web.Response(status=204)
 
     async def download(self, request: web.Request) -> web.Response:
         """The content itself, for anyone who knows the sid."""
         sid = request.match_info["media"]
-        path = self._world.state.blob(sid) if sid.startswith("ME") and sid.isalnum() else None
+        path = self._state.storage.blob(sid) if sid.startswith("ME") and sid.isalnum() else None
         if path is None or not path.is_file():
             return answer({"error": f"there is no medium {sid}"}, 404)
         return web.Response(body=path.read_bytes(), headers={"Content-Type": request.query.get("type", "")})

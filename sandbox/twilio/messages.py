@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from sandbox.middleware import answer
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 from sandbox.twilio.contents import rendered
 from sandbox.twilio.senders import Senders
@@ -26,8 +26,8 @@ Form = dict[str, list[str]]
 class Messages:
     """Handlers of Messages.json, and the door through which inbound traffic and TwiML make messages."""
 
-    def __init__(self, world: World, senders: Senders) -> None:
-        self._world = world
+    def __init__(self, state: State, senders: Senders) -> None:
+        self._state = state
         self._senders = senders
         self._between: dict[tuple[str, str], list[str]] = {}
         self.on_outbound: list[Callable[[Json], None]] = []
@@ -36,7 +36,7 @@ class Messages:
     def index(self) -> None:
         """Reads what is remembered from an earlier life of this process."""
         self._between = {}
-        for message in self._world.state.values(TABLE):
+        for message in self._state.storage.values(TABLE):
             self._between.setdefault((message["from"], message["to"]), []).append(message["sid"])
 
     def routes(self) -> list[web.RouteDef]:
@@ -73,12 +73,12 @@ class Messages:
             **fields,
         }
         self._between.setdefault((message["from"], message["to"]), []).append(sid)
-        return self._world.state.put(TABLE, sid, message)
+        return self._state.storage.put(TABLE, sid, message)
 
     def last(self, origin: str, to: str) -> Json | None:
         """The latest message from one address to another."""
         sids = self._between.get((origin, to), [])
-        return self._world.state.get(TABLE, sids[-1]) if sids else None
+        return self._state.storage.get(TABLE, sids[-1]) if sids else None
 
     def send(self, account: str, form: Form, via: str, in_reply_to: str | None = None) -> Json:
         """Accepts an outbound message. Raises Twilio's errors for what it refuses at once."""
@@ -87,7 +87,7 @@ class Messages:
         media = [url for url in form.get("MediaUrl", []) if url]
         approved = False
         if template:
-            body, approved = rendered(self._world.state, account, template, _one(form, "ContentVariables"))
+            body, approved = rendered(self._state.storage, account, template, _one(form, "ContentVariables"))
         message = self.record(
             account,
             new_id("MM" if media else "SM"),
@@ -104,7 +104,7 @@ class Messages:
         )
         told = {name: message[name] for name in ("from", "to", "body")}
         sid = message["sid"]
-        self._world.ledger.append(
+        self._state.ledger.append(
             "outbound", NAME, message_sid=sid, **told, media=media, via=via, in_reply_to=in_reply_to
         )
         for listener in self.on_outbound:
@@ -136,14 +136,14 @@ class Messages:
 
     def found(self, request: web.Request) -> Json:
         """The message in the path. Raises Twilio's 404."""
-        account = acting_account(self._world, request)
-        message = self._world.state.get(TABLE, request.match_info["sid"])
+        account = acting_account(self._state, request)
+        message = self._state.storage.get(TABLE, request.match_info["sid"])
         if message is None or message["account_sid"] != account:
             raise not_found(request.path)
         return message
 
     async def create(self, request: web.Request) -> web.Response:
-        account = acting_account(self._world, request)
+        account = acting_account(self._state, request)
         return answer(public(self.send(account, await form_of(request), "rest")), 201)
 
     async def get(self, request: web.Request) -> web.Response:
@@ -154,18 +154,18 @@ class Messages:
         form = await form_of(request)
         if "Body" not in form or _one(form, "Body"):
             raise error(400, 20001, "Body can only be updated to an empty string, which redacts the message")
-        return answer(public(self._world.state.put(TABLE, message["sid"], {**message, "body": ""})))
+        return answer(public(self._state.storage.put(TABLE, message["sid"], {**message, "body": ""})))
 
     async def delete(self, request: web.Request) -> web.Response:
         message = self.found(request)
-        self._world.state.delete(TABLE, message["sid"])
+        self._state.storage.delete(TABLE, message["sid"])
         self._between[message["from"], message["to"]].remove(message["sid"])
         return web.Response(status=204)
 
     async def list_all(self, request: web.Request) -> web.Response:
-        account = acting_account(self._world, request)
+        account = acting_account(self._state, request)
         page = Page(request, self._chosen(account, request), 50)
-        rows = self._world.state.rows(TABLE)
+        rows = self._state.storage.rows(TABLE)
         return answer({"messages": [public(rows[sid]) for sid in page.keys], **page.uris()})
 
     def _chosen(self, account: str, request: web.Request) -> list[str]:
@@ -173,7 +173,7 @@ class Messages:
         query = request.query
         origin, to = query.get("From"), query.get("To")
         pairs = [(origin, to)] if origin and to else self._between
-        rows = self._world.state.rows(TABLE)
+        rows = self._state.storage.rows(TABLE)
         messages = [
             rows[sid]
             for pair in pairs

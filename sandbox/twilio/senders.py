@@ -9,7 +9,7 @@ import time
 from aiohttp import web
 
 from sandbox.middleware import answer
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json, new_id
 from sandbox.twilio import sender_rules as rules
 from sandbox.twilio.wire import Page, account_of, error, not_found
@@ -27,14 +27,15 @@ _RCS_PAGE = 50
 class Senders:
     """Handlers of /v2/Channels/Senders, and the door through which messages find a sender."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._by_number: dict[str, str] = {}
         self.index()
 
     def index(self) -> None:
         self._by_number = {
-            sender["sender_id"].removeprefix("whatsapp:"): sid for sid, sender in self._world.state.rows(TABLE).items()
+            sender["sender_id"].removeprefix("whatsapp:"): sid
+            for sid, sender in self._state.storage.rows(TABLE).items()
         }
 
     def routes(self) -> list[web.RouteDef]:
@@ -48,7 +49,7 @@ class Senders:
 
     def by_number(self, number: str) -> Json | None:
         sid = self._by_number.get(number)
-        sender = self._world.state.get(TABLE, sid) if sid else None
+        sender = self._state.storage.get(TABLE, sid) if sid else None
         return self._settled(sender) if sender else None
 
     def named(self, name: str) -> Json | None:
@@ -56,7 +57,7 @@ class Senders:
         if (sender := self.by_number(name.removeprefix("whatsapp:"))) is not None:
             return sender
         wanted = _slug(name)
-        for sender in self._world.state.values(TABLE):
+        for sender in self._state.storage.values(TABLE):
             if wanted in (_slug(sender["friendly_name"]), _slug(sender["profile"]["name"])):
                 return self._settled(sender)
         return None
@@ -81,7 +82,7 @@ class Senders:
             "_since": time.time(),
         }
         self._by_number[sender_id.removeprefix("whatsapp:")] = sid
-        return self._world.state.put(TABLE, sid, sender)
+        return self._state.storage.put(TABLE, sid, sender)
 
     def change(self, sender: Json, parts: Json, **more: object) -> Json:
         """Merges a checked body into a sender: key by key inside webhook, profile and configuration."""
@@ -89,15 +90,15 @@ class Senders:
             part: {**sender[part], **parts[part]} for part in ("webhook", "profile", "configuration") if part in parts
         }
         names = {"friendly_name": parts["friendly_name"]} if "friendly_name" in parts else {}
-        return self._world.state.put(TABLE, sender["sid"], {**sender, **merged, **names, **more})
+        return self._state.storage.put(TABLE, sender["sid"], {**sender, **merged, **names, **more})
 
     def remove(self, sender: Json) -> None:
         self._by_number.pop(sender["sender_id"].removeprefix("whatsapp:"), None)
-        self._world.state.delete(TABLE, sender["sid"])
+        self._state.storage.delete(TABLE, sender["sid"])
 
     def _settled(self, sender: Json) -> Json:
         """The sender as it is by now."""
-        values = self._world.settings.values
+        values = self._state.settings.values
         age = time.time() - sender["_since"]
         if sender["status"] == "ONLINE:UPDATING" and age >= values.update_seconds:
             return self.change(sender, _reviewed(sender, values.name_review), status="ONLINE", _name=None)
@@ -111,11 +112,11 @@ class Senders:
         return sender
 
     def _wants_otp(self, sender: Json) -> bool:
-        policy = self._world.settings.values.otp
+        policy = self._state.settings.values.otp
         return policy == "always" or (policy == "foreign" and not sender["sender_id"].startswith("whatsapp:+1555"))
 
     def _found(self, request: web.Request) -> Json:
-        sender = self._world.state.get(TABLE, request.match_info["sid"])
+        sender = self._state.storage.get(TABLE, request.match_info["sid"])
         if sender is None or sender["_account"] != account_of(request):
             raise not_found(request.path)
         return self._settled(sender)
@@ -126,7 +127,7 @@ class Senders:
             raise error(400, 20001, "Missing or invalid required parameter Channel: it is whatsapp or rcs")
         account = account_of(request)
         whatsapp = channel == "whatsapp"
-        rows = self._world.state.rows(TABLE) if whatsapp else {}
+        rows = self._state.storage.rows(TABLE) if whatsapp else {}
         keys = [sid for sid, sender in rows.items() if sender["_account"] == account]
         page = Page(request, keys, _WHATSAPP_PAGE if whatsapp else _RCS_PAGE)
         listed = [_listed(self._settled(rows[sid])) for sid in page.keys]
@@ -154,13 +155,13 @@ class Senders:
     def _count_attempt(self, sender_id: str) -> None:
         """Meta allows ten attempts to register a number within 72 hours."""
         now = time.time()
-        row = self._world.state.get(_ATTEMPTS, sender_id) or {"at": []}
+        row = self._state.storage.get(_ATTEMPTS, sender_id) or {"at": []}
         recent = [at for at in row["at"] if now - at < _ATTEMPT_WINDOW]
         if len(recent) >= _MOST_ATTEMPTS:
             raise error(
                 400, 20249, "The number of registration attempts for this phone number within 72 hours is exhausted"
             )
-        self._world.state.put(_ATTEMPTS, sender_id, {"at": [*recent, now]})
+        self._state.storage.put(_ATTEMPTS, sender_id, {"at": [*recent, now]})
 
     async def update(self, request: web.Request) -> web.Response:
         sender = self._found(request)
@@ -182,7 +183,7 @@ class Senders:
         if sender["status"] != "PENDING_VERIFICATION":
             raise rules.refused(f"Validation error: a sender in status {sender['status']} awaits no verification code")
         self._count_attempt(sender["sender_id"])
-        if code != self._world.settings.values.otp_code:
+        if code != self._state.settings.values.otp_code:
             raise rules.refused("Validation error: the verification code is wrong")
         changed = self.change(sender, {}, status="VERIFYING", _since=time.time())
         return answer({**_echo(changed, {}), "status": "VERIFYING"}, 202)

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from sandbox.middleware import answer
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.twilio.messages import TABLE
 from sandbox.twilio.wire import account_of, error, form_of
 
@@ -11,8 +11,8 @@ from sandbox.twilio.wire import account_of, error, form_of
 class Typing:
     """The handler of the typing indicator."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/v2/Indicators/Typing.json", self.create)]
@@ -22,7 +22,7 @@ class Typing:
         channel, sid = (form.get(name, [""])[0] for name in ("channel", "messageId"))
         if channel != "whatsapp":
             raise error(400, 20001, f"Invalid channel '{channel}': it is whatsapp")
-        message = self._world.state.get(TABLE, sid)
+        message = self._state.storage.get(TABLE, sid)
         if message is None or message["account_sid"] != account_of(request) or message["direction"] != "inbound":
             raise error(400, 20001, f"Invalid messageId '{sid}': it is the sid of a message that was received")
         return answer({"success": True})

@@ -15,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 from sandbox.faults import WEBHOOK_KINDS
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.twilio.signature import called_url, signature
 from sandbox.twilio.wire import NAME
 
@@ -83,11 +83,11 @@ class Overrides:
         return "all" in self.policy or failure in self.policy
 
 
-class Courier:
+class WebhookSender:
     """Delivers envelopes over one connection pool."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._session: aiohttp.ClientSession | None = None
 
     def _open_session(self) -> aiohttp.ClientSession:
@@ -104,7 +104,7 @@ class Courier:
     async def deliver(self, envelope: Envelope, after: asyncio.Event | None = None) -> list[Receipt]:
         """One receipt, or two where a fault duplicates the webhook. Waits for `after`, unless a fault reorders."""
         path = urlsplit(envelope.url).path
-        rules = {rule.kind: rule for rule in self._world.faults.strike(NAME, envelope.method, path, WEBHOOK_KINDS)}
+        rules = {rule.kind: rule for rule in self._state.faults.strike(NAME, envelope.method, path, WEBHOOK_KINDS)}
         if "reorder_webhooks" in rules:
             await asyncio.sleep(rules["reorder_webhooks"].random_hold(0.2))
         elif after is not None:
@@ -130,7 +130,7 @@ class Courier:
     async def _attempt(self, envelope: Envelope, overrides: Overrides, left: float, attempt: int) -> Receipt:
         started = time.monotonic()
         receipt = await self._post(envelope, overrides, left)
-        self._world.ledger.append(
+        self._state.ledger.append(
             "webhook",
             NAME,
             purpose=envelope.purpose,

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from sandbox.errors import ApiError
 from sandbox.middleware import basic_auth, retry_after_header
-from sandbox.state import World
+from sandbox.state import State
 from sandbox.storage import Json
 
 NAME = "twilio"
@@ -44,10 +44,10 @@ def account_of(request: web.Request) -> str:
     return basic_auth(request)[0]
 
 
-def acting_account(world: World, request: web.Request) -> str:
+def acting_account(state: State, request: web.Request) -> str:
     """The account in a 2010-04-01 path: the caller's own, or one of its subaccounts."""
     named = request.match_info["account"]
-    account = world.state.get(ACCOUNTS, named)
+    account = state.storage.get(ACCOUNTS, named)
     if account is None or account_of(request) not in (named, account["owner_account_sid"]):
         raise not_found(request.path)
     return named
@@ -66,12 +66,12 @@ class TwilioGate:
 
     name = NAME
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def authenticate(self, request: web.Request) -> None:
         user, password = basic_auth(request)
-        account = self._world.state.get(ACCOUNTS, user)
+        account = self._state.storage.get(ACCOUNTS, user)
         if account is None or not secrets.compare_digest(account["auth_token"].encode(), password.encode()):
             raise unauthenticated()
         if account["status"] != "active":
