@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo play test test-long check fix schema picture bench chaos image lock clean
+.PHONY: help setup demo play test test-long mutants check fix schema picture bench chaos image lock clean
 
 help: ## list the tasks
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +31,9 @@ test: $(STAMP) ## run the tests in parallel; ARGS="tests/project -k lock" narrow
 
 test-long: $(STAMP) ## run the few tests that take longer: three replicas under kills, real time-outs
 	$(BIN)/python -m pytest -n 2 -m long $(ARGS)
+
+mutants: $(STAMP) ## change pure modules line by line: which changes does no test notice? MODULE=runtime/memory.py does one
+	@$(BIN)/python -m tests.mutants $(MODULE)
 
 check: $(STAMP) ## what CI checks besides the tests: lint, format, types, rooms, schema, workflows, paths
 	$(BIN)/ruff check .
