@@ -4,10 +4,26 @@ from __future__ import annotations
 
 KILLED_SHARE = 0.85
 
+SAME_NAME = "two spellings of one name"
+SAME_VALUE = "both are false"
+
 TABLES = {
     "runtime/memory.py": ["tests/tables/test_memory.py"],
+    "reconciler/planning/digest.py": ["tests/tables/test_digest.py"],
+    "reconciler/planning/guards.py": ["tests/tables/test_guards.py"],
 }
 """Module → the tests that are run for each of its mutants."""
 
-SURVIVORS: dict[str, dict[str, str]] = {}
+SURVIVORS = {
+    "runtime/memory.py": {
+        'return hmac.new(salt.encode(), f"{bot_id}\\n{user_key}".encode(), "sha256").hexdigest()'
+        ' → return hmac.new(salt.encode(), f"{bot_id}\\n{user_key}".encode(), "SHA256").hexdigest()': SAME_NAME,
+    },
+    "reconciler/planning/digest.py": {
+        'return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()'
+        ' → return hashlib.sha256(canonical.encode("UTF-8", "surrogatepass")).hexdigest()': SAME_NAME,
+        'canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))'
+        ' → canonical = json.dumps(content, sort_keys=True, ensure_ascii=None, separators=(",", ":"))': SAME_VALUE,
+    },
+}
 """Module → the changed line, as it was and as it is → why no test can or should notice."""
