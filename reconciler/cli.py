@@ -16,8 +16,8 @@ from typing import Any, Final, NoReturn
 import click
 
 from reconciler.commands.printing import FORMATS
-from reconciler.commands.streams import UNWRITABLE, fill_closed_streams, flush_or_drop, tell, tell_of_lost_output
 from reconciler.errors import Exit, ReconcileError
+from reconciler.streams import UNWRITABLE, fill_closed_streams, flush_or_drop, tell, tell_of_lost_output
 
 COMMANDS: Final[Mapping[str, str]] = {
     "validate": "Check every manifest, without network or secrets.",

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-import threading
-from contextlib import closing
 
 import click
 
 from reconciler.commands.planning import load_fleet, tell_of_missing_store
-from reconciler.commands.stopping import stopped_by_signals
 from reconciler.errors import Busy, Exit, ReadFailed, ReconcileError
 from reconciler.kinds.column import Column
 from reconciler.manifest import Fleet, Manifest
+from reconciler.model import Plan
 from reconciler.observation.accounts import account_of
 from reconciler.observation.live_state import Failed
 from reconciler.observation.observe import observe
@@ -59,36 +57,20 @@ def _look(manifest: Manifest, settings: Settings) -> Takeover:
 
 def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:
     """Look again under the lease, and take over exactly what was shown."""
-    from reconciler.applying.apply import apply_plan
-    from reconciler.applying.history import recorded
-    from reconciler.applying.lease import lease
-    from reconciler.render.progress import following
-    from runtime.store.client.writer import open_writer
-    from runtime.store.errors import StoreError
-
-    stop = threading.Event()
-    try:
-        with (
-            closing(open_writer(settings.bot_store_url, settings.api_token)) as store,
-            lease(store, stop=stop) as owner,
-            stopped_by_signals(stop),
-        ):
-            plan = _look(manifest, settings).plan()
-            if digest(plan) != agreed:
-                raise Busy("Something changed meanwhile, so nothing was taken over; look at it again.")
-            with recorded(store, plan, owner) as outcomes:
-                for outcome in following(apply_plan(plan, settings, store, stop=stop), len(plan.work)):
-                    outcomes.append(outcome)
-    except StoreError as error:
-        raise ReconcileError(str(error)) from error
+    from reconciler.applying.session import apply_under_lease
     from reconciler.render.text import outcomes_text
 
-    click.echo(outcomes_text(outcomes), nl=False)
-    failed = sum(outcome.status != "applied" for outcome in outcomes)
-    if not failed:
+    def agreed_plan() -> Plan:
+        plan = _look(manifest, settings).plan()
+        if digest(plan) != agreed:
+            raise Busy("Something changed meanwhile, so nothing was taken over; look at it again.")
+        return plan
+
+    applied = apply_under_lease(settings, agreed_plan)
+    click.echo(outcomes_text(applied.outcomes), nl=False)
+    if applied.exit_code is Exit.OK:
         click.echo("`reconcile --dry-run` shows what differs from the manifest.")
-        return Exit.OK
-    return Exit.ERROR if failed == len(outcomes) else Exit.PARTIAL
+    return applied.exit_code
 
 
 def _text(client: str, found: Takeover) -> str:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import re
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import click
 
 from reconciler.commands.planning import load_fleet, tell_of_missing_store
 from reconciler.commands.printing import Format, colour_wanted, rendered, write
-from reconciler.commands.stopping import stopped_by_signals
-from reconciler.commands.streams import tell
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Busy, Exit, ReconcileError
 from reconciler.manifest import Fleet
@@ -27,6 +22,7 @@ from reconciler.planning.digest import digest
 from reconciler.planning.guards import Limits, check
 from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
+from reconciler.streams import tell
 from runtime.store.errors import StoreError
 
 
@@ -56,17 +52,6 @@ class Looked:
     plan: Plan
 
 
-@dataclass(slots=True)
-class Run:
-    """One apply, and how far it came."""
-
-    stop: threading.Event
-    """Set when nothing new shall be begun."""
-    plan: Plan | None = None
-    """None until it is on record as begun."""
-    outcomes: Sequence[Outcome] = ()
-
-
 def reconcile(options: Options) -> Exit:
     """Run it. The exit code is computed once, from what happened, after everything is shown."""
     _check_usage(options)
@@ -88,7 +73,7 @@ def reconcile(options: Options) -> Exit:
     if not looked.plan.work:
         if at_once:
             _show_outcomes(looked.plan, (), options)
-        return _exit_code(looked.plan, ())
+        return Exit.ERROR if looked.plan.errors or looked.plan.unresolved else Exit.OK
     if not at_once:
         click.confirm(_question(looked.plan), abort=True, err=True)
     return _apply(options, settings, fleet, agreed=looked.plan, before=looked if at_once else None)
@@ -125,42 +110,12 @@ def _dry_run(options: Options, settings: Settings, fleet: Fleet, begun: Begun | 
 def _apply(
     options: Options, settings: Settings, fleet: Fleet, agreed: Plan | None, before: Looked | None = None
 ) -> Exit:
-    """Take the lease, look again, apply. `agreed` is the plan that was shown, `before` what this run saw a moment ago,
-    when there was no store.
-
-    What became of each change is shown whatever happens to the store meanwhile.
+    """Look again under the lease, and apply. `agreed` is the plan that was shown, `before` what this run saw when there
+    was no store yet.
     """
-    run = Run(threading.Event())
-    broken: StoreError | None = None
-    try:
-        _apply_under_lease(run, options, settings, fleet, agreed, before)
-    except StoreError as error:
-        broken = error
-    if run.plan is None:
-        raise ReconcileError(str(broken)) from broken
-    if broken is not None:
-        tell(f"The bot store failed, so this run is not on record as it ended: {broken}")
-    _show_outcomes(run.plan, run.outcomes, options)
-    if broken is None:
-        return _exit_code(run.plan, run.outcomes, stopped=run.stop.is_set())
-    return Exit.PARTIAL if any(outcome.status == "applied" for outcome in run.outcomes) else Exit.ERROR
+    from reconciler.applying.session import apply_under_lease
 
-
-def _apply_under_lease(
-    run: Run, options: Options, settings: Settings, fleet: Fleet, agreed: Plan | None, before: Looked | None
-) -> None:
-    from reconciler.applying.apply import apply_plan
-    from reconciler.applying.history import recorded
-    from reconciler.applying.lease import lease
-    from reconciler.render.progress import following
-    from runtime.store.client.writer import open_writer
-
-    with (
-        _deadline(options.deadline, run.stop),
-        closing(open_writer(settings.bot_store_url, settings.api_token)) as store,
-        lease(store, stop=run.stop) as owner,
-        stopped_by_signals(run.stop),
-    ):
+    def agreed_plan() -> Plan:
         looked = _look_into_new_store(before, settings, options) if before else _look(fleet, settings, options)
         plan = looked.plan
         if agreed is None and options.output == "text":
@@ -169,14 +124,11 @@ def _apply_under_lease(
             raise Busy("Something changed since the plan was shown, so nothing was applied; look at the new plan.")
         _check_expected(plan, options)
         check(plan, fleet, looked.world, options.limits)
-        # Unlike planning, applying lasts and leaves garbage; what was read for the plan is none of it.
-        gc.freeze()
-        gc.enable()
-        with recorded(store, plan, owner) as outcomes:
-            run.plan, run.outcomes = plan, outcomes
-            applying = apply_plan(plan, settings, store, stop=run.stop)
-            for outcome in following(applying, len(plan.work), verbose=options.verbose):
-                outcomes.append(outcome)
+        return plan
+
+    applied = apply_under_lease(settings, agreed_plan, deadline=options.deadline, verbose=options.verbose)
+    _show_outcomes(applied.plan, applied.outcomes, options)
+    return applied.exit_code
 
 
 def _look(fleet: Fleet, settings: Settings, options: Options, begun: Begun | None = None) -> Looked:
@@ -228,23 +180,3 @@ def _show_outcomes(plan: Plan, outcomes: Sequence[Outcome], options: Options) ->
         if plan.work and not isinstance(error, BrokenPipeError):
             tell("This run has made its changes and cannot show what became of each; `reconcile history` tells it.")
         raise
-
-
-def _exit_code(plan: Plan, outcomes: Sequence[Outcome], *, stopped: bool = False) -> Exit:
-    failed = bool(plan.errors or plan.unresolved) or any(outcome.status != "applied" for outcome in outcomes)
-    if not failed:
-        return Exit.OK
-    in_part = stopped or any(outcome.status == "applied" for outcome in outcomes)
-    return Exit.PARTIAL if in_part else Exit.ERROR
-
-
-@contextmanager
-def _deadline(seconds: int, stop: threading.Event) -> Iterator[None]:
-    """Begin nothing new after this many seconds; what is in flight is finished and recorded."""
-    timer = threading.Timer(seconds, stop.set)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

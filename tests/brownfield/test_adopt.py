@@ -8,6 +8,7 @@ import pytest
 
 from tests.brownfield.by_hand import NUMBER, ByHand
 from tests.reconciler.agency import Agency
+from tests.reconciler.terminal import on_a_terminal
 
 CLIENT = "la-cocina"
 
@@ -217,3 +218,29 @@ def test_ctrl_c_lets_the_call_in_flight_finish_and_says_what_was_taken_over(agen
     assert "Stopping: calls in flight are finished and recorded." in result.err
     assert "Applied: 1 applied, 0 failed, 2 skipped." in result.out
     assert agency.reconcile("adopt", CLIENT, "--yes").code == 0
+
+
+def test_a_store_that_fails_at_the_end_does_not_hide_what_was_taken_over(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.restaurant()
+    declare(agency)
+    agency.break_in("CREATE TRIGGER full BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'lleno'); END")
+    result = agency.reconcile("adopt", CLIENT, "--yes")
+    assert result.code == 4, result.said
+    assert "Applied: 3 applied, 0 failed, 0 skipped." in result.out
+    assert "The bot store failed, so this run is not on record as it ended: " in result.err
+    assert "lleno" in result.err
+    assert agency.snapshot().bots[0].client == CLIENT
+
+
+def test_what_differs_from_what_was_shown_by_the_time_it_is_agreed_on_is_not_taken_over(
+    agency: Agency, by_hand: ByHand
+) -> None:
+    by_hand.restaurant()
+    declare(agency)
+    code, shown = on_a_terminal(
+        agency, "adopt", CLIENT, answer="y", meanwhile=lambda: by_hand.assistant(instructions="Eres otro.")
+    )
+    assert code == 5, shown
+    assert "Something changed meanwhile, so nothing was taken over; look at it again." in shown
+    assert agency.snapshot().bots[0].client is None
+    assert agency.runs() == []

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from tests.reconciler.agency import Agency
 from tests.reconciler.processes import ROOT
@@ -15,8 +16,13 @@ from tests.reconciler.processes import ROOT
 DEADLINE_SECONDS = 30.0
 
 
-def on_a_terminal(agency: Agency, *args: str, answer: str = "", **environment: str) -> tuple[int, str]:
-    """Run the command on a terminal, type `answer` when it asks; gives exit code and all that was shown."""
+def on_a_terminal(
+    agency: Agency, *args: str, answer: str = "", meanwhile: Callable[[], object] | None = None, **environment: str
+) -> tuple[int, str]:
+    """Run the command on a terminal, type `answer` when it asks; gives exit code and all that was shown.
+
+    `meanwhile` is called between its question and the answer.
+    """
     ours, theirs = pty.openpty()
     settings = {**agency.environment, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "200", **environment}
     process = subprocess.Popen(
@@ -29,7 +35,7 @@ def on_a_terminal(agency: Agency, *args: str, answer: str = "", **environment: s
     )
     os.close(theirs)
     try:
-        shown = _shown(ours, answer)
+        shown = _shown(ours, answer, meanwhile)
     finally:
         os.close(ours)
         if process.poll() is None:
@@ -37,7 +43,7 @@ def on_a_terminal(agency: Agency, *args: str, answer: str = "", **environment: s
     return process.returncode, shown.replace("\r\n", "\n")
 
 
-def _shown(terminal: int, answer: str) -> str:
+def _shown(terminal: int, answer: str, meanwhile: Callable[[], object] | None) -> str:
     """Everything until the other side hangs up."""
     shown = b""
     deadline = time.monotonic() + DEADLINE_SECONDS
@@ -50,6 +56,8 @@ def _shown(terminal: int, answer: str) -> str:
             break
         shown += chunk
         if answer and b"[y/N]" in shown:
+            if meanwhile:
+                meanwhile()
             os.write(terminal, answer.encode() + b"\n")
             answer = ""
     return shown.decode()

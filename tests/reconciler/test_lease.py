@@ -9,6 +9,7 @@ from contextlib import closing
 from runtime.store.client.writer import open_writer
 from tests.reconciler.agency import API_TOKEN, Agency
 from tests.reconciler.processes import ROOT, Running
+from tests.reconciler.terminal import on_a_terminal
 
 
 def hold(agency: Agency, owner: str, seconds: float = 60.0) -> None:
@@ -127,3 +128,23 @@ def test_an_empty_plan_is_not_the_one_that_was_agreed_on(agency: Agency) -> None
     digest = agency.plan()["digest"]
     agency.apply()
     assert agency.reconcile("--expect", digest).code == 5
+
+
+def test_a_plan_that_is_not_the_shown_one_by_the_time_it_is_agreed_on_is_not_applied(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    agency.declare("cliente-b")
+    code, shown = on_a_terminal(
+        agency, answer="y", meanwhile=lambda: agency.break_in("UPDATE bots SET name = 'Otro' WHERE id = 'cliente-a'")
+    )
+    assert code == 5, shown
+    assert "Something changed since the plan was shown, so nothing was applied; look at the new plan." in shown
+    assert len(agency.runs()) == 1
+
+
+def test_the_plan_that_was_shown_is_applied_once_it_is_agreed_on(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    code, shown = on_a_terminal(agency, answer="y")
+    assert code == 0, shown
+    assert shown.count("Plan: ") == 1
+    assert agency.changes() == []

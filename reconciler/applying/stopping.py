@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reconciler.commands.streams import tell
+from reconciler.streams import tell
 
 
 @contextmanager
