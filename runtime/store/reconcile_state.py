@@ -116,7 +116,7 @@ def finish_run(connection: Connection, record: RunRecord) -> None:
 
 def list_runs(connection: Connection, limit: int = 20) -> list[RunRecord]:
     """The newest runs, newest first."""
-    query = select(*(runs.c[name] for name in columns(RunRecord))).order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    query = select(*(runs.c[name] for name in columns(RunRecord))).order_by(runs.c.number.desc())
     return runs_of(tuple(row) for row in connection.execute(query.limit(limit)))
 
 

@@ -102,7 +102,8 @@ leases = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("number", SERIAL, primary_key=True),
+    Column("id", Text, nullable=False),
     Column("started_at", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("digest", Text, nullable=False),
@@ -110,7 +111,8 @@ runs = Table(
     Column("finished_at", Text),
     Column("outcome", Text),
     Column("changes", Text, nullable=False),
-    Index("runs_started_at", "started_at"),
+    UniqueConstraint("id", name="runs_id"),
+    comment="Applies. `number` is their order: a second may hold several, and clocks are set back.",
 )
 
 notices = Table(

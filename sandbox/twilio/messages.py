@@ -188,8 +188,9 @@ class Messages:
             for message in messages
             if message["account_sid"] == account and least <= message["_at"] <= most and day in ("", _day(message))
         ]
-        chosen.sort(key=lambda message: message["_at"], reverse=True)
-        return [message["sid"] for message in chosen]
+        # `sort(reverse=True)` would leave messages of one tick of the clock in the order in which they came.
+        chosen.sort(key=lambda message: message["_at"])
+        return [message["sid"] for message in reversed(chosen)]
 
 
 def _one(form: Form, name: str) -> str:

@@ -7,20 +7,23 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, text
 from sqlalchemy.schema import SchemaItem
 
 import runtime.store.migrations
-from runtime.store.client.history import read_edits
+from runtime.store.client.history import read_edits, read_runs
 from runtime.store.client.snapshot import read_snapshot
 from runtime.store.client.writer import open_writer
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.database.revision import HEAD
 from runtime.store.errors import StoreError, StoreOutdated
-from runtime.store.records import BotRecord
+from runtime.store.records import BotRecord, RunRecord
 from runtime.store.tables import ONLY_ON, metadata
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Runtime
@@ -63,6 +66,42 @@ def test_migrating_twice_changes_nothing(url: str) -> None:
 def test_the_head_is_the_newest_migration() -> None:
     script = ScriptDirectory(str(Path(runtime.store.migrations.__file__).parent))
     assert script.get_current_head() == HEAD
+
+
+def migrated_to(url: str, revision: str) -> Engine:
+    """A store as an older program made it."""
+    engine = open_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(runtime.store.migrations.__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    return engine
+
+
+def add_run(engine: Engine, run_id: str, finished_at: str | None = None) -> None:
+    """What a program that knows nothing of numbers writes of a run; all begin in the same second."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO runs (id, started_at, actor, digest, finished_at, changes)"
+                " VALUES (:id, '2026-11-22T12:00:00Z', 'ci', 'd', :finished_at, '[]')"
+            ),
+            {"id": run_id, "finished_at": finished_at},
+        )
+
+
+def test_runs_of_an_older_store_keep_their_order_and_an_older_program_goes_on_adding_some(url: str) -> None:
+    engine = migrated_to(url, "1_0007")
+    for second, run_id in enumerate(["c", "a", "b"]):
+        add_run(engine, run_id, f"2026-11-22T12:00:0{second}Z")
+    migrate(engine)
+    add_run(engine, "aa")
+    engine.dispose()
+    with closing(open_writer(url)) as writer:
+        writer.start_run(RunRecord(id="0", started_at="2026-11-22T11:59:59Z", actor="ci", digest="d"))
+        assert [run.id for run in writer.runs()] == ["0", "aa", "b", "a", "c"]
+    assert [run.id for run in read_runs(url, None)] == ["0", "aa", "b", "a", "c"]
 
 
 def stamped(folder: Path, revision: str) -> str:

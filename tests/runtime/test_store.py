@@ -11,6 +11,7 @@ import pytest
 from runtime.store.client.snapshot import read_snapshot
 from runtime.store.client.writer import StoreWriter, open_writer
 from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken, StoreError, StoreRefused, StoreUnreachable
+from runtime.store.client.history import read_runs
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, RunRecord
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import API_TOKEN, start_runtime
@@ -199,6 +200,13 @@ def test_a_run_is_recorded_from_its_begin_to_its_end(writer: StoreWriter) -> Non
     writer.start_run(RunRecord(id="r2", started_at="2026-11-22T13:00:00.000Z", actor="cron", digest="e"))
     assert [run.id for run in writer.runs()][:2] == ["r2", "r1"]
     assert writer.runs(limit=2)[1] == ended
+
+
+def test_runs_of_one_second_and_of_a_clock_set_back_are_listed_as_they_began(way: Way, writer: StoreWriter) -> None:
+    for run_id, second in (("r9", 5), ("r7", 5), ("r8", 5), ("r10", 4)):
+        writer.start_run(RunRecord(id=run_id, started_at=f"2026-11-22T14:00:0{second}Z", actor="ci", digest="d"))
+    assert [run.id for run in writer.runs(limit=4)] == ["r10", "r8", "r7", "r9"]
+    assert [run.id for run in read_runs(way.url, way.token, limit=4)] == ["r10", "r8", "r7", "r9"]
 
 
 def test_more_bots_than_fit_on_a_page_are_all_read(way: Way, writer: StoreWriter) -> None:

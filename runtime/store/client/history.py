@@ -49,7 +49,7 @@ def read_runs(url: str, token: str | None, limit: int = 20, timeout: float = 10)
 
     def read(run: Run) -> Sequence[RunRecord]:
         names = ", ".join(columns(RunRecord))
-        query = f"SELECT {names} FROM runs ORDER BY started_at DESC, id DESC LIMIT {int(limit)}"  # noqa: S608 - our own names and a number
+        query = f"SELECT {names} FROM runs ORDER BY number DESC LIMIT {int(limit)}"  # noqa: S608 - our own names and a number
         return runs_of(run(query))
 
     return read_tables(url, timeout, read, ())
