@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime.store.client.history import read_runs
 from runtime.store.client.snapshot import read_snapshot
 from runtime.store.client.writer import StoreWriter, open_writer
 from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken, StoreError, StoreRefused, StoreUnreachable
-from runtime.store.client.history import read_runs
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, RunRecord
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import API_TOKEN, start_runtime

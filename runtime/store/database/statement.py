@@ -23,8 +23,8 @@ class Statement:
 
     def __init__(self, sql: str) -> None:
         # SQLite gets its parameters by position: Python's driver lets the event loop run for each name it looks up, and
-        # waits for it to stop again. A name that stands twice is given twice, since up to Python 3.12.3 the driver takes
-        # numbers (`?1`) for names and warns of each, which takes five times as long as the row.
+        # waits for it to stop again. Up to Python 3.12.3 it takes numbers (`?1`) for names too and warns of each, which
+        # takes five times as long as the row; so what stands twice is given twice.
         self._names = tuple(PARAMETER.findall(sql))
         self._positional = PARAMETER.sub("?", sql)
         self._pyformat = PARAMETER.sub(r"%(\1)s", sql)
