@@ -28,6 +28,7 @@ from runtime.catalog import open_catalog
 from runtime.delivery.delivery import Delivery
 from runtime.delivery.interrupted_proactive import Abandoned
 from runtime.delivery.proactive import Proactive
+from runtime.delivery.reply_window import ReplyWindows
 from runtime.dispatch.inbox import open_inbox
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
@@ -110,14 +111,23 @@ class Service:
         address = Address(*listener.getsockname()[:2])
         public_url = settings.public_url or address.url
         overrides = settings.webhook_connection_overrides
-        delivery = Delivery(database, twilio, accounts, catalog, self._metrics, public_url + STATUS_PATH, overrides)
-        turns = Turns(settings, database, catalog, engines, functions, delivery, self._metrics)
-        inbox = open_inbox(settings.database_url, database, turns, delivery)
+        windows, status_url = ReplyWindows(), public_url + STATUS_PATH
+        delivery = Delivery(database, twilio, accounts, catalog, windows, self._metrics, status_url, overrides)
+        turns = Turns(settings, database, catalog, engines, functions, delivery, windows, self._metrics)
+        inbox = open_inbox(settings.database_url, database, turns, delivery, windows)
         admission = Admission(settings, database, inbox, delivery)
         stack.push_async_callback(admission.stop)
         proactive = Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
         webhooks = Webhooks(
-            public_url, settings.reply_within_seconds, database, catalog, accounts, admission, delivery, self._metrics
+            public_url,
+            settings.reply_within_seconds,
+            database,
+            catalog,
+            accounts,
+            admission,
+            delivery,
+            windows,
+            self._metrics,
         )
 
         copies = TwilioCopies(settings, database, accounts, self._metrics, breakers)
@@ -179,7 +189,7 @@ async def proactive_sender(settings: Settings) -> AsyncIterator[Proactive]:
         # Without a public URL there is no service that could take the callback.
         status_url = settings.public_url + STATUS_PATH if settings.public_url else None
         overrides = settings.webhook_connection_overrides
-        delivery = Delivery(database, twilio, accounts, catalog, metrics, status_url, overrides)
+        delivery = Delivery(database, twilio, accounts, catalog, ReplyWindows(), metrics, status_url, overrides)
         yield Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
 
 

@@ -18,6 +18,7 @@ import structlog
 
 from runtime.catalog import Catalog
 from runtime.delivery.part_order import Parts
+from runtime.delivery.reply_window import ReplyWindow, ReplyWindows
 from runtime.delivery.unknown_sends import GIVE_UP_SECONDS, Outcomes, pause_before_retry
 from runtime.errors import OperatorError, PermanentError, TemporaryError, UnknownOutcome
 from runtime.observability.logs import masked_user
@@ -31,7 +32,6 @@ from runtime.store.messages.outbox import OutboxRow
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import SentMessage, Twilio
-from runtime.twilio.twiml import ReplyWindow
 from schemas.overrides import with_overrides
 
 HELD_SECONDS = 4.0
@@ -55,6 +55,7 @@ class Delivery:
         twilio: Twilio,
         accounts: Accounts,
         catalog: Catalog,
+        windows: ReplyWindows,
         metrics: Metrics,
         status_url: str | None,
         overrides: str,
@@ -63,6 +64,7 @@ class Delivery:
         self._twilio = twilio
         self._accounts = accounts
         self._catalog = catalog
+        self._windows = windows
         self._metrics = metrics
         self._status_url = status_url
         self._overrides = overrides
@@ -72,12 +74,14 @@ class Delivery:
         self.suspects = Suspects()
         """Places of what may have ended a process before, turns and messages alike."""
 
-    async def deliver(self, rows: Sequence[OutboxRow], bot: BotRecord | None, window: ReplyWindow | None) -> None:
-        """Sends the rows of one answer, in order; a claimed window takes the first. What fails is recorded."""
+    async def deliver(self, rows: Sequence[OutboxRow], bot: BotRecord | None) -> None:
+        """Sends the rows of one answer, in order; the window that its turn has claimed takes the first. What fails is
+        recorded."""
         for index, row in enumerate(rows):
             following = rows[index + 1] if index + 1 < len(rows) else None
+            window = self._windows.claimed_by(row.turn_id) if row.channel == "twiml" else None
             try:
-                if row.channel == "twiml" and window is not None:
+                if window is not None:
                     await self._send_as_twiml(row, bot, window)
                 else:
                     await self.send(row, bot, following)

@@ -12,23 +12,23 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from runtime.delivery.delivery import Delivery
+from runtime.delivery.reply_window import ReplyWindows
 from runtime.dispatch.single_process import EmbeddedInbox
 from runtime.store.database.database import Database
-from runtime.store.messages.inbox import InboundMessage
+from runtime.store.messages.inbox import InboundMessage, Taken
 from runtime.turns.turn import Turns
-from runtime.twilio.twiml import ReplyWindow
 
 
 class Inbox(Protocol):
     """What the message path asks of a driver."""
 
-    async def accept(self, message: InboundMessage, window: ReplyWindow | None) -> bool:
-        """Stores a message and has it answered; False when it was here already. On disk when this returns.
+    async def accept(self, message: InboundMessage) -> Taken | None:
+        """Stores a message and has it answered; None when it was here already. On disk when this returns.
 
-        The window gets the answer if this process has it in time.
+        A reply window that is opened for it at once, with nothing awaited before, is there before its turn ends.
         """
 
-    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[bool]:
+    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[Taken | None]:
         """As accept for messages without a webhook, in their order and all or none of them."""
 
     async def start(self) -> None:
@@ -43,11 +43,11 @@ class Inbox(Protocol):
         """How many conversations this process is busy with."""
 
 
-def open_inbox(database_url: str, database: Database, turns: Turns, delivery: Delivery) -> Inbox:
+def open_inbox(database_url: str, database: Database, turns: Turns, delivery: Delivery, windows: ReplyWindows) -> Inbox:
     """The driver for that database."""
     if database_url.startswith("sqlite:///"):
-        return EmbeddedInbox(database, turns, delivery)
+        return EmbeddedInbox(database, turns, delivery, windows)
     # What only PostgreSQL needs is not loaded for SQLite.
     from runtime.dispatch.replicas import ReplicatedInbox
 
-    return ReplicatedInbox(database_url, database, turns, delivery)
+    return ReplicatedInbox(database_url, database, turns, delivery, windows)

@@ -15,7 +15,7 @@ import time
 from collections.abc import MutableMapping, Sequence
 from datetime import datetime
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary
 
 import procrastinate
 import structlog
@@ -27,15 +27,15 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from runtime.delivery.delivery import Delivery
+from runtime.delivery.reply_window import ReplyWindows
 from runtime.store.database.database import Database
 from runtime.store.database.postgresql import TRUSTED_SECONDS
 from runtime.store.errors import StoreError
 from runtime.store.messages import jobs
-from runtime.store.messages.inbox import InboundMessage
+from runtime.store.messages.inbox import InboundMessage, Taken
 from runtime.store.messages.outbox import SendTakenOver
 from runtime.store.messages.turns import TurnTakenOver
 from runtime.turns.turn import Turns
-from runtime.twilio.twiml import ReplyWindow
 
 CONVERSATIONS_AT_ONCE = 2_000
 """Conversations that a replica is busy with at the most; the rest waits in the store, for any replica."""
@@ -104,14 +104,13 @@ class Again(procrastinate.BaseRetryStrategy):
 class ReplicatedInbox:
     """See `runtime.dispatch.inbox.Inbox`."""
 
-    def __init__(self, database_url: str, database: Database, turns: Turns, delivery: Delivery) -> None:
+    def __init__(
+        self, database_url: str, database: Database, turns: Turns, delivery: Delivery, windows: ReplyWindows
+    ) -> None:
         self._database = database
         self._turns = turns
         self._delivery = delivery
-        # A window lives as long as its request.
-        self._windows: MutableMapping[int, ReplyWindow] = WeakValueDictionary()
-        self._asked: MutableMapping[ReplyWindow, int] = WeakKeyDictionary()
-        """Window → the conversation whose answer it is held open for."""
+        self._windows = windows
         self._running: dict[int, int] = {}
         """Job → its conversation."""
         self._stopping = False
@@ -129,22 +128,13 @@ class ReplicatedInbox:
         self._worker: Worker | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def accept(self, message: InboundMessage, window: ReplyWindow | None) -> bool:
+    async def accept(self, message: InboundMessage) -> Taken | None:
         """See Inbox."""
-        taken = await self._database.write(jobs.take_in, message)
-        if taken is None:
-            return False
-        if window is not None:
-            if self._stopping:
-                window.release()
-            else:
-                self._windows[taken.inbox_id] = window
-                self._asked[window] = taken.conversation_id
-        return True
+        return await self._database.write(jobs.take_in, message)
 
-    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[bool]:
+    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[Taken | None]:
         """See Inbox."""
-        return [taken is not None for taken in await self._database.write(jobs.take_in_all, messages)]
+        return await self._database.write(jobs.take_in_all, messages)
 
     async def start(self) -> None:
         """See Inbox."""
@@ -157,6 +147,7 @@ class ReplicatedInbox:
     async def stop(self, grace_seconds: float) -> None:
         """See Inbox."""
         self._stopping = True
+        self._windows.close()
         if not self._tasks:
             return
         work, *others = self._tasks
@@ -168,8 +159,7 @@ class ReplicatedInbox:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await self._app.close_async()
-        for window in list(self._windows.values()):
-            window.release()
+        self._windows.release_all()
 
     @property
     def busy(self) -> int:
@@ -199,7 +189,7 @@ class ReplicatedInbox:
     async def _converse(self, conversation_id: int, resume: bool) -> None:
         if resume:
             await self._delivery.resume(conversation_id)
-        while await self._turns.run(conversation_id, self._windows):
+        while await self._turns.run(conversation_id):
             if self._stopping:
                 raise HandedBack
 
@@ -253,7 +243,7 @@ class ReplicatedInbox:
         """Ends the webhooks whose answers another replica makes, until cancelled: those go out by themselves."""
         while True:
             await asyncio.sleep(LET_GO_SECONDS)
-            conversations = set(self._asked.values()) - set(self._running.values())
+            conversations = self._windows.conversations - set(self._running.values())
             worker_id = self._worker.worker_id if self._worker is not None else None
             if not conversations or worker_id is None:
                 continue
@@ -262,9 +252,8 @@ class ReplicatedInbox:
             except StoreError as error:
                 log.warning("webhooks not let go", error=str(error))
                 continue
-            for window, conversation_id in list(self._asked.items()):
-                if conversation_id in elsewhere and conversation_id not in self._running.values():
-                    window.release()
+            for conversation_id in elsewhere - set(self._running.values()):
+                self._windows.release(conversation_id)
 
     async def _look_back(self, suspects: set[int]) -> set[int]:
         """Hands on jobs that are said to run here and do not, the second time they are found; returns the others."""

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 import structlog
 
 from runtime.delivery.delivery import Delivery
+from runtime.delivery.reply_window import ReplyWindows
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.messages import inbox, outbox
-from runtime.store.messages.inbox import InboundMessage
+from runtime.store.messages.inbox import InboundMessage, Taken
 from runtime.store.messages.outbox import SendTakenOver
 from runtime.store.messages.turn_start import take_in_and_begin
 from runtime.store.messages.turns import Turn, TurnTakenOver
 from runtime.turns.turn import Turns
-from runtime.twilio.twiml import ReplyWindow
 
 STORE_PAUSE_SECONDS = 2.0
 """How long a conversation rests when the store cannot be reached."""
@@ -34,10 +34,11 @@ log = structlog.get_logger("runtime.inbox")
 class EmbeddedInbox:
     """See `runtime.dispatch.inbox.Inbox`."""
 
-    def __init__(self, database: Database, turns: Turns, delivery: Delivery) -> None:
+    def __init__(self, database: Database, turns: Turns, delivery: Delivery, windows: ReplyWindows) -> None:
         self._database = database
         self._turns = turns
         self._delivery = delivery
+        self._windows = windows
         self._chains: dict[int, _Chain] = {}
         self._failed: set[int] = set()
         """Conversations that a mistake of ours stopped. Each try counts like the end of a process, so they come to an
@@ -45,7 +46,7 @@ class EmbeddedInbox:
         self._stopping = False
         self._looking_back: asyncio.Task[None] | None = None
 
-    async def accept(self, message: InboundMessage, window: ReplyWindow | None) -> bool:
+    async def accept(self, message: InboundMessage) -> Taken | None:
         """See Inbox."""
         turn: Turn | None = None
         if self._turns.begins_at_once and not self._stopping:
@@ -53,25 +54,19 @@ class EmbeddedInbox:
         else:
             taken = await self._database.write(inbox.take_in, message)
         if taken is None:
-            return False
+            return None
         if turn is not None:
             self._turns.adopt(turn)
-        chain = self._wake(taken.conversation_id, turn)
-        if chain is None and turn is not None:
+        if self._wake(taken.conversation_id, turn) is None and turn is not None:
             await self._turns.hand_back(taken.conversation_id)
-        if window is not None:
-            if chain is None:
-                window.release()
-            else:
-                chain.windows[taken.inbox_id] = window
-        return True
+        return taken
 
-    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[bool]:
+    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[Taken | None]:
         """See Inbox."""
         all_taken = await self._database.write(inbox.take_in_all, messages)
         for conversation_id in {taken.conversation_id for taken in all_taken if taken is not None}:
             self._wake(conversation_id)
-        return [taken is not None for taken in all_taken]
+        return all_taken
 
     async def start(self) -> None:
         """Takes up what an earlier process left: first what it did not finish sending, then what it did not answer."""
@@ -88,6 +83,7 @@ class EmbeddedInbox:
     async def stop(self, grace_seconds: float) -> None:
         """Begins no further turn, waits for those in flight, and leaves the rest to the next start."""
         self._stopping = True
+        self._windows.close()
         if self._looking_back is not None:
             self._looking_back.cancel()
             await asyncio.gather(self._looking_back, return_exceptions=True)
@@ -100,6 +96,7 @@ class EmbeddedInbox:
         await asyncio.gather(*late, return_exceptions=True)
         for conversation_id in self._chains:
             # Its task was not even started.
+            self._windows.release(conversation_id)
             await self._turns.hand_back(conversation_id)
         if late:
             log.warning("turns left to the next start", conversations=len(late))
@@ -172,25 +169,23 @@ class EmbeddedInbox:
         finally:
             # Nothing is awaited between the last look at `more` and this, so no wake-up is lost.
             del self._chains[conversation_id]
-            for window in chain.windows.values():
-                window.release()
+            self._windows.release(conversation_id)
 
     async def _answer(self, conversation_id: int, chain: _Chain, begun: Turn | None) -> bool:
         if chain.is_early:
             chain.is_early = False
             # It waited for the answer before it, which is not its provider's fault: its time begins now.
             await self._turns.hand_back(conversation_id)
-        return await self._turns.run(conversation_id, chain.windows, begun)
+        return await self._turns.run(conversation_id, begun)
 
 
 class _Chain:
     """The task of one busy conversation."""
 
-    __slots__ = ("is_early", "more", "task", "windows")
+    __slots__ = ("is_early", "more", "task")
 
     def __init__(self) -> None:
         self.more = True
         self.is_early = False
         """The next turn was begun while the conversation was busy."""
-        self.windows: dict[int, ReplyWindow] = {}
         self.task: asyncio.Task[None]

@@ -15,8 +15,7 @@ from collections.abc import Coroutine, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
-from weakref import WeakSet
+from typing import Any, Literal, NamedTuple
 
 import structlog
 from sqlalchemy import Connection
@@ -31,10 +30,9 @@ from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreBusy
 from runtime.store.messages import inbox as inbox_store
 from runtime.store.messages import rates
-from runtime.store.messages.inbox import InboundMessage
+from runtime.store.messages.inbox import InboundMessage, Taken
 from runtime.store.messages.outbox import Draft, OutboxRow, add_to_outbox
 from runtime.store.records import BotRecord
-from runtime.twilio.twiml import ReplyWindow
 
 STORING_LIMIT = 5_000
 """Messages that wait for the disk at the same time."""
@@ -43,13 +41,19 @@ STORE_SECONDS = 5.0
 STOP_SECONDS = 2.0
 NEWEST = 10
 """Times the limit: so many of a user's messages are looked at to count those of a minute."""
-WINDOWS_LIMIT = 2_000
-"""Webhooks that are held open for their answers; beyond it answers are sent by themselves."""
 
-Admitted = Literal["accepted", "duplicate", "limited"]
+Result = Literal["accepted", "duplicate", "limited"]
 """What became of a message: to be answered, here already, or stored only."""
 
 log = structlog.get_logger("runtime.admission")
+
+
+class Admitted(NamedTuple):
+    """A message that was brought by its webhook."""
+
+    result: Result
+    awaited: Taken | None
+    """The message, when an answer to it may come while its webhook waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,8 @@ class Admission:
         self._limit_message = settings.limit_message
         self._storing = 0
         self._telling: set[asyncio.Task[None]] = set()
-        self._windows: WeakSet[ReplyWindow] = WeakSet()
 
-    async def accept(self, message: InboundMessage, bot: BotRecord, window: ReplyWindow | None) -> Admitted:
+    async def accept(self, message: InboundMessage, bot: BotRecord) -> Admitted:
         """Takes a message in, on disk when this returns; raises StoreBusy when it is not there in time.
 
         It may be stored later all the same. Then it is answered, and Twilio's next try finds it here.
@@ -113,7 +116,7 @@ class Admission:
         self._storing += 1
         try:
             with _Deadline():
-                return await self._taken_in(message, bot, self._bounded(window))
+                return await self._taken_in(message, bot)
         finally:
             self._storing -= 1
 
@@ -121,18 +124,18 @@ class Admission:
         """Counts the missed messages of one account, by the moments at which they were written."""
         return Limits(*self._rates)
 
-    async def accept_missed(self, missed: Sequence[Missed], limits: Limits) -> list[Admitted]:
+    async def accept_missed(self, missed: Sequence[Missed], limits: Limits) -> list[Result]:
         """Takes in messages of one account that have no webhook, in their order; on disk when this returns."""
         over = {item.message.message_sid for item in missed if _is_over(item, limits)}
         wanted = [item.message for item in missed if item.message.message_sid not in over]
         unwanted = [item.message for item in missed if item.message.message_sid in over]
-        is_new = await self._inbox.accept_all(wanted)
-        is_new += await self._database.write(_store_limited, unwanted) if unwanted else []
-        new = {message.message_sid for message, new in zip([*wanted, *unwanted], is_new, strict=True) if new}
+        taken = await self._inbox.accept_all(wanted)
+        taken += await self._database.write(_store_limited, unwanted) if unwanted else []
+        new = {message.message_sid for message, is_new in zip([*wanted, *unwanted], taken, strict=True) if is_new}
         for item in missed:
             if item.message.message_sid in over & new:
                 _say_limited(item.message, item.bot, told=False)
-        return [_admitted(item.message.message_sid, new, over) for item in missed]
+        return [_result(item.message.message_sid, new, over) for item in missed]
 
     async def stop(self) -> None:
         """Waits a moment for notices under way. One that is left is settled at the next start."""
@@ -142,29 +145,17 @@ class Admission:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _bounded(self, window: ReplyWindow | None) -> ReplyWindow | None:
-        if window is None:
-            return None
-        if len(self._windows) >= WINDOWS_LIMIT:
-            window.release()
-            return None
-        self._windows.add(window)
-        return window
-
-    async def _taken_in(self, message: InboundMessage, bot: BotRecord, window: ReplyWindow | None) -> Admitted:
+    async def _taken_in(self, message: InboundMessage, bot: BotRecord) -> Admitted:
         limited = bot.state == "active" and (
             self._limits.is_over(bot.id, message.user_key) or await self._is_over_elsewhere(message)
         )
         if limited:
-            accepted = await self._turned_away(message, bot)
-            if window is not None:
-                window.release()
-        else:
-            accepted = await self._inbox.accept(message, window)
-        if not accepted:
-            self._limits.give_back(bot.id, message.user_key)
-            return "duplicate"
-        return "limited" if limited else "accepted"
+            if await self._turned_away(message, bot):
+                return Admitted("limited", None)
+        elif (taken := await self._inbox.accept(message)) is not None:
+            return Admitted("accepted", taken if bot.state == "active" else None)
+        self._limits.give_back(bot.id, message.user_key)
+        return Admitted("duplicate", None)
 
     async def _is_over_elsewhere(self, message: InboundMessage) -> bool:
         """Whether all replicas together took in as much as is answered in a minute, of a user or of all of a bot's."""
@@ -221,7 +212,7 @@ def _is_over(item: Missed, limits: Limits) -> bool:
     return item.bot.state == "active" and limits.is_over(item.bot.id, item.message.user_key, item.at.timestamp())
 
 
-def _admitted(sid: str, new: Set[str], over: Set[str]) -> Admitted:
+def _result(sid: str, new: Set[str], over: Set[str]) -> Result:
     if sid not in new:
         return "duplicate"
     return "limited" if sid in over else "accepted"
@@ -238,8 +229,8 @@ def _say_limited(message: InboundMessage, bot: BotRecord, *, told: bool) -> None
     )
 
 
-def _store_limited(connection: Connection, messages: Sequence[InboundMessage]) -> list[bool]:
-    return [inbox_store.take_in(connection, message, state="limited") is not None for message in messages]
+def _store_limited(connection: Connection, messages: Sequence[InboundMessage]) -> list[Taken | None]:
+    return [inbox_store.take_in(connection, message, state="limited") for message in messages]
 
 
 def _take_in_limited(

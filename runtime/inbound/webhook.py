@@ -16,6 +16,7 @@ from aiohttp import web
 
 from runtime.catalog import Catalog
 from runtime.delivery.delivery import ROW_PARAMETER, Delivery
+from runtime.delivery.reply_window import ReplyWindow, ReplyWindows
 from runtime.inbound.admission import Admission
 from runtime.inbound.message import Form, decoded_form, inbound_message
 from runtime.inbound.signature import SETTINGS_HEADER, algorithm_of, is_signed
@@ -25,9 +26,10 @@ from runtime.observability.tracing import webhook_span
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.messages import outbox
+from runtime.store.messages.inbox import Taken
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Accounts
-from runtime.twilio.twiml import NOTHING, ReplyWindow, message_twiml
+from runtime.twilio.twiml import NOTHING, message_twiml
 
 MAX_BODY_BYTES = 64 * 1024
 SIGNATURE_HEADER = "X-Twilio-Signature"
@@ -58,6 +60,7 @@ class Webhooks:
     accounts: Accounts
     admission: Admission
     delivery: Delivery
+    windows: ReplyWindows
     metrics: Metrics
 
     def routes(self) -> list[web.RouteDef]:
@@ -74,8 +77,7 @@ class Webhooks:
         try:
             form = await _form(request, ("AccountSid", "MessageSid", "From", "To"))
             bot = _known(await self._verified_bot(request, form, form["To"][0]), form)
-            window = self._window(request, bot)
-            result = await self.admission.accept(inbound_message(form, bot), bot, window)
+            result, awaited = await self.admission.accept(inbound_message(form, bot), bot)
         except Refused as refusal:
             self.metrics.inbound(_client(refusal.bot), "refused")
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
@@ -95,7 +97,8 @@ class Webhooks:
             user=masked_user(form["From"][0]),
             message_sid=form["MessageSid"][0],
         )
-        return await self._respond(request, window if result == "accepted" else None)
+        # Nothing was awaited since the message was stored, so its turn cannot have ended yet.
+        return await self._respond(request, awaited)
 
     async def receive_status(self, request: web.Request) -> web.Response:
         """How a message of ours fares: queued, sent, delivered, read, or failed."""
@@ -154,14 +157,14 @@ class Webhooks:
             raise Refused(403, "not signed by the Twilio account of this number", bot)
         return bot
 
-    def _window(self, request: web.Request, bot: BotRecord) -> ReplyWindow | None:
-        if self.reply_within_seconds <= 0 or bot.state == "paused":
-            return None
-        return ReplyWindow(lambda: _is_connected(request))
-
-    async def _respond(self, request: web.Request, window: ReplyWindow | None) -> web.StreamResponse:
-        if window is None:
+    async def _respond(self, request: web.Request, awaited: Taken | None) -> web.StreamResponse:
+        if awaited is None or self.reply_within_seconds <= 0:
             return _nothing()
+        with self.windows.opened(awaited, lambda: _is_connected(request)) as window:
+            return _nothing() if window is None else await self._answered(request, window)
+
+    async def _answered(self, request: web.Request, window: ReplyWindow) -> web.StreamResponse:
+        """The response with the answer, or with nothing when there is none in time."""
         delivered: bool | None = False
         try:
             text = await window.wait(self.reply_within_seconds)

@@ -12,7 +12,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Coroutine, Mapping, MutableMapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ import structlog
 
 from runtime.catalog import Catalog, Configuration
 from runtime.delivery.delivery import Delivery
+from runtime.delivery.reply_window import ReplyWindows
 from runtime.engines.functions import FunctionCall, Functions
 from runtime.engines.port import Answer, Request
 from runtime.engines.selection import Engines
@@ -39,7 +40,6 @@ from runtime.store.messages.turn_start import Suspect, Unripe
 from runtime.store.messages.turns import Hold, Turn, TurnTakenOver
 from runtime.text import portable
 from runtime.turns.outcome import Endings, client_of
-from runtime.twilio.twiml import ReplyWindow
 
 BEGINNINGS = 64
 """Turns that are being begun at once. Behind ten thousand, a turn that could end would wait for the store."""
@@ -66,6 +66,7 @@ class Turns:
         engines: Engines,
         functions: Functions,
         delivery: Delivery,
+        windows: ReplyWindows,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
@@ -74,7 +75,7 @@ class Turns:
         self._engines = engines
         self._functions = functions
         self._metrics = metrics
-        self._endings = Endings(settings, database, delivery, metrics)
+        self._endings = Endings(settings, database, delivery, windows, metrics)
         self._beginning = asyncio.Semaphore(BEGINNINGS)
         self._suspects = delivery.suspects
         self._begun: dict[int, _Begun] = {}
@@ -93,17 +94,15 @@ class Turns:
         """Has a turn that this process began as its message came in."""
         self._begun[turn.conversation_id] = _Begun(turn.hold)
 
-    async def run(
-        self, conversation_id: int, windows: MutableMapping[int, ReplyWindow], begun: Turn | None = None
-    ) -> bool:
+    async def run(self, conversation_id: int, begun: Turn | None = None) -> bool:
         """Answers what waits in a conversation; True when it is to be called again, since the turn is not ended or more
-        waited than one turn answers. What comes meanwhile is its driver's to know. `windows` are open webhooks by inbox
-        id; `begun` is the turn, when it has just been begun and adopted."""
+        waited than one turn answers. What comes meanwhile is its driver's to know. `begun` is the turn, when it has
+        just been begun and adopted."""
         place = self._suspects.place()
         try:
             turn = begun or await self._begin(conversation_id, place)
             if turn is not None:
-                await self._go_on(turn, place, windows)
+                await self._go_on(turn, place)
         except StoreError:
             raise
         except TurnTakenOver:
@@ -155,7 +154,7 @@ class Turns:
             self._begun[conversation_id] = _Begun(turn.hold, failures)
         return turn
 
-    async def _go_on(self, turn: Turn, place: Place, windows: MutableMapping[int, ReplyWindow]) -> None:
+    async def _go_on(self, turn: Turn, place: Place) -> None:
         configuration = await self._catalog.configuration(turn.bot_id, turn.catalog_version)
         with (
             About(**_facts(turn, configuration)),
@@ -169,17 +168,15 @@ class Turns:
             ),
         ):
             if configuration is None or configuration.bot.state == "paused":
-                await self._endings.unanswered(turn, configuration, windows)
+                await self._endings.unanswered(turn, configuration)
                 self._begun.pop(turn.conversation_id, None)
             else:
-                rest = await self._run(turn, configuration, windows)
+                rest = await self._run(turn, configuration)
                 # Nobody has to wait for Twilio, or until this turn is tried again.
                 place.leave()
                 await rest
 
-    async def _run(
-        self, turn: Turn, configuration: Configuration, windows: MutableMapping[int, ReplyWindow]
-    ) -> Coroutine[Any, Any, None]:
+    async def _run(self, turn: Turn, configuration: Configuration) -> Coroutine[Any, Any, None]:
         """Finds an answer and records it; returns what is left to do."""
         began = time.monotonic()
         try:
@@ -189,9 +186,9 @@ class Turns:
             if delay is not None:
                 self._metrics.turn_ended(client_of(turn, configuration), "retried")
                 return asyncio.sleep(delay)
-            ending = self._endings.dead(turn, configuration, str(error), windows)
+            ending = self._endings.dead(turn, configuration, str(error))
         except PermanentError as error:
-            ending = self._endings.dead(turn, configuration, str(error), windows)
+            ending = self._endings.dead(turn, configuration, str(error))
         else:
             log.info(
                 "turn answered",
@@ -200,7 +197,7 @@ class Turns:
                 input_tokens=answer.usage.input_tokens,
                 output_tokens=answer.usage.output_tokens,
             )
-            ending = self._endings.answered(turn, configuration, answer, windows)
+            ending = self._endings.answered(turn, configuration, answer)
         rest = await ending
         self._begun.pop(turn.conversation_id, None)
         return rest
