@@ -1,4 +1,4 @@
-"""Errors that end a command, each with its exit code.
+"""Two small trees: what ends a command, with its exit code, and what a failed call to a provider means.
 
 ReconcileError                 1   something is wrong; the text says what, where and what to do next
 ├── ManifestErrors             1   problems in clients.d (reconciler.manifest)
@@ -6,6 +6,17 @@ ReconcileError                 1   something is wrong; the text says what, where
 ├── ReadFailed                 1   a side could not be read at all
 ├── Refused                    3   a guard said no
 └── Busy                       5   another run holds the lease, or the plan is not the expected one
+
+ProviderError                      one client's failure, or one side's; the text is a sentence
+├── PermanentError                 the same call will fail again
+│   ├── KeyRefused                 401, 403: the key or token is missing, wrong, or may not do this
+│   ├── NotFound                   404
+│   └── RegistrationLimit          Meta's attempts are used up (reconciler.writers.twilio)
+├── TemporaryError                 it had no effect and may be repeated: 429, and a read that failed
+├── UnknownOutcome                 it may have taken effect: time-out, connection lost, 5xx
+└── Stopped                        the run was stopped before the call was made
+
+`runtime.errors` has the same words for the same things; neither room may import the other's.
 """
 
 from __future__ import annotations
@@ -48,3 +59,47 @@ class Busy(ReconcileError):
     """Another run holds the lease, or the plan is no longer the expected one."""
 
     exit_code = Exit.STALE
+
+
+class ProviderError(Exception):
+    """A call to a provider failed; the text says why, and what to do where that is not the same for all callers."""
+
+
+class PermanentError(ProviderError):
+    """Repeating the call cannot help."""
+
+
+class KeyRefused(PermanentError):
+    """The provider does not accept the credentials, or there are none."""
+
+
+class NotFound(PermanentError):
+    """The provider knows no such thing."""
+
+
+class TemporaryError(ProviderError):
+    """The call had no effect and may be repeated."""
+
+    def __init__(self, message: str, delay: float | None = None) -> None:
+        super().__init__(message)
+        self.delay = delay
+        """Seconds that the provider asked us to wait, when it did."""
+
+
+class UnknownOutcome(ProviderError):
+    """The call may or may not have had its effect; look before doing it again."""
+
+
+class Stopped(ProviderError):
+    """The run was stopped before the call was made."""
+
+
+def error_of_status(status: int) -> type[ProviderError]:
+    """What an HTTP status from 400 on means."""
+    if status in (401, 403):
+        return KeyRefused
+    if status == 404:
+        return NotFound
+    if status == 429:
+        return TemporaryError
+    return UnknownOutcome if status >= 500 else PermanentError

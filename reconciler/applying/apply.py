@@ -15,11 +15,12 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.applying.unexpected_errors import fault_text, fault_trace
+from reconciler.errors import KeyRefused, ProviderError, Stopped
 from reconciler.kinds.knowledge.knowledge import EXPIRED
 from reconciler.model import TAKING_AWAY, UNKNOWN_ID, AccountKey, Binding, Change, Kind, Outcome, Plan, Values
 from reconciler.settings import Settings
 from reconciler.writers.rate_limit import Pace
-from reconciler.writers.retry import Patience, Stopped, WriteFailed
+from reconciler.writers.retry import Patience
 from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import StoreError
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
@@ -102,7 +103,7 @@ def apply_column(
         except Stopped as stopped:
             yield Outcome(change, "skipped", str(stopped))
             continue
-        except (WriteFailed, StoreError) as error:
+        except (ProviderError, StoreError) as error:
             broken = f"{change.kind} failed"
             yield Outcome(change, "failed", str(error))
             continue
@@ -139,7 +140,7 @@ class Writers:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, change: Change, made: Mapping[Kind, str]) -> tuple[str, AppliedRecord | None]:
-        """Apply one change. Returns the live id, and what is to be recorded. Raises `WriteFailed` or `StoreError`."""
+        """Apply one change. Returns the live id, and what is to be recorded. Raises `ProviderError` or `StoreError`."""
         if change.action in TAKING_AWAY:
             self._take_away(change)
             return str(change.live_id), None
@@ -216,10 +217,10 @@ class Writers:
 
     def _account(self, account: AccountKey | None) -> TwilioWriter:
         if account is None or account.sid is None:
-            raise WriteFailed("TWILIO_ACCOUNT_SID is not set")
+            raise KeyRefused("TWILIO_ACCOUNT_SID is not set")
         token = self.settings.secret(account.token_env)
         if not token:
-            raise WriteFailed(f"{account.token_env}, the auth token of {account.sid}, is not set")
+            raise KeyRefused(f"{account.token_env}, the auth token of {account.sid}, is not set")
         with self._lock:
             if account not in self._twilio:
                 from reconciler.writers.twilio import TwilioWriter

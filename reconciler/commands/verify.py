@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.commands.planning import load_fleet, say_store_is_missing
-from reconciler.errors import Exit, ReadFailed, ReconcileError, Refused
+from reconciler.errors import Exit, ProviderError, ReadFailed, ReconcileError, Refused, UnknownOutcome
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
 from reconciler.observation.accounts import account_of
 from reconciler.observation.sources import open_twilio, store_exists, twilio_advice
-from reconciler.readers.http import ReadError
 from reconciler.readers.twilio import ONLINE, LiveSender, TwilioReader
 from reconciler.sender_registration import ON_ITS_WAY, Attempts, attempts_of, now
 from reconciler.settings import Settings
@@ -89,7 +88,6 @@ def verify(ctx: click.Context, client: str, code: str | None, method: str) -> No
 def _opened(manifest: Manifest, settings: Settings) -> Iterator[Registration]:
     """Under the lease, so that two people cannot use up the attempts side by side."""
     from reconciler.applying.lease import lease
-    from reconciler.writers.retry import WriteFailed
     from runtime.store.client.writer import open_writer
 
     account = account_of(manifest, settings)
@@ -105,10 +103,8 @@ def _opened(manifest: Manifest, settings: Settings) -> Iterator[Registration]:
             attempts = attempts_of(manifest.client.number, snapshot, now())
             with _stopped_in_words(registration := Registration(manifest, settings, account, reader, store, attempts)):
                 yield registration
-    except ReadError as error:
+    except ProviderError as error:
         raise ReadFailed(f"{error}. {twilio_advice(error)}") from error
-    except WriteFailed as error:
-        raise ReconcileError(f"{manifest.client.id}: {error}.") from error
     except StoreError as error:
         raise ReconcileError(str(error)) from error
 
@@ -143,12 +139,13 @@ def _register(registration: Registration, method: str) -> LiveSender:
         sid = _writer(registration).create_sender(client.number, client.name, client.id, method)
     except RegistrationLimit as error:
         raise Refused(_used_up(registration, error)) from error
+    except ProviderError as error:
+        raise ReconcileError(f"{client.id}: {error}.") from error
     click.echo(f"{client.number} is being registered as {client.name}.", err=True)
     return registration.reader.sender(sid)
 
 
 def _submit(registration: Registration, live: LiveSender, code: str) -> None:
-    from reconciler.writers.retry import OutcomeUnknown
     from reconciler.writers.twilio import RegistrationLimit
 
     registration.count_attempt()
@@ -156,9 +153,11 @@ def _submit(registration: Registration, live: LiveSender, code: str) -> None:
         _writer(registration).submit_code(live.sid, code)
     except RegistrationLimit as error:
         raise Refused(_used_up(registration, error)) from error
-    except OutcomeUnknown as error:
+    except UnknownOutcome as error:
         # The status, read next, tells whether the code arrived; sending it again would count again.
         click.echo(f"{error}; looking at the status instead.", err=True)
+    except ProviderError as error:
+        raise ReconcileError(f"{registration.manifest.client.id}: {error}.") from error
 
 
 def _settled(registration: Registration, live: LiveSender, after: str = "") -> LiveSender:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.errors import ReadFailed, ReconcileError
+from reconciler.errors import ProviderError, ReadFailed, ReconcileError
 from reconciler.model import AccountKey
 from reconciler.observation.accounts import account_of_bot, shared_account
 from reconciler.observation.live_state import Failed, Senders, Store
@@ -23,7 +23,6 @@ from reconciler.observation.sources import (
     reading_threads,
     twilio_advice,
 )
-from reconciler.readers.http import ReadError
 from reconciler.readers.openai import OBJECT_ENGINES, LiveAssistant, Model, ObjectEngine, VectorStore, live_assistant
 from reconciler.readers.shape import understood
 from reconciler.readers.twilio import LiveSender
@@ -85,7 +84,7 @@ def read_export(path: Path) -> list[LiveAssistant]:
         )
     try:
         return understood("an exported assistant", items, live_assistant)
-    except ReadError as error:
+    except ProviderError as error:
         raise ReconcileError(f"{path}: {error}; export the assistant again.") from error
 
 

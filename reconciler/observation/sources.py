@@ -10,10 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from reconciler.errors import KeyRefused, NotFound, ProviderError
 from reconciler.model import AccountKey
 from reconciler.observation.live_state import Documents, Failed, Senders, Store, index_store
 from reconciler.ownership import client_of
-from reconciler.readers.http import NotFound, ReadError, Unauthorized
 from reconciler.readers.openai import LiveAssistant, ObjectEngine, OpenAIReader, VectorStore
 from reconciler.readers.twilio import LiveSender, TwilioReader
 from reconciler.settings import Settings
@@ -24,13 +24,13 @@ from runtime.store.errors import StoreError
 T = TypeVar("T")
 
 
-def attempt(read: Callable[[], T], advice: Callable[[ReadError], str] = lambda error: "") -> T | Failed:
+def attempt(read: Callable[[], T], advice: Callable[[ProviderError], str] = lambda error: "") -> T | Failed:
     """What was read, or that it could not be, in a sentence with the next step."""
     try:
         return read()
-    except ReadError as error:
+    except ProviderError as error:
         said = f"{error}. {advice(error)}".rstrip()
-        return Failed(said, gone=isinstance(error, NotFound), refused=isinstance(error, Unauthorized))
+        return Failed(said, gone=isinstance(error, NotFound), refused=isinstance(error, KeyRefused))
     except StoreError as error:
         return Failed(str(error))
 
@@ -105,25 +105,25 @@ def read_senders(
 
 
 def open_openai(settings: Settings) -> OpenAIReader:
-    """A reader of OpenAI. Raises `Unauthorized` without a key."""
+    """A reader of OpenAI. Raises `KeyRefused` without a key."""
     if not settings.openai_api_key:
-        raise Unauthorized("OPENAI_API_KEY is not set")
+        raise KeyRefused("OPENAI_API_KEY is not set")
     return OpenAIReader(settings)
 
 
 def open_twilio(settings: Settings, account: AccountKey) -> TwilioReader:
-    """A reader of one Twilio account. Raises `Unauthorized` without its SID or token."""
+    """A reader of one Twilio account. Raises `KeyRefused` without its SID or token."""
     token = settings.secret(account.token_env)
     if not account.sid:
-        raise Unauthorized("TWILIO_ACCOUNT_SID is not set")
+        raise KeyRefused("TWILIO_ACCOUNT_SID is not set")
     if not token:
-        raise Unauthorized(f"{account.token_env}, the auth token of {account.sid}, is not set")
+        raise KeyRefused(f"{account.token_env}, the auth token of {account.sid}, is not set")
     return TwilioReader(settings, account.sid, token)
 
 
-def openai_advice(error: ReadError) -> str:
+def openai_advice(error: ProviderError) -> str:
     """What to do when OpenAI could not be read."""
-    if isinstance(error, Unauthorized):
+    if isinstance(error, KeyRefused):
         return "Set OPENAI_API_KEY to a key that is valid for this project."
     if isinstance(error, NotFound):
         return (
@@ -133,25 +133,25 @@ def openai_advice(error: ReadError) -> str:
     return "Check OPENAI_BASE_URL and the provider's status, then run again."
 
 
-def agents_advice(error: ReadError) -> str:
+def agents_advice(error: ProviderError) -> str:
     """What to do when OpenAI's agents could not be read."""
-    if isinstance(error, Unauthorized):
+    if isinstance(error, KeyRefused):
         return "Set OPENAI_API_KEY to a key with the permissions api.agents.read and api.agents.write."
     if isinstance(error, NotFound):
         return "The server at OPENAI_BASE_URL has no Agents API: set `engine: responses`, or name a server that has it."
     return openai_advice(error)
 
 
-def documents_advice(error: ReadError) -> str:
+def documents_advice(error: ProviderError) -> str:
     """What to do when OpenAI's vector stores could not be read."""
     if isinstance(error, NotFound):
         return "The server at OPENAI_BASE_URL has no vector stores: remove file_search, or name a server that has them."
     return openai_advice(error)
 
 
-def twilio_advice(error: ReadError) -> str:
+def twilio_advice(error: ProviderError) -> str:
     """What to do when Twilio could not be read."""
-    if isinstance(error, Unauthorized):
+    if isinstance(error, KeyRefused):
         return "Set TWILIO_ACCOUNT_SID and the auth token to a pair that belongs together."
     if isinstance(error, NotFound):
         return "The account has no WhatsApp Senders API, or the sender is gone."

@@ -1,9 +1,6 @@
 """GET and JSON over HTTP, with retries: the only way in which planning talks to a provider.
 
-ReadError              a sentence a person can act on
-├── Unauthorized       401, 403: the key or token is wrong
-├── NotFound           404
-└── Unavailable        no connection, a time-out, or 429 and 5xx to the last retry
+A read has no effect, so what fails after the last retry for want of an answer is a `TemporaryError`.
 """
 
 from __future__ import annotations
@@ -19,28 +16,13 @@ import urllib3
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError
 from urllib3.util import Retry, Timeout
 
+from reconciler.errors import PermanentError, ProviderError, TemporaryError, UnknownOutcome, error_of_status
 from runtime.store.codec import share_texts
 
 MAX_BODY = 64 * 1024 * 1024
 """A page larger than this many bytes is not believed."""
 LONGEST_WAIT = 60
 """Seconds; a provider that asks for more than this is asked again after as much."""
-
-
-class ReadError(Exception):
-    """A read failed; the text says what was asked and what came back."""
-
-
-class Unauthorized(ReadError):
-    """The provider does not accept the credentials."""
-
-
-class NotFound(ReadError):
-    """The provider knows no such thing."""
-
-
-class Unavailable(ReadError):
-    """The provider could not be reached or would not answer."""
 
 
 class Reader:
@@ -73,7 +55,7 @@ class Reader:
     def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
         """GET `path` below the base URL, or the absolute URL that an earlier page named. Returns parsed JSON.
 
-        Raises a `ReadError`.
+        Raises a `ProviderError`.
         """
         url = path if path.startswith("http") else self.base_url + path
         if query:
@@ -82,17 +64,17 @@ class Reader:
         try:
             response = self._pool.request("GET", url)
         except MaxRetryError as error:
-            raise Unavailable(f"{where} cannot be reached: {_cause(error)}") from error
+            raise TemporaryError(f"{where} cannot be reached: {_cause(error)}") from error
         except HTTPError as error:
-            raise Unavailable(f"{where} broke off: {_cause(error)}") from error
+            raise TemporaryError(f"{where} broke off: {_cause(error)}") from error
         if response.status >= 400:
             raise _refusal(where, response.status, response.data)
         try:
             if len(response.data) > MAX_BODY:
-                raise ReadError(f"{where} answered with more than {MAX_BODY} bytes")
+                raise PermanentError(f"{where} answered with more than {MAX_BODY} bytes")
             return json.loads(response.data, object_hook=share_texts)
         except ValueError as error:
-            raise ReadError(f"{where} did not answer with JSON") from error
+            raise PermanentError(f"{where} did not answer with JSON") from error
 
 
 @functools.cache
@@ -115,19 +97,12 @@ class _Patient(Retry):
             return 0.0
 
 
-def _refusal(where: str, status: int, body: bytes) -> ReadError:
-    if status == 401:
-        # OpenAI's own words quote a part of the key.
-        return Unauthorized(f"{where} answered 401: it does not accept the credentials")
-    said = provider_message(body).rstrip(".")
+def _refusal(where: str, status: int, body: bytes) -> ProviderError:
+    # OpenAI's own words for a 401 quote a part of the key.
+    said = "it does not accept the credentials" if status == 401 else provider_message(body).rstrip(".")
     text = f"{where} answered {status}" + (f": {said}" if said else "")
-    if status == 403:
-        return Unauthorized(text)
-    if status == 404:
-        return NotFound(text)
-    if status == 429 or status >= 500:
-        return Unavailable(text)
-    return ReadError(text)
+    kind = error_of_status(status)
+    return TemporaryError(text) if kind is UnknownOutcome else kind(text)
 
 
 def provider_message(body: bytes) -> str:

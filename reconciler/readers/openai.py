@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from reconciler.readers.http import Reader, ReadError
+from reconciler.errors import PermanentError
+from reconciler.readers.http import Reader
 from reconciler.readers.shape import listed, mapping, text, understood
 from reconciler.settings import Settings
 
@@ -134,14 +135,14 @@ class OpenAIReader:
                 return found
             last = page.get("last_id")
             if not isinstance(last, str) or last in seen:
-                raise ReadError(f"the list of {path[1:]} says that it goes on, but not where")
+                raise PermanentError(f"the list of {path[1:]} says that it goes on, but not where")
             seen.add(last)
             query["after"] = last
 
 
 def _items(page: Any) -> Sequence[Mapping[str, Any]]:
     if not isinstance(page, dict) or not isinstance(page.get("data"), list):
-        raise ReadError("OpenAI's list has no `data`")
+        raise PermanentError("OpenAI's list has no `data`")
     items: Sequence[Mapping[str, Any]] = page["data"]
     return items
 

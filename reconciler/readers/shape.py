@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from reconciler.readers.http import ReadError
+from reconciler.errors import PermanentError
 
 T = TypeVar("T")
 
 
 def understood(what: str, items: Iterable[Any], read: Callable[[Mapping[str, Any]], T]) -> list[T]:
-    """What `read` makes of each item. Raises `ReadError` for one that it stumbles over."""
+    """What `read` makes of each item. Raises `PermanentError` for one that it stumbles over."""
     try:
         return [read(mapping(item)) for item in items]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {str(error)[:100]}"
-        raise ReadError(f"{what} came in a shape that this version does not understand ({reason})") from error
+        raise PermanentError(f"{what} came in a shape that this version does not understand ({reason})") from error
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

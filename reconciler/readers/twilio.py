@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from urllib3.util import make_headers
 
-from reconciler.readers.http import Reader, ReadError
+from reconciler.errors import PermanentError
+from reconciler.readers.http import Reader
 from reconciler.readers.shape import listed, mapping, text, understood
 from reconciler.settings import Settings
 
@@ -64,14 +65,14 @@ class TwilioReader:
         page = self._http.get(PATH, {"Channel": "whatsapp", "PageSize": PAGE})
         while True:
             if not isinstance(page, dict) or not isinstance(page.get("senders"), list):
-                raise ReadError("Twilio's list has no `senders`")
+                raise PermanentError("Twilio's list has no `senders`")
             found += understood("a sender of Twilio's list", page["senders"], _sender)
             meta = page.get("meta")
             following = meta.get("next_page_url") if isinstance(meta, dict) else None
             if not following:
                 return found
             if following in seen:
-                raise ReadError("Twilio's list of senders names the same next page twice")
+                raise PermanentError("Twilio's list of senders names the same next page twice")
             seen.add(following)
             page = self._http.get(_path_and_query(following))
 

@@ -14,12 +14,13 @@ from typing import Final, TypeVar
 import openai
 from openai.types.vector_stores import VectorStoreFile
 
+from reconciler.errors import NotFound, PermanentError, ProviderError, Stopped
 from reconciler.kinds.knowledge.document import Document, document_of
 from reconciler.manifest.texts import FileProblem, hash_document
 from reconciler.model import Values
 from reconciler.ownership import client_of, marked
-from reconciler.writers.openai import Gone, called, id_of
-from reconciler.writers.retry import Patience, Stopped, WriteFailed, create_once, repeat_safe
+from reconciler.writers.openai import called, id_of
+from reconciler.writers.retry import Patience, create_once, repeat_safe
 from reconciler.writers.uploads import Uploads
 
 T = TypeVar("T")
@@ -121,8 +122,8 @@ class DocumentsWriter:
             return self._attach(client, store_id, document, uploaded or self._upload(client, document))
         except Stopped:
             raise
-        except WriteFailed as error:
-            raise WriteFailed(f"{document.path}: {error}") from error
+        except ProviderError as error:
+            raise PermanentError(f"{document.path}: {error}") from error
 
     def _attach(self, client: str, store_id: str, document: Document, file_id: str) -> str:
         attributes: dict[str, str | float | bool] = {**document.attributes(client)}
@@ -133,7 +134,7 @@ class DocumentsWriter:
                     lambda: id_of(self._client.vector_stores.files.retrieve(file_id, vector_store_id=store_id)),
                     follows_up=True,
                 )
-            except Gone:
+            except NotFound:
                 return None
 
         return create_once(
@@ -157,30 +158,30 @@ class DocumentsWriter:
         return create_once(upload, lambda: self._uploads.find(name), self._patience)
 
     def _local(self, path: str, content: str) -> Document:
-        """A document beside the manifest. Raises `WriteFailed` when it is not what was planned any more."""
+        """A document beside the manifest. Raises `PermanentError` when it is not what was planned any more."""
         try:
             read = hash_document(self._folder, path)
         except FileProblem as error:
-            raise WriteFailed(f"{path}: {error.message}") from error
+            raise PermanentError(f"{path}: {error.message}") from error
         document = Document(path, read.size, read.sha256)
         if document.content != content:
-            raise WriteFailed(f"{path} has changed since the plan was made; run again")
+            raise PermanentError(f"{path} has changed since the plan was made; run again")
         return document
 
     def _await_index(self, store_id: str, wanted: Mapping[str, str]) -> None:
-        """Wait until all files are indexed. `wanted`: path by file id. Raises `WriteFailed` when one never will be."""
+        """Wait until all files are indexed. `wanted`: path by file id. Raises `PermanentError` if one never will be."""
         deadline = time.monotonic() + INDEXING_SECONDS
         pause = FIRST_LOOK
         while True:
             found = {file.id: file for file in self._files(store_id) if file.id in wanted}
             for file in found.values():
                 if file.status in ("failed", "cancelled"):
-                    raise WriteFailed(_not_indexed(wanted[file.id], file))
+                    raise PermanentError(_not_indexed(wanted[file.id], file))
             waiting = [path for key, path in wanted.items() if key not in found or found[key].status != "completed"]
             if not waiting:
                 return
             if time.monotonic() > deadline:
-                raise WriteFailed(
+                raise PermanentError(
                     f"{waiting[0]} is not indexed after {INDEXING_SECONDS / 60:g} minutes; the next run goes on waiting"
                 )
             if self._patience.stop.wait(pause):
@@ -211,7 +212,7 @@ class DocumentsWriter:
     def _gone_is_fine(self, delete: Callable[[], object]) -> None:
         try:
             self._again(delete)
-        except Gone:
+        except NotFound:
             return
 
 

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 import openai
 
+from reconciler.errors import KeyRefused, NotFound, ProviderError, TemporaryError, UnknownOutcome, error_of_status
 from reconciler.model import Values
 from reconciler.ownership import client_of, marked
 from reconciler.settings import Settings
-from reconciler.writers.retry import OutcomeUnknown, Patience, Throttled, WriteFailed, create_once, repeat_safe
+from reconciler.writers.retry import Patience, create_once, repeat_safe
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ class OpenAIWriter:
         def delete() -> None:
             try:
                 called(lambda: self._objects(engine).delete(live_id))
-            except Gone:
+            except NotFound:
                 return
 
         repeat_safe(delete, self._patience)
@@ -92,10 +93,6 @@ class OpenAIWriter:
         return repeat_safe(lambda: called(find), self._patience, follows_up=True)
 
 
-class Gone(WriteFailed):
-    """The object does not exist."""
-
-
 def id_of(answer: Any) -> str:
     """The id in an answer. Raises `TypeError` when there is none: the SDK takes any JSON for what it asked for."""
     if not isinstance(answer.id, str):
@@ -104,35 +101,34 @@ def id_of(answer: Any) -> str:
 
 
 def called(call: Callable[[], T]) -> T:
-    """What a call of the SDK gives, and what is taken from its answer. Raises `WriteFailed`, or what of it fits."""
+    """What a call of the SDK gives, and what is taken from its answer. Raises a `ProviderError`."""
     try:
         return call()
     except openai.APIConnectionError as error:
-        raise OutcomeUnknown(f"OpenAI did not answer ({error.__cause__ or error}); run again") from error
+        raise UnknownOutcome(f"OpenAI did not answer ({error.__cause__ or error}); run again") from error
     except openai.APIStatusError as error:
         raise _failure(error) from error
     except (openai.APIError, AttributeError, TypeError, ValueError) as error:
-        raise OutcomeUnknown(f"OpenAI's answer cannot be understood ({type(error).__name__}); run again") from error
+        raise UnknownOutcome(f"OpenAI's answer cannot be understood ({type(error).__name__}); run again") from error
 
 
-def _failure(error: openai.APIStatusError) -> WriteFailed:
+def _failure(error: openai.APIStatusError) -> ProviderError:
     body: Any = error.body
     said = body.get("message") if isinstance(body, dict) else None
-    text = f"OpenAI answered {error.status_code}" + (f": {str(said)[:200]}" if said else "")
-    if error.status_code == 429:
+    answered = f"OpenAI answered {error.status_code}"
+    text = answered + (f": {str(said)[:200]}" if said else "")
+    kind = error_of_status(error.status_code)
+    if kind is TemporaryError:
         wait = error.response.headers.get("retry-after")
-        return Throttled(text, float(wait) if wait and wait.replace(".", "", 1).isdecimal() else None)
-    if error.status_code >= 500:
-        return OutcomeUnknown(f"{text}; run again when OpenAI is well")
-    if error.status_code == 404:
-        return Gone(text)
-    if error.status_code in (401, 403):
-        return WriteFailed(
-            f"OpenAI answered {error.status_code}; set OPENAI_API_KEY to a key that may change assistants, files and "
-            "vector stores"
+        return TemporaryError(text, float(wait) if wait and wait.replace(".", "", 1).isdecimal() else None)
+    if kind is UnknownOutcome:
+        return UnknownOutcome(f"{text}; run again when OpenAI is well")
+    if kind is KeyRefused:
+        return KeyRefused(
+            f"{answered}; set OPENAI_API_KEY to a key that may change assistants, files and vector stores"
         )
-    param = body.get("param") if isinstance(body, dict) else None
-    return WriteFailed(text + (f" (parameter {param})" if param else ""))
+    param = body.get("param") if isinstance(body, dict) and kind is not NotFound else None
+    return kind(text + (f" (parameter {param})" if param else ""))
 
 
 def _body(values: Values) -> dict[str, Any]:

@@ -1,9 +1,6 @@
 """Repeating a call to a provider: only where that is safe, and never faster than the provider asks.
 
-WriteFailed            the call had no effect that is left unexplained; the text is a sentence
-├── OutcomeUnknown     the call may have taken effect: time-out, connection lost, 5xx
-├── Throttled          429: not processed, so repeating it is always safe
-└── Stopped            the run was stopped before the call was made
+A `TemporaryError` is always safe to repeat; after an `UnknownOutcome` what was to be created is looked for first.
 """
 
 from __future__ import annotations
@@ -14,21 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from reconciler.errors import Stopped, TemporaryError, UnknownOutcome
 from reconciler.writers.rate_limit import Pace
 
 T = TypeVar("T")
-
-
-class WriteFailed(Exception):
-    """A write did not happen; the text says why and what to do."""
-
-
-class OutcomeUnknown(WriteFailed):
-    """Nobody can say whether the write happened; it must be looked up before it is repeated."""
-
-
-class Stopped(WriteFailed):
-    """The run was stopped before the call was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +39,21 @@ class Patience:
                 raise Stopped("the run was stopped")
             try:
                 return call()
-            except Throttled as error:
-                if error.retry_after is not None and error.retry_after <= self.longest_wait:
-                    self.pace.hold(error.retry_after)
+            except TemporaryError as error:
+                if error.delay is not None and error.delay <= self.longest_wait:
+                    self.pace.hold(error.delay)
                 raise
 
-    def wait(self, attempt: int, retry_after: float | None = None) -> bool:
+    def wait(self, attempt: int, delay: float | None = None) -> bool:
         """Wait before the next attempt, as long as the provider asks or with doubling, jittered back-off.
 
         Returns False when there shall be no next attempt.
         """
-        if attempt + 1 >= self.attempts or (retry_after or 0) > self.longest_wait:
+        if attempt + 1 >= self.attempts or (delay or 0) > self.longest_wait:
             return False
         jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads calls, keeps no secret
-        seconds = (retry_after or 0) + min(self.first_wait * 2**attempt, self.longest_wait) * jitter
+        seconds = (delay or 0) + min(self.first_wait * 2**attempt, self.longest_wait) * jitter
         return not self.stop.wait(seconds)
-
-
-class Throttled(WriteFailed):
-    """429: the call was not processed, so repeating it is always safe."""
-
-    def __init__(self, text: str, retry_after: float | None) -> None:
-        super().__init__(text)
-        self.retry_after = retry_after
 
 
 def repeat_safe(call: Callable[[], T], patience: Patience, *, follows_up: bool = False) -> T:
@@ -94,10 +72,10 @@ def _repeated(call: Callable[[], T], find: Callable[[], T | None], patience: Pat
     while True:
         try:
             return patience.call(call, follows_up=follows_up)
-        except Throttled as error:
-            if not patience.wait(attempt, error.retry_after):
+        except TemporaryError as error:
+            if not patience.wait(attempt, error.delay):
                 raise
-        except OutcomeUnknown:
+        except UnknownOutcome:
             if not patience.wait(attempt):
                 raise
             found = find()

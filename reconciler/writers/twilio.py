@@ -20,13 +20,22 @@ from twilio.http.response import Response
 from twilio.rest import Client
 from twilio.rest.messaging.v2.channels_sender import ChannelsSenderList
 
+from reconciler.errors import (
+    KeyRefused,
+    NotFound,
+    PermanentError,
+    ProviderError,
+    TemporaryError,
+    UnknownOutcome,
+    error_of_status,
+)
 from reconciler.kinds.diff import field_changes
 from reconciler.kinds.sender.sender import DETACHED, declared_part
 from reconciler.model import FieldChange, Values
 from reconciler.readers.shape import mapping, text
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
-from reconciler.writers.retry import OutcomeUnknown, Patience, Throttled, WriteFailed, repeat_safe
+from reconciler.writers.retry import Patience, repeat_safe
 
 T = TypeVar("T")
 
@@ -48,7 +57,7 @@ class TwilioWriter:
     def update_sender(self, sid: str, planned_on: Values, declared: Values) -> None:
         """Set what is declared and keep the rest as it is right now: webhook and profile go back whole, merged.
 
-        `planned_on`: the sender as the plan has seen it. Raises `WriteFailed` when a declared field is neither that
+        `planned_on`: the sender as the plan has seen it. Raises `PermanentError` when a declared field is neither that
         any more nor as declared: somebody has changed it since, and nobody has agreed on undoing that.
         """
         live = self._unchanged(sid, planned_on, declared)
@@ -61,7 +70,7 @@ class TwilioWriter:
     def detach_sender(self, sid: str, planned_on: Values) -> None:
         """Clear the webhook, so that nothing comes in any longer; the sender stays registered.
 
-        Raises `WriteFailed` when somebody has pointed it elsewhere since the plan.
+        Raises `PermanentError` when somebody has pointed it elsewhere since the plan.
         """
         declared = {"webhook": DETACHED}
         live = self._unchanged(sid, planned_on, declared)
@@ -73,7 +82,7 @@ class TwilioWriter:
         def delete() -> None:
             try:
                 _call(lambda: self._senders(sid).delete())
-            except Gone:
+            except NotFound:
                 return
 
         repeat_safe(delete, self._patience)
@@ -93,7 +102,7 @@ class TwilioWriter:
         request = cast("ChannelsSenderList.MessagingV2ChannelsSenderRequestsCreate", _Body(body))
         try:
             return self._patience.call(lambda: _call(lambda: text(self._senders.create(request).sid)))
-        except OutcomeUnknown:
+        except UnknownOutcome:
             found = self._find(number)
             if found is None:
                 raise
@@ -113,7 +122,7 @@ class TwilioWriter:
         return repeat_safe(lambda: _call(find), self._patience)
 
     def _unchanged(self, sid: str, planned_on: Values, declared: Values) -> LiveSender:
-        """The sender as it is right now. Raises `WriteFailed` when that is not what was planned on."""
+        """The sender as it is right now. Raises `PermanentError` when that is not what was planned on."""
         live, _ = repeat_safe(lambda: _call(lambda: self._shown(sid, declared)), self._patience)
         known = replace(live, webhook=planned_on.get("webhook"), profile=planned_on.get("profile"))
         logo = declared.get("profile", {}).get("logo_url")
@@ -125,7 +134,7 @@ class TwilioWriter:
             if now[part][key] not in (then[part][key], value)
         ]
         if changed:
-            raise WriteFailed(
+            raise PermanentError(
                 f"somebody changed {', '.join(changed)} since the plan was made; look at a new plan first"
             )
         return live
@@ -143,7 +152,9 @@ class TwilioWriter:
                 return
             if time.monotonic() + wait > deadline:
                 paths = ", ".join(change.path for change in differing) or "the status ONLINE:UPDATING"
-                raise WriteFailed(f"Twilio accepted the update and still shows another {paths}; run again in a minute")
+                raise PermanentError(
+                    f"Twilio accepted the update and still shows another {paths}; run again in a minute"
+                )
             # Not cut short by a stop: what Twilio has accepted shall be seen and put on record.
             time.sleep(wait)
             wait = min(wait * 2, 3.0)
@@ -156,11 +167,7 @@ class TwilioWriter:
         return live, field_changes(declared_part(live, declared, logo), declared)
 
 
-class Gone(WriteFailed):
-    """The sender does not exist."""
-
-
-class RegistrationLimit(WriteFailed):
+class RegistrationLimit(PermanentError):
     """Meta's ten attempts in 72 hours are used up for this number."""
 
 
@@ -188,7 +195,7 @@ class _HttpClient(TwilioHttpClient):
         response = super().request(method, url, *args, **kwargs)
         if response.status_code == 429:
             wait = (response.headers or {}).get("Retry-After", "")
-            raise Throttled("Twilio answered 429: too many requests", float(wait) if wait.isdecimal() else None)
+            raise TemporaryError("Twilio answered 429: too many requests", float(wait) if wait.isdecimal() else None)
         return response
 
 
@@ -196,26 +203,25 @@ def _call(call: Callable[[], T]) -> T:
     try:
         return call()
     except RequestException as error:
-        raise OutcomeUnknown(f"Twilio did not answer ({type(error).__name__}); run again") from error
+        raise UnknownOutcome(f"Twilio did not answer ({type(error).__name__}); run again") from error
     except TwilioRestException as error:
         raise _failure(error.status, error.code, error.msg) from error
     except TwilioException as error:
-        raise WriteFailed(f"Twilio's answer could not be used: {str(error.args[0])[:200]}") from error
+        raise PermanentError(f"Twilio's answer could not be used: {str(error.args[0])[:200]}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise OutcomeUnknown(f"Twilio's answer cannot be understood ({type(error).__name__}); run again") from error
+        raise UnknownOutcome(f"Twilio's answer cannot be understood ({type(error).__name__}); run again") from error
 
 
-def _failure(status: int, code: int | None, message: str) -> WriteFailed:
+def _failure(status: int, code: int | None, message: str) -> ProviderError:
     text = f"Twilio answered {status}" + (f", error {code}" if code else "") + f": {message[:200]}"
-    if status >= 500:
-        return OutcomeUnknown(f"{text}; run again when Twilio is well")
+    kind = error_of_status(status)
+    if kind is UnknownOutcome:
+        return UnknownOutcome(f"{text}; run again when Twilio is well")
     if code == REGISTRATION_LIMIT:
         return RegistrationLimit(text)
-    if status == 404:
-        return Gone(text)
-    if status in (401, 403):
-        return WriteFailed(f"{text}; set TWILIO_ACCOUNT_SID and the auth token to a pair that belongs together")
-    return WriteFailed(text)
+    if kind is KeyRefused:
+        return KeyRefused(f"{text}; set TWILIO_ACCOUNT_SID and the auth token to a pair that belongs together")
+    return kind(text)
 
 
 def _merged(live: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from reconciler.errors import Stopped, TemporaryError
 from reconciler.writers.rate_limit import Pace
-from reconciler.writers.retry import Patience, Stopped, Throttled, repeat_safe
+from reconciler.writers.retry import Patience, repeat_safe
 
 
 def test_calls_in_flight_are_bounded() -> None:
@@ -37,7 +38,7 @@ def test_calls_beyond_the_burst_are_spread_by_the_rate() -> None:
 
 def test_a_429_to_one_call_holds_back_the_others() -> None:
     patience = Patience(Pace(concurrency=4), threading.Event(), first_wait=0.01)
-    answers = iter([Throttled("too many", retry_after=0.3)])
+    answers = iter([TemporaryError("too many", delay=0.3)])
     refused: list[float] = []
 
     def call() -> float:

@@ -3,64 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from email.utils import formatdate
 
 import pytest
 
-from reconciler.readers.http import Reader, ReadError
-
-Serve = Callable[..., str]
-"""Serves these answers, one a request, and gives the base URL; `None` hangs up instead of answering."""
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    listeners: list[socket.socket] = []
-    connections: list[socket.socket] = []
-    threads: list[threading.Thread] = []
-
-    def start(*answers: bytes | None) -> str:
-        listener = socket.create_server(("127.0.0.1", 0))
-        listeners.append(listener)
-        threads.append(threading.Thread(target=_answer, args=(listener, iter(answers), connections)))
-        threads[-1].start()
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-
-    yield start
-    for listener in listeners:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-    for connection in connections:
-        with suppress(OSError):  # most have been closed
-            connection.shutdown(socket.SHUT_RDWR)
-    for thread in threads:
-        thread.join(10)
-
-
-def _answer(listener: socket.socket, answers: Iterator[bytes | None], connections: list[socket.socket]) -> None:
-    while True:
-        try:
-            connection, _ = listener.accept()
-        except OSError:
-            return
-        with connection:
-            # A reader keeps its connection: what ends the wait for its next request is the end of the test.
-            connections.append(connection)
-            while connection.recv(65536):
-                answer = next(answers)
-                if answer is None:
-                    break
-                connection.sendall(answer)
-
-
-def answer(status: str, body: bytes, *headers: str) -> bytes:
-    """An HTTP answer as it goes over the wire."""
-    head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers])
-    return head.encode() + b"\r\n\r\n" + body
+from reconciler.errors import TemporaryError
+from reconciler.readers.http import Reader
+from tests.bare_server import Serve, answer
 
 
 def reader(base_url: str, retries: int = 1) -> Reader:
@@ -89,12 +38,12 @@ def test_an_answer_that_asks_for_patience_is_asked_for_again(serve: Serve, patie
 
 def test_the_last_refusal_is_what_is_told(serve: Serve) -> None:
     refusal = answer("503 Service Unavailable", b'{"message": "Busy."}', "Retry-After: 0")
-    with pytest.raises(ReadError, match=r"/v1/models answered 503: Busy$"):
+    with pytest.raises(TemporaryError, match=r"/v1/models answered 503: Busy$"):
         reader(serve(refusal, refusal)).get("/models")
 
 
 def test_a_redirect_is_not_followed(serve: Serve) -> None:
-    with pytest.raises(ReadError, match=r"cannot be reached: too many redirects$"):
+    with pytest.raises(TemporaryError, match=r"cannot be reached: too many redirects$"):
         reader(serve(answer("302 Found", b"", "Location: /elsewhere"))).get("/models")
 
 
