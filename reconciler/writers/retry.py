@@ -45,9 +45,10 @@ class Patience:
                 raise
 
     def wait(self, attempt: int, delay: float | None = None) -> bool:
-        """Wait before the next attempt, as long as the provider asks or with doubling, jittered back-off.
+        """Wait before the next attempt: as long as the provider asks, plus a doubling, jittered pause.
 
-        Returns False when there shall be no next attempt.
+        Returns False when there shall be no next attempt. The formula is this room's own: the runtime's, which the
+        reconciler cannot import, waits for what is asked or doubles, and never both.
         """
         if attempt + 1 >= self.attempts or (delay or 0) > self.longest_wait:
             return False

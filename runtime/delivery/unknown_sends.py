@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,6 +10,7 @@ from datetime import datetime
 import structlog
 
 from runtime.errors import PermanentError, TemporaryError
+from runtime.resilience.backoff import pause_seconds
 from runtime.store.database.database import Database
 from runtime.store.database.times import timestamp
 from runtime.store.messages import send_matching
@@ -25,6 +25,8 @@ CLOCK_SKEW_SECONDS = 60.0
 """How far Twilio's clock may be behind ours when messages are looked up by time."""
 GIVE_UP_SECONDS = 600.0
 """How long a message is tried."""
+LONGEST_PAUSE_SECONDS = 30.0
+"""Bound of the pause before a call is made again, where Twilio asks for none."""
 
 log = structlog.get_logger("runtime.delivery")
 
@@ -66,15 +68,12 @@ class Outcomes:
                 await pause_before_retry(error, attempt, give_up)
 
 
-async def pause_before_retry(error: TemporaryError, attempt: int, give_up: float) -> None:
+async def pause_before_retry(error: TemporaryError, failures: int, give_up: float) -> None:
     """Waits until a call may be made again; raises PermanentError when that would be too late."""
     left = give_up - time.monotonic()
     if left <= 0:
         raise PermanentError(f"Given up after {GIVE_UP_SECONDS:g} seconds: {error}") from error
-    delay = error.delay if error.delay is not None else min(0.5 * 2**attempt, 30.0)
-    # Spread upwards only: what Twilio asks for is the least.
-    delay *= random.uniform(1.0, 1.4)  # noqa: S311 - spreads retries, guards nothing
-    await asyncio.sleep(min(delay, left))
+    await asyncio.sleep(min(pause_seconds(failures, longest=LONGEST_PAUSE_SECONDS, asked=error.delay), left))
 
 
 def _earlier(moment: str | None) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from runtime.errors import PermanentError, ProviderError, TemporaryError
 from runtime.observability.metrics import Metrics
+from runtime.resilience.backoff import pause_seconds
 from runtime.resilience.circuit_breaker import Breakers
 from runtime.settings import Settings
 from runtime.store import catalog
@@ -22,10 +23,10 @@ from runtime.twilio.client import PAGE_SIZE, Twilio
 
 AT_ONCE = 4
 """Messages that are deleted at the same time."""
-PAUSES = (0.5, 2.0)
-"""Seconds before a deletion that failed for a moment is tried again, at the least."""
+ATTEMPTS = 3
+"""How often a deletion is tried that fails for a moment."""
 LONGEST_PAUSE = 10.0
-"""As long as Twilio may make us wait before that."""
+"""As long as Twilio may make us wait before the next attempt, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +164,10 @@ async def _delete_all(twilio: _Twilio, account: Account, address: str, tally: _T
 
 async def _delete_patiently(twilio: _Twilio, account: Account, copy: _Copy) -> None:
     """Deletes a message, again when that fails for a moment: deleting twice does no harm."""
-    for pause in PAUSES:
+    for failures in range(1, ATTEMPTS):
         try:
             return await twilio.delete(account, copy)
         except TemporaryError as error:
-            await asyncio.sleep(max(pause, min(error.delay or 0.0, LONGEST_PAUSE)))
+            asked = None if error.delay is None else min(error.delay, LONGEST_PAUSE)
+            await asyncio.sleep(pause_seconds(failures, longest=LONGEST_PAUSE, asked=asked))
     return await twilio.delete(account, copy)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from runtime.memory import recalled, user_hash
 from runtime.observability.logs import About, masked_user
 from runtime.observability.metrics import Metrics
 from runtime.observability.tracing import MessageId, span
+from runtime.resilience.backoff import pause_seconds
 from runtime.resilience.poison import MAX_ENDS, TRUSTED_ENDS, Place
 from runtime.settings import Settings
 from runtime.store.codec import dump_json
@@ -43,6 +43,8 @@ from runtime.turns.outcome import Endings, client_of
 
 BEGINNINGS = 64
 """Turns that are being begun at once. Behind ten thousand, a turn that could end would wait for the store."""
+LONGEST_PAUSE_SECONDS = 15.0
+"""Bound of the pause before a turn is tried again, where the provider asks for none."""
 
 log = structlog.get_logger("runtime.turn")
 
@@ -254,9 +256,7 @@ class Turns:
         """How long to wait before the next attempt; None when that would be too late."""
         begun = self._begun[turn.conversation_id]
         begun.failures += 1
-        delay = error.delay if error.delay is not None else min(0.5 * 2**begun.failures, 15.0)
-        # Spread upwards only: what the provider asks for is the least.
-        delay *= random.uniform(1.0, 1.4)  # noqa: S311 - spreads retries, guards nothing
+        delay = pause_seconds(begun.failures, longest=LONGEST_PAUSE_SECONDS, asked=error.delay)
         if delay > self._seconds_left(turn):
             return None
         log.warning("turn retried", error=str(error), failures=begun.failures, delay=round(delay, 2))
