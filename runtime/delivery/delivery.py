@@ -222,22 +222,14 @@ class Delivery:
         """Sends a row until it is recorded as sent; raises PermanentError when it will not go out."""
         give_up = time.monotonic() + GIVE_UP_SECONDS
         attempt = 0
-
-        async def begin() -> None:
-            nonlocal row
-            row = await self._held(row)
-
         while True:
             attempt += 1
             try:
-                sent = await self._twilio.send(
-                    account,
-                    sender=row.sender,
-                    recipient=row.recipient,
-                    body=row.body,
-                    status_callback=self._callback_of(row),
-                    begin=begin,
-                )
+                async with self._twilio.slot(account, row.sender) as slot:
+                    row = await self._held(row)
+                    sent = await slot.send(
+                        recipient=row.recipient, body=row.body, status_callback=self._callback_of(row)
+                    )
                 if await self._database.write(send_matching.mark_sent, row.id, sent.sid, sent.status):
                     return sent
                 log.warning("sent message was taken for another", message=row.id, message_sid=sent.sid)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,6 +71,33 @@ class Received:
     """False when there were later ones, too."""
 
 
+class Slot:
+    """Leave to send one message from a sender now; `Twilio.slot` gives it."""
+
+    __slots__ = ("_account", "_sender", "_twilio")
+
+    def __init__(self, twilio: Twilio, account: Account, sender: str) -> None:
+        self._twilio = twilio
+        self._account = account
+        self._sender = sender
+
+    async def send(self, *, recipient: str, body: str, status_callback: str | None) -> SentMessage:
+        """Sends the message; raises PermanentError, TemporaryError (nothing was sent) or UnknownOutcome."""
+        twilio, callback = self._twilio, {"status_callback": status_callback} if status_callback else {}
+        try:
+            message = await twilio._client(self._account).messages.create_async(
+                from_=self._sender, to=recipient, body=body, **callback
+            )
+            if not message.sid:
+                raise TwilioException("An answer without the message's sid")
+        except (*FAILURES, AttributeError) as error:
+            reason = twilio._counted(error)
+            if isinstance(reason, TemporaryError) and reason.delay is not None:
+                twilio._pace.hold(self._sender, reason.delay)
+            raise reason from error
+        return SentMessage(str(message.sid), str(message.status))
+
+
 class Twilio:
     """WhatsApp messages of any account."""
 
@@ -87,37 +114,17 @@ class Twilio:
         """Closes the connections."""
         await self._http.close()
 
-    async def send(
-        self,
-        account: Account,
-        *,
-        sender: str,
-        recipient: str,
-        body: str,
-        status_callback: str | None,
-        begin: Callable[[], Awaitable[None]],
-    ) -> SentMessage:
-        """Sends one message; raises PermanentError, TemporaryError (nothing was sent) or UnknownOutcome.
+    @asynccontextmanager
+    async def slot(self, account: Account, sender: str) -> AsyncIterator[Slot]:
+        """Entered when a message may leave from a sender, which may take a while; it is sent with the slot, at once.
 
-        `begin` is called when it is about to leave, which may be a while after the call; what it raises keeps it here.
+        What is to be done just before it leaves is done in the block, and what that raises keeps the message here.
+        Raises TemporaryError when no message may leave soon.
         """
-        callback = {"status_callback": status_callback} if status_callback else {}
         await self._pace.quiet(sender)
         async with self._passing(account):
             await self._pace.wait(sender)
-            await begin()
-            try:
-                message = await self._client(account).messages.create_async(
-                    from_=sender, to=recipient, body=body, **callback
-                )
-                if not message.sid:
-                    raise TwilioException("An answer without the message's sid")
-            except (*FAILURES, AttributeError) as error:
-                reason = self._counted(error)
-                if isinstance(reason, TemporaryError) and reason.delay is not None:
-                    self._pace.hold(sender, reason.delay)
-                raise reason from error
-        return SentMessage(str(message.sid), str(message.status))
+            yield Slot(self, account, sender)
 
     async def find(self, account: Account, *, sender: str, recipient: str, body: str, since: str) -> list[SentMessage]:
         """Messages of that content sent at or after a moment, oldest first.
