@@ -1,13 +1,13 @@
 """The two ways in which a request to the sandbox can fail.
 
-ApiError     a provider's own refusal, in the provider's own shape
-InputError   something sent to /_sandbox/ that makes no sense; its text is for whoever sent it
+ProviderRefusal     a provider's own refusal, in the provider's own shape
+InputError          something sent to /_sandbox/ that makes no sense; its text is for whoever sent it
 """
 
 from sandbox.storage import Json
 
 
-class ApiError(Exception):
+class ProviderRefusal(Exception):
     """An answer other than success, as the provider would give it."""
 
     def __init__(self, status: int, body: Json, headers: dict[str, str] | None = None) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from sandbox.errors import ApiError
+from sandbox.errors import ProviderRefusal
 from sandbox.faults import CALL_KINDS, Rule
 from sandbox.ledger import body_fields
 from sandbox.state import State
@@ -30,12 +30,12 @@ class Provider(Protocol):
     name: str
 
     def authenticate(self, request: web.Request) -> None:
-        """Raises ApiError unless the credentials are right."""
+        """Raises ProviderRefusal unless the credentials are right."""
 
-    def fault(self, status: int, retry_after: float | None) -> ApiError:
+    def fault(self, status: int, retry_after: float | None) -> ProviderRefusal:
         """The provider's own answer for a failure of its own."""
 
-    def no_such_path(self, method: str, path: str) -> ApiError: ...
+    def no_such_path(self, method: str, path: str) -> ProviderRefusal: ...
 
     def headers(self, started: float) -> dict[str, str]:
         """What the provider adds to every answer."""
@@ -109,7 +109,7 @@ class _Call:
                 else:
                     spoilers.append(rule)
             response = await self.answered_by(handler)
-        except ApiError as error:
+        except ProviderRefusal as error:
             response = answer(error.body, error.status)
             response.headers.update(error.headers)
         lost = next((rule for rule in spoilers if rule.kind == "timeout_after_write"), None)
@@ -127,7 +127,7 @@ class _Call:
             return await handler(self.request)
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
             raise self.provider.no_such_path(self.request.method, self.request.path) from None
-        except ApiError:
+        except ProviderRefusal:
             raise
         except Exception:
             self.record(500)  # a mistake of the stand-in itself: aiohttp answers 500 and prints the traceback
@@ -158,7 +158,7 @@ class _Call:
         return await self.hang_up(Rule(kind="cut_body", seconds=0.0), 0.0)
 
 
-def _own_failure(provider: Provider, rule: Rule) -> ApiError:
+def _own_failure(provider: Provider, rule: Rule) -> ProviderRefusal:
     if rule.kind == "retry_after":
         failure = provider.fault(429, rule.retry_after)
     else:

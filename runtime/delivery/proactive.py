@@ -14,7 +14,7 @@ from runtime.memory import remembered
 from runtime.store import catalog as store
 from runtime.store.database.database import Database
 from runtime.store.messages import inbox, outbox, turns
-from runtime.store.messages.outbox import Draft, OutboxRow
+from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.records import BotRecord
 from runtime.text import portable
 from runtime.twilio.accounts import Accounts
@@ -60,7 +60,7 @@ class Proactive:
         """Sends to a number in E.164; raises NoSender, AccountError or NotSent."""
         bot, sender = await self._sender(bot_id, number)
         body = portable(body)
-        draft = Draft(
+        message = OutboundMessage(
             account_sid=self._accounts.account_of(bot).sid,
             sender=f"whatsapp:{sender}",
             recipient=f"whatsapp:{to}",
@@ -69,7 +69,7 @@ class Proactive:
             claimed=True,
             bot_id=bot.id if bot else None,
         )
-        row, last_inbound = await self._database.write(_record, draft)
+        row, last_inbound = await self._database.write(_record, message)
         sent = await self._delivery.send(row, bot)
         if row.conversation_id is not None:
             item = remembered({"role": "assistant", "content": body})
@@ -93,12 +93,12 @@ class Proactive:
         return bot, wanted
 
 
-def _record(connection: Connection, draft: Draft) -> tuple[OutboxRow, str | None]:
-    if draft.bot_id is None:
-        return outbox.add_to_outbox(connection, draft), None
-    last_inbound = inbox.last_inbound(connection, draft.bot_id, draft.recipient)
-    conversation_id = inbox.conversation_of(connection, draft.bot_id, draft.recipient, draft.recipient)
-    return outbox.add_to_outbox(connection, replace(draft, conversation_id=conversation_id)), last_inbound
+def _record(connection: Connection, message: OutboundMessage) -> tuple[OutboxRow, str | None]:
+    if message.bot_id is None:
+        return outbox.add_to_outbox(connection, message), None
+    last_inbound = inbox.last_inbound(connection, message.bot_id, message.recipient)
+    conversation_id = inbox.conversation_of(connection, message.bot_id, message.recipient, message.recipient)
+    return outbox.add_to_outbox(connection, replace(message, conversation_id=conversation_id)), last_inbound
 
 
 def _warning(last_inbound: str | None) -> str | None:

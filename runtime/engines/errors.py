@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 
-from runtime.engines.responses_api import Refused, Unreadable
+from runtime.engines.responses_api import CallRefused, UnreadableAnswer
 from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
 
 if TYPE_CHECKING:
@@ -48,13 +48,15 @@ TOO_LATE = "The model did not answer in time (MODEL_TIMEOUT_SECONDS)."
 NOT_REACHED = "The model's provider cannot be reached; check OPENAI_BASE_URL and the network."
 
 
-def from_call(error: aiohttp.ClientError | TimeoutError | Refused | Unreadable, model: str | None) -> ProviderError:
+def from_call(
+    error: aiohttp.ClientError | TimeoutError | CallRefused | UnreadableAnswer, model: str | None
+) -> ProviderError:
     """What a failed call of `ResponsesApi` means: permanent or temporary, in one sentence with the next step."""
     if isinstance(error, TimeoutError):
         return TemporaryError(TOO_LATE)
-    if isinstance(error, Refused):
+    if isinstance(error, CallRefused):
         return _from_status(error, error.headers, model)
-    if isinstance(error, Unreadable):
+    if isinstance(error, UnreadableAnswer):
         return TemporaryError(f"The model's provider sent something unreadable: {error}")
     return TemporaryError(NOT_REACHED)
 

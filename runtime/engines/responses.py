@@ -17,7 +17,7 @@ import aiohttp
 
 from runtime.engines.errors import from_call
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
-from runtime.engines.responses_api import Refused, ResponsesApi, Unreadable
+from runtime.engines.responses_api import CallRefused, ResponsesApi, UnreadableAnswer
 from runtime.errors import PermanentError, TemporaryError
 from runtime.store.messages.turns import Usage
 
@@ -74,17 +74,17 @@ class ResponsesEngine:
             _without_reasoning(body)
         try:
             return await self._api.create(body)
-        except Refused as error:
+        except CallRefused as error:
             if not _is_about_reasoning(error, body):
                 raise from_call(error, request.model) from error
-        except (aiohttp.ClientError, TimeoutError, Unreadable) as error:
+        except (aiohttp.ClientError, TimeoutError, UnreadableAnswer) as error:
             raise from_call(error, request.model) from error
         # Older models know no reasoning effort and refuse the whole request for it.
         self._models_without_reasoning.add(body["model"])
         _without_reasoning(body)
         try:
             return await self._api.create(body)
-        except (aiohttp.ClientError, TimeoutError, Refused, Unreadable) as error:
+        except (aiohttp.ClientError, TimeoutError, CallRefused, UnreadableAnswer) as error:
             raise from_call(error, request.model) from error
 
 
@@ -166,7 +166,7 @@ def _raise_failed(error: Mapping[str, Any]) -> NoReturn:
     raise TemporaryError(said) if code in RETRYABLE_FAILURES else PermanentError(said)
 
 
-def _is_about_reasoning(error: Refused, body: Mapping[str, Any]) -> bool:
+def _is_about_reasoning(error: CallRefused, body: Mapping[str, Any]) -> bool:
     """Whether a request was refused for what older models do not know: an effort, or reasoning told in cipher."""
     return "reasoning" in body and error.status_code == 400 and str(error.param).startswith(("reasoning", "include"))
 

@@ -25,7 +25,7 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """An answer with an error status. OpenAI's body is `{"error": {"message", "type", "param", "code"}}`."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: object) -> None:
@@ -40,7 +40,7 @@ class Refused(Exception):
         super().__init__(f"{status}: {self.message}")
 
 
-class Unreadable(Exception):
+class UnreadableAnswer(Exception):
     """A success whose body is no response object."""
 
 
@@ -68,7 +68,7 @@ class ResponsesApi:
         )
 
     async def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The response object; raises Refused, Unreadable, TimeoutError or aiohttp.ClientError."""
+        """The response object; raises CallRefused, UnreadableAnswer, TimeoutError or aiohttp.ClientError."""
         # What the model said a moment ago is said back to it, also half a surrogate pair.
         data = _ENCODER.encode(body).encode("utf-8", "replace")
         # A redirect would carry the conversation to wherever it points.
@@ -79,11 +79,11 @@ class ResponsesApi:
         except (ValueError, RecursionError) as error:
             document = None
             if response.status < 300:
-                raise Unreadable("what it sent is not JSON") from error
+                raise UnreadableAnswer("what it sent is not JSON") from error
         if response.status >= 300:
-            raise Refused(response.status, response.headers, document)
+            raise CallRefused(response.status, response.headers, document)
         if not _is_response(document):
-            raise Unreadable("what it sent is no response object")
+            raise UnreadableAnswer("what it sent is no response object")
         return document
 
     async def close(self) -> None:
@@ -92,12 +92,12 @@ class ResponsesApi:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body; raises Unreadable for one that is too large, whatever it says of its length."""
+    """The body; raises UnreadableAnswer for one that is too large, whatever it says of its length."""
     raw = bytearray()
     async for chunk in response.content.iter_any():
         raw += chunk
         if len(raw) > MAX_ANSWER_BYTES:
-            raise Unreadable(f"an answer of more than {MAX_ANSWER_BYTES // 1024**2} MiB")
+            raise UnreadableAnswer(f"an answer of more than {MAX_ANSWER_BYTES // 1024**2} MiB")
     return bytes(raw)
 
 

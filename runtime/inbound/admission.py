@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 
 from runtime.delivery.delivery import Delivery, NotSent
 from runtime.dispatch.inbox import Inbox
-from runtime.inbound.rate_limits import WINDOW_SECONDS, Limits
+from runtime.inbound.rate_limits import WINDOW_SECONDS, InboundRateLimits
 from runtime.observability.logs import masked_user
 from runtime.settings import Settings
 from runtime.store.database.database import Database
@@ -31,7 +31,7 @@ from runtime.store.errors import StoreBusy
 from runtime.store.messages import inbox as inbox_store
 from runtime.store.messages import rates
 from runtime.store.messages.inbox import InboundMessage, Taken
-from runtime.store.messages.outbox import Draft, OutboxRow, add_to_outbox
+from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
 from runtime.store.records import BotRecord
 
 STORING_LIMIT = 5_000
@@ -99,7 +99,7 @@ class Admission:
         self._inbox = inbox
         self._delivery = delivery
         self._rates = settings.rate_per_user, settings.rate_per_client
-        self._limits = Limits(*self._rates)
+        self._limits = InboundRateLimits(*self._rates)
         self._looks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._is_alone = settings.database_url.startswith("sqlite:///")
         self._limit_message = settings.limit_message
@@ -120,11 +120,11 @@ class Admission:
         finally:
             self._storing -= 1
 
-    def limits_of_missed(self) -> Limits:
+    def limits_of_missed(self) -> InboundRateLimits:
         """Counts the missed messages of one account, by the moments at which they were written."""
-        return Limits(*self._rates)
+        return InboundRateLimits(*self._rates)
 
-    async def accept_missed(self, missed: Sequence[Missed], limits: Limits) -> list[Result]:
+    async def accept_missed(self, missed: Sequence[Missed], limits: InboundRateLimits) -> list[Result]:
         """Takes in messages of one account that have no webhook, in their order; on disk when this returns."""
         over = {item.message.message_sid for item in missed if _is_over(item, limits)}
         wanted = [item.message for item in missed if item.message.message_sid not in over]
@@ -208,7 +208,7 @@ class Admission:
         task.add_done_callback(self._telling.discard)
 
 
-def _is_over(item: Missed, limits: Limits) -> bool:
+def _is_over(item: Missed, limits: InboundRateLimits) -> bool:
     return item.bot.state == "active" and limits.is_over(item.bot.id, item.message.user_key, item.at.timestamp())
 
 
@@ -240,7 +240,7 @@ def _take_in_limited(
     taken = inbox_store.take_in(connection, message, state="limited")
     if taken is None or text is None:
         return taken is not None, None
-    draft = Draft(
+    notice = OutboundMessage(
         account_sid=message.account_sid,
         sender=f"whatsapp:{bot.twilio_phone_number}",
         recipient=message.sender,
@@ -250,4 +250,4 @@ def _take_in_limited(
         bot_id=bot.id,
         conversation_id=taken.conversation_id,
     )
-    return True, add_to_outbox(connection, draft)
+    return True, add_to_outbox(connection, notice)

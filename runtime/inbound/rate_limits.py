@@ -37,7 +37,7 @@ class _Share:
     is_over: bool
 
 
-class Limits:
+class InboundRateLimits:
     """The messages of the last minute. A limit of 0 is none."""
 
     def __init__(self, per_user: int, per_client: int) -> None:

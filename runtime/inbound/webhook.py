@@ -40,7 +40,7 @@ _XML = {"Content-Type": "text/xml; charset=utf-8"}
 log = structlog.get_logger("runtime.webhook")
 
 
-class Refused(Exception):
+class WebhookRefused(Exception):
     """A request that is not taken in."""
 
     def __init__(self, status: int, reason: str, bot: BotRecord | None = None) -> None:
@@ -78,7 +78,7 @@ class Webhooks:
             form = await _form(request, ("AccountSid", "MessageSid", "From", "To"))
             bot = _known(await self._verified_bot(request, form, form["To"][0]), form)
             result, awaited = await self.admission.accept(inbound_message(form, bot), bot)
-        except Refused as refusal:
+        except WebhookRefused as refusal:
             self.metrics.inbound(_client(refusal.bot), "refused")
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
         except StoreError as error:
@@ -117,7 +117,7 @@ class Webhooks:
                 error=f"Twilio error {code}" if code else None,
                 row_id=row_id,
             )
-        except Refused as refusal:
+        except WebhookRefused as refusal:
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
         except StoreError as error:
             log.error("status not stored", error=str(error))
@@ -137,7 +137,7 @@ class Webhooks:
         return web.Response(status=204)
 
     async def _verified_bot(self, request: web.Request, form: Form, address: str) -> BotRecord | None:
-        """The bot with that address; raises Refused unless its account signed the request."""
+        """The bot with that address; raises WebhookRefused unless its account signed the request."""
         bot = await self.catalog.bot_of_number(_bare(address))
         settings = request.headers.get(SETTINGS_HEADER)
         secrets = self.accounts.webhook_secrets(bot, form["AccountSid"][0], shared_key=settings is not None)
@@ -154,7 +154,7 @@ class Webhooks:
                 account_known=bool(secrets),
                 hint=f"PUBLIC_URL is {self.public_url}; Twilio must be calling exactly that",
             )
-            raise Refused(403, "not signed by the Twilio account of this number", bot)
+            raise WebhookRefused(403, "not signed by the Twilio account of this number", bot)
         return bot
 
     async def _respond(self, request: web.Request, awaited: Taken | None) -> web.StreamResponse:
@@ -186,31 +186,31 @@ class Webhooks:
 
 
 async def _form(request: web.Request, required: Sequence[str]) -> Form:
-    """The form's fields with all their values; raises Refused when it is not signed, none, or incomplete."""
+    """The form's fields with all their values; raises WebhookRefused when it is not signed, none, or incomplete."""
     if not request.headers.get(SIGNATURE_HEADER):
-        raise Refused(403, f"not signed: the header {SIGNATURE_HEADER} is missing")
+        raise WebhookRefused(403, f"not signed: the header {SIGNATURE_HEADER} is missing")
     if request.content_type != "application/x-www-form-urlencoded":
-        raise Refused(400, "the body must be application/x-www-form-urlencoded")
+        raise WebhookRefused(400, "the body must be application/x-www-form-urlencoded")
     try:
         form = decoded_form(await _body(request))
     except ValueError as error:
-        raise Refused(400, "the body is not a valid form in UTF-8") from error
+        raise WebhookRefused(400, "the body is not a valid form in UTF-8") from error
     for name in required:
         if not form.get(name, [""])[0]:
-            raise Refused(400, f"the field {name} is missing")
+            raise WebhookRefused(400, f"the field {name} is missing")
     return form
 
 
 async def _body(request: web.Request) -> bytes:
     if request.content_length is not None:
         if request.content_length > MAX_BODY_BYTES:
-            raise Refused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
+            raise WebhookRefused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
         return await request.read()
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            raise Refused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
+            raise WebhookRefused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
     return bytes(body)
 
 
@@ -224,7 +224,7 @@ def _known(bot: BotRecord | None, form: Form) -> BotRecord:
     if bot is None:
         number = _bare(form["To"][0])
         log.warning("unknown number", number=number, message_sid=form["MessageSid"][0])
-        raise Refused(404, f"no bot answers on {number}")
+        raise WebhookRefused(404, f"no bot answers on {number}")
     return bot
 
 

@@ -20,7 +20,7 @@ from runtime.memory import remembered
 from runtime.observability.metrics import Metrics
 from runtime.settings import Settings
 from runtime.store.database.database import Database
-from runtime.store.messages.outbox import Draft
+from runtime.store.messages.outbox import OutboundMessage
 from runtime.store.messages.turns import Ending, Turn, end_turn
 from runtime.text import portable
 
@@ -81,8 +81,8 @@ class Endings:
             self._windows.release_of(turn)
         in_window = self._windows.claim(turn)
         last = turn.messages[-1]
-        drafts = [
-            Draft(
+        outbound = [
+            OutboundMessage(
                 account_sid=last.account_sid,
                 sender=f"whatsapp:{configuration.bot.twilio_phone_number}",
                 recipient=last.sender,
@@ -96,7 +96,7 @@ class Endings:
             for number, part in enumerate(parts)
         ]
         try:
-            rows = await self._database.write(end_turn, turn, replace(ending, drafts=drafts))
+            rows = await self._database.write(end_turn, turn, replace(ending, outbound=outbound))
         except BaseException:
             self._windows.release_of(turn)
             raise

@@ -23,7 +23,7 @@ from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryE
 from runtime.observability.metrics import Metrics
 from runtime.resilience.circuit_breaker import Breakers
 from runtime.twilio.accounts import Account
-from runtime.twilio.rate_limit import Pace
+from runtime.twilio.rate_limit import SendRateLimit
 from runtime.twilio.transport import TooMany, TwilioHttp
 
 PROVIDER = "twilio"
@@ -93,7 +93,7 @@ class Slot:
         except (*FAILURES, AttributeError) as error:
             reason = twilio._counted(error)
             if isinstance(reason, TemporaryError) and reason.delay is not None:
-                twilio._pace.hold(self._sender, reason.delay)
+                twilio._rate_limit.hold(self._sender, reason.delay)
             raise reason from error
         return SentMessage(str(message.sid), str(message.status))
 
@@ -107,7 +107,7 @@ class Twilio:
         self._http = TwilioHttp(base_url)
         self._metrics = metrics
         self._breakers = breakers
-        self._pace = Pace()
+        self._rate_limit = SendRateLimit()
         self._clients: dict[Account, Client] = {}
 
     async def close(self) -> None:
@@ -121,9 +121,9 @@ class Twilio:
         What is to be done just before it leaves is done in the block, and what that raises keeps the message here.
         Raises TemporaryError when no message may leave soon.
         """
-        await self._pace.quiet(sender)
+        await self._rate_limit.quiet(sender)
         async with self._passing(account):
-            await self._pace.wait(sender)
+            await self._rate_limit.wait(sender)
             yield Slot(self, account, sender)
 
     async def find(self, account: Account, *, sender: str, recipient: str, body: str, since: str) -> list[SentMessage]:

@@ -9,7 +9,7 @@ MESSAGES_A_SECOND = 80
 """Twilio: WhatsApp takes 80 messages a second from a sender."""
 
 
-class Pace:
+class SendRateLimit:
     """Spreads the messages of each sender evenly. Each process keeps its own pace."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox import answers
 from sandbox.answers import Context, FunctionCall
-from sandbox.errors import ApiError
+from sandbox.errors import ProviderRefusal
 from sandbox.openai import agents_rules as rules
 from sandbox.openai import items, models, tools
 from sandbox.state import State
@@ -110,7 +110,7 @@ class AgentTurns:
         agent = turn["_agent"]
         try:
             models.require(agent["model"])
-        except ApiError as failure:
+        except ProviderRefusal as failure:
             return self._failed(turn, "resource_not_found", failure.body["error"]["message"])
         context = self._context(turn)
         calls = answers.function_calls(context, tools.functions_of(agent["tools"]))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
-from sandbox.errors import ApiError
+from sandbox.errors import ProviderRefusal
 from sandbox.middleware import answer
 from sandbox.openai import agents_rules as rules
 from sandbox.openai.wire import body_of, error
@@ -119,5 +119,5 @@ def _limit(said: str, clamped: bool) -> int:
     return min(max(int(said), 1), _MOST)
 
 
-def _undecodable(what: str) -> ApiError:
+def _undecodable(what: str) -> ProviderRefusal:
     return rules.refused(f"Failed to deserialize query string: {what}")

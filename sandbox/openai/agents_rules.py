@@ -6,7 +6,7 @@ one against the other. The words and codes of its errors differ from those of th
 
 from collections.abc import Callable, Mapping
 
-from sandbox.errors import ApiError
+from sandbox.errors import ProviderRefusal
 from sandbox.openai import wire
 from sandbox.openai.wire import error
 from sandbox.storage import Json
@@ -22,23 +22,23 @@ _DEFAULT_EFFORT = "medium"
 """What a model that was told nothing does; the same for all that think, as far as it is known."""
 
 
-def refused(message: str, param: str | None = None) -> ApiError:
+def refused(message: str, param: str | None = None) -> ProviderRefusal:
     return error(400, message, param=param, code=_REFUSED)
 
 
-def not_found() -> ApiError:
+def not_found() -> ProviderRefusal:
     return error(404, "Resource not found.", kind="not_found_error", code="not_found_error")
 
 
-def conflict(message: str) -> ApiError:
+def conflict(message: str) -> ProviderRefusal:
     return error(409, message, kind="conflict_error", code="conflict_error")
 
 
-def undone(what: str) -> ApiError:
+def undone(what: str) -> ProviderRefusal:
     return refused(f"This stand-in for the OpenAI API does not do {what}; send the request without it.")
 
 
-def _wrong(value: object, path: str, expected: str) -> ApiError:
+def _wrong(value: object, path: str, expected: str) -> ProviderRefusal:
     given = next((name for kind, name in _KINDS if isinstance(value, kind)), "null" if value is None else "a number")
     return refused(f"Invalid type for '{path}': expected {expected}, but got {given} instead.", path)
 
@@ -130,7 +130,7 @@ def tagged(kinds: Mapping[str, Check]) -> Check:
 def metadata(value: object, _: str) -> None:
     try:
         wire.checked_metadata(value)
-    except ApiError as failure:
+    except ProviderRefusal as failure:
         failure.body["error"]["code"] = _REFUSED
         raise
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from sandbox.errors import ApiError
+from sandbox.errors import ProviderRefusal
 from sandbox.middleware import answer
 from sandbox.openai.wire import error
 from sandbox.storage import Json
@@ -58,7 +58,7 @@ def require(name: str) -> None:
         )
 
 
-def _not_found(message: str) -> ApiError:
+def _not_found(message: str) -> ProviderRefusal:
     return error(404, message, code="model_not_found")
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 
 from aiohttp import web
 
-from sandbox.errors import ApiError
+from sandbox.errors import ProviderRefusal
 from sandbox.middleware import retry_after_header
 from sandbox.state import State
 from sandbox.storage import Json, new_id, public
@@ -26,34 +26,34 @@ def error(
     code: str | None = None,
     kind: str = "invalid_request_error",
     headers: dict[str, str] | None = None,
-) -> ApiError:
+) -> ProviderRefusal:
     """An error in the shape that every OpenAI endpoint answers with."""
-    return ApiError(status, {"error": {"message": message, "type": kind, "param": param, "code": code}}, headers)
+    return ProviderRefusal(status, {"error": {"message": message, "type": kind, "param": param, "code": code}}, headers)
 
 
-def missing(param: str) -> ApiError:
+def missing(param: str) -> ProviderRefusal:
     return error(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
 
 
-def invalid(param: str, message: str, code: str = "invalid_value") -> ApiError:
+def invalid(param: str, message: str, code: str = "invalid_value") -> ProviderRefusal:
     return error(400, message, param=param, code=code)
 
 
-def wrong_type(param: str, expected: str) -> ApiError:
+def wrong_type(param: str, expected: str) -> ProviderRefusal:
     return invalid(param, f"Invalid type for '{param}': expected {expected}.", "invalid_type")
 
 
-def out_of_set(param: str, value: object, supported: Iterable[str]) -> ApiError:
+def out_of_set(param: str, value: object, supported: Iterable[str]) -> ProviderRefusal:
     listed = ", ".join(f"'{item}'" for item in supported)
     return invalid(param, f"Invalid value: '{value}'. Supported values are: {listed}.")
 
 
-def too_long(param: str, most: int, given: int, what: str = "string") -> ApiError:
+def too_long(param: str, most: int, given: int, what: str = "string") -> ProviderRefusal:
     expected = f"Expected a maximum length of {most}, but got one of length {given}."
     return invalid(param, f"Invalid '{param}': {what} too long. {expected}", f"{what}_above_max_length")
 
 
-def not_found(what: str, key: str) -> ApiError:
+def not_found(what: str, key: str) -> ProviderRefusal:
     return error(404, f"No {what} found with id '{key}'.")
 
 
@@ -78,7 +78,7 @@ class OpenAIGate:
             message = f"Incorrect API key provided: {shown}. You can find your API key at https://platform.openai.com/account/api-keys."
             raise error(401, message, code="invalid_api_key")
 
-    def fault(self, status: int, retry_after: float | None) -> ApiError:
+    def fault(self, status: int, retry_after: float | None) -> ProviderRefusal:
         headers = retry_after_header(retry_after)
         if status == 429:
             message = "Rate limit reached for requests. Limit: 500 / min. Please try again later."
@@ -88,7 +88,7 @@ class OpenAIGate:
             return error(status, message, kind="server_error", headers=headers)
         return error(status, "The request was refused by a fault of the sandbox.", headers=headers)
 
-    def no_such_path(self, method: str, path: str) -> ApiError:
+    def no_such_path(self, method: str, path: str) -> ProviderRefusal:
         return error(404, f"Invalid URL ({method} {path})")
 
     def headers(self, started: float) -> dict[str, str]:

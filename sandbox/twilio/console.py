@@ -9,7 +9,7 @@ import time
 from aiohttp import web
 
 from sandbox.control import body_of, refuse
-from sandbox.errors import ApiError, InputError
+from sandbox.errors import InputError, ProviderRefusal
 from sandbox.middleware import answer
 from sandbox.state import State
 from sandbox.storage import Json, new_id, public
@@ -124,5 +124,5 @@ def _checked(document: Json) -> tuple[str, Json]:
     number = str(document.get("sender_id", ""))
     try:
         return number if number.startswith("whatsapp:") else f"whatsapp:{number}", sender_rules.checked(document)
-    except ApiError as error:
+    except ProviderRefusal as error:
         raise InputError(error.body["message"]) from None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from sandbox.control import body_of, refuse
-from sandbox.errors import ApiError, InputError
+from sandbox.errors import InputError, ProviderRefusal
 from sandbox.middleware import answer
 from sandbox.state import State
 from sandbox.storage import Json, new_id
@@ -169,7 +169,7 @@ class Inbound:
                 self._messages.send(posted.sender["_account"], form, "twiml", posted.sid)
         except TwimlError as error:
             return replace(receipt, error=str(error), failure="twiml")
-        except ApiError as error:
+        except ProviderRefusal as error:
             return replace(receipt, error=f"{error.body['code']}: {error.body['message']}", failure="twiml")
         return receipt
 

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from sandbox.errors import ApiError
+from sandbox.errors import ProviderRefusal
 from sandbox.storage import Json
 from sandbox.twilio.wire import error
 
@@ -55,7 +55,7 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-def refused(message: str) -> ApiError:
+def refused(message: str) -> ProviderRefusal:
     return error(400, 63100, message)
 
 

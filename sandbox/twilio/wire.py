@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
-from sandbox.errors import ApiError
+from sandbox.errors import ProviderRefusal
 from sandbox.middleware import basic_auth, retry_after_header
 from sandbox.state import State
 from sandbox.storage import Json
@@ -21,17 +21,17 @@ NAME = "twilio"
 ACCOUNTS = "accounts"
 
 
-def error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> ApiError:
+def error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> ProviderRefusal:
     """An error in the shape that every Twilio endpoint answers with."""
     more = f"https://www.twilio.com/docs/errors/{code}"
-    return ApiError(status, {"code": code, "message": message, "more_info": more, "status": status}, headers)
+    return ProviderRefusal(status, {"code": code, "message": message, "more_info": more, "status": status}, headers)
 
 
-def not_found(path: str) -> ApiError:
+def not_found(path: str) -> ProviderRefusal:
     return error(404, 20404, f"The requested resource {path} was not found")
 
 
-def unauthenticated() -> ApiError:
+def unauthenticated() -> ProviderRefusal:
     return error(401, 20003, "Authenticate")
 
 
@@ -77,7 +77,7 @@ class TwilioGate:
         if account["status"] != "active":
             raise error(401, 20005, "Account not active")
 
-    def fault(self, status: int, retry_after: float | None) -> ApiError:
+    def fault(self, status: int, retry_after: float | None) -> ProviderRefusal:
         headers = retry_after_header(retry_after)
         if status == 429:
             return error(429, 20429, "Too Many Requests", headers)
@@ -85,7 +85,7 @@ class TwilioGate:
             return error(status, 20500, "An internal server error has occurred", headers)
         return error(status, 20001, "The request was refused by a fault of the sandbox", headers)
 
-    def no_such_path(self, method: str, path: str) -> ApiError:
+    def no_such_path(self, method: str, path: str) -> ProviderRefusal:
         del method
         return not_found(path)
 

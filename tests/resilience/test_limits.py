@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.inbound.rate_limits import REPLICAS, WINDOW_SECONDS, Limits
-from runtime.twilio.rate_limit import MESSAGES_A_SECOND, Pace
+from runtime.inbound.rate_limits import REPLICAS, WINDOW_SECONDS, InboundRateLimits
+from runtime.twilio.rate_limit import MESSAGES_A_SECOND, SendRateLimit
 from tests.observability.scrape import scrape
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
@@ -116,7 +116,7 @@ def test_messages_that_were_limited_are_counted_for_their_client(shop: Line) -> 
 
 @given(st.lists(st.floats(0, 300), max_size=40).map(sorted), st.integers(1, 5))
 def test_whoever_keeps_to_the_limit_is_answered_and_nobody_much_beyond_it(moments: list[float], limit: int) -> None:
-    limits = Limits(limit, 0)
+    limits = InboundRateLimits(limit, 0)
     answered = [moment for moment in moments if not limits.is_over("bot", "user", moment)]
 
     assert busiest_minute(answered) <= 2 * limit
@@ -127,7 +127,7 @@ def test_whoever_keeps_to_the_limit_is_answered_and_nobody_much_beyond_it(moment
 def let_through(limit: int, replicas: int, spread: Sequence[int]) -> tuple[int, int]:
     """Messages to one client, each to the replica that is named: how many are answered, and how often the store is
     asked."""
-    counts = [Limits(0, limit) for _ in range(replicas)]
+    counts = [InboundRateLimits(0, limit) for _ in range(replicas)]
     answered = asked = 0
     for replica in spread:
         limits = counts[replica % replicas]
@@ -172,7 +172,7 @@ def busiest_minute(moments: list[float]) -> int:
 
 def test_a_number_sends_no_faster_than_whatsapp_takes_it() -> None:
     async def burst() -> float:
-        pace = Pace()
+        pace = SendRateLimit()
         began = time.monotonic()
         await asyncio.gather(*(pace.wait("whatsapp:+15550000001") for _ in range(21)), pace.wait("another"))
         return time.monotonic() - began

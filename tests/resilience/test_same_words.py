@@ -15,7 +15,7 @@ from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.database.times import timestamp
 from runtime.store.messages import outbox, send_matching
-from runtime.store.messages.outbox import Draft, OutboxRow, SendTakenOver
+from runtime.store.messages.outbox import OutboundMessage, OutboxRow, SendTakenOver
 from tests.drivers.fleet import USER, Fleet, fleet_on
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Answer, Line
@@ -166,9 +166,9 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 def sending(engine: Engine) -> OutboxRow:
     """A message under way."""
-    draft = Draft("AC1", "whatsapp:+15550000001", f"whatsapp:{USER}", WORDS, "rest", claimed=True)
+    message = OutboundMessage("AC1", "whatsapp:+15550000001", f"whatsapp:{USER}", WORDS, "rest", claimed=True)
     with engine.begin() as connection:
-        return outbox.add_to_outbox(connection, draft)
+        return outbox.add_to_outbox(connection, message)
 
 
 def settled(engine: Engine, row: OutboxRow, *listed: str) -> str | None:

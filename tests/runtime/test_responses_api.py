@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from runtime.engines.errors import from_call, from_openai
 from runtime.engines.port import Request
 from runtime.engines.responses import ResponsesEngine
-from runtime.engines.responses_api import MAX_ANSWER_BYTES, Refused, ResponsesApi, Unreadable
+from runtime.engines.responses_api import MAX_ANSWER_BYTES, CallRefused, ResponsesApi, UnreadableAnswer
 from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
 from tests.sandbox_process import Sandbox
 
@@ -155,7 +155,7 @@ async def test_a_refusal_means_the_same_as_through_the_sdk(
 
 async def _failure(url: str, seconds: float = 5.0) -> ProviderError:
     async with api_at(url, seconds) as api:
-        with pytest.raises((aiohttp.ClientError, TimeoutError, Refused, Unreadable)) as failed:
+        with pytest.raises((aiohttp.ClientError, TimeoutError, CallRefused, UnreadableAnswer)) as failed:
             await api.create({"model": "m", "input": "hola"})
     return from_call(failed.value, "m")
 

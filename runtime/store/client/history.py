@@ -73,11 +73,11 @@ def _run_of(row: tuple[Any, ...]) -> RunRecord:
 def read_lease(url: str, token: str | None, timeout: float = 10) -> Lease | None:
     """The lease as it stands, also when it has expired; None when nobody holds it."""
     if is_api(url):
-        from runtime.store.client.http import ApiError
+        from runtime.store.client.http import StoreApiError
 
         try:
             return from_document(Lease, _call(url, token, timeout, LEASE))
-        except ApiError as error:
+        except StoreApiError as error:
             if error.status == 404:
                 return None
             raise

@@ -16,7 +16,7 @@ from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, mas
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class ApiError(StoreError):
+class StoreApiError(StoreError):
     """The API answered with an error that the caller may know how to read: `status` and the body's `error` object."""
 
     def __init__(self, message: str, status: int, error: dict[str, Any]) -> None:
@@ -123,7 +123,7 @@ class HttpStore:
         said = str(problem.get("message", "No reason was given."))
         if status in (401, 403):
             raise StoreRefused(f"The store {self._shown} refused the token: {said} Set API_TOKEN to one it knows.")
-        raise ApiError(f"The store {self._shown} answered {status}: {said}", status, problem)
+        raise StoreApiError(f"The store {self._shown} answered {status}: {said}", status, problem)
 
 
 def segment(value: str) -> str:

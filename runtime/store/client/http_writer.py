@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from runtime.store.client.http import ApiError, HttpStore, segment
+from runtime.store.client.http import HttpStore, StoreApiError, segment
 from runtime.store.codec import from_document, to_document
 from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
@@ -33,7 +33,7 @@ class HttpWriter:
         """See StoreWriter."""
         try:
             answer = self._http.call("PUT", f"/bots/{segment(record.id)}", _declared(record))
-        except ApiError as error:
+        except StoreApiError as error:
             _raise_number_error(error)
         return from_document(BotRecord, answer)
 
@@ -41,7 +41,7 @@ class HttpWriter:
         """See StoreWriter."""
         try:
             self._http.call("PUT", "/reconcile/numbers", {"numbers": dict(numbers)})
-        except ApiError as error:
+        except StoreApiError as error:
             _raise_number_error(error)
 
     def delete_bot(self, bot_id: str) -> None:
@@ -97,25 +97,25 @@ class HttpWriter:
     def _delete(self, path: str) -> None:
         try:
             self._http.call("DELETE", path)
-        except ApiError as error:
+        except StoreApiError as error:
             if error.status != 404:
                 raise
 
     def _lease(self, method: str, owner: str, ttl_seconds: float) -> Lease:
         try:
             answer = self._http.call(method, "/reconcile/lease", {"owner": owner, "ttl_seconds": ttl_seconds})
-        except ApiError as error:
+        except StoreApiError as error:
             _raise_lease_error(error, owner)
         return from_document(Lease, answer)
 
 
-def _raise_number_error(error: ApiError) -> NoReturn:
+def _raise_number_error(error: StoreApiError) -> NoReturn:
     if error.error.get("code") == "number_taken":
         raise NumberTaken(str(error.error.get("number")), str(error.error.get("bot_id"))) from error
     raise error
 
 
-def _raise_lease_error(error: ApiError, owner: str) -> NoReturn:
+def _raise_lease_error(error: StoreApiError, owner: str) -> NoReturn:
     if error.error.get("code") == "lease_held":
         raise LeaseHeld(from_document(Lease, error.error)) from error
     if error.error.get("code") == "lease_lost":

@@ -25,7 +25,7 @@ FINAL_STATUSES = frozenset({"failed", "undelivered", "canceled"})
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class OutboundMessage:
     """A message that is about to be sent."""
 
     account_sid: str
@@ -114,22 +114,22 @@ SET_STATUS = Statement(
 )
 
 
-def add_to_outbox(connection: Connection, draft: Draft, turn_id: int | None = None) -> OutboxRow:
+def add_to_outbox(connection: Connection, message: OutboundMessage, turn_id: int | None = None) -> OutboxRow:
     """Writes the intent to send."""
     now = timestamp()
-    state = "sending" if draft.claimed else "ready"
-    claimed_at = now if draft.claimed else None
+    state = "sending" if message.claimed else "ready"
+    claimed_at = now if message.claimed else None
     row_id = ADD.one(
         connection,
         turn_id=turn_id,
-        conversation_id=draft.conversation_id,
-        bot_id=draft.bot_id,
-        part=draft.part,
-        account_sid=draft.account_sid,
-        sender=draft.sender,
-        recipient=draft.recipient,
-        body=draft.body,
-        channel=draft.channel,
+        conversation_id=message.conversation_id,
+        bot_id=message.bot_id,
+        part=message.part,
+        account_sid=message.account_sid,
+        sender=message.sender,
+        recipient=message.recipient,
+        body=message.body,
+        channel=message.channel,
         state=state,
         now=now,
         claimed_at=claimed_at,
@@ -137,14 +137,14 @@ def add_to_outbox(connection: Connection, draft: Draft, turn_id: int | None = No
     return OutboxRow(
         row_id,
         turn_id,
-        draft.conversation_id,
-        draft.bot_id,
-        draft.part,
-        draft.account_sid,
-        draft.sender,
-        draft.recipient,
-        draft.body,
-        draft.channel,
+        message.conversation_id,
+        message.bot_id,
+        message.part,
+        message.account_sid,
+        message.sender,
+        message.recipient,
+        message.body,
+        message.channel,
         state,
         claimed_at,
     )

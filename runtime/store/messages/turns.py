@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from runtime.store.database.statement import Statement
 from runtime.store.database.times import timestamp
-from runtime.store.messages.outbox import Draft, OutboxRow, add_to_outbox
+from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
 
 
 class TurnTakenOver(Exception):
@@ -79,7 +79,7 @@ class Ending:
     """How a turn ended."""
 
     state: Literal["answered", "unanswered", "dead"]
-    drafts: Sequence[Draft] = ()
+    outbound: Sequence[OutboundMessage] = ()
     items: Sequence[tuple[str, int]] = ()
     """What is remembered: items as JSON with their size in tokens."""
     model: str | None = None
@@ -139,7 +139,7 @@ def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxR
         raise _taken_over(turn.id)
     CLOSE_MESSAGES.run(connection, turn_id=turn.id, state=ending.state)
     remember(connection, turn.conversation_id, ending.items, turn.id)
-    return [add_to_outbox(connection, draft, turn.id) for draft in ending.drafts]
+    return [add_to_outbox(connection, message, turn.id) for message in ending.outbound]
 
 
 def hand_back(connection: Connection, hold: Hold) -> None:
