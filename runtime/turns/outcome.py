@@ -1,18 +1,16 @@
-"""How a turn ends: what is remembered and what is to be sent are on disk together, then it is sent.
+"""How a turn ends: what is remembered and what is to be sent are on disk together. Nothing is sent here.
 
-What records an end returns the sending, for its caller to await: nobody else has to wait for Twilio.
+What records an end returns the rows of the outbox that are to be delivered now, in order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import structlog
 
 from runtime.catalog import Configuration
-from runtime.delivery.delivery import Delivery
 from runtime.delivery.reply_window import ReplyWindows
 from runtime.delivery.splitting import bounded_reply, split_reply
 from runtime.engines.port import Answer
@@ -20,7 +18,7 @@ from runtime.memory import remembered
 from runtime.observability.metrics import Metrics
 from runtime.settings import Settings
 from runtime.store.database.database import Database
-from runtime.store.messages.outbox import OutboundMessage
+from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.messages.turns import Ending, Turn, end_turn
 from runtime.text import portable
 
@@ -30,16 +28,13 @@ log = structlog.get_logger("runtime.turn")
 class Endings:
     """Ends turns. The webhooks that wait for a turn's messages take the answer or are released."""
 
-    def __init__(
-        self, settings: Settings, database: Database, delivery: Delivery, windows: ReplyWindows, metrics: Metrics
-    ) -> None:
+    def __init__(self, settings: Settings, database: Database, windows: ReplyWindows, metrics: Metrics) -> None:
         self._settings = settings
         self._database = database
-        self._delivery = delivery
         self._windows = windows
         self._metrics = metrics
 
-    async def answered(self, turn: Turn, configuration: Configuration, answer: Answer) -> Coroutine[Any, Any, None]:
+    async def answered(self, turn: Turn, configuration: Configuration, answer: Answer) -> Sequence[OutboxRow]:
         """Records an answer, and what is to be remembered."""
         ending = Ending(
             "answered",
@@ -54,14 +49,15 @@ class Endings:
             log.warning("answer cut", characters=len(answer.text), sent=len(text))
         return await self._end(turn, configuration, split_reply(text), ending)
 
-    async def unanswered(self, turn: Turn, configuration: Configuration | None) -> None:
-        """Records that nobody answers: the bot is paused, or gone."""
-        await self._database.write(end_turn, turn, Ending("unanswered"))
+    async def unanswered(self, turn: Turn, configuration: Configuration | None) -> Sequence[OutboxRow]:
+        """Records that nobody answers: the bot is paused, or deleted."""
+        rows = await self._database.write(end_turn, turn, Ending("unanswered"))
         self._windows.release_of(turn)
         self._metrics.turn_ended(client_of(turn, configuration), "unanswered")
         log.info("message not answered", reason="bot paused" if configuration else "bot deleted")
+        return rows
 
-    async def dead(self, turn: Turn, configuration: Configuration, error: str) -> Coroutine[Any, Any, None]:
+    async def dead(self, turn: Turn, configuration: Configuration, error: str) -> Sequence[OutboxRow]:
         """Records that no answer could be found; the user is told so."""
         log.error("turn failed", error=error)
         parts = split_reply(configuration.bot.fallback_message or "") or split_reply(self._settings.fallback_message)
@@ -74,8 +70,8 @@ class Endings:
         configuration: Configuration,
         parts: Sequence[str],
         ending: Ending,
-    ) -> Coroutine[Any, Any, None]:
-        """Records the end and what is to be sent; returns the sending of it."""
+    ) -> Sequence[OutboxRow]:
+        """Records the end together with what is to be sent, and returns the latter."""
         if len(parts) != 1:
             # Parts go out one after the other, which one TwiML document cannot promise.
             self._windows.release_of(turn)
@@ -101,7 +97,7 @@ class Endings:
             self._windows.release_of(turn)
             raise
         self._metrics.turn_ended(client_of(turn, configuration), ending.state)
-        return self._delivery.deliver(rows, configuration.bot)
+        return rows
 
 
 def client_of(turn: Turn, configuration: Configuration | None) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,7 @@ from runtime.store.codec import dump_json
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.messages import turn_start, turns
+from runtime.store.messages.outbox import OutboxRow
 from runtime.store.messages.turn_start import Suspect, Unripe
 from runtime.store.messages.turns import Hold, Turn, TurnTakenOver
 from runtime.text import portable
@@ -55,6 +56,13 @@ class _Begun:
 
     hold: Hold
     failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Retry:
+    """A turn that is not ended, and is to be attempted again."""
+
+    seconds: float
 
 
 class Turns:
@@ -77,7 +85,8 @@ class Turns:
         self._engines = engines
         self._functions = functions
         self._metrics = metrics
-        self._endings = Endings(settings, database, delivery, windows, metrics)
+        self._delivery = delivery
+        self._endings = Endings(settings, database, windows, metrics)
         self._beginning = asyncio.Semaphore(BEGINNINGS)
         self._suspects = delivery.suspects
         self._begun: dict[int, _Begun] = {}
@@ -169,40 +178,38 @@ class Turns:
                 turn=turn.id,
             ),
         ):
-            if configuration is None or configuration.bot.state == "paused":
-                await self._endings.unanswered(turn, configuration)
-                self._begun.pop(turn.conversation_id, None)
+            ended = await self._ended(turn, configuration)
+            # No other suspect has to wait for Twilio, or until this turn is tried again.
+            place.leave()
+            if isinstance(ended, _Retry):
+                await asyncio.sleep(ended.seconds)
             else:
-                rest = await self._run(turn, configuration)
-                # Nobody has to wait for Twilio, or until this turn is tried again.
-                place.leave()
-                await rest
+                self._begun.pop(turn.conversation_id, None)
+                await self._delivery.deliver(ended, configuration.bot if configuration else None)
 
-    async def _run(self, turn: Turn, configuration: Configuration) -> Coroutine[Any, Any, None]:
-        """Finds an answer and records it; returns what is left to do."""
+    async def _ended(self, turn: Turn, configuration: Configuration | None) -> Sequence[OutboxRow] | _Retry:
+        """Ends the turn on disk; returns what is to be sent."""
+        if configuration is None or configuration.bot.state == "paused":
+            return await self._endings.unanswered(turn, configuration)
         began = time.monotonic()
         try:
             answer = await self._answered(turn, configuration)
         except TemporaryError as error:
             delay = self._delay(turn, error)
-            if delay is not None:
-                self._metrics.turn_ended(client_of(turn, configuration), "retried")
-                return asyncio.sleep(delay)
-            ending = self._endings.dead(turn, configuration, str(error))
+            if delay is None:
+                return await self._endings.dead(turn, configuration, str(error))
+            self._metrics.turn_ended(client_of(turn, configuration), "retried")
+            return _Retry(delay)
         except PermanentError as error:
-            ending = self._endings.dead(turn, configuration, str(error))
-        else:
-            log.info(
-                "turn answered",
-                seconds=round(time.monotonic() - began, 3),
-                model=answer.model,
-                input_tokens=answer.usage.input_tokens,
-                output_tokens=answer.usage.output_tokens,
-            )
-            ending = self._endings.answered(turn, configuration, answer)
-        rest = await ending
-        self._begun.pop(turn.conversation_id, None)
-        return rest
+            return await self._endings.dead(turn, configuration, str(error))
+        log.info(
+            "turn answered",
+            seconds=round(time.monotonic() - began, 3),
+            model=answer.model,
+            input_tokens=answer.usage.input_tokens,
+            output_tokens=answer.usage.output_tokens,
+        )
+        return await self._endings.answered(turn, configuration, answer)
 
     async def _answered(self, turn: Turn, configuration: Configuration) -> Answer:
         if turn.starts > MAX_ENDS:

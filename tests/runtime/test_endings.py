@@ -1,0 +1,109 @@
+"""How a turn ends: what is returned for delivery is what is on disk; webhooks that wait are used or released."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runtime.catalog import Configuration
+from runtime.delivery.reply_window import ReplyWindows
+from runtime.engines.port import Answer
+from runtime.observability.metrics import Metrics
+from runtime.settings import Settings
+from runtime.store.database.database import Database, open_database
+from runtime.store.messages.inbox import InboundMessage, Taken
+from runtime.store.messages.turn_start import take_in_and_begin
+from runtime.store.messages.turns import Turn, TurnTakenOver, Usage, hand_back
+from runtime.store.records import BotRecord
+from runtime.turns.outcome import Endings
+
+BOT = BotRecord("bot", "Bot", "+15550001", instructions="Atiende.", model="m", fallback_message="Disculpa.")
+CONFIGURATION = Configuration(BOT, None)
+HELLO = InboundMessage("AC1", "SM1", "bot", "whatsapp:+569", "whatsapp:+569", None, "Hola", "{}")
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A turn that has begun, on a store of its own."""
+
+    endings: Endings
+    turn: Turn
+    taken: Taken
+    windows: ReplyWindows
+    database: Database
+    file: Path
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(self.file)) as store:
+            return store.execute(query).fetchall()
+
+
+@pytest.fixture
+async def begun(tmp_path: Path) -> AsyncIterator[Begun]:
+    file = tmp_path / "store.db"
+    database = await open_database(f"sqlite:///{file}")
+    taken, turn = await database.write(take_in_and_begin, HELLO, 10)
+    assert taken is not None
+    assert turn is not None
+    windows = ReplyWindows()
+    endings = Endings(Settings(_env_file=None), database, windows, Metrics())
+    yield Begun(endings, turn, taken, windows, database, file)
+    await database.close()
+
+
+def answer(text: str) -> Answer:
+    return Answer(
+        text, [{"role": "user", "content": "Hola"}, {"role": "assistant", "content": text}], "m", Usage(1, 0, 2)
+    )
+
+
+SENT = "SELECT id, part, body, channel, state FROM outbox ORDER BY id"
+
+
+async def test_a_long_answer_is_returned_as_rows_of_which_the_first_is_claimed(begun: Begun) -> None:
+    rows = await begun.endings.answered(begun.turn, CONFIGURATION, answer("palabra " * 300))
+
+    assert [(row.id, row.part, row.body, row.channel, row.state) for row in rows] == begun.rows(SENT)
+    assert [(row.part, row.channel, row.state) for row in rows] == [(0, "rest", "sending"), (1, "rest", "ready")]
+    assert begun.rows("SELECT state FROM turns") == [("answered",)]
+
+
+async def test_an_answer_of_one_part_goes_into_the_webhook_that_waits_for_it(begun: Begun) -> None:
+    with begun.windows.opened(begun.taken, lambda: True) as window:
+        (row,) = await begun.endings.answered(begun.turn, CONFIGURATION, answer("Hola."))
+
+        assert (row.body, row.channel) == ("Hola.", "twiml")
+        assert begun.windows.claimed_by(begun.turn.id) is window
+
+
+async def test_an_answer_of_several_parts_releases_the_webhook(begun: Begun) -> None:
+    with begun.windows.opened(begun.taken, lambda: True) as window:
+        assert window is not None
+        rows = await begun.endings.answered(begun.turn, CONFIGURATION, answer("palabra " * 300))
+
+        assert {row.channel for row in rows} == {"rest"}
+        assert await asyncio.wait_for(window.wait(5), 1) is None
+
+
+async def test_a_turn_without_an_answer_tells_the_user_so(begun: Begun) -> None:
+    (row,) = await begun.endings.dead(begun.turn, CONFIGURATION, "The model is down.")
+
+    assert (row.body, row.sender, row.recipient) == ("Disculpa.", "whatsapp:+15550001", "whatsapp:+569")
+    assert begun.rows("SELECT state, error FROM turns") == [("dead", "The model is down.")]
+
+
+async def test_a_turn_that_another_process_has_sends_nothing_and_releases_the_webhook(begun: Begun) -> None:
+    await begun.database.write(hand_back, begun.turn.hold)
+    with begun.windows.opened(begun.taken, lambda: True) as window:
+        assert window is not None
+        with pytest.raises(TurnTakenOver):
+            await begun.endings.answered(begun.turn, CONFIGURATION, answer("Hola."))
+
+        assert await asyncio.wait_for(window.wait(5), 1) is None
+    assert begun.rows(SENT) == []
