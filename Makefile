@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo play test test-long mutants check fix schema picture bench chaos image lock clean
+.PHONY: help setup demo play test test-long mutants check fix schema picture bench chaos image lock release clean
 
 help: ## list the tasks
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,9 @@ lock: $(STAMP) ## pin again after a change of pyproject.toml; UPGRADE=--upgrade 
 
 compile = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-header --no-annotate $(UPGRADE) --group $(1) --output-file $(2)
+
+release: $(STAMP) ## check the changelog, build the wheel, run it in an empty environment, tag it (docs: CONTRIBUTING.md)
+	$(BIN)/python deploy/release.py
 
 clean: ## remove .venv, caches and the state of demo and play
 	rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
