@@ -5,6 +5,7 @@
        └──── release ───────────► closed                this process will not answer
 
 The webhook opens a window beside its message, the turn that answers the message claims it, the delivery hands over.
+Why answers go out there at all: docs/adr/0007-twiml-in-the-reply-window.md.
 """
 
 from __future__ import annotations

@@ -57,8 +57,7 @@ log = structlog.get_logger("runtime.inbox")
 class HeldJobs(JobManager):
     """procrastinate's door to its jobs; a replica that was silent ends none of those that were taken from it.
 
-    By its own statements a job is ended by its id, whoever has it: another replica would lose the conversation's lock
-    in the middle of a turn.
+    Why this is needed, and the issue to offer upstream: docs/adr/0004-procrastinate-pinned.md.
     """
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:

@@ -1,7 +1,7 @@
 """The engine `responses`: OpenAI's Responses API, with nothing kept there.
 
-The conversation is ours and is sent along (`store=False`), so a turn may be repeated without a trace, and any server
-that speaks this API will do. Instructions are sent with every turn: a change takes effect with the next one.
+The conversation is ours and is sent along with each turn (docs/adr/0008-memory-in-our-store.md). So are the
+instructions: a change takes effect with the next turn.
 
 Function calls do have effects, at the client's endpoint. Each is noted before it is made, so a turn that is cut short
 goes on with the same calls under the same call ids instead of asking the model anew.

@@ -1,9 +1,6 @@
 """`POST /responses` over aiohttp: JSON in, JSON out, and OpenAI's errors as one exception.
 
-Every answer makes this call, and it is the only one that does. The SDK's way to the same bytes (options, a request of
-its HTTP library, a pydantic model of the answer) takes more CPU than everything else that happens to a message, and
-importing it takes most of a second. A test holds that what is sent fits the SDK's own types, and that both see the same
-answer.
+Every answer makes this call. Why it goes without OpenAI's SDK: docs/adr/0005-no-sdk-for-responses.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The reconciler's way to write into the bot store, near (SQL) or far (the runtime's API)."""
+"""The reconciler's way to write into the bot store: by SQL, or over the runtime's API (docs/adr/0006-api-for-ci.md)."""
 
 from __future__ import annotations
 

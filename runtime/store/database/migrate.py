@@ -1,11 +1,7 @@
 """Brings a store's schema to the revision that this program needs.
 
-A revision is `<generation>_<step>`. Within a generation every step only adds, so a program may work on a store that a
-newer one has already migrated, and two versions run side by side during a roll-out. A step that takes something away
-begins a new generation, which an older program refuses.
-
-So what takes away comes in three roll-outs: a step that adds the new, a program that reads the old no more, and, when
-no older program runs any more, the new generation that drops it.
+A revision is `<generation>_<step>`. Within a generation a step only adds, so a program works on a store that a newer
+one has migrated; it refuses another generation. See docs/adr/0009-migrations-over-three-releases.md.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """The store on SQLite: one writer with group commit.
 
-Everything that is waiting goes into one commit: a write to disk costs the same for one message as for a hundred. What
-one round of the event loop brings goes to the writer together. When a function fails, all of them run again, each
-behind a savepoint of its own, so that it takes nothing else with it; a function may thus run twice and must have no
-effect but on the store.
+Everything that waits goes into one commit (docs/adr/0003-group-commit.md). When a function fails, all of its group run
+again, each behind a savepoint of its own: a function may run twice, and must have no effect but on the store.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """SQL of the message path: written once with `:name` parameters, understood by both databases.
 
-SQLAlchemy's Core costs more per statement here than SQLite needs to run it, and as much as PostgreSQL's driver does, so
-these go to the driver directly, inside the transaction that the connection is in. They read and write plain tuples; the
-schema stays in `tables`.
+It goes to the driver directly, inside the transaction that the connection is in, and reads and writes plain tuples
+(docs/adr/0002-raw-sql.md). The schema stays in `tables`.
 """
 
 from __future__ import annotations
