@@ -9,11 +9,13 @@ import aiohttp
 
 from runtime.engines.responses_api import CallRefused, UnreadableAnswer
 from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
+from runtime.resilience.http_errors import Provider, error_of_status, retry_after_seconds
 
 if TYPE_CHECKING:
     from openai import APIError
 
 MAX_RETRY_AFTER_SECONDS = 120.0
+OPENAI = Provider("OpenAI", "OpenAI does not accept the key (401); check OPENAI_API_KEY.", is_repeatable=True)
 
 KEY_REFUSED = frozenset(
     {
@@ -98,35 +100,20 @@ class _StatusError(Protocol):
 
 def _from_status(error: _StatusError, headers: Mapping[str, str], model: str | None) -> ProviderError:
     code, said = error.code or error.type or "", error.message
+    delay = retry_after_seconds(headers, MAX_RETRY_AFTER_SECONDS)
     match error.status_code:
         case 429 if "insufficient_quota" in (error.code, error.type):
             return KeyRefused(
                 "The OpenAI account has no credit left (insufficient_quota); add credit or raise its limit."
             )
-        case 401:
-            return KeyRefused("OpenAI does not accept the key (401); check OPENAI_API_KEY.")
         case 403:
             return PermanentError(f"OpenAI refuses this key (403): {said}")
         case 404 if code == "model_not_found":
             return PermanentError(f"The model {model!r} does not exist or is gone; choose another one for this client.")
         case 400 if code == "conversation_locked":
             return TemporaryError("Another call is working on this conversation.")
-        case 408 | 409 | 429:
-            return TemporaryError(f"OpenAI is limiting us ({error.status_code} {code}).", _retry_after(headers))
-        case status if status >= 500:
-            return TemporaryError(f"OpenAI failed ({status}).", _retry_after(headers))
+        case 409:
+            return TemporaryError(f"Another call was in the way of this one (409 {code}).", delay)
         case status:
-            at = f" at {error.param}" if error.param else ""
-            return PermanentError(f"OpenAI refused the request ({status} {code}{at}): {said}")
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    for header, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers[header]) / unit
-        except (KeyError, ValueError):
-            continue
-        # Nothing, less than nothing, and what is no number leave the pause to us: no call follows another at once.
-        if seconds > 0:
-            return min(seconds, MAX_RETRY_AFTER_SECONDS)
-    return None
+            at = f"{code} at {error.param}" if error.param else code
+            return error_of_status(OPENAI, status, code=at, said=said, delay=delay)

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -19,14 +18,20 @@ from twilio.base.exceptions import TwilioException
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError, UnknownOutcome
+from runtime.errors import ProviderError, TemporaryError, UnknownOutcome
 from runtime.observability.metrics import Metrics
 from runtime.resilience.circuit_breaker import Breakers
+from runtime.resilience.http_errors import Provider, error_of_status, retry_after_seconds
 from runtime.twilio.accounts import Account
 from runtime.twilio.rate_limit import SendRateLimit
-from runtime.twilio.transport import TooMany, TwilioHttp
+from runtime.twilio.transport import TooManyRequests, TwilioHttp
 
 PROVIDER = "twilio"
+TWILIO = Provider(
+    "Twilio",
+    "Twilio does not accept the account's credentials (401); check its SID and auth token.",
+    is_repeatable=False,
+)
 PAUSE_SECONDS = 30.0
 """How long a call waits while Twilio is not called; whoever wants it made tries again then."""
 API_HOST = "https://api.twilio.com"
@@ -212,10 +217,6 @@ def _received(message: Any, moment: datetime) -> ReceivedMessage:
 
 def _from_twilio(error: Exception, longest_pause: float) -> ProviderError:
     """What a failed call means for the message that it was about."""
-    if isinstance(error, TooMany):
-        asked = retry_after_seconds(error.retry_after)
-        delay = None if asked is None else min(asked, longest_pause)
-        return TemporaryError("Twilio is limiting us (429).", delay)
     if isinstance(error, aiohttp.ClientConnectorError):
         return TemporaryError("Twilio cannot be reached; check the network and TWILIO_BASE_URL.")
     if isinstance(error, (aiohttp.ClientError, TimeoutError)):
@@ -223,23 +224,8 @@ def _from_twilio(error: Exception, longest_pause: float) -> ProviderError:
     if isinstance(error, (ValueError, AttributeError)):
         return UnknownOutcome("Twilio's answer cannot be understood.")
     status, code, said = _details(error)
-    if status is None or status >= 500:
-        return UnknownOutcome(f"Twilio failed ({status or 'no status'}).")
-    if status == 401:
-        return KeyRefused("Twilio does not accept the account's credentials (401); check its SID and auth token.")
-    return PermanentError(f"Twilio refused the message ({status}, {code}): {said}")
-
-
-def retry_after_seconds(retry_after: str | None) -> float | None:
-    """What Retry-After asks for, in seconds or as a date; None when it says neither."""
-    if retry_after is None:
-        return None
-    if retry_after.replace(".", "", 1).isdecimal():
-        return float(retry_after)
-    try:
-        return max((parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):  # TypeError: a date without a zone
-        return None
+    delay = retry_after_seconds(error.headers, longest_pause) if isinstance(error, TooManyRequests) else None
+    return error_of_status(TWILIO, status, code=str(code or ""), said=said, delay=delay)
 
 
 def _details(error: Exception) -> tuple[int | None, int | None, str]:

@@ -19,13 +19,13 @@ CONNECT_SECONDS = 5.0
 CONNECTIONS = 1_000
 
 
-class TooMany(TwilioException):  # type: ignore[misc]  # the SDK is not typed
-    """Twilio's 429 with the header that the SDK's own exception leaves out."""
+class TooManyRequests(TwilioException):  # type: ignore[misc]  # the SDK is not typed
+    """Twilio's 429 with the headers that the SDK's own exception leaves out."""
 
     def __init__(self, response: Response) -> None:
         super().__init__("Too many requests", response)
         self.status = 429
-        self.retry_after: str | None = response.headers.get("Retry-After")
+        self.headers: Mapping[str, str] = response.headers
 
 
 class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
@@ -71,7 +71,7 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
         ) as response:
             answer = Response(response.status, (await response.read()).decode(errors="replace"), response.headers)
         if answer.status_code == 429:
-            raise TooMany(answer)
+            raise TooManyRequests(answer)
         return answer
 
     async def close(self) -> None:

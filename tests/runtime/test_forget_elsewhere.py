@@ -224,7 +224,7 @@ def test_what_twilio_does_not_delete_is_said_and_deleted_by_the_next_call_under_
     done = forget(shop.runtime, user, "--at-twilio")
     assert done.code == 4
     assert "Deleted at Twilio: 3 messages; left: 1." in done.out
-    assert "Left at Twilio: Twilio refused the message (409, 20009)" in done.err
+    assert "Left at Twilio: Twilio refused the request (409 20009)" in done.err
     assert len(copies(shop.sandbox)) == 1
     again = forget_over_api(shop.runtime, user_id, "?at_twilio=true")
     assert (again.status, copies(shop.sandbox)) == (200, []), again.body

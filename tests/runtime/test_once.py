@@ -4,17 +4,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from runtime.twilio.client import retry_after_seconds
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import AUTH_TOKEN, Sandbox, wait_until
 
@@ -106,15 +102,6 @@ def test_twilio_may_ask_for_no_longer_a_pause_than_a_turn_may_take(shop: Line) -
     wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
     (_, refused_at), (_, sent_at) = sends(shop)
     assert sent_at - refused_at >= 5
-
-
-@given(st.integers(0, 10**6))
-def test_retry_after_is_seconds_or_a_date(seconds: int) -> None:
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
-
-    assert retry_after_seconds(str(seconds)) == seconds
-    assert retry_after_seconds(date) == pytest.approx(seconds, abs=2)
-    assert retry_after_seconds("soon") is None
 
 
 def test_the_same_answer_twice_is_not_mistaken_for_one(shop: Line) -> None:

@@ -1,0 +1,80 @@
+"""What an answer with an error status means for the call that it answers: whether it may be made again.
+
+    401                      KeyRefused       every call with this key fails
+    429                      TemporaryError   nothing was done; after the pause that the provider asks for
+    408, 5xx, no status      UnknownOutcome   it may have been done; TemporaryError where doing it twice does no harm
+    any other                PermanentError   it fails again
+
+Codes that mean something else at one provider are sorted where that provider is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError, UnknownOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Whose answers are sorted."""
+
+    name: str
+    wrong_key: str
+    """What the operator reads when the key is refused, with the next step."""
+    is_repeatable: bool
+    """Whether a call that may have had its effect can be made again, since the second one does no harm."""
+
+
+def error_of_status(
+    provider: Provider, status: int | None, *, code: str, said: str, delay: float | None
+) -> ProviderError:
+    """The error of an answer with a status, None where there was none; `code` and `said` are the provider's own, and
+    `delay` is the pause in seconds that it asks for."""
+    match status:
+        case 401:
+            return KeyRefused(provider.wrong_key)
+        case 429:
+            return TemporaryError(f"{provider.name} is limiting us ({_with_code(429, code)}).", delay)
+        case None | 408:
+            failed = f"{provider.name} failed ({_with_code(status, code)})."
+        case _ if status >= 500:
+            failed = f"{provider.name} failed ({status})."
+        case _:
+            return PermanentError(f"{provider.name} refused the request ({_with_code(status, code)}): {said}")
+    return TemporaryError(failed, delay) if provider.is_repeatable else UnknownOutcome(failed)
+
+
+def retry_after_seconds(headers: Mapping[str, str], longest: float) -> float | None:
+    """The pause that an answer asks for in `Retry-After`, seconds or a date, or OpenAI's `retry-after-ms`, bounded;
+    None when it asks for none that can be read. Names of headers may come in any case."""
+    given = {name.lower(): value for name, value in headers.items()}
+    asked = (_number(given.get("retry-after-ms"), 1000.0), _number(given.get("retry-after"), 1.0))
+    seconds = next((one for one in asked if one is not None), None)
+    if seconds is None:
+        seconds = _until(given.get("retry-after"))
+    # Nothing, less than nothing, and what is no number leave the pause to us: no call follows another at once.
+    return min(seconds, longest) if seconds is not None and seconds > 0 else None
+
+
+def _number(text: str | None, unit: float) -> float | None:
+    try:
+        seconds = float(text or "") / unit
+    except ValueError:
+        return None
+    return seconds if seconds > 0 else None
+
+
+def _until(text: str | None) -> float | None:
+    """Seconds until a date of HTTP; None for what is none."""
+    try:
+        return (parsedate_to_datetime(text or "") - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):  # TypeError: a date without a zone
+        return None
+
+
+def _with_code(status: int | None, code: str) -> str:
+    return " ".join(part for part in (str(status or "no status"), code) if part)
