@@ -111,13 +111,13 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
     if ctx.invoked_subcommand is not None:
         _refuse_options_before(ctx)
         return
-    from reconciler.commands.reconcile import Options, reconcile
+    from reconciler.commands.reconcile import ReconcileOptions, reconcile
     from reconciler.planning.guards import Limits
     from reconciler.planning.plan import Scope
 
     scope = Scope(**{name: options.pop(name) for name in ("only", "prune", "delete_senders")})
     limits = Limits(**{name.name: options.pop(name.name) for name in fields(Limits)})
-    ctx.exit(reconcile(Options(**options, scope=scope, limits=limits)))
+    ctx.exit(reconcile(ReconcileOptions(**options, scope=scope, limits=limits)))
 
 
 def _refuse_options_before(ctx: click.Context) -> None:

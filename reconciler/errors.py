@@ -2,7 +2,7 @@
 
 ReconcileError                 1   something is wrong; the text says what, where and what to do next
 ├── ManifestErrors             1   problems in clients.d (reconciler.manifest)
-├── SettingsError              1   a setting is missing or malformed
+├── InvalidSetting             1   a setting is missing or malformed
 ├── ReadFailed                 1   a side could not be read at all
 ├── Refused                    3   a guard said no
 └── Busy                       5   another run holds the lease, or the plan is not the expected one
@@ -41,7 +41,7 @@ class ReconcileError(Exception):
     exit_code = Exit.ERROR
 
 
-class SettingsError(ReconcileError):
+class InvalidSetting(ReconcileError):
     """A setting is missing or malformed."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from reconciler.errors import SettingsError
+from reconciler.errors import InvalidSetting
 from schemas.overrides import DEFAULT, connection_overrides
 
 DEFAULT_STORE = "sqlite:///data/horizonai.db"
@@ -56,7 +56,7 @@ class Settings:
 
 
 def load_settings(root: Path = Path()) -> Settings:
-    """Read the settings. Raises `SettingsError` for a malformed one; a missing one is missed where it is needed."""
+    """Read the settings. Raises `InvalidSetting` for a malformed one; a missing one is missed where it is needed."""
     environment = {**_dotenv(root / ".env"), **os.environ}
 
     def text(name: str) -> str | None:
@@ -95,7 +95,7 @@ def _url(name: str, value: str | None) -> str | None:
         return None
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise SettingsError(f"{name} must be a URL like https://whatsapp.example.cl, without query or fragment.")
+        raise InvalidSetting(f"{name} must be a URL like https://whatsapp.example.cl, without query or fragment.")
     return value.rstrip("/")
 
 
@@ -103,12 +103,12 @@ def _overrides(value: str | None) -> str:
     try:
         return connection_overrides(value or DEFAULT)
     except ValueError as error:
-        raise SettingsError(f"WEBHOOK_CONNECTION_OVERRIDES {error}.") from error
+        raise InvalidSetting(f"WEBHOOK_CONNECTION_OVERRIDES {error}.") from error
 
 
 def _count(name: str, value: str | None, default: int) -> int:
     if value is None:
         return default
     if not value.isdecimal() or int(value) < 1:
-        raise SettingsError(f"{name} must be a whole number from 1 on, not {value!r}.")
+        raise InvalidSetting(f"{name} must be a whole number from 1 on, not {value!r}.")
     return int(value)

@@ -38,7 +38,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class FunctionCall:
+class WantedCall:
     """A function the model wants to have called."""
 
     name: str
@@ -70,21 +70,21 @@ def _stretched(text: str, length: int) -> str:
     return text[:length]
 
 
-def function_calls(context: Context, functions: dict[str, dict[str, Any]]) -> list[FunctionCall]:
+def function_calls(context: Context, functions: dict[str, dict[str, Any]]) -> list[WantedCall]:
     """The offered functions that the user's words ask for, by name. None when this turn already has their results."""
     if context.outputs:
         return []
     wanted = [(found.start(), name) for name in functions if (found := _mention(name, context.text))]
-    return [FunctionCall(name, _arguments(name, context.text, functions[name])) for _, name in sorted(wanted)]
+    return [WantedCall(name, _arguments(name, context.text, functions[name])) for _, name in sorted(wanted)]
 
 
 def _mention(name: str, text: str) -> re.Match[str] | None:
     return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)
 
 
-def forced_call(name: str, schema: dict[str, Any], context: Context) -> FunctionCall:
+def forced_call(name: str, schema: dict[str, Any], context: Context) -> WantedCall:
     """A call that the caller demanded by `tool_choice`, whatever the user said."""
-    return FunctionCall(name, _arguments(name, context.text, schema))
+    return WantedCall(name, _arguments(name, context.text, schema))
 
 
 def _arguments(name: str, text: str, schema: dict[str, Any]) -> str:

@@ -112,10 +112,10 @@ def serve(
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait for an answer.")
 def phone(client: str, text: str, origin: str, twilio: str, timeout: float) -> None:
     """Write TEXT to CLIENT (its id, name or number) as a WhatsApp user and print the answer."""
-    from sandbox.phone import Call, PhoneError, say
+    from sandbox.phone import PhoneError, PhoneMessage, say
 
     try:
-        answers = say(Call(twilio, client, origin, text, timeout, settle=0.3))
+        answers = say(PhoneMessage(twilio, client, origin, text, timeout, settle=0.3))
     except PhoneError as error:
         raise click.ClickException(str(error)) from None
     click.echo("\n\n".join(answers))

@@ -61,7 +61,7 @@ def basic_auth(request: web.Request) -> tuple[str, str]:
 
 
 @dataclass(slots=True)
-class _Call:
+class _ProviderCall:
     """One call on its way through the gate."""
 
     state: State
@@ -182,6 +182,6 @@ def gate(state: State, provider: Provider) -> Any:
         if request.path.startswith("/_sandbox/"):
             return await handler(request)
         with state.errands.call():
-            return await _Call(state, provider, request, await request.read()).run(handler)
+            return await _ProviderCall(state, provider, request, await request.read()).run(handler)
 
     return middleware

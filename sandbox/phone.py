@@ -15,7 +15,7 @@ class PhoneError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PhoneMessage:
     """One thing said."""
 
     twilio: str
@@ -26,41 +26,48 @@ class Call:
     settle: float
 
 
-def say(call: Call) -> list[str]:
+def say(message: PhoneMessage) -> list[str]:
     """The answers, in the order they came. Raises PhoneError when there is none."""
-    outcome = _post(call)
+    outcome = _post(message)
     if outcome["http_status"] is None and outcome["error"]:
         raise PhoneError(
-            f"{call.to}: {outcome['error']}. Is the runtime up, and did `reconcile` set the sender's webhook?"
+            f"{message.to}: {outcome['error']}. Is the runtime up, and did `reconcile` set the sender's webhook?"
         )
     if outcome["error"]:
         raise PhoneError(
-            f"{call.to}: the webhook answered HTTP {outcome['http_status']}: {outcome['error']}. See the runtime's log."
+            f"{message.to}: the webhook answered HTTP {outcome['http_status']}: {outcome['error']}. "
+            "See the runtime's log."
         )
     if not outcome["answers"]:
         raise PhoneError(
-            f"{call.to}: the webhook took the message, but no answer came within {call.timeout:g} s. "
+            f"{message.to}: the webhook took the message, but no answer came within {message.timeout:g} s. "
             "See the runtime's log."
         )
     return [item["body"] for item in outcome["answers"]]
 
 
-def _post(call: Call) -> dict[str, Any]:
-    document = {"to": call.to, "from": call.origin, "body": call.text, "wait": call.timeout, "settle": call.settle}
-    url = call.twilio.rstrip("/") + "/_sandbox/inbound"
+def _post(message: PhoneMessage) -> dict[str, Any]:
+    document = {
+        "to": message.to,
+        "from": message.origin,
+        "body": message.text,
+        "wait": message.timeout,
+        "settle": message.settle,
+    }
+    url = message.twilio.rstrip("/") + "/_sandbox/inbound"
     if not url.startswith(("http://", "https://")):
-        raise PhoneError(f"{call.twilio} is not a URL; --twilio takes one like http://127.0.0.1:8102")
+        raise PhoneError(f"{message.twilio} is not a URL; --twilio takes one like http://127.0.0.1:8102")
     request = Request(url, json.dumps(document).encode(), {"Content-Type": "application/json"})  # noqa: S310 - checked above
     try:
-        with urlopen(request, timeout=call.timeout + 5) as response:  # noqa: S310 - checked above
+        with urlopen(request, timeout=message.timeout + 5) as response:  # noqa: S310 - checked above
             return dict(json.load(response))
     except HTTPError as error:
         with error:
-            raise PhoneError(f"{call.to}: {_sentence(error.read(), error.code)}") from None
+            raise PhoneError(f"{message.to}: {_sentence(error.read(), error.code)}") from None
     except (URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
         raise PhoneError(
-            f"no sandbox answers at {call.twilio} ({reason}). Start one with `python -m sandbox serve`."
+            f"no sandbox answers at {message.twilio} ({reason}). Start one with `python -m sandbox serve`."
         ) from None
 
 

@@ -19,7 +19,7 @@ from reconciler.errors import KeyRefused, ProviderError, Stopped
 from reconciler.kinds.knowledge.knowledge import EXPIRED
 from reconciler.model import TAKING_AWAY, UNKNOWN_ID, AccountKey, Binding, Change, Kind, Outcome, Plan, Values
 from reconciler.settings import Settings
-from reconciler.writers.rate_limit import Pace
+from reconciler.writers.rate_limit import RateLimit
 from reconciler.writers.retry import Patience
 from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import StoreError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reconciler.writers.twilio import TwilioWriter
 
 WORKERS = 32
-"""Clients in work at once; the paces of the providers are narrower."""
+"""Clients in work at once; the rate limits of the providers are narrower."""
 
 OPTIONAL: Final[tuple[Kind, ...]] = ("knowledge",)
 """Kinds that a client may have nothing of: once the last of it is taken away, the record of it goes too."""
@@ -201,8 +201,8 @@ class Writers:
             if self._openai is None:
                 from reconciler.writers.openai import OpenAIWriter
 
-                pace = Pace(self.settings.openai_concurrency, self.settings.openai_rate)
-                self._openai = OpenAIWriter(self.settings, Patience(pace, self.stop))
+                rate_limit = RateLimit(self.settings.openai_concurrency, self.settings.openai_rate)
+                self._openai = OpenAIWriter(self.settings, Patience(rate_limit, self.stop))
                 self.cleanup.callback(self._openai.close)
             return self._openai
 
@@ -225,8 +225,8 @@ class Writers:
             if account not in self._twilio:
                 from reconciler.writers.twilio import TwilioWriter
 
-                pace = Pace(self.settings.twilio_concurrency, self.settings.twilio_rate)
-                self._twilio[account] = TwilioWriter(self.settings, account.sid, token, Patience(pace, self.stop))
+                rate_limit = RateLimit(self.settings.twilio_concurrency, self.settings.twilio_rate)
+                self._twilio[account] = TwilioWriter(self.settings, account.sid, token, Patience(rate_limit, self.stop))
             return self._twilio[account]
 
 

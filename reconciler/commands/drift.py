@@ -19,7 +19,7 @@ from reconciler.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class DriftOptions:
     """The command's options."""
 
     clients: tuple[str, ...]
@@ -43,10 +43,10 @@ def drift(ctx: click.Context, /, **options: Any) -> None:
 
     Changes that git made and nobody has applied yet are not drift: `reconcile --dry-run` shows them.
     """
-    ctx.exit(_drift(Options(**options)))
+    ctx.exit(_drift(DriftOptions(**options)))
 
 
-def _drift(options: Options) -> Exit:
+def _drift(options: DriftOptions) -> Exit:
     """What was found is shown before anything else can fail."""
     settings, fleet = load_fleet(options.clients, is_quiet=True)
     channels = [*settings.drift_notify, *options.notify]
@@ -72,7 +72,7 @@ def drifted(plan: Plan) -> Plan:
     return replace(plan, changes=found, adoptions=())
 
 
-def _show(found: Plan, options: Options) -> None:
+def _show(found: Plan, options: DriftOptions) -> None:
     if options.output == "prometheus":
         from reconciler.drift.metrics import metrics, text, write_textfile
 
@@ -84,7 +84,7 @@ def _show(found: Plan, options: Options) -> None:
         write(rendered(found, options.output, to_file=options.out is not None), options.out)
 
 
-def _push(found: Plan, options: Options) -> Sequence[str]:
+def _push(found: Plan, options: DriftOptions) -> Sequence[str]:
     if options.pushgateway is None:
         return ()
     from reconciler.drift.metrics import metrics, push
@@ -96,7 +96,7 @@ def _push(found: Plan, options: Options) -> Sequence[str]:
     return ()
 
 
-def _notify(found: Plan, channels: Sequence[str], options: Options, settings: Settings) -> Sequence[str]:
+def _notify(found: Plan, channels: Sequence[str], options: DriftOptions, settings: Settings) -> Sequence[str]:
     if not channels:
         return ()
     from reconciler.drift.notify import notify

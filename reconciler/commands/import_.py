@@ -12,7 +12,7 @@ import click
 
 from reconciler.commands.existing import existing_defaults, existing_fleet
 from reconciler.errors import Exit, ReconcileError
-from reconciler.importing.draft import Draft, NotImported, model_warning, over_defaults
+from reconciler.importing.draft import ImportedManifest, NotImported, model_warning, over_defaults
 from reconciler.importing.files import Written, write_drafts
 from reconciler.importing.inventory import Inventory, take_inventory
 from reconciler.importing.survey import LeftOut, Survey, survey
@@ -122,7 +122,7 @@ def _json(report: Report) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
-def _written(draft: Draft, files: Sequence[Path]) -> dict[str, Any]:
+def _written(draft: ImportedManifest, files: Sequence[Path]) -> dict[str, Any]:
     return {
         "client": draft.id,
         "number": draft.values["number"],

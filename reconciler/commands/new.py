@@ -18,7 +18,7 @@ from reconciler.commands.existing import existing_defaults, existing_fleet
 from reconciler.errors import ReconcileError
 from reconciler.manifest import Fleet, load
 from reconciler.manifest.defaults import FILE
-from reconciler.manifest.draft import Draft, draft_text, problem_with
+from reconciler.manifest.draft import NewManifest, draft_text, problem_with
 from reconciler.manifest.explain import slug
 from reconciler.manifest.texts import FileProblem, read_prompt
 from reconciler.settings import load_settings
@@ -167,7 +167,7 @@ def _write(folder: Path, answers: Mapping[str, str | None], engine: str) -> list
     client, prompt = answers["id"] or "", answers["instructions"] or ""
     manifest, prompt_file = folder / f"{client}.yaml", folder / client / "prompt.md"
     apart = len(prompt) > _LONG_PROMPT
-    draft = Draft(
+    draft = NewManifest(
         id=client,
         name=answers["name"] or "",
         number=answers["number"] or "",

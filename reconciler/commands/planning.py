@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import click
 
-from reconciler.errors import ReconcileError, SettingsError
+from reconciler.errors import InvalidSetting, ReconcileError
 from reconciler.manifest import Fleet, load
 from reconciler.observation.live_state import Failed, World
 from reconciler.settings import Settings, load_settings
@@ -15,7 +15,7 @@ from runtime.store.errors import masked
 
 
 def load_fleet(only: Collection[str], *, is_quiet: bool = False) -> tuple[Settings, Fleet]:
-    """Settings and manifests. Raises `ManifestErrors`, `SettingsError`, or `ReconcileError` for an unknown `only`."""
+    """Settings and manifests. Raises `ManifestErrors`, `InvalidSetting`, or `ReconcileError` for an unknown `only`."""
     settings = load_settings()
     fleet = load(settings.clients_dir)
     if fleet.warnings and not is_quiet:
@@ -32,7 +32,7 @@ def load_fleet(only: Collection[str], *, is_quiet: bool = False) -> tuple[Settin
                 + (f"Did you mean {near[0]!r}?" if near else "`reconcile status` lists all of them.")
             )
     if settings.public_url is None and any(manifest.client.state != "absent" for manifest in fleet.clients):
-        raise SettingsError(
+        raise InvalidSetting(
             "PUBLIC_URL is not set. It is the address at which Twilio reaches the runtime, such as "
             "https://whatsapp.example.cl."
         )

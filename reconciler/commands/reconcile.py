@@ -27,7 +27,7 @@ from runtime.store.errors import StoreError
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ReconcileOptions:
     """The command's options."""
 
     dry_run: bool
@@ -52,7 +52,7 @@ class Looked:
     plan: Plan
 
 
-def reconcile(options: Options) -> Exit:
+def reconcile(options: ReconcileOptions) -> Exit:
     """Run it. The exit code is computed once, from what happened, after everything is shown."""
     _check_usage(options)
     at_once = not options.dry_run and (options.yes or options.expect is not None)
@@ -79,7 +79,7 @@ def reconcile(options: Options) -> Exit:
     return _apply(options, settings, fleet, agreed=looked.plan, before=looked if at_once else None)
 
 
-def _check_usage(options: Options) -> None:
+def _check_usage(options: ReconcileOptions) -> None:
     if options.detailed_exitcode and not options.dry_run:
         raise click.UsageError("--detailed-exitcode goes with --dry-run.")
     if options.scope.prune and options.scope.only:
@@ -97,7 +97,7 @@ def _store_exists(settings: Settings) -> bool:
         raise ReconcileError(str(error)) from error
 
 
-def _dry_run(options: Options, settings: Settings, fleet: Fleet, begun: Begun | None) -> Exit:
+def _dry_run(options: ReconcileOptions, settings: Settings, fleet: Fleet, begun: Begun | None) -> Exit:
     looked = _look(fleet, settings, options, begun)
     _show(looked.plan, options)
     _check_expected(looked.plan, options)
@@ -108,7 +108,7 @@ def _dry_run(options: Options, settings: Settings, fleet: Fleet, begun: Begun | 
 
 
 def _apply(
-    options: Options, settings: Settings, fleet: Fleet, agreed: Plan | None, before: Looked | None = None
+    options: ReconcileOptions, settings: Settings, fleet: Fleet, agreed: Plan | None, before: Looked | None = None
 ) -> Exit:
     """Look again under the lease, and apply. `agreed` is the plan that was shown, `before` what this run saw when there
     was no store yet.
@@ -131,13 +131,13 @@ def _apply(
     return applied.exit_code
 
 
-def _look(fleet: Fleet, settings: Settings, options: Options, begun: Begun | None = None) -> Looked:
+def _look(fleet: Fleet, settings: Settings, options: ReconcileOptions, begun: Begun | None = None) -> Looked:
     world = observe(fleet, settings, only=options.scope.only, begun=begun)
     tell_of_missing_store(world, settings)
     return Looked(fleet, world, with_edits(make_plan(fleet, world, settings, options.scope), world, settings))
 
 
-def _look_into_new_store(before: Looked, settings: Settings, options: Options) -> Looked:
+def _look_into_new_store(before: Looked, settings: Settings, options: ReconcileOptions) -> Looked:
     """What was seen a moment ago, when there was no store. While the new one is empty, nobody has applied anything
     through it since; the providers are not asked again about each sender of a fleet that is all new."""
     store = read_store(settings)
@@ -148,7 +148,7 @@ def _look_into_new_store(before: Looked, settings: Settings, options: Options) -
     return Looked(before.fleet, world, plan)
 
 
-def _check_expected(plan: Plan, options: Options) -> None:
+def _check_expected(plan: Plan, options: ReconcileOptions) -> None:
     """An empty plan has a digest too: when it is not the expected one, something else was agreed on."""
     if options.expect is not None and digest(plan) != options.expect:
         raise Busy(
@@ -164,11 +164,11 @@ def _question(plan: Plan) -> str:
     return f"Apply {len(plan.changes)} changes" + (f" and {adopted}?" if adopted else "?")
 
 
-def _show(plan: Plan, options: Options) -> None:
+def _show(plan: Plan, options: ReconcileOptions) -> None:
     write(rendered(plan, options.output, to_file=options.out is not None, verbose=options.verbose), options.out)
 
 
-def _show_outcomes(plan: Plan, outcomes: Sequence[Outcome], options: Options) -> None:
+def _show_outcomes(plan: Plan, outcomes: Sequence[Outcome], options: ReconcileOptions) -> None:
     try:
         if options.output != "text":
             write(rendered(plan, options.output, outcomes), options.out)

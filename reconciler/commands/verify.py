@@ -199,7 +199,7 @@ def _told(client: str, live: LiveSender, method: str) -> Exit:
 
 
 def _writer(registration: Registration) -> TwilioWriter:
-    from reconciler.writers.rate_limit import Pace
+    from reconciler.writers.rate_limit import RateLimit
     from reconciler.writers.retry import Patience
     from reconciler.writers.twilio import TwilioWriter
 
@@ -207,4 +207,4 @@ def _writer(registration: Registration) -> TwilioWriter:
     token = settings.secret(account.token_env)
     if account.sid is None or token is None:
         raise ReconcileError(f"{account.token_env}, the auth token of {account.describe()}, is not set.")
-    return TwilioWriter(settings, account.sid, token, Patience(Pace(1), threading.Event()))
+    return TwilioWriter(settings, account.sid, token, Patience(RateLimit(1), threading.Event()))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reconciler.drift.alarm import News, body, channel_of, fingerprint_of, news, title
-from reconciler.errors import ReconcileError, SettingsError
+from reconciler.errors import InvalidSetting, ReconcileError
 from reconciler.model import Plan
 from reconciler.settings import Settings
 from runtime.store.client.history import read_notices
@@ -31,10 +31,10 @@ SECRET_CHARACTERS = 8
 
 
 def check_channels(urls: Sequence[str]) -> None:
-    """Raises `SettingsError` for an address that Apprise does not understand, before anything else is done."""
+    """Raises `InvalidSetting` for an address that Apprise does not understand, before anything else is done."""
     for number, url in enumerate(urls, start=1):
         if not _channel(url):
-            raise SettingsError(
+            raise InvalidSetting(
                 f"Notification address {number} ({_shown(url)}) is none that Apprise understands; its list of services "
                 "shows how each is written: https://github.com/caronc/apprise/wiki."
             )

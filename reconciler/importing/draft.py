@@ -10,7 +10,7 @@ from reconciler.importing.tools import said_of
 from reconciler.kinds.bot.handmade import Handmade, bot_as_declared
 from reconciler.kinds.sender.sender import called_by, normalised, our_webhook
 from reconciler.manifest.draft import problem_with
-from reconciler.observation.live_state import Failed, Senders
+from reconciler.observation.live_state import AccountSenders, Failed
 from reconciler.readers.openai import Model
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
@@ -26,7 +26,7 @@ class NotImported(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ImportedManifest:
     """A manifest before it is a file."""
 
     id: str
@@ -38,7 +38,7 @@ class Draft:
     """Where it comes from, for a comment."""
 
 
-def draft_of(client: str, found: Handmade, senders: Senders | Failed, settings: Settings) -> Draft:
+def draft_of(client: str, found: Handmade, senders: AccountSenders | Failed, settings: Settings) -> ImportedManifest:
     """The manifest of a bot. Raises `NotImported`."""
     unsaid: list[str] = []
     bot = bot_as_declared(found.bot, None, settings)
@@ -60,7 +60,7 @@ def draft_of(client: str, found: Handmade, senders: Senders | Failed, settings: 
     metadata = _metadata(bot["metadata"], unsaid)
     if metadata:
         values["metadata"] = metadata
-    return Draft(client, values, tuple(unsaid), _origin(found))
+    return ImportedManifest(client, values, tuple(unsaid), _origin(found))
 
 
 def over_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _assistant(found: Handmade, bot: Mapping[str, Any], unsaid: list[str]) -> di
     return declared
 
 
-def _sender(number: str, senders: Senders | Failed, settings: Settings, unsaid: list[str]) -> dict[str, Any]:
+def _sender(number: str, senders: AccountSenders | Failed, settings: Settings, unsaid: list[str]) -> dict[str, Any]:
     live = senders if isinstance(senders, Failed) else senders.by_number.get(number)
     if isinstance(live, Failed):
         raise NotImported(f"its sender could not be read: {live.message}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import ReconcileError
-from reconciler.importing.draft import Draft
+from reconciler.importing.draft import ImportedManifest
 from reconciler.manifest import ManifestErrors, load
 from reconciler.manifest.emit import to_yaml
 from reconciler.render.wording import visible
@@ -26,12 +26,12 @@ _GROUPS: Final = (("id", "name", "state", "number"), ("assistant",), ("sender",)
 class Written:
     """A draft and its files."""
 
-    draft: Draft
+    draft: ImportedManifest
     files: Sequence[Path]
 
 
 def write_drafts(
-    drafts: Sequence[Draft], folder: Path, warnings: Mapping[str, str]
+    drafts: Sequence[ImportedManifest], folder: Path, warnings: Mapping[str, str]
 ) -> tuple[list[Written], dict[str, str]]:
     """Write the drafts; returns what was written, and by id why the others were not.
 
@@ -55,7 +55,7 @@ def write_drafts(
     return written, refused
 
 
-def manifest_text(values: Mapping[str, Any], draft: Draft, warnings: Mapping[str, str]) -> str:
+def manifest_text(values: Mapping[str, Any], draft: ImportedManifest, warnings: Mapping[str, str]) -> str:
     """The manifest's text: where it comes from and what it does not say stands on top, as comments."""
     lines = ["# yaml-language-server: $schema=../schemas/client.schema.json", f"# Imported from {_line(draft.origin)}."]
     if draft.unsaid:
@@ -74,7 +74,7 @@ def manifest_text(values: Mapping[str, Any], draft: Draft, warnings: Mapping[str
     return text
 
 
-def _texts(draft: Draft, folder: Path, warnings: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+def _texts(draft: ImportedManifest, folder: Path, warnings: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     prompt = draft.values["assistant"]["instructions"]
     values = dict(draft.values)
     apart = len(prompt) > LONG_PROMPT and _survives_in_a_file(prompt)

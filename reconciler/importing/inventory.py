@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.errors import ProviderError, ReadFailed, ReconcileError
 from reconciler.model import AccountKey
 from reconciler.observation.accounts import account_of_bot, shared_account
-from reconciler.observation.live_state import Failed, Senders, Store
+from reconciler.observation.live_state import AccountSenders, Failed, Store
 from reconciler.observation.sources import (
     attempt,
     documents_advice,
@@ -40,7 +40,7 @@ class Inventory:
     exported: Mapping[str, LiveAssistant]
     """Assistants out of files, by id; the Assistants API may be gone by now."""
     vector_stores: Sequence[VectorStore] | Failed
-    senders: Mapping[AccountKey, Senders | Failed]
+    senders: Mapping[AccountKey, AccountSenders | Failed]
 
 
 def take_inventory(settings: Settings, exports: Iterable[Path]) -> Inventory:

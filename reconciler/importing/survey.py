@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reconciler.importing.draft import Draft, NotImported, draft_of
+from reconciler.importing.draft import ImportedManifest, NotImported, draft_of
 from reconciler.importing.inventory import Inventory
 from reconciler.kinds.bot.handmade import Handmade, Unreadable, by_record, live_engine_of, read_handmade, refuse_foreign
 from reconciler.kinds.column import Withheld
@@ -14,7 +14,7 @@ from reconciler.manifest import Fleet
 from reconciler.manifest.explain import slug
 from reconciler.model import Kind
 from reconciler.observation.accounts import account_of_bot
-from reconciler.observation.live_state import Failed, Senders
+from reconciler.observation.live_state import AccountSenders, Failed
 from reconciler.ownership import client_of
 from reconciler.readers.openai import LiveAssistant
 from reconciler.settings import Settings
@@ -35,7 +35,7 @@ class LeftOut:
 class Survey:
     """What can be imported, and what not."""
 
-    drafts: Sequence[Draft]
+    drafts: Sequence[ImportedManifest]
     left_out: Sequence[LeftOut]
     """Bots."""
     unused: Sequence[LeftOut]
@@ -51,7 +51,7 @@ def survey(
     """
     declared = {manifest.client.number: manifest.path for manifest in fleet.clients}
     ids = {manifest.client.id for manifest in fleet.clients} | set(taken)
-    drafts: list[Draft] = []
+    drafts: list[ImportedManifest] = []
     left_out: list[LeftOut] = []
     bots = [*inventory.store.bots.values(), *_without_a_bot(inventory, number)]
     for bot in sorted(bots, key=lambda bot: (bot.twilio_phone_number, bot.id)):
@@ -73,7 +73,7 @@ def _check_free(bot: BotRecord, declared: Mapping[str, str]) -> None:
         raise NotImported(f"{declared[bot.twilio_phone_number]} declares its number already")
 
 
-def _draft(bot: BotRecord, client: str, inventory: Inventory, settings: Settings) -> Draft:
+def _draft(bot: BotRecord, client: str, inventory: Inventory, settings: Settings) -> ImportedManifest:
     found, notes = _answering(bot, inventory)
     refuse_foreign(found)
     draft = draft_of(client, found, inventory.senders[account_of_bot(bot, settings)], settings)
@@ -165,7 +165,7 @@ def _unused(inventory: Inventory) -> Iterator[LeftOut]:
                 "no bot uses it; --number says whose it is",
             )
     for senders in inventory.senders.values():
-        if isinstance(senders, Senders):
+        if isinstance(senders, AccountSenders):
             for sender in sorted(senders.by_sid.values(), key=lambda sender: sender.number):
                 if sender.number not in store.bots_by_number:
                     yield LeftOut("sender", sender.number, sender.sid, f"no bot routes it; it is {sender.status}")

@@ -22,7 +22,7 @@ _JSON_TYPES = ("string", "integer", "number", "boolean", "object", "array", "nul
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Violation:
     """Something wrong at a location of a manifest's values; message and hint as in Problem."""
 
     loc: Loc
@@ -31,8 +31,8 @@ class Finding:
     severity: Severity = "error"
 
 
-def check(values: Mapping[str, Any]) -> Iterator[Finding]:
-    """Findings of one client. What has the wrong type is left to the models."""
+def check(values: Mapping[str, Any]) -> Iterator[Violation]:
+    """The violations of one client. What has the wrong type is left to the models."""
     number = values.get("number")
     if isinstance(number, str) and _E164.fullmatch(number):
         yield from _number(number)
@@ -42,7 +42,7 @@ def check(values: Mapping[str, Any]) -> Iterator[Finding]:
         name, parameters = tool.get("name"), tool.get("parameters")
         if isinstance(name, str) and names.setdefault(name, index) != index:
             message = f"{dotted((*loc, 'name'))}: {shown(name)} is also the name of tool {names[name]}"
-            yield Finding((*loc, "name"), message, "Give each function a name of its own.")
+            yield Violation((*loc, "name"), message, "Give each function a name of its own.")
         if isinstance(parameters, dict):
             yield from _parameters((*loc, "parameters"), parameters)
         yield from _address((*loc, "endpoint", "url"), tool.get("endpoint"))
@@ -58,7 +58,7 @@ def tools(values: Mapping[str, Any], kind: str) -> Iterator[tuple[int, Mapping[s
             yield index, tool
 
 
-def _number(number: str) -> Iterator[Finding]:
+def _number(number: str) -> Iterator[Violation]:
     import phonenumbers  # heavy, and only needed here
 
     try:
@@ -70,22 +70,24 @@ def _number(number: str) -> Iterator[Finding]:
         possible = False
     if not possible:
         message, hint = "is not a possible phone number", "Check its country code and count its digits."
-        yield Finding(("number",), f"number: {number} {message}", hint)
+        yield Violation(("number",), f"number: {number} {message}", hint)
     else:
         message = "is in no range that is assigned to anyone"
         hint = "Check it; numbers for trials, such as +1 555…, are fine with the sandbox only."
-        yield Finding(("number",), f"number: {number} {message}", hint, "warning")
+        yield Violation(("number",), f"number: {number} {message}", hint, "warning")
 
 
-def _address(loc: Loc, endpoint: Any) -> Iterator[Finding]:
+def _address(loc: Loc, endpoint: Any) -> Iterator[Violation]:
     """A user or password in an address would be lost to git, and shown in every plan. The address is not repeated."""
     url = endpoint.get("url") if isinstance(endpoint, Mapping) else None
     if isinstance(url, str) and "@" in re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]:
         message = f"{dotted(loc)}: a user or password stands in the address"
-        yield Finding(loc, message, "Take it out; secret: {env: NAME} signs each call, so that the endpoint can tell.")
+        yield Violation(
+            loc, message, "Take it out; secret: {env: NAME} signs each call, so that the endpoint can tell."
+        )
 
 
-def _file_search(values: Mapping[str, Any]) -> Iterator[Finding]:
+def _file_search(values: Mapping[str, Any]) -> Iterator[Violation]:
     """One tool, one place where its documents are, and an engine that can search."""
     for position, (index, tool) in enumerate(tools(values, "file_search")):
         engine = values["assistant"].get("engine", "responses")
@@ -93,24 +95,24 @@ def _file_search(values: Mapping[str, Any]) -> Iterator[Finding]:
         given = [key for key in ("files", "vector_store") if tool.get(key) is not None]
         if position:
             message = f"{dotted(loc)}: a second file_search; an assistant has one"
-            yield Finding((*loc, "type"), message, "List all files in the first one.")
+            yield Violation((*loc, "type"), message, "List all files in the first one.")
         elif engine in ("agents", "assistants"):
             message = f"{dotted(loc)}: file_search is a tool of the engine responses, not of {engine}"
-            yield Finding((*loc, "type"), message, "Use engine: responses, or remove the tool.")
+            yield Violation((*loc, "type"), message, "Use engine: responses, or remove the tool.")
         elif not given:
             message = f"{dotted(loc)}: file_search without documents"
             hint = "Add files: [la-cocina/menu.pdf], or vector_store: vs_… for one that is kept by hand."
-            yield Finding((*loc, "type"), message, hint)
+            yield Violation((*loc, "type"), message, hint)
         elif len(given) == 2:
             message = f"{dotted(loc)}: both files and vector_store"
             hint = "Keep files for documents in git, or vector_store for one that is kept by hand."
-            yield Finding((*loc, "vector_store"), message, hint)
+            yield Violation((*loc, "vector_store"), message, hint)
 
 
-def _parameters(loc: Loc, parameters: dict[str, Any]) -> Iterator[Finding]:
+def _parameters(loc: Loc, parameters: dict[str, Any]) -> Iterator[Violation]:
     if parameters.get("type") != "object":
         message = f'{dotted(loc)}: the arguments of a function are an object, its "type" must say so'
-        yield Finding(loc, message, "Write type: object at its top, with the arguments below properties.")
+        yield Violation(loc, message, "Write type: object at its top, with the arguments below properties.")
         return
     validator = _json_schema()
     if validator.is_valid(parameters):
@@ -125,14 +127,14 @@ def _parameters(loc: Loc, parameters: dict[str, Any]) -> Iterator[Finding]:
         yield _wrong_schema(place, error)
 
 
-def _wrong_schema(place: Loc, error: Any) -> Finding:
+def _wrong_schema(place: Loc, error: Any) -> Violation:
     if place[-1] == "type":
         near = nearest(str(error.instance), list(_JSON_TYPES))
         hint = f'Did you mean "{near}"? ' if near else ""
         message = f"{dotted(place)}: {shown(error.instance)} is no JSON type"
-        return Finding(place, message, f"{hint}Types: {', '.join(_JSON_TYPES)}.")
+        return Violation(place, message, f"{hint}Types: {', '.join(_JSON_TYPES)}.")
     message = f"{dotted(place)}: not valid JSON Schema, {error.message}"
-    return Finding(place, message, "See json-schema.org for what may stand there.")
+    return Violation(place, message, "See json-schema.org for what may stand there.")
 
 
 @functools.cache

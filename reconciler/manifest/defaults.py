@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reconciler.manifest.document import Document
+from reconciler.manifest.document import YamlDocument
 from reconciler.manifest.explain import explain, relevant
 from reconciler.manifest.shape import follow
 from schemas import OWN_KEYS, Client
@@ -40,7 +40,7 @@ def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def check_defaults(document: Document) -> None:
+def check_defaults(document: YamlDocument) -> None:
     """Adds to the document what is wrong with it as defaults, and takes out what cannot be one."""
     for key in OWN_KEYS:
         if key in document.value:

@@ -25,7 +25,7 @@ Loc = tuple[str | int, ...]
 
 
 @dataclass(slots=True)
-class Document:
+class YamlDocument:
     """A parsed file."""
 
     path: str
@@ -76,9 +76,9 @@ class Document:
         return node.value if isinstance(node, ScalarNode) else ""
 
 
-def parse(path: str, data: bytes) -> Document:
+def parse(path: str, data: bytes) -> YamlDocument:
     """Parses the bytes of one file; whatever they hold, the answer is a document with its problems."""
-    document = Document(path)
+    document = YamlDocument(path)
     if len(data) > MAX_BYTES:
         document.report((0, 0), *too_large(len(data)))
         return document
@@ -123,7 +123,7 @@ class _Parser(CSafeLoader):
         """Path resolvers are not used."""
 
 
-def _compose(document: Document) -> None:
+def _compose(document: YamlDocument) -> None:
     root = _composed(document)
     if root is None:
         return
@@ -135,7 +135,7 @@ def _compose(document: Document) -> None:
         document.is_mapping, document._root = True, root
 
 
-def _composed(document: Document) -> MappingNode | None:
+def _composed(document: YamlDocument) -> MappingNode | None:
     """The tree of a file that is a mapping; of any other the problem is reported, an empty one has none."""
     try:
         too_deep = syntax.too_deep(document.text, MAX_DEPTH)
@@ -169,7 +169,7 @@ class _Builder:
     a fleet repeats its keys and words, and the live side repeats them all once more.
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: YamlDocument) -> None:
         self.document = document
         self.left = MAX_VALUES
 

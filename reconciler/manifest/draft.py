@@ -51,7 +51,7 @@ _REST = """
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewManifest:
     """What a new manifest says."""
 
     id: str
@@ -79,11 +79,11 @@ def problem_with(loc: Loc, value: Any) -> str | None:
             if spot.loc[: len(loc)] == loc:
                 return "{}. {}".format(*explain(error, spot, str(value)))
         return None
-    findings = (finding for finding in check(part) if finding.loc == loc and finding.severity == "error")
-    return next((f"{finding.message}. {finding.hint}" for finding in findings), None)
+    violations = (violation for violation in check(part) if violation.loc == loc and violation.severity == "error")
+    return next((f"{violation.message}. {violation.hint}" for violation in violations), None)
 
 
-def draft_text(draft: Draft) -> str:
+def draft_text(draft: NewManifest) -> str:
     """The manifest, with everything else that it could say as comments that need only their `# ` removed."""
     head = to_yaml({"id": draft.id, "name": draft.name, "number": draft.number})
     assistant: dict[str, Any] = {} if draft.model is None else {"model": draft.model}

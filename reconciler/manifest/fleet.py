@@ -1,6 +1,6 @@
 """Reads a folder of manifests: all of it, or an error that lists every problem of every file.
 
-    bytes ──► Document ──► values over _defaults.yaml ──► schemas.Client ──► files, number, tools ──► Manifest
+    bytes ──► YamlDocument ──► values over _defaults.yaml ──► schemas.Client ──► files, number, tools ──► Manifest
                                                                        ids and numbers across files ──► Fleet
 
 It reads that folder only and calls nobody.
@@ -18,9 +18,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from reconciler.manifest.checks import Finding, check, tools
+from reconciler.manifest.checks import Violation, check, tools
 from reconciler.manifest.defaults import FILE, check_defaults, merge
-from reconciler.manifest.document import Document
+from reconciler.manifest.document import YamlDocument
 from reconciler.manifest.explain import dotted, explain, relevant
 from reconciler.manifest.folder import Folder, open_folder
 from reconciler.manifest.literal_secrets import shown
@@ -90,9 +90,9 @@ class _Reading:
         self.numbers: list[_Claim] = []
         self.defaults = self._read_defaults()
 
-    def _read_defaults(self) -> Document:
+    def _read_defaults(self) -> YamlDocument:
         if not self.folder.has_defaults:
-            return Document(self.folder.shown(FILE))
+            return YamlDocument(self.folder.shown(FILE))
         document = self.folder.parse(FILE)
         if document.is_mapping:
             check_defaults(document)
@@ -138,7 +138,7 @@ class _Reading:
 class _OneManifest:
     """One manifest on its way from values to a Manifest."""
 
-    def __init__(self, folder: Folder, name: str, document: Document, defaults: Document) -> None:
+    def __init__(self, folder: Folder, name: str, document: YamlDocument, defaults: YamlDocument) -> None:
         self.folder = folder
         self.name = name
         self.document = document
@@ -149,8 +149,8 @@ class _OneManifest:
     def manifest(self) -> Manifest | None:
         """The manifest, None when its values are not a client; problems are collected either way."""
         client = self._validated()
-        for finding in check(self.value):
-            self._report(finding)
+        for violation in check(self.value):
+            self._report(violation)
         instructions = self._instructions()
         knowledge = tuple(self._knowledge())
         if client is None:
@@ -180,12 +180,12 @@ class _OneManifest:
             message, hint = explain(error, spot, source.written(spot.loc))
             self.problems.append(Problem(source.path, *place, message, hint))
 
-    def _report(self, finding: Finding) -> None:
-        source, place = self._place(finding.loc)
+    def _report(self, violation: Violation) -> None:
+        source, place = self._place(violation.loc)
         if place not in _places(self.problems):
-            self.problems.append(Problem(source.path, *place, finding.message, finding.hint, finding.severity))
+            self.problems.append(Problem(source.path, *place, violation.message, violation.hint, violation.severity))
 
-    def _place(self, loc: Loc, *, key: bool = False) -> tuple[Document, tuple[int, int]]:
+    def _place(self, loc: Loc, *, key: bool = False) -> tuple[YamlDocument, tuple[int, int]]:
         """The file that says what stands at a location, and the place in it."""
         for source in (self.document, self.defaults):
             if source.find(loc)[1] is not None:
@@ -219,7 +219,7 @@ class _OneManifest:
                     self._file_problem(("assistant", "tools", index, "files", position), str(name), error)
 
     def _file_problem(self, loc: Loc, name: str, error: FileProblem) -> None:
-        self._report(Finding(loc, f"{dotted(loc)}: {shown(name)}: {error.message}", error.hint))
+        self._report(Violation(loc, f"{dotted(loc)}: {shown(name)}: {error.message}", error.hint))
 
 
 def _new(document: KnowledgeFile, seen: dict[Path, str]) -> KnowledgeFile:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.manifest.defaults import FILE
-from reconciler.manifest.document import MAX_BYTES, Document, parse, too_large
+from reconciler.manifest.document import MAX_BYTES, YamlDocument, parse, too_large
 from reconciler.manifest.problem import NoManifests, Problem
 
 
@@ -28,7 +28,7 @@ class Folder:
         """A file's name in messages."""
         return f"{self.display}/{file}"
 
-    def parse(self, file: str) -> Document:
+    def parse(self, file: str) -> YamlDocument:
         """Reads and parses a file; what goes wrong is in the document."""
         shown = self.shown(file)
         try:
@@ -88,8 +88,8 @@ def _display(clients_dir: Path) -> str:
     return clients_dir.as_posix()
 
 
-def _unreadable(path: str, message: str, hint: str) -> Document:
-    document = Document(path)
+def _unreadable(path: str, message: str, hint: str) -> YamlDocument:
+    document = YamlDocument(path)
     document.report((0, 0), message, hint)
     return document
 

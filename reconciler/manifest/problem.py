@@ -16,7 +16,7 @@ MAX_PROBLEMS = 100
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One finding at one place; problems sort by file, line and column."""
+    """What is wrong at one place; problems sort by file, line and column."""
 
     path: str
     """File as the user would open it from where the command runs."""

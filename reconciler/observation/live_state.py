@@ -48,7 +48,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Senders:
+class AccountSenders:
     """One Twilio account's senders, indexed."""
 
     account_sid: str
@@ -79,7 +79,7 @@ class World:
     """Assistants that live at the provider, by engine; empty and not asked for when nobody uses it."""
     objects_by_client: Mapping[str, Sequence[LiveAssistant]] = field(default_factory=dict)
     """Those of them that carry a client's mark."""
-    senders: Mapping[AccountKey, Senders | Failed] = field(default_factory=dict)
+    senders: Mapping[AccountKey, AccountSenders | Failed] = field(default_factory=dict)
     """By account: one SID with two tokens is read twice, since each may be refused."""
     documents: Documents | Failed = field(default_factory=Documents)
     """Empty and not asked for when nobody searches in documents."""

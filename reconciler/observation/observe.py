@@ -12,7 +12,7 @@ from typing import TypeVar
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import AccountKey
 from reconciler.observation.accounts import account_of, account_of_bot, former_account, shared_account
-from reconciler.observation.live_state import Documents, Failed, Senders, Store, World
+from reconciler.observation.live_state import AccountSenders, Documents, Failed, Store, World
 from reconciler.observation.sources import (
     attempt,
     open_openai,
@@ -117,7 +117,7 @@ def observe(
     declared = {account_of(manifest, settings) for manifest in chosen}
     with reading_threads(32, "observe") as pool:
 
-        def reading_senders(account: AccountKey) -> Future[Senders | Failed]:
+        def reading_senders(account: AccountKey) -> Future[AccountSenders | Failed]:
             read = partial(read_senders, settings, account, is_wanted, begun.senders.get(account))
             return pool.submit(attempt, read, twilio_advice)
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from reconciler.errors import KeyRefused, NotFound, ProviderError
 from reconciler.model import AccountKey
-from reconciler.observation.live_state import Documents, Failed, Senders, Store, index_store
+from reconciler.observation.live_state import AccountSenders, Documents, Failed, Store, index_store
 from reconciler.ownership import client_of
 from reconciler.readers.openai import LiveAssistant, ObjectEngine, OpenAIReader, VectorStore
 from reconciler.readers.twilio import LiveSender, TwilioReader
@@ -89,7 +89,7 @@ def read_senders(
     account: AccountKey,
     needs_fetch: Callable[[LiveSender], bool],
     listed: Future[Sequence[LiveSender]] | None = None,
-) -> Senders:
+) -> AccountSenders:
     """An account's senders: listed, unless they are `listed` already, and those of which the list leaves out too much
     fetched one by one."""
     reader = open_twilio(settings, account)
@@ -101,7 +101,7 @@ def read_senders(
             whole = pool.map(lambda live: attempt(lambda: reader.sender(live.sid), twilio_advice), sparse)
             by_number.update(zip((live.number for live in sparse), whole, strict=True))
     by_sid = {live.sid: live for live in (*found, *by_number.values()) if isinstance(live, LiveSender)}
-    return Senders(reader.account_sid, by_number, by_sid)
+    return AccountSenders(reader.account_sid, by_number, by_sid)
 
 
 def open_openai(settings: Settings) -> OpenAIReader:

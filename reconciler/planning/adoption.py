@@ -23,7 +23,7 @@ from reconciler.kinds.bot.handmade import (
 from reconciler.kinds.column import Column, Withheld
 from reconciler.kinds.sender import sender
 from reconciler.model import Change, Kind, Plan, Values
-from reconciler.observation.live_state import Failed, Senders
+from reconciler.observation.live_state import AccountSenders, Failed
 from reconciler.ownership import foreign_owner
 from runtime.store.records import AssistantRecord, BotRecord
 
@@ -128,7 +128,7 @@ def _take_sender(found: Takeover) -> None:
     column = found.column
     number = column.manifest.client.number
     senders = column.world.senders[column.account]
-    live = senders.by_number.get(number) if isinstance(senders, Senders) else senders
+    live = senders.by_number.get(number) if isinstance(senders, AccountSenders) else senders
     if isinstance(live, Failed):
         raise Refused(f"{column.id}: its sender could not be read, so it cannot be taken over: {live.message}")
     if live is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.kinds.knowledge import knowledge
 from reconciler.manifest import Fleet
 from reconciler.model import KINDS, Orphan, Unmanaged
-from reconciler.observation.live_state import Failed, Senders, Store, World
+from reconciler.observation.live_state import AccountSenders, Failed, Store, World
 from reconciler.ownership import client_of
 
 
@@ -57,7 +57,7 @@ def unmanaged_of(fleet: Fleet, world: World, store: Store) -> list[Unmanaged]:
             if client_of(live.metadata) is None
         ]
     found += [Unmanaged("bot", held.twilio_phone_number, held.id) for held in store.bots.values() if not held.client]
-    read = [senders.by_sid for senders in world.senders.values() if isinstance(senders, Senders)]
+    read = [senders.by_sid for senders in world.senders.values() if isinstance(senders, AccountSenders)]
     found += [
         Unmanaged("sender", live.number, sid)
         for sid, live in {sid: live for by_sid in read for sid, live in by_sid.items()}.items()
@@ -68,6 +68,6 @@ def unmanaged_of(fleet: Fleet, world: World, store: Store) -> list[Unmanaged]:
 
 def _number_of(world: World, sid: str) -> str:
     for senders in world.senders.values():
-        if isinstance(senders, Senders) and sid in senders.by_sid:
+        if isinstance(senders, AccountSenders) and sid in senders.by_sid:
             return senders.by_sid[sid].number
     return sid

@@ -9,7 +9,7 @@ from reconciler.kinds.knowledge import knowledge
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey, Finding, Severity
 from reconciler.observation.accounts import account_of, former_account
-from reconciler.observation.live_state import Failed, Senders, Store, World
+from reconciler.observation.live_state import AccountSenders, Failed, Store, World
 from reconciler.readers.openai import ObjectEngine
 from reconciler.settings import Settings
 
@@ -28,7 +28,7 @@ def failed_sides(world: World, store: Store, settings: Settings, manifests: Sequ
         accounts = _accounts(manifest, world, store, settings)
         sides += [(account.describe(), world.senders[account]) for account in accounts]
         senders = world.senders[account_of(manifest, settings)]
-        if isinstance(senders, Senders):
+        if isinstance(senders, AccountSenders):
             sides.append((f"{client.id}: sender", senders.by_number.get(client.number)))
         if not isinstance(world.documents, Failed):
             sides.append((f"{client.id}: documents", knowledge.unread(client.id, manifest, world, store)))
@@ -43,7 +43,7 @@ def is_unresolved(manifest: Manifest, world: World, store: Store, settings: Sett
     if isinstance(world.models, Failed) or any(isinstance(read, Failed) for read in accounts):
         return True
     senders = world.senders[account_of(manifest, settings)]
-    if isinstance(senders, Senders) and isinstance(senders.by_number.get(client.number), Failed):
+    if isinstance(senders, AccountSenders) and isinstance(senders.by_number.get(client.number), Failed):
         return True
     if knowledge.unread(client.id, manifest, world, store) is not None:
         return True

@@ -11,7 +11,7 @@ from reconciler.kinds.sender.sender import called_by, our_webhook
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import Plan
 from reconciler.observation.accounts import account_of
-from reconciler.observation.live_state import Failed, Senders, Store, World
+from reconciler.observation.live_state import AccountSenders, Failed, Store, World
 from reconciler.readers.openai import FileCounts, VectorStore
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
@@ -64,7 +64,7 @@ def statuses(
 def sender_of(manifest: Manifest, world: World, settings: Settings) -> LiveSender | Failed | None:
     """The sender of a client's number; None when it is not registered."""
     senders = world.senders[account_of(manifest, settings)]
-    return senders.by_number.get(manifest.client.number) if isinstance(senders, Senders) else senders
+    return senders.by_number.get(manifest.client.number) if isinstance(senders, AccountSenders) else senders
 
 
 def bot_of(manifest: Manifest, store: Store) -> BotRecord | None:

@@ -1,6 +1,6 @@
 """How fast one account of a provider is called: so many calls in flight, so many a second, none while it said "wait".
 
-One `Pace` is shared by everything in a run that calls the same account, so that a 429 to one call holds back all.
+One `RateLimit` is shared by everything in a run that calls the same account, so that a 429 to one call holds back all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Pace:
+class RateLimit:
     """A token bucket with a bound on calls in flight. Thread-safe.
 
     `rate` is in calls a second, None for no limit; up to `burst` calls may start at once after a pause.

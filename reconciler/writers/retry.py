@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from reconciler.errors import Stopped, TemporaryError, UnknownOutcome
-from reconciler.writers.rate_limit import Pace
+from reconciler.writers.rate_limit import RateLimit
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Patience:
     """How often and how long a call to one account is repeated, and how fast the account is called at all."""
 
-    pace: Pace
+    rate_limit: RateLimit
     stop: threading.Event
     """When set, nothing is waited for any longer."""
     attempts: int = 6
@@ -30,18 +30,18 @@ class Patience:
     """Seconds; a provider that asks for more than this is not waited for."""
 
     def call(self, call: Callable[[], T], *, follows_up: bool = False) -> T:
-        """Call at the account's pace; a 429 with Retry-After holds back every other call to it too.
+        """Call within the account's rate limit; a 429 with Retry-After holds back every other call to it too.
 
         Raises `Stopped` for a call that waited while the run was stopped, unless it follows up on one that was made.
         """
-        with self.pace.call(self.stop):
+        with self.rate_limit.call(self.stop):
             if self.stop.is_set() and not follows_up:
                 raise Stopped("the run was stopped")
             try:
                 return call()
             except TemporaryError as error:
                 if error.delay is not None and error.delay <= self.longest_wait:
-                    self.pace.hold(error.delay)
+                    self.rate_limit.hold(error.delay)
                 raise
 
     def wait(self, attempt: int, delay: float | None = None) -> bool:

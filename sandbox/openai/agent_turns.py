@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from sandbox import answers
-from sandbox.answers import Context, FunctionCall
+from sandbox.answers import Context, WantedCall
 from sandbox.errors import ProviderRefusal
 from sandbox.openai import agents_rules as rules
 from sandbox.openai import items, models, tools
@@ -138,7 +138,7 @@ class AgentTurns:
         ended = {"status": "failed", "completed_at": self._state.now()}
         return self._put({**turn, **ended, "error": {"code": code, "message": message}})
 
-    def _asked(self, turn: Json, calls: list[FunctionCall]) -> Json:
+    def _asked(self, turn: Json, calls: list[WantedCall]) -> Json:
         wanted = {}
         for call in calls:
             asked = {"call_id": new_id("call_", 24), "name": call.name, "arguments": json.loads(call.arguments)}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sandbox import answers
-from sandbox.answers import Context, FunctionCall
+from sandbox.answers import Context, WantedCall
 from sandbox.openai import items, tools
 from sandbox.openai.knowledge import Passage
 from sandbox.storage import Json, new_id
@@ -17,10 +17,10 @@ _WORTH_QUOTING = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ModelTurn:
     """What the model did: it called functions, or it said something, maybe after searching files."""
 
-    calls: tuple[FunctionCall, ...] = ()
+    calls: tuple[WantedCall, ...] = ()
     text: str = ""
     searched: bool = False
     found: tuple[Passage, ...] = ()
@@ -36,23 +36,23 @@ class Turn:
         ]
 
 
-def take(context: Context, offered: list[Json], choice: object, *, parallel: bool, search: Search) -> Turn:
+def take(context: Context, offered: list[Json], choice: object, *, parallel: bool, search: Search) -> ModelTurn:
     """The model's turn. `offered` are the tools in either API's shape, `choice` is the caller's `tool_choice`."""
     calls = _calls(context, offered, choice)
     if calls:
-        return Turn(calls=tuple(calls if parallel else calls[:1]))
+        return ModelTurn(calls=tuple(calls if parallel else calls[:1]))
     tool = next((item for item in offered if item["type"] == "file_search"), None)
     found: list[Passage] = []
     if tool is not None and choice != "none":
         threshold = (tool.get("ranking_options") or {}).get("score_threshold") or 0.0
         most = tool.get("max_num_results") or 20
         found = search(tool.get("vector_store_ids") or [], context.text, tool.get("filters"), most, threshold)
-    turn = Turn(searched=tool is not None and choice != "none", found=tuple(found))
+    turn = ModelTurn(searched=tool is not None and choice != "none", found=tuple(found))
     quotes = tuple(passage.text for passage in turn.quoted)
     return replace(turn, text=answers.reply(replace(context, passages=quotes)))
 
 
-def _calls(context: Context, offered: list[Json], choice: object) -> list[FunctionCall]:
+def _calls(context: Context, offered: list[Json], choice: object) -> list[WantedCall]:
     functions = tools.functions_of(offered)
     if choice == "none" or not functions:
         return []
@@ -64,7 +64,7 @@ def _calls(context: Context, offered: list[Json], choice: object) -> list[Functi
     return answers.function_calls(context, functions)
 
 
-def output_items(turn: Turn, question: str, *, with_results: bool) -> list[Json]:
+def output_items(turn: ModelTurn, question: str, *, with_results: bool) -> list[Json]:
     """The turn as output items of a response."""
     if turn.calls:
         return [items.call_item(call.name, call.arguments) for call in turn.calls]

@@ -1,6 +1,6 @@
 """Runs and their steps as they go over the wire. Nothing here is stored and no time passes."""
 
-from sandbox.answers import FunctionCall
+from sandbox.answers import WantedCall
 from sandbox.openai import tools
 from sandbox.openai.wire import checked_metadata
 from sandbox.storage import Json, new_id
@@ -50,7 +50,7 @@ def new_run(body: Json, assistant: Json, thread: str, now: int) -> Json:
     }
 
 
-def wanted(calls: tuple[FunctionCall, ...]) -> Json:
+def wanted(calls: tuple[WantedCall, ...]) -> Json:
     """The `required_action` that asks for the results of function calls."""
     tool_calls = [
         {"id": new_id("call_", 24), "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

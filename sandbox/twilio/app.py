@@ -10,7 +10,7 @@ from sandbox.state import State
 from sandbox.twilio.accounts import Accounts
 from sandbox.twilio.console import Console
 from sandbox.twilio.contents import Contents
-from sandbox.twilio.delivery import Delivery
+from sandbox.twilio.delivery import SimulatedDelivery
 from sandbox.twilio.inbound import Inbound
 from sandbox.twilio.manifests import register_all
 from sandbox.twilio.media import Media
@@ -28,7 +28,7 @@ def application(state: State) -> web.Application:
     accounts = Accounts(state)
     senders = Senders(state)
     messages = Messages(state, senders)
-    delivery = Delivery(state, messages, webhook_sender)
+    delivery = SimulatedDelivery(state, messages, webhook_sender)
     media = Media(state, messages)
     inbound = Inbound(state, senders, messages, media, webhook_sender)
     console = Console(state, accounts, senders)

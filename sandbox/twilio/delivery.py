@@ -18,7 +18,7 @@ _UNDER_WAY = ("queued", "sent")
 _OUTSIDE = (63016, "Failed to send freeform message because you are outside the allowed window. Please use a Template.")
 
 
-class Delivery:
+class SimulatedDelivery:
     """Takes every outbound message to its end."""
 
     def __init__(self, state: State, messages: Messages, webhook_sender: WebhookSender) -> None:

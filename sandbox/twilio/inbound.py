@@ -18,7 +18,7 @@ from sandbox.errors import InputError, ProviderRefusal
 from sandbox.middleware import answer
 from sandbox.state import State
 from sandbox.storage import Json, new_id
-from sandbox.twilio.inbound_message import InboundMessage
+from sandbox.twilio.inbound_message import UserMessage
 from sandbox.twilio.media import Media
 from sandbox.twilio.messages import TABLE, Messages
 from sandbox.twilio.senders import Senders
@@ -77,7 +77,7 @@ class Inbound:
 
     async def create(self, request: web.Request) -> web.Response:
         try:
-            message = InboundMessage.read(await body_of(request))
+            message = UserMessage.read(await body_of(request))
             sender = self._senders.named(message.to)
             if sender is None:
                 return refuse(404, f"no sender {message.to!r}: neither a registered number nor the id or name of one")
@@ -88,7 +88,7 @@ class Inbound:
             return refuse(400, str(error))
         return answer(await self._answered(posted, message.wait, message.settle))
 
-    def _kept(self, message: InboundMessage, sender: Json, here: str) -> _Posted:
+    def _kept(self, message: UserMessage, sender: Json, here: str) -> _Posted:
         """The message as Twilio keeps and sends it. A sid seen before is that message, delivered once more."""
         sid = message.message_sid or new_id("MM" if message.media else "SM")
         known = self._state.storage.get(TABLE, sid)
@@ -106,7 +106,7 @@ class Inbound:
         )
         return _Posted(sender, message.origin, envelope)
 
-    def _new(self, message: InboundMessage, sender: Json, sid: str, here: str) -> Json:
+    def _new(self, message: UserMessage, sender: Json, sid: str, here: str) -> Json:
         media = self._media.attach(here, sender["_account"], sid, message.media)
         row = self._messages.record(
             sender["_account"],

@@ -22,7 +22,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class InboundMessage:
+class UserMessage:
     """What the user wrote, to whom, and how long the caller waits for an answer."""
 
     to: str
@@ -37,7 +37,7 @@ class InboundMessage:
     extra: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, document: Json) -> "InboundMessage":
+    def read(cls, document: Json) -> "UserMessage":
         """From the body of POST /_sandbox/inbound. Raises InputError with a sentence."""
         for key, value in document.items():
             if key not in _KINDS:

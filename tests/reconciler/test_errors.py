@@ -22,7 +22,7 @@ from reconciler.errors import (
 from reconciler.readers.openai import OpenAIReader
 from reconciler.settings import Settings, load_settings
 from reconciler.writers.openai import OpenAIWriter
-from reconciler.writers.rate_limit import Pace
+from reconciler.writers.rate_limit import RateLimit
 from reconciler.writers.retry import Patience
 from reconciler.writers.twilio import RegistrationLimit, TwilioWriter
 from tests.bare_server import Serve, answer
@@ -54,7 +54,7 @@ def settings(agency: Agency, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def patience() -> Patience:
     """No second attempt."""
-    return Patience(Pace(1), threading.Event(), attempts=1)
+    return Patience(RateLimit(1), threading.Event(), attempts=1)
 
 
 def update_assistant(settings: Settings) -> None:

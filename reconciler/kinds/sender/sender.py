@@ -14,7 +14,7 @@ from reconciler.kinds.column import Column, Withheld
 from reconciler.kinds.diff import field_changes
 from reconciler.model import AccountKey, Change, FieldChange, Values
 from reconciler.observation.accounts import account_of_bot
-from reconciler.observation.live_state import Failed, Senders
+from reconciler.observation.live_state import AccountSenders, Failed
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
 from schemas.overrides import with_overrides, without_overrides
@@ -150,7 +150,7 @@ def _is_later(change: FieldChange) -> bool:
     return without_overrides(change.old) == without_overrides(change.new)
 
 
-def _senders(column: Column) -> Senders:
+def _senders(column: Column) -> AccountSenders:
     senders = column.world.senders[column.account]
     if isinstance(senders, Failed):
         raise Withheld(senders.message)

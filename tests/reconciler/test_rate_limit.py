@@ -1,16 +1,16 @@
-"""An account is called no faster than its pace allows, and not at all while it asked for quiet."""
+"""An account is called no faster than its rate limit allows, and not at all while it asked for quiet."""
 
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from reconciler.errors import Stopped, TemporaryError
-from reconciler.writers.rate_limit import Pace
+from reconciler.writers.rate_limit import RateLimit
 from reconciler.writers.retry import Patience, repeat_safe
 
 
 def test_calls_in_flight_are_bounded() -> None:
-    patience = Patience(Pace(concurrency=3), threading.Event())
+    patience = Patience(RateLimit(concurrency=3), threading.Event())
     gate, most, in_flight, lock = threading.Event(), [0], [0], threading.Lock()
 
     def call() -> None:
@@ -29,15 +29,15 @@ def test_calls_in_flight_are_bounded() -> None:
 
 
 def test_calls_beyond_the_burst_are_spread_by_the_rate() -> None:
-    pace, started = Pace(concurrency=8, rate=50, burst=5), []
+    rate_limit, started = RateLimit(concurrency=8, rate=50, burst=5), []
     stop = threading.Event()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: Patience(pace, stop).call(lambda: started.append(time.monotonic())), range(20)))
+        list(pool.map(lambda _: Patience(rate_limit, stop).call(lambda: started.append(time.monotonic())), range(20)))
     assert max(started) - min(started) >= (20 - 5) / 50 - 0.02
 
 
 def test_a_429_to_one_call_holds_back_the_others() -> None:
-    patience = Patience(Pace(concurrency=4), threading.Event(), first_wait=0.01)
+    patience = Patience(RateLimit(concurrency=4), threading.Event(), first_wait=0.01)
     answers = iter([TemporaryError("too many", delay=0.3)])
     refused: list[float] = []
 
@@ -55,7 +55,7 @@ def test_a_429_to_one_call_holds_back_the_others() -> None:
 
 def test_after_a_stop_only_what_follows_up_is_called() -> None:
     stop = threading.Event()
-    patience = Patience(Pace(concurrency=1, rate=0.01), stop)
+    patience = Patience(RateLimit(concurrency=1, rate=0.01), stop)
     stop.set()
     calls: list[str] = []
     try:
