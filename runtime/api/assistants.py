@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from runtime.api.endpoint import Call, Endpoint, Reply, page_of
+from runtime.api.endpoint import ApiEndpoint, Call, Reply, page_of
 from runtime.api.errors import ApiError, not_found
 from runtime.api.models import AssistantCreate, AssistantDeclaration, AssistantUpdate
 from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, check_owner, note_change
@@ -27,14 +27,14 @@ class Assistants:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def endpoints(self) -> list[Endpoint]:
+    def endpoints(self) -> list[ApiEndpoint]:
         """What is served."""
         one = "/assistants/{id}"
         return [
-            Endpoint(
+            ApiEndpoint(
                 "GET", "/assistants/", "List assistants.", self.index, answer=list[AssistantRecord], query=PAGE_QUERY
             ),
-            Endpoint(
+            ApiEndpoint(
                 "POST",
                 "/assistants/",
                 "Create an assistant.",
@@ -43,8 +43,8 @@ class Assistants:
                 body=AssistantCreate,
                 answer=AssistantRecord,
             ),
-            Endpoint("GET", one, "Get an assistant.", self.get, answer=AssistantRecord),
-            Endpoint(
+            ApiEndpoint("GET", one, "Get an assistant.", self.get, answer=AssistantRecord),
+            ApiEndpoint(
                 "PUT",
                 one,
                 "Change an assistant; fields left out stay.",
@@ -54,7 +54,7 @@ class Assistants:
                 answer=AssistantRecord,
                 query=OVERRIDE_QUERY,
             ),
-            Endpoint("DELETE", one, "Delete an assistant.", self.delete, status=204, query=OVERRIDE_QUERY),
+            ApiEndpoint("DELETE", one, "Delete an assistant.", self.delete, status=204, query=OVERRIDE_QUERY),
         ]
 
     async def index(self, call: Call) -> object:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from runtime.api.endpoint import Call, Endpoint, Reply, page_of
+from runtime.api.endpoint import ApiEndpoint, Call, Reply, page_of
 from runtime.api.errors import ApiError, not_found
 from runtime.api.models import BotCreate, BotDeclaration, BotUpdate
 from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, check_owner, note_change
@@ -28,14 +28,14 @@ class Bots:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def endpoints(self) -> list[Endpoint]:
+    def endpoints(self) -> list[ApiEndpoint]:
         """What is served."""
         one = "/bots/{id}"
         return [
-            Endpoint("GET", "/bots/", "List bots.", self.index, answer=list[BotRecord], query=PAGE_QUERY),
-            Endpoint("POST", "/bots/", "Create a bot.", self.create, status=201, body=BotCreate, answer=BotRecord),
-            Endpoint("GET", one, "Get a bot.", self.get, answer=BotRecord),
-            Endpoint(
+            ApiEndpoint("GET", "/bots/", "List bots.", self.index, answer=list[BotRecord], query=PAGE_QUERY),
+            ApiEndpoint("POST", "/bots/", "Create a bot.", self.create, status=201, body=BotCreate, answer=BotRecord),
+            ApiEndpoint("GET", one, "Get a bot.", self.get, answer=BotRecord),
+            ApiEndpoint(
                 "PUT",
                 one,
                 "Change a bot; fields left out stay, and it counts from the next message on.",
@@ -45,7 +45,7 @@ class Bots:
                 answer=BotRecord,
                 query=OVERRIDE_QUERY,
             ),
-            Endpoint("DELETE", one, "Delete a bot.", self.delete, status=204, query=OVERRIDE_QUERY),
+            ApiEndpoint("DELETE", one, "Delete a bot.", self.delete, status=204, query=OVERRIDE_QUERY),
         ]
 
     async def index(self, call: Call) -> object:

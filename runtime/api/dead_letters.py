@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from runtime.api.endpoint import Call, Endpoint
+from runtime.api.endpoint import ApiEndpoint, Call
 from runtime.api.errors import ApiError
 from runtime.store.database.database import Database
 from runtime.store.messages import dead_letters
@@ -23,13 +23,15 @@ class DeadLetters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def endpoints(self) -> list[Endpoint]:
+    def endpoints(self) -> list[ApiEndpoint]:
         """What is served."""
         one = "/dead-letters/{id}"
         return [
-            Endpoint("GET", "/dead-letters/", "List dead letters.", self.index, answer=list[DeadLetter], query=QUERY),
-            Endpoint("POST", f"{one}/retry", "Answer its messages after all.", self.retry, status=204),
-            Endpoint("DELETE", one, "Drop one: its messages stay unanswered.", self.drop, status=204),
+            ApiEndpoint(
+                "GET", "/dead-letters/", "List dead letters.", self.index, answer=list[DeadLetter], query=QUERY
+            ),
+            ApiEndpoint("POST", f"{one}/retry", "Answer its messages after all.", self.retry, status=204),
+            ApiEndpoint("DELETE", one, "Drop one: its messages stay unanswered.", self.drop, status=204),
         ]
 
     async def index(self, call: Call) -> object:

@@ -43,7 +43,7 @@ Act = Callable[[Call], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ApiEndpoint:
     """One method on one path."""
 
     method: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runtime.api.endpoint import Call, Endpoint
+from runtime.api.endpoint import ApiEndpoint, Call
 from runtime.api.errors import ApiError
 from runtime.api.models import MessageCreate
 from runtime.delivery.delivery import NotSent
@@ -29,10 +29,10 @@ class Messages:
     def __init__(self, proactive: Proactive) -> None:
         self._proactive = proactive
 
-    def endpoints(self) -> list[Endpoint]:
+    def endpoints(self) -> list[ApiEndpoint]:
         """What is served."""
         return [
-            Endpoint(
+            ApiEndpoint(
                 "POST",
                 "/messages/",
                 "Send a proactive message.",

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from runtime.api.endpoint import Call, Endpoint
+from runtime.api.endpoint import ApiEndpoint, Call
 
 PATH_PARAMETER = re.compile(r"{(\w+)}")
 ERROR = {
@@ -36,7 +36,7 @@ ERROR = {
 }
 
 
-def openapi_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint:
+def openapi_endpoint(endpoints: Sequence[ApiEndpoint]) -> ApiEndpoint:
     """GET /openapi.json for the given endpoints."""
 
     @cache
@@ -46,10 +46,10 @@ def openapi_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint:
     async def get(_call: Call) -> object:
         return document()
 
-    return Endpoint("GET", "/openapi.json", "This description.", get, answer=dict[str, Any])
+    return ApiEndpoint("GET", "/openapi.json", "This description.", get, answer=dict[str, Any])
 
 
-def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+def describe(endpoints: Sequence[ApiEndpoint]) -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
     schemas: dict[str, Any] = {}
     paths: dict[str, dict[str, Any]] = {}
@@ -68,7 +68,7 @@ def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     }
 
 
-def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(endpoint: ApiEndpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done." if endpoint.answer is None else "The answer."}
     if endpoint.answer is not None:
         success["content"] = {"application/json": {"schema": _schema(endpoint.answer, "serialization", schemas)}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from runtime.api.endpoint import Call, Endpoint, page_of
+from runtime.api.endpoint import ApiEndpoint, Call, page_of
 from runtime.api.errors import ApiError
 from runtime.api.models import AppliedBody, LeaseBody, NoticeBody, NumbersBody, RunBody
 from runtime.api.ownership import PAGE_QUERY
@@ -21,7 +21,7 @@ class Reconcile:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def endpoints(self) -> list[Endpoint]:
+    def endpoints(self) -> list[ApiEndpoint]:
         """What is served."""
         applied, lease, runs = "/reconcile/applied", "/reconcile/lease", "/reconcile/runs"
         one = applied + "/{client}/{kind}"
@@ -29,14 +29,16 @@ class Reconcile:
         release = {"owner": "Whose lease.", "force": "`true` releases another's as well."}
         return [
             *self._drift_endpoints(),
-            Endpoint("GET", applied, "List last applied values.", self.applied, answer=list[AppliedRecord], query=page),
-            Endpoint("PUT", one, "Keep last applied values.", self.keep, status=204, body=AppliedBody),
-            Endpoint("DELETE", one, "Forget last applied values.", self.forget, status=204),
-            Endpoint("GET", lease, "Who holds the lease.", self.lease, answer=Lease),
-            Endpoint("POST", lease, "Take the lease.", self.acquire, body=LeaseBody, answer=Lease),
-            Endpoint("PUT", lease, "Renew the lease.", self.renew, body=LeaseBody, answer=Lease),
-            Endpoint("DELETE", lease, "Give the lease back.", self.release, status=204, query=release),
-            Endpoint(
+            ApiEndpoint(
+                "GET", applied, "List last applied values.", self.applied, answer=list[AppliedRecord], query=page
+            ),
+            ApiEndpoint("PUT", one, "Keep last applied values.", self.keep, status=204, body=AppliedBody),
+            ApiEndpoint("DELETE", one, "Forget last applied values.", self.forget, status=204),
+            ApiEndpoint("GET", lease, "Who holds the lease.", self.lease, answer=Lease),
+            ApiEndpoint("POST", lease, "Take the lease.", self.acquire, body=LeaseBody, answer=Lease),
+            ApiEndpoint("PUT", lease, "Renew the lease.", self.renew, body=LeaseBody, answer=Lease),
+            ApiEndpoint("DELETE", lease, "Give the lease back.", self.release, status=204, query=release),
+            ApiEndpoint(
                 "GET",
                 runs,
                 "List runs, newest first.",
@@ -44,22 +46,24 @@ class Reconcile:
                 answer=list[RunRecord],
                 query={"limit": PAGE_QUERY["limit"]},
             ),
-            Endpoint("POST", runs, "Record a run that begins.", self.begin, status=204, body=RunBody),
-            Endpoint("PUT", runs + "/{id}", "Record how a run ended.", self.finish, status=204, body=RunBody),
-            Endpoint(
+            ApiEndpoint("POST", runs, "Record a run that begins.", self.begin, status=204, body=RunBody),
+            ApiEndpoint("PUT", runs + "/{id}", "Record how a run ended.", self.finish, status=204, body=RunBody),
+            ApiEndpoint(
                 "PUT", "/reconcile/numbers", "Move bots to other numbers.", self.move, status=204, body=NumbersBody
             ),
         ]
 
-    def _drift_endpoints(self) -> list[Endpoint]:
+    def _drift_endpoints(self) -> list[ApiEndpoint]:
         edits, notices, activity = "/reconcile/edits", "/reconcile/notices", "/reconcile/activity"
         notice = notices + "/{channel}/{finding}"
         return [
-            Endpoint("GET", edits, "The last change by hand of declared objects.", self.edits, answer=list[EditRecord]),
-            Endpoint("GET", activity, "When bots were last used.", self.activity, answer=list[ActivityRecord]),
-            Endpoint("GET", notices, "Findings of drift that were told.", self.notices, answer=list[NoticeRecord]),
-            Endpoint("PUT", notice, "Note that one was told.", self.put_notice, status=204, body=NoticeBody),
-            Endpoint("DELETE", notice, "Drop that note.", self.forget_notice, status=204),
+            ApiEndpoint(
+                "GET", edits, "The last change by hand of declared objects.", self.edits, answer=list[EditRecord]
+            ),
+            ApiEndpoint("GET", activity, "When bots were last used.", self.activity, answer=list[ActivityRecord]),
+            ApiEndpoint("GET", notices, "Findings of drift that were told.", self.notices, answer=list[NoticeRecord]),
+            ApiEndpoint("PUT", notice, "Note that one was told.", self.put_notice, status=204, body=NoticeBody),
+            ApiEndpoint("DELETE", notice, "Drop that note.", self.forget_notice, status=204),
         ]
 
     async def applied(self, call: Call) -> object:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import structlog
 
-from runtime.api.endpoint import Call, Endpoint, Reply
+from runtime.api.endpoint import ApiEndpoint, Call, Reply
 from runtime.api.errors import ApiError
 from runtime.privacy.erasure import Forgetting, ForgottenUser, UnknownUser
 
@@ -21,13 +21,13 @@ class Users:
     def __init__(self, forgetting: Forgetting) -> None:
         self._forgetting = forgetting
 
-    def endpoints(self) -> list[Endpoint]:
+    def endpoints(self) -> list[ApiEndpoint]:
         """What is served."""
         summary = (
             "Forget a user for good, with all bots: a number (+56912345678) or WhatsApp's user id. 502 when something "
             "is left at a provider; what is here is gone then all the same, and the same call goes on with the rest."
         )
-        return [Endpoint("DELETE", "/users/{user}", summary, self.forget, answer=ForgottenUser, query=QUERY)]
+        return [ApiEndpoint("DELETE", "/users/{user}", summary, self.forget, answer=ForgottenUser, query=QUERY)]
 
     async def forget(self, call: Call) -> object:
         """DELETE /users/{user}"""
