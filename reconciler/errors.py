@@ -3,11 +3,11 @@
 ReconcileError                 1   something is wrong; the text says what, where and what to do next
 ├── ManifestErrors             1   problems in clients.d (reconciler.manifest)
 ├── InvalidSetting             1   a setting is missing or malformed
-├── ReadFailed                 1   a side could not be read at all
+├── ReadFailed                 1   a source could not be read at all
 ├── Refused                    3   a guard said no
 └── Busy                       5   another run holds the lease, or the plan is not the expected one
 
-ProviderError                      one client's failure, or one side's; the text is a sentence
+ProviderError                      one client's failure, or one source's; the text is a sentence
 ├── PermanentError                 the same call will fail again
 │   ├── KeyRefused                 401, 403: the key or token is missing, wrong, or may not do this
 │   ├── NotFound                   404
@@ -46,7 +46,7 @@ class InvalidSetting(ReconcileError):
 
 
 class ReadFailed(ReconcileError):
-    """A side could not be read, so nothing can be said about it."""
+    """A source could not be read, so nothing can be said about it."""
 
 
 class Refused(ReconcileError):

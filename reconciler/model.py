@@ -147,7 +147,7 @@ class Plan:
     findings: Sequence[Finding]
     orphans: Sequence[Orphan]
     unresolved: Sequence[str]
-    """Clients of which a side could not be read; nothing of them is changed or deleted."""
+    """Clients of which a source could not be read; nothing of them is changed or deleted."""
     clients: int
     """How many manifests the plan looked at."""
     unmanaged: Sequence[Unmanaged] = ()

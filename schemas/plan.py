@@ -100,6 +100,8 @@ class PlanDocument(Strict):
     changes: list[ChangeDocument] = Field(description="In the order of applying.")
     adoptions: list[ChangeDocument] = Field(description="Made by hand and as declared: put on record by an apply.")
     findings: list[FindingDocument]
-    unresolved: list[str] = Field(description="Clients of which a side could not be read; nothing of them is changed.")
+    unresolved: list[str] = Field(
+        description="Clients of which a source could not be read; nothing of them is changed."
+    )
     orphans: list[OrphanDocument]
     outcomes: list[OutcomeDocument] = Field(default=[], description="After an apply only.")

@@ -44,15 +44,15 @@ def adopt(ctx: click.Context, client: str, yes: bool) -> None:
 
 
 def _look(manifest: Manifest, settings: Settings) -> Takeover:
-    world = observe(Fleet((manifest,)), settings, only=(manifest.client.id,))
-    tell_of_missing_store(world, settings)
-    if isinstance(world.store, Failed):
-        raise ReadFailed(world.store.message)
-    for engine, read in world.objects.items():
+    live_state = observe(Fleet((manifest,)), settings, only=(manifest.client.id,))
+    tell_of_missing_store(live_state, settings)
+    if isinstance(live_state.store, Failed):
+        raise ReadFailed(live_state.store.message)
+    for engine, read in live_state.objects.items():
         if isinstance(read, Failed) and manifest.client.assistant.engine == engine:
             raise ReadFailed(f"{OBJECTS[engine]}: {read.message}")
     account = account_of(manifest, settings)
-    return take_over_as_it_is(Column(manifest.client.id, manifest, account, world, world.store, settings))
+    return take_over_as_it_is(Column(manifest.client.id, manifest, account, live_state, live_state.store, settings))
 
 
 def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:

@@ -31,13 +31,13 @@ def doctor(ctx: click.Context, client: str) -> None:
     """
     settings, fleet = load_fleet((client,))
     manifest = next(manifest for manifest in fleet.clients if manifest.client.id == client)
-    world = observe(Fleet((manifest,)), settings, only=(client,), whole_senders=True)
-    if isinstance(world.store, Failed):
-        raise ReadFailed(f"✗ store: {world.store.message}")
-    bot = bot_of(manifest, world.store)
+    live_state = observe(Fleet((manifest,)), settings, only=(client,), whole_senders=True)
+    if isinstance(live_state.store, Failed):
+        raise ReadFailed(f"✗ store: {live_state.store.message}")
+    bot = bot_of(manifest, live_state.store)
     activity = _activity(settings, bot.id) if bot else None
     links: list[Link] = []
-    for link in examine(Patient(manifest, world, world.store, activity, settings)):
+    for link in examine(Patient(manifest, live_state, live_state.store, activity, settings)):
         links.append(link)
         click.echo(_line(link))
     click.echo(_verdict(client, links))

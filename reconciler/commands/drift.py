@@ -54,9 +54,11 @@ def _drift(options: DriftOptions) -> Exit:
         from reconciler.drift.notify import check_channels
 
         check_channels(channels)
-    world = observe(fleet, settings, only=options.clients)
-    tell_of_missing_store(world, settings)
-    found = with_edits(drifted(make_plan(fleet, world, settings, Scope(only=options.clients))), world, settings)
+    live_state = observe(fleet, settings, only=options.clients)
+    tell_of_missing_store(live_state, settings)
+    found = with_edits(
+        drifted(make_plan(fleet, live_state, settings, Scope(only=options.clients))), live_state, settings
+    )
     _show(found, options)
     problems = [*_push(found, options), *_notify(found, channels, options, settings)]
     for problem in problems:

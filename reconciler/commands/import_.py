@@ -103,13 +103,13 @@ def _chosen(found: Survey, inventory: Inventory, only: Collection[str]) -> Surve
 
 def _unread(inventory: Inventory) -> Sequence[str]:
     """Sides that would have changed the result."""
-    sides: dict[str, object] = {
+    sources: dict[str, object] = {
         "OpenAI models": inventory.models,
         **{OBJECTS[engine]: read for engine, read in inventory.objects.items()},
         "OpenAI vector stores": inventory.vector_stores,
     }
-    sides |= {account.describe(): senders for account, senders in inventory.senders.items()}
-    return [f"{side}: {read.message}" for side, read in sides.items() if isinstance(read, Failed)]
+    sources |= {account.describe(): senders for account, senders in inventory.senders.items()}
+    return [f"{source}: {read.message}" for source, read in sources.items() if isinstance(read, Failed)]
 
 
 def _json(report: Report) -> str:

@@ -1,4 +1,4 @@
-"""What every command that plans does first: settings, manifests, all sides read, the plan made."""
+"""What every command that plans does first: settings, manifests, all sources read, the plan made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from reconciler.errors import InvalidSetting, ReconcileError
 from reconciler.manifest import Fleet, load
-from reconciler.observation.live_state import Failed, World
+from reconciler.observation.live_state import Failed, LiveState
 from reconciler.settings import Settings, load_settings
 from runtime.store.errors import masked
 
@@ -39,9 +39,9 @@ def load_fleet(only: Collection[str], *, is_quiet: bool = False) -> tuple[Settin
     return settings, fleet
 
 
-def tell_of_missing_store(world: World, settings: Settings) -> None:
+def tell_of_missing_store(live_state: LiveState, settings: Settings) -> None:
     """Say on stderr that there is no store yet: the first run of all, or a command in the wrong folder."""
-    if not isinstance(world.store, Failed) and not world.store.exists:
+    if not isinstance(live_state.store, Failed) and not live_state.store.exists:
         say_store_is_missing(settings)
 
 

@@ -15,7 +15,7 @@ from reconciler.drift.edits import with_edits
 from reconciler.errors import Busy, Exit, ReconcileError
 from reconciler.manifest import Fleet
 from reconciler.model import Outcome, Plan
-from reconciler.observation.live_state import World
+from reconciler.observation.live_state import LiveState
 from reconciler.observation.observe import Begun, begin, observe
 from reconciler.observation.sources import read_store, store_exists
 from reconciler.planning.digest import digest
@@ -48,7 +48,7 @@ class Looked:
     """What was declared and live at one moment, and the plan that follows from it."""
 
     fleet: Fleet
-    world: World
+    live_state: LiveState
     plan: Plan
 
 
@@ -69,7 +69,7 @@ def reconcile(options: ReconcileOptions) -> Exit:
     if not at_once or options.output == "text":
         _show(looked.plan, options)
     _check_expected(looked.plan, options)
-    check(looked.plan, fleet, looked.world, options.limits)
+    check(looked.plan, fleet, looked.live_state, options.limits)
     if not looked.plan.work:
         if at_once:
             _show_outcomes(looked.plan, (), options)
@@ -101,7 +101,7 @@ def _dry_run(options: ReconcileOptions, settings: Settings, fleet: Fleet, begun:
     looked = _look(fleet, settings, options, begun)
     _show(looked.plan, options)
     _check_expected(looked.plan, options)
-    check(looked.plan, fleet, looked.world, options.limits)
+    check(looked.plan, fleet, looked.live_state, options.limits)
     if looked.plan.errors or looked.plan.unresolved:
         return Exit.ERROR
     return Exit.CHANGES if looked.plan.changes and options.detailed_exitcode else Exit.OK
@@ -123,7 +123,7 @@ def _apply(
         if agreed is not None and digest(plan) != digest(agreed):
             raise Busy("Something changed since the plan was shown, so nothing was applied; look at the new plan.")
         _check_expected(plan, options)
-        check(plan, fleet, looked.world, options.limits)
+        check(plan, fleet, looked.live_state, options.limits)
         return plan
 
     applied = apply_under_lease(settings, agreed_plan, deadline=options.deadline, verbose=options.verbose)
@@ -132,9 +132,11 @@ def _apply(
 
 
 def _look(fleet: Fleet, settings: Settings, options: ReconcileOptions, begun: Begun | None = None) -> Looked:
-    world = observe(fleet, settings, only=options.scope.only, begun=begun)
-    tell_of_missing_store(world, settings)
-    return Looked(fleet, world, with_edits(make_plan(fleet, world, settings, options.scope), world, settings))
+    live_state = observe(fleet, settings, only=options.scope.only, begun=begun)
+    tell_of_missing_store(live_state, settings)
+    return Looked(
+        fleet, live_state, with_edits(make_plan(fleet, live_state, settings, options.scope), live_state, settings)
+    )
 
 
 def _look_into_new_store(before: Looked, settings: Settings, options: ReconcileOptions) -> Looked:
@@ -143,9 +145,9 @@ def _look_into_new_store(before: Looked, settings: Settings, options: ReconcileO
     store = read_store(settings)
     if store.clients:
         return _look(before.fleet, settings, options)
-    world = replace(before.world, store=store)
-    plan = with_edits(make_plan(before.fleet, world, settings, options.scope), world, settings)
-    return Looked(before.fleet, world, plan)
+    live_state = replace(before.live_state, store=store)
+    plan = with_edits(make_plan(before.fleet, live_state, settings, options.scope), live_state, settings)
+    return Looked(before.fleet, live_state, plan)
 
 
 def _check_expected(plan: Plan, options: ReconcileOptions) -> None:

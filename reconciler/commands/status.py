@@ -36,7 +36,7 @@ def status(
 ) -> None:
     """Say how each client stands: number, sender, assistant, model, bot, last message, last apply.
 
-    Exit 1 when a side could not be read; what depends on it is left blank.
+    Exit 1 when a source could not be read; what depends on it is left blank.
     """
     if checklist is not None and (clients or output != "text"):
         raise click.UsageError("--checklist goes alone.")
@@ -60,15 +60,15 @@ def status(
 
 def _look(chosen: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus]]:
     ids = [manifest.client.id for manifest in chosen.clients]
-    world = observe(chosen, settings, only=ids, whole_senders=True)
-    if isinstance(world.store, Failed):
-        raise ReadFailed(world.store.message)
+    live_state = observe(chosen, settings, only=ids, whole_senders=True)
+    if isinstance(live_state.store, Failed):
+        raise ReadFailed(live_state.store.message)
     try:
         activity = read_activity(settings.bot_store_url, settings.api_token, settings.timeout)
     except StoreError as error:
         raise ReadFailed(str(error)) from error
-    plan = make_plan(chosen, world, settings, Scope(only=ids))
-    return plan, statuses(chosen, world, world.store, plan, activity, settings)
+    plan = make_plan(chosen, live_state, settings, Scope(only=ids))
+    return plan, statuses(chosen, live_state, live_state.store, plan, activity, settings)
 
 
 def _checklist(chosen: Fleet, rows: list[ClientStatus], settings: Settings) -> str:

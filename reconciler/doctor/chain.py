@@ -12,7 +12,7 @@ from reconciler.kinds.sender.sender import STATUS_PATH, called_by, our_webhook
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
 from reconciler.observation.accounts import account_of
-from reconciler.observation.live_state import Failed, Store, World
+from reconciler.observation.live_state import Failed, LiveState, Store
 from reconciler.readers.openai import VectorStore
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
@@ -40,7 +40,7 @@ class Patient:
     """A client and everything that was read about it."""
 
     manifest: Manifest
-    world: World
+    live_state: LiveState
     store: Store
     activity: ActivityRecord | None
     settings: Settings
@@ -53,7 +53,7 @@ class Patient:
     @property
     def sender(self) -> LiveSender | Failed | None:
         """Its sender at Twilio."""
-        return sender_of(self.manifest, self.world, self.settings)
+        return sender_of(self.manifest, self.live_state, self.settings)
 
 
 def examine(patient: Patient) -> Iterator[Link]:
@@ -190,7 +190,7 @@ def _assistant(patient: Patient, assistant_id: str | None, apply: str) -> Link:
     if assistant_id in patient.store.assistants:
         return Link("assistant", True, f"{assistant_id} (engine responses)")
     engine = live_engine_of(assistant_id)
-    live = patient.world.objects[engine] if engine else ()
+    live = patient.live_state.objects[engine] if engine else ()
     if isinstance(live, Failed):
         return Link("assistant", False, live.message, "Mend that first.")
     if any(item.id == assistant_id for item in live):
@@ -199,13 +199,13 @@ def _assistant(patient: Patient, assistant_id: str | None, apply: str) -> Link:
 
 
 def _openai(patient: Patient) -> Iterator[Link]:
-    models, wanted = patient.world.models, patient.manifest.client.assistant.model
+    models, wanted = patient.live_state.models, patient.manifest.client.assistant.model
     if isinstance(models, Failed):
         yield Link("openai", False, models.message, "Mend that first; the runtime needs a valid key as well.")
         yield Link("model", None, "OpenAI could not be asked")
         return
     yield Link("openai", True, f"{patient.settings.openai_base_url} accepts the key")
-    days = days_left(wanted, patient.world)
+    days = days_left(wanted, patient.live_state)
     if wanted not in models or (days is not None and days <= 0):
         yield Link("model", False, f"{wanted} is not available to this key", "Choose another model in the manifest.")
     else:
@@ -215,7 +215,7 @@ def _openai(patient: Patient) -> Iterator[Link]:
 def _documents(patient: Patient) -> Iterator[Link]:
     if patient.manifest.search is None:
         return
-    live = searched(patient.manifest, patient.world, patient.store)
+    live = searched(patient.manifest, patient.live_state, patient.store)
     if isinstance(live, Failed):
         yield Link("documents", False, live.message, "Mend that first.")
     elif live is None or live.status == "expired":

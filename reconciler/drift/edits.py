@@ -10,19 +10,19 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.model import Change, Finding, Plan
-from reconciler.observation.live_state import Store, World
+from reconciler.observation.live_state import LiveState, Store
 from reconciler.settings import Settings
 from runtime.store.client.history import read_edits
 from runtime.store.errors import StoreError
 from runtime.store.records import EditRecord
 
 
-def with_edits(plan: Plan, world: World, settings: Settings) -> Plan:
+def with_edits(plan: Plan, live_state: LiveState, settings: Settings) -> Plan:
     """The plan with the editor of each drifted resource, where it is known. Asks the store only if one may be.
 
     A plan stands without it: that the store did not tell is a warning.
     """
-    if not isinstance(world.store, Store) or not any(_may_be_known(change) for change in plan.changes):
+    if not isinstance(live_state.store, Store) or not any(_may_be_known(change) for change in plan.changes):
         return plan
     try:
         edits = read_edits(settings.bot_store_url, settings.api_token, settings.timeout)
@@ -30,7 +30,7 @@ def with_edits(plan: Plan, world: World, settings: Settings) -> Plan:
         missing = Finding("warning", f"who changed what was changed live could not be read: {error}")
         return replace(plan, findings=[*plan.findings, missing])
     by_object = {(edit.kind, edit.object_id): edit for edit in edits}
-    return replace(plan, changes=[_with_edit(change, world.store, by_object) for change in plan.changes])
+    return replace(plan, changes=[_with_edit(change, live_state.store, by_object) for change in plan.changes])
 
 
 def _may_be_known(change: Change) -> bool:

@@ -28,12 +28,12 @@ def metrics(plan: Plan, now: float | None = None) -> CollectorRegistry:
         changes.labels(client, kind).set(count)
     for name, help_text, value in (
         ("horizonai_drift_clients", "Clients that were looked at.", plan.clients),
-        ("horizonai_drift_unresolved_clients", "Clients of which a side could not be read.", len(plan.unresolved)),
+        ("horizonai_drift_unresolved_clients", "Clients of which a source could not be read.", len(plan.unresolved)),
         ("horizonai_drift_errors", "Errors of the run; what it says about their clients is not all.", len(plan.errors)),
         ("horizonai_drift_orphans", "Live objects of ours that no manifest declares.", len(plan.orphans)),
         (
             "horizonai_drift_last_run_timestamp_seconds",
-            "When every side was last looked at, in seconds since the epoch.",
+            "When every source was last read, in seconds since the epoch.",
             time.time() if now is None else now,
         ),
     ):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from reconciler.kinds.diff import all_fields, field_changes, reason_of, reason_of_missing
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey, Action, Binding, Change, FieldChange, Finding, Kind, Reason, Severity, Values
-from reconciler.observation.live_state import Store, World
+from reconciler.observation.live_state import LiveState, Store
 from reconciler.ownership import foreign_owner
 from reconciler.settings import Settings
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
@@ -38,7 +38,7 @@ class Column:
     """None for a client that is taken away."""
     account: AccountKey
     """Where its number lives."""
-    world: World
+    live_state: LiveState
     store: Store
     settings: Settings
     numbers: Mapping[str, str] = field(default_factory=dict)

@@ -1,7 +1,7 @@
-"""What was read of every side, at one moment, with the look-ups that planning needs.
+"""What was read of every source, at one moment, with the look-ups that planning needs.
 
-A side that could not be read is not empty, it is unresolved: it stands in the world as a `Failed` with the reason, and
-every client that depends on it is left alone.
+A source that could not be read is not empty, it is unresolved: it is a `Failed` with the reason, and every client that
+depends on it is left alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Sna
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A side that could not be read, in a sentence with the next step."""
+    """A source that could not be read, in a sentence with the next step."""
 
     message: str
     gone: bool = False
@@ -70,7 +70,7 @@ class Documents:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class LiveState:
     """All that was read, at one moment."""
 
     store: Store | Failed

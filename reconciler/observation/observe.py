@@ -1,4 +1,4 @@
-"""Reads every side at once: the bot store, OpenAI and each Twilio account."""
+"""Reads every source at once: the bot store, OpenAI and each Twilio account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TypeVar
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import AccountKey
 from reconciler.observation.accounts import account_of, account_of_bot, former_account, shared_account
-from reconciler.observation.live_state import AccountSenders, Documents, Failed, Store, World
+from reconciler.observation.live_state import AccountSenders, Documents, Failed, LiveState, Store
 from reconciler.observation.sources import (
     attempt,
     open_openai,
@@ -104,8 +104,8 @@ def observe(
     only: Collection[str] = (),
     whole_senders: bool = False,
     begun: Begun | None = None,
-) -> World:
-    """Read all sides concurrently; live objects only of the engines that the store or a manifest uses.
+) -> LiveState:
+    """Read all sources concurrently; live objects only of the engines that the store or a manifest uses.
 
     With `only`, what concerns nobody but other clients is not read: their accounts, the files in their vector stores,
     and what orphans left. A sender is fetched by itself where the list left out what we manage, or why it is not
@@ -138,7 +138,7 @@ def observe(
         for account in _accounts_in_use(chosen, strays, store, settings) - declared:
             senders[account] = reading_senders(account)
         objects = {engine: read.result() or () for engine, read in reading.items()}
-        return World(
+        return LiveState(
             store=store,
             models=begun.models.result(),
             objects=objects,

@@ -1,4 +1,4 @@
-"""Reads one side each: the bot store, a list of OpenAI's, the senders of a Twilio account.
+"""Reads one source each: the bot store, a list of OpenAI's, the senders of a Twilio account.
 
 `attempt` makes of a failed read a `Failed`, which says what to do.
 """

@@ -87,7 +87,7 @@ def _take_bot(found: Takeover, holder: BotRecord) -> None:
     try:
         refuse_foreign(by_record(holder, None))
         if engine == wanted:
-            answering = read_handmade(holder, column.store, column.world.objects)
+            answering = read_handmade(holder, column.store, column.live_state.objects)
             refuse_foreign(answering)
             _take_assistant(found, answering)
         else:
@@ -127,7 +127,7 @@ def _take_record(found: Takeover, record: AssistantRecord) -> None:
 def _take_sender(found: Takeover) -> None:
     column = found.column
     number = column.manifest.client.number
-    senders = column.world.senders[column.account]
+    senders = column.live_state.senders[column.account]
     live = senders.by_number.get(number) if isinstance(senders, AccountSenders) else senders
     if isinstance(live, Failed):
         raise Refused(f"{column.id}: its sender could not be read, so it cannot be taken over: {live.message}")

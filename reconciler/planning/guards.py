@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reconciler.errors import Refused
 from reconciler.manifest import Fleet
 from reconciler.model import TAKING_AWAY, Binding, Change, Orphan, Plan
-from reconciler.observation.live_state import Failed, World
+from reconciler.observation.live_state import Failed, LiveState
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,17 @@ class Limits:
     """Whether a fleet that declares nobody may take away what is live."""
 
 
-def check(plan: Plan, fleet: Fleet, world: World, limits: Limits) -> None:
+def check(plan: Plan, fleet: Fleet, live_state: LiveState, limits: Limits) -> None:
     """Raise `Refused`, with every reason, when the plan must not be applied as it is."""
-    reasons = [*_store_elsewhere(plan, world), *_empty_fleet(plan, fleet, limits), *_protected(plan, world)]
-    reasons += [*_deletes(plan, world, limits), *_changes(plan, limits)]
+    reasons = [*_store_elsewhere(plan, live_state), *_empty_fleet(plan, fleet, limits), *_protected(plan, live_state)]
+    reasons += [*_deletes(plan, live_state, limits), *_changes(plan, limits)]
     if reasons:
         raise Refused("\n".join(f"Refused: {reason}" for reason in reasons))
 
 
-def _store_elsewhere(plan: Plan, world: World) -> Iterator[str]:
+def _store_elsewhere(plan: Plan, live_state: LiveState) -> Iterator[str]:
     """A first apply of all finds nothing that an earlier one has made."""
-    if isinstance(world.store, Failed) or world.store.exists:
+    if isinstance(live_state.store, Failed) or live_state.store.exists:
         return
     earlier = [change for change in plan.changes if _is_of_earlier_apply(change)]
     made: list[Binding | Change | Orphan] = [*plan.unrecorded, *earlier, *plan.orphans]
@@ -68,24 +68,24 @@ def _empty_fleet(plan: Plan, fleet: Fleet, limits: Limits) -> Iterator[str]:
         yield f"no manifest declares a client that exists, yet {live} live objects are ours. --allow-empty allows it."
 
 
-def _protected(plan: Plan, world: World) -> Iterator[str]:
+def _protected(plan: Plan, live_state: LiveState) -> Iterator[str]:
     """The protection that counts is the one on the live side: it outlives a manifest that was changed or removed."""
-    if isinstance(world.store, Failed):
+    if isinstance(live_state.store, Failed):
         return
     for client in sorted({change.client for change in plan.changes if change.source is None}):
-        bot = world.store.bots_by_client.get(client)
+        bot = live_state.store.bots_by_client.get(client)
         if bot is not None and bot.protected:
             yield f"the client {client} is protected. Apply `protected: false` first, then take it away."
 
 
-def _deletes(plan: Plan, world: World, limits: Limits) -> Iterator[str]:
+def _deletes(plan: Plan, live_state: LiveState, limits: Limits) -> Iterator[str]:
     deletes = plan.count(*TAKING_AWAY)
     if deletes > limits.max_deletes:
         yield f"{deletes} deletes are more than the {limits.max_deletes} allowed. --max-deletes {deletes} allows them."
     leaving = {change.client for change in plan.changes if change.action in TAKING_AWAY and change.source is None}
-    if not leaving or isinstance(world.store, Failed):
+    if not leaving or isinstance(live_state.store, Failed):
         return
-    known = len(world.store.clients | leaving)
+    known = len(live_state.store.clients | leaving)
     percent = -(-100 * len(leaving) // known)
     if percent > limits.max_delete_percent:
         yield (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from reconciler.kinds.knowledge import knowledge
 from reconciler.manifest import Fleet
 from reconciler.model import KINDS, Orphan, Unmanaged
-from reconciler.observation.live_state import AccountSenders, Failed, Store, World
+from reconciler.observation.live_state import AccountSenders, Failed, LiveState, Store
 from reconciler.ownership import client_of
 
 
-def orphans_of(fleet: Fleet, world: World, store: Store) -> list[Orphan]:
+def orphans_of(fleet: Fleet, live_state: LiveState, store: Store) -> list[Orphan]:
     """Objects of ours whose client no manifest declares. They are reported, never deleted for being absent."""
     declared = {manifest.client.id for manifest in fleet.clients}
     found = [
@@ -19,12 +19,12 @@ def orphans_of(fleet: Fleet, world: World, store: Store) -> list[Orphan]:
     ]
     found += [
         Orphan(owner, "assistant", live.engine, live.id)
-        for owner, objects in world.objects_by_client.items()
+        for owner, objects in live_state.objects_by_client.items()
         for live in objects
         if owner not in declared
     ]
-    if not isinstance(world.documents, Failed):
-        for owner, stores in world.documents.by_client.items():
+    if not isinstance(live_state.documents, Failed):
+        for owner, stores in live_state.documents.by_client.items():
             found += [Orphan(owner, "knowledge", knowledge.KEY, live.id) for live in stores if owner not in declared]
     found += [
         Orphan(client, "bot", held.twilio_phone_number, held.id)
@@ -33,31 +33,31 @@ def orphans_of(fleet: Fleet, world: World, store: Store) -> list[Orphan]:
     ]
     for (client, kind), applied in store.applied.items():
         if kind == "sender" and client not in declared:
-            found.append(Orphan(client, "sender", _number_of(world, applied.live_id), applied.live_id))
+            found.append(Orphan(client, "sender", _number_of(live_state, applied.live_id), applied.live_id))
     return sorted(found, key=lambda orphan: (orphan.client, KINDS.index(orphan.kind), orphan.live_id))
 
 
-def unmanaged_of(fleet: Fleet, world: World, store: Store) -> list[Unmanaged]:
+def unmanaged_of(fleet: Fleet, live_state: LiveState, store: Store) -> list[Unmanaged]:
     """Live objects that are nobody's."""
     numbers = {manifest.client.number for manifest in fleet.clients}
     bound = {applied.live_id for (_, kind), applied in store.applied.items() if kind == "sender"}
     found = [
         Unmanaged("assistant", record.name, record.id) for record in store.assistants.values() if not record.client
     ]
-    for objects in world.objects.values():
+    for objects in live_state.objects.values():
         found += [
             Unmanaged("assistant", str(live.values["name"] or "without a name"), live.id)
             for live in (() if isinstance(objects, Failed) else objects)
             if client_of(live.metadata) is None
         ]
-    if not isinstance(world.documents, Failed):
+    if not isinstance(live_state.documents, Failed):
         found += [
             Unmanaged("knowledge", live.name, live.id)
-            for live in world.documents.stores.values()
+            for live in live_state.documents.stores.values()
             if client_of(live.metadata) is None
         ]
     found += [Unmanaged("bot", held.twilio_phone_number, held.id) for held in store.bots.values() if not held.client]
-    read = [senders.by_sid for senders in world.senders.values() if isinstance(senders, AccountSenders)]
+    read = [senders.by_sid for senders in live_state.senders.values() if isinstance(senders, AccountSenders)]
     found += [
         Unmanaged("sender", live.number, sid)
         for sid, live in {sid: live for by_sid in read for sid, live in by_sid.items()}.items()
@@ -66,8 +66,8 @@ def unmanaged_of(fleet: Fleet, world: World, store: Store) -> list[Unmanaged]:
     return found
 
 
-def _number_of(world: World, sid: str) -> str:
-    for senders in world.senders.values():
+def _number_of(live_state: LiveState, sid: str) -> str:
+    for senders in live_state.senders.values():
         if isinstance(senders, AccountSenders) and sid in senders.by_sid:
             return senders.by_sid[sid].number
     return sid

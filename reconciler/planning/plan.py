@@ -1,6 +1,6 @@
 """From what is declared and what is live to the plan: pure, no call, no write.
 
-Each client is planned by itself, in its own column. A client of which a side could not be read leaves the plan as
+Each client is planned by itself, in its own column. A client of which a source could not be read leaves the plan as
 `unresolved`; one of which a kind is withheld keeps the changes of the kinds before it.
 """
 
@@ -20,9 +20,9 @@ from reconciler.kinds.sender import sender
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import KINDS, Binding, Change, Finding, Kind, Plan, Unmanaged
 from reconciler.observation.accounts import account_of, account_of_bot, former_account
-from reconciler.observation.live_state import Failed, Store, World
+from reconciler.observation.live_state import Failed, LiveState, Store
 from reconciler.planning.orphans import orphans_of, unmanaged_of
-from reconciler.planning.unresolved import failed_sides, is_departure_unresolved, is_unresolved
+from reconciler.planning.unresolved import failed_sources, is_departure_unresolved, is_unresolved
 from reconciler.settings import Settings
 
 Planner = Callable[[Column], list[Change]]
@@ -72,25 +72,25 @@ class _Draft:
         self.adoptions += _chained(column.adoptions)
 
 
-def make_plan(fleet: Fleet, world: World, settings: Settings, scope: Scope = Scope()) -> Plan:
+def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Scope = Scope()) -> Plan:
     """The plan for the fleet, or for a part of it.
 
     Raises `ReadFailed` when the bot store could not be read: without it nothing can be said about anyone.
     """
-    store = world.store
+    store = live_state.store
     if isinstance(store, Failed):
         raise ReadFailed(store.message)
     chosen = [manifest for manifest in fleet.clients if not scope.only or manifest.client.id in scope.only]
-    draft = _Draft(findings=failed_sides(world, store, settings, chosen))
+    draft = _Draft(findings=failed_sources(live_state, store, settings, chosen))
     numbers = {manifest.client.id: manifest.client.number for manifest in fleet.clients if _shall_exist(manifest)}
-    moving = _moving(chosen, numbers, world, store, settings)
+    moving = _moving(chosen, numbers, live_state, store, settings)
     for manifest in chosen:
-        _plan_client(draft, manifest, numbers, moving, world, store, settings, scope)
-    orphans = [] if scope.only else orphans_of(fleet, world, store)
+        _plan_client(draft, manifest, numbers, moving, live_state, store, settings, scope)
+    orphans = [] if scope.only else orphans_of(fleet, live_state, store)
     if scope.prune:
         for client in sorted({orphan.client for orphan in orphans}):
             account = account_of_bot(store.bots_by_client.get(client), settings)
-            gone = Column(client, None, account, world, store, settings, delete_sender=scope.delete_senders)
+            gone = Column(client, None, account, live_state, store, settings, delete_sender=scope.delete_senders)
             _plan_departure(draft, gone)
     return Plan(
         changes=draft.changes,
@@ -98,7 +98,7 @@ def make_plan(fleet: Fleet, world: World, settings: Settings, scope: Scope = Sco
         orphans=orphans,
         unresolved=draft.unresolved,
         clients=len(chosen),
-        unmanaged=_without(draft.adoptions, unmanaged_of(fleet, world, store)),
+        unmanaged=_without(draft.adoptions, unmanaged_of(fleet, live_state, store)),
         unrecorded=draft.unrecorded,
         forgotten=draft.forgotten,
         adoptions=draft.adoptions,
@@ -110,7 +110,7 @@ def _shall_exist(manifest: Manifest) -> bool:
 
 
 def _moving(
-    chosen: Sequence[Manifest], numbers: Mapping[str, str], world: World, store: Store, settings: Settings
+    chosen: Sequence[Manifest], numbers: Mapping[str, str], live_state: LiveState, store: Store, settings: Settings
 ) -> Collection[str]:
     """Clients whose bots leave their numbers in this plan. Whatever holds one of them up holds up who waits for its
     number too, and nobody else."""
@@ -121,11 +121,11 @@ def _moving(
         leaves = live is not None and following is not None and following != live.twilio_phone_number
         # Who moves to another Twilio account too has a number there that nobody here can have.
         is_elsewhere = former_account(manifest, live, settings) is not None
-        if leaves and not is_elsewhere and not is_unresolved(manifest, world, store, settings):
+        if leaves and not is_elsewhere and not is_unresolved(manifest, live_state, store, settings):
             moving[manifest.client.id] = manifest
     while True:
         columns = [
-            Column(client, manifest, account_of(manifest, settings), world, store, settings, numbers, moving)
+            Column(client, manifest, account_of(manifest, settings), live_state, store, settings, numbers, moving)
             for client, manifest in moving.items()
         ]
         planned = {column.id: _planned(column, PLANNERS, KINDS) for column in columns}
@@ -141,7 +141,7 @@ def _plan_client(
     manifest: Manifest,
     numbers: Mapping[str, str],
     moving: Collection[str],
-    world: World,
+    live_state: LiveState,
     store: Store,
     settings: Settings,
     scope: Scope,
@@ -149,15 +149,15 @@ def _plan_client(
     client = manifest.client
     account = account_of(manifest, settings)
     if not _shall_exist(manifest):
-        column = Column(client.id, None, account, world, store, settings, delete_sender=scope.delete_senders)
+        column = Column(client.id, None, account, live_state, store, settings, delete_sender=scope.delete_senders)
         if not _plan_departure(draft, column):
             message = f"nothing of it is left, so {manifest.path} can be removed"
             draft.findings.append(Finding("notice", message, client.id))
         return
-    if is_unresolved(manifest, world, store, settings):
+    if is_unresolved(manifest, live_state, store, settings):
         draft.unresolved.append(client.id)
         return
-    column = Column(client.id, manifest, account, world, store, settings, numbers, moving)
+    column = Column(client.id, manifest, account, live_state, store, settings, numbers, moving)
     draft.add(column, _planned_or_taken_over(column))
 
 

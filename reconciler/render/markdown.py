@@ -86,7 +86,7 @@ def _notes(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
     for finding in plan.findings:
         yield f"{_EMOJI[finding.severity]} {escape(finding_text(finding))}"
     for client in plan.unresolved:
-        yield f"❌ {escape(client)}: left alone, since a side of it could not be read\\."
+        yield f"❌ {escape(client)}: left alone, since a source of it could not be read\\."
     for orphan in plan.orphans:
         yield f"⚠️ {escape(orphan.client)}: {orphan.kind} {escape(orphan.key)} is ours and no manifest declares it\\."
 

@@ -35,7 +35,7 @@ def plan_text(plan: Plan, *, colour: bool = False, verbose: bool = False) -> str
         lines += [paint(client, bold=True), *(line for change in changes for line in _change(change, paint)), ""]
     lines += [_finding(finding, paint) for finding in plan.findings]
     for client in plan.unresolved:
-        lines.append(paint(f"unresolved: {client}: left alone, since a side of it could not be read.", fg="red"))
+        lines.append(paint(f"unresolved: {client}: left alone, since a source of it could not be read.", fg="red"))
     for orphan in plan.orphans:
         what = visible(f"{orphan.client}: {orphan.kind} {orphan.key} ({orphan.live_id})")
         lines.append(paint(f"orphan: {what} is ours and no manifest declares it.", fg="yellow"))

@@ -11,7 +11,7 @@ from reconciler.kinds.sender.sender import called_by, our_webhook
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import Plan
 from reconciler.observation.accounts import account_of
-from reconciler.observation.live_state import AccountSenders, Failed, Store, World
+from reconciler.observation.live_state import AccountSenders, Failed, LiveState, Store
 from reconciler.readers.openai import FileCounts, VectorStore
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
@@ -20,7 +20,7 @@ from runtime.store.records import ActivityRecord, BotRecord
 
 @dataclass(frozen=True, slots=True)
 class ClientStatus:
-    """One client's row. None means: not there, or not known because its side could not be read."""
+    """One client's row. None means: not there, or not known because its source could not be read."""
 
     client: str
     name: str
@@ -54,16 +54,21 @@ class ClientStatus:
 
 
 def statuses(
-    fleet: Fleet, world: World, store: Store, plan: Plan, activity: Iterable[ActivityRecord], settings: Settings
+    fleet: Fleet,
+    live_state: LiveState,
+    store: Store,
+    plan: Plan,
+    activity: Iterable[ActivityRecord],
+    settings: Settings,
 ) -> list[ClientStatus]:
     """A row for each client, in the order of the fleet."""
     heard = {item.bot_id: item for item in activity}
-    return [_status(manifest, world, store, plan, heard, settings) for manifest in fleet.clients]
+    return [_status(manifest, live_state, store, plan, heard, settings) for manifest in fleet.clients]
 
 
-def sender_of(manifest: Manifest, world: World, settings: Settings) -> LiveSender | Failed | None:
+def sender_of(manifest: Manifest, live_state: LiveState, settings: Settings) -> LiveSender | Failed | None:
     """The sender of a client's number; None when it is not registered."""
-    senders = world.senders[account_of(manifest, settings)]
+    senders = live_state.senders[account_of(manifest, settings)]
     return senders.by_number.get(manifest.client.number) if isinstance(senders, AccountSenders) else senders
 
 
@@ -74,9 +79,9 @@ def bot_of(manifest: Manifest, store: Store) -> BotRecord | None:
     return own or (holder if holder is not None and holder.client is None else None)
 
 
-def days_left(model: str, world: World) -> int | None:
+def days_left(model: str, live_state: LiveState) -> int | None:
     """Days until a model is shut down; None when no date is known."""
-    known = None if isinstance(world.models, Failed) else world.models.get(model)
+    known = None if isinstance(live_state.models, Failed) else live_state.models.get(model)
     if known is None or known.shutdown_date is None:
         return None
     return (known.shutdown_date - datetime.datetime.now(tz=datetime.UTC).date()).days
@@ -84,18 +89,18 @@ def days_left(model: str, world: World) -> int | None:
 
 def _status(
     manifest: Manifest,
-    world: World,
+    live_state: LiveState,
     store: Store,
     plan: Plan,
     heard: Mapping[str, ActivityRecord],
     settings: Settings,
 ) -> ClientStatus:
     client = manifest.client
-    live = sender_of(manifest, world, settings)
+    live = sender_of(manifest, live_state, settings)
     sender = live if isinstance(live, LiveSender) else None
     bot = bot_of(manifest, store)
     used = heard.get(bot.id) if bot else None
-    counts = _documents(manifest, world, store)
+    counts = _documents(manifest, live_state, store)
     applied = [record.applied_at for (owner, _), record in store.applied.items() if owner == client.id]
     return ClientStatus(
         client=client.id,
@@ -108,7 +113,7 @@ def _status(
         assistant_id=bot.assistant_id if bot else None,
         engine=client.assistant.engine,
         model=client.assistant.model,
-        model_days_left=days_left(client.assistant.model, world),
+        model_days_left=days_left(client.assistant.model, live_state),
         knowledge_files=counts.completed if counts else None,
         knowledge_in_progress=counts.in_progress if counts else None,
         knowledge_failed=counts.failed if counts else None,
@@ -123,11 +128,11 @@ def _status(
     )
 
 
-def _documents(manifest: Manifest, world: World, store: Store) -> FileCounts | None:
+def _documents(manifest: Manifest, live_state: LiveState, store: Store) -> FileCounts | None:
     """How many documents are searched; None when the vector store is not there or could not be read."""
     if manifest.search is None:
         return FileCounts(0, 0, 0, 0)
-    live = searched(manifest, world, store)
+    live = searched(manifest, live_state, store)
     return live.counts if isinstance(live, VectorStore) else None
 
 

@@ -19,7 +19,7 @@ from tests.sandbox_process import wait_until
 
 
 def sentence(read: object) -> str:
-    """What is said about a side that could not be read."""
+    """What is said about a source that could not be read."""
     assert isinstance(read, Failed)
     return read.message
 

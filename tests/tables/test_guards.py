@@ -11,7 +11,7 @@ import pytest
 from reconciler.errors import Refused
 from reconciler.manifest import Fleet
 from reconciler.model import Binding, Change, Orphan, Plan
-from reconciler.observation.live_state import Failed, World, index_store
+from reconciler.observation.live_state import Failed, LiveState, index_store
 from reconciler.planning.guards import Limits, check
 from runtime.store.records import AssistantRecord, BotRecord, Snapshot
 
@@ -46,18 +46,18 @@ def bot(client: str, *, protected: bool = False) -> BotRecord:
     return BotRecord(id=client, name=client, twilio_phone_number=f"+{client}", client=client, protected=protected)
 
 
-def world(*bots: BotRecord, exists: bool = True, assistants: Sequence[AssistantRecord] = ()) -> World:
+def live_state(*bots: BotRecord, exists: bool = True, assistants: Sequence[AssistantRecord] = ()) -> LiveState:
     snapshot = Snapshot(bots=tuple(bots), assistants=tuple(assistants), applied=(), exists=exists)
-    return World(store=index_store(snapshot), models={}, objects={})
+    return LiveState(store=index_store(snapshot), models={}, objects={})
 
 
-UNREADABLE = World(store=Failed("The store cannot be reached."), models={}, objects={})
+UNREADABLE = LiveState(store=Failed("The store cannot be reached."), models={}, objects={})
 
 
-def refusal(of: Plan, limits: Limits = MANY, declared: Fleet | None = None, live: World | None = None) -> list[str]:
+def refusal(of: Plan, limits: Limits = MANY, declared: Fleet | None = None, live: LiveState | None = None) -> list[str]:
     """What is said against the plan, a line each; nothing when it may be applied."""
     try:
-        check(of, declared or fleet("active"), live or world(), limits)
+        check(of, declared or fleet("active"), live or live_state(), limits)
     except Refused as error:
         return str(error).split("\n")
     return []
@@ -83,7 +83,7 @@ def test_deletes_and_detaches_are_counted_against_max_deletes(deletes, refused):
 )
 def test_the_share_of_clients_that_go_is_bounded(gone, known, percent):
     changes = [leaving(f"c{number}") for number in range(gone)] + [leaving("c0", "detach", kind="sender")]
-    live = world(*[bot(f"c{number}") for number in range(known)])
+    live = live_state(*[bot(f"c{number}") for number in range(known)])
 
     said = refusal(plan(changes), Limits(max_deletes=1_000), live=live)
 
@@ -98,12 +98,12 @@ def test_the_share_of_clients_that_go_is_bounded(gone, known, percent):
 
 
 def test_clients_that_only_lose_something_or_are_declared_do_not_count_as_going():
-    assert refusal(plan([change("a", "delete"), leaving("a", "update")]), Limits(), live=world(bot("a"))) == []
+    assert refusal(plan([change("a", "delete"), leaving("a", "update")]), Limits(), live=live_state(bot("a"))) == []
 
 
 def test_a_client_that_goes_and_is_not_in_the_store_counts_among_the_known():
-    assert refusal(plan([leaving("a")]), Limits(max_delete_percent=50), live=world(bot("b"))) == []
-    assert refusal(plan([leaving("a")]), Limits(max_delete_percent=49), live=world(bot("b"))) != []
+    assert refusal(plan([leaving("a")]), Limits(max_delete_percent=50), live=live_state(bot("b"))) == []
+    assert refusal(plan([leaving("a")]), Limits(max_delete_percent=49), live=live_state(bot("b"))) != []
 
 
 def test_shares_are_not_worked_out_of_a_store_that_could_not_be_read():
@@ -178,7 +178,7 @@ def test_a_fleet_that_declares_nobody_takes_nothing_away(states, orphans, change
 )
 def test_what_is_protected_on_the_live_side_does_not_go(protected, source, live, refused):
     changes = [leaving("a", source=source), leaving("a", "detach", kind="sender", source=source), leaving("b")]
-    there = live or world(bot("a", protected=protected), bot("c", protected=True))
+    there = live or live_state(bot("a", protected=protected), bot("c", protected=True))
 
     said = refusal(plan(changes), live=there)
 
@@ -204,7 +204,7 @@ WEBHOOK = {"callback_url": "https://x/webhook", "fallback_url": "https://x/f", "
 def test_a_sender_shows_an_earlier_apply_only_with_every_url_of_ours(sender, is_ours):
     changes = [change("a", kind="sender", live_id="XE1", **sender)]
 
-    said = refusal(plan(changes), live=world(exists=False))
+    said = refusal(plan(changes), live=live_state(exists=False))
 
     assert bool(said) == is_ours
 
@@ -213,8 +213,8 @@ def test_a_first_apply_that_finds_what_an_earlier_one_made_names_it_and_the_way_
     binding = Binding("b", "assistant", "asst_b", {})
     changes = [change("a", kind="assistant", live_id="asst_a"), change("n", "create")]
 
-    few = refusal(plan(changes, unrecorded=[binding], orphans=[ORPHAN]), live=world(exists=False))
-    many = refusal(plan(changes, unrecorded=[binding, binding], orphans=[ORPHAN]), live=world(exists=False))
+    few = refusal(plan(changes, unrecorded=[binding], orphans=[ORPHAN]), live=live_state(exists=False))
+    many = refusal(plan(changes, unrecorded=[binding, binding], orphans=[ORPHAN]), live=live_state(exists=False))
 
     way_out = (
         "so that store is elsewhere. Set BOT_STORE_URL to it. If it is lost, restore its backup; "
@@ -225,13 +225,13 @@ def test_a_first_apply_that_finds_what_an_earlier_one_made_names_it_and_the_way_
     assert many == [f"{found}b: assistant asst_b, b: assistant asst_b, a: assistant asst_a, …), {way_out}"]
 
 
-@pytest.mark.parametrize("live", [world(), UNREADABLE])
+@pytest.mark.parametrize("live", [live_state(), UNREADABLE])
 def test_a_store_that_exists_or_cannot_be_read_is_not_taken_for_one_elsewhere(live):
     assert refusal(plan([change("a", kind="assistant", live_id="asst_a")], orphans=[ORPHAN]), live=live) == []
 
 
 def test_a_first_apply_with_nothing_of_an_earlier_one_goes_ahead():
-    assert refusal(plan([change("a", "create")]), live=world(exists=False)) == []
+    assert refusal(plan([change("a", "create")]), live=live_state(exists=False)) == []
 
 
 def test_every_reason_is_named_in_one_refusal():
@@ -241,7 +241,7 @@ def test_every_reason_is_named_in_one_refusal():
         plan(changes, clients=2),
         Limits(max_deletes=1, max_delete_percent=50, max_changes=1, max_change_percent=50),
         declared=Fleet(()),
-        live=world(bot("a", protected=True), bot("b")),
+        live=live_state(bot("a", protected=True), bot("b")),
     )
 
     assert [line.split()[:2] for line in said] == [["Refused:", word] for word in ("no", "the", "2", "2", "2", "2")]

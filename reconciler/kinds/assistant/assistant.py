@@ -96,7 +96,7 @@ def values_of(record: AssistantRecord) -> dict[str, Any]:
 
 def check_model(column: Column) -> None:
     """Withholds a client whose model is not there, and says until when one is."""
-    models = column.world.models
+    models = column.live_state.models
     wanted = column.manifest.client.assistant.model
     if isinstance(models, Failed):
         return

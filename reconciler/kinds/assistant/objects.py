@@ -54,10 +54,10 @@ def take_away(column: Column, *, but: str | None = None) -> list[Change]:
 
 def objects_of(column: Column, engine: ObjectEngine) -> Sequence[LiveAssistant]:
     """The client's live objects: by their mark, or by the last apply's record when someone wiped the mark."""
-    live = column.world.objects[engine]
+    live = column.live_state.objects[engine]
     if isinstance(live, Failed):
         return ()
-    marked = [item for item in column.world.objects_by_client.get(column.id, ()) if item.engine == engine]
+    marked = [item for item in column.live_state.objects_by_client.get(column.id, ()) if item.engine == engine]
     applied = column.applied("assistant")
     if not marked and applied is not None and applied.values.get("engine") == engine:
         return [item for item in live if item.id == applied.live_id and client_of(item.metadata) is None]

@@ -118,7 +118,7 @@ def take_over(column: Column, record: BotRecord) -> list[Change]:
     if engine_of(record, column.store) != column.manifest.client.assistant.engine:
         raise Withheld(f"{_made_by_hand(column, record)}, and other than declared (engine); {_advice(column)}")
     try:
-        found = read_handmade(record, column.store, column.world.objects)
+        found = read_handmade(record, column.store, column.live_state.objects)
     except Unreadable as error:
         raise Withheld(f"{_made_by_hand(column, record)}, and {error}; {_advice(column)}") from error
     refuse_foreign(found)

@@ -14,7 +14,7 @@ from reconciler.kinds.column import Column, Withheld, withhold_foreign
 from reconciler.kinds.knowledge.document import Document, document_of
 from reconciler.manifest import Manifest
 from reconciler.model import UNKNOWN_ID, Change
-from reconciler.observation.live_state import Documents, Failed, Store, World
+from reconciler.observation.live_state import Documents, Failed, LiveState, Store
 from reconciler.ownership import client_of
 from reconciler.readers.openai import StoreFile, VectorStore
 
@@ -29,7 +29,7 @@ BY_HAND: Final = "added by hand"
 def plan(column: Column) -> list[Change]:
     """The changes of one client's documents. Sets the column's `vector_store_id`. Raises `Withheld`."""
     search = column.manifest.search
-    own = stores_of(column.id, column.world, column.store)
+    own = stores_of(column.id, column.live_state, column.store)
     if search is not None and search.files is not None:
         return _plan_own(column, own)
     if search is not None:
@@ -43,12 +43,12 @@ def plan(column: Column) -> list[Change]:
 
 def plan_absent(column: Column) -> list[Change]:
     """The deletes for a client that shall be absent."""
-    return _deletes(column, stores_of(column.id, column.world, column.store))
+    return _deletes(column, stores_of(column.id, column.live_state, column.store))
 
 
-def stores_of(client: str, world: World, store: Store) -> Sequence[VectorStore]:
+def stores_of(client: str, live_state: LiveState, store: Store) -> Sequence[VectorStore]:
     """The stores of this client: by their mark, or by the last apply's record when someone wiped the mark."""
-    documents = world.documents
+    documents = live_state.documents
     if isinstance(documents, Failed):
         return ()
     applied = store.applied.get((client, "knowledge"))
@@ -59,23 +59,23 @@ def stores_of(client: str, world: World, store: Store) -> Sequence[VectorStore]:
     return marked
 
 
-def unread(client: str, manifest: Manifest, world: World, store: Store) -> Failed | None:
+def unread(client: str, manifest: Manifest, live_state: LiveState, store: Store) -> Failed | None:
     """What of a client's documents could not be read, None when all of it was, or when it has none."""
-    if isinstance(world.documents, Failed):
-        may_be_left = (client, "knowledge") in store.applied and not world.documents.gone
-        return world.documents if manifest.search is not None or may_be_left else None
-    files = (world.documents.files.get(live.id) for live in stores_of(client, world, store))
+    if isinstance(live_state.documents, Failed):
+        may_be_left = (client, "knowledge") in store.applied and not live_state.documents.gone
+        return live_state.documents if manifest.search is not None or may_be_left else None
+    files = (live_state.documents.files.get(live.id) for live in stores_of(client, live_state, store))
     return next((read for read in files if isinstance(read, Failed)), None)
 
 
-def searched(manifest: Manifest, world: World, store: Store) -> VectorStore | Failed | None:
+def searched(manifest: Manifest, live_state: LiveState, store: Store) -> VectorStore | Failed | None:
     """The vector store that a client's assistant searches; None when it has no such tool, or the store is not there."""
     search = manifest.search
-    if search is None or isinstance(world.documents, Failed):
-        return world.documents if search is not None and isinstance(world.documents, Failed) else None
+    if search is None or isinstance(live_state.documents, Failed):
+        return live_state.documents if search is not None and isinstance(live_state.documents, Failed) else None
     if search.vector_store is not None:
-        return world.documents.stores.get(search.vector_store)
-    own = stores_of(manifest.client.id, world, store)
+        return live_state.documents.stores.get(search.vector_store)
+    own = stores_of(manifest.client.id, live_state, store)
     return next((live for live in own if live.status != "expired"), None)
 
 
@@ -127,7 +127,7 @@ def _plan_own(column: Column, own: Sequence[VectorStore]) -> list[Change]:
 
 
 def _files_of(column: Column, live: VectorStore) -> Sequence[StoreFile]:
-    files = column.world.documents.files[live.id] if isinstance(column.world.documents, Documents) else ()
+    files = column.live_state.documents.files[live.id] if isinstance(column.live_state.documents, Documents) else ()
     if isinstance(files, Failed):
         raise Withheld(files.message)
     return files
@@ -148,7 +148,7 @@ def _deletes(column: Column, stores: Sequence[VectorStore], key: str = KEY) -> l
 
 
 def _kept_by_hand(column: Column, named: str) -> VectorStore:
-    live = searched(column.manifest, column.world, column.store)
+    live = searched(column.manifest, column.live_state, column.store)
     if isinstance(live, Failed):
         raise Withheld(live.message)
     if live is None:

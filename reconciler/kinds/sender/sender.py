@@ -25,11 +25,11 @@ DETACHED = {"callback_url": "", "fallback_url": "", "status_callback_url": ""}
 
 _STATUS_ADVICE = {
     "CREATING": "wait until Twilio has created it",
-    "PENDING_VERIFICATION": "complete its verification in Twilio's console (Messaging, Senders, WhatsApp senders)",
+    "PENDING_VERIFICATION": "complete its verification in Twilio's console (Messaging, AccountSenders, WhatsApp senders)",
     "VERIFYING": "wait until Meta has verified it",
     "TWILIO_REVIEW": "wait for Twilio's review",
-    "OFFLINE": "see the sender in Twilio's console (Messaging, Senders, WhatsApp senders)",
-    "DRAFT": "finish its registration in Twilio's console (Messaging, Senders, WhatsApp senders)",
+    "OFFLINE": "see the sender in Twilio's console (Messaging, AccountSenders, WhatsApp senders)",
+    "DRAFT": "finish its registration in Twilio's console (Messaging, AccountSenders, WhatsApp senders)",
 }
 
 
@@ -55,7 +55,7 @@ def online(column: Column) -> LiveSender:
     if live is None:
         raise Withheld(
             f"{number} is not registered as a WhatsApp sender in {column.account.describe()}; register it in Twilio's "
-            f"console (Messaging, Senders, WhatsApp senders) or with `reconcile verify {column.id}`, then run again"
+            f"console (Messaging, AccountSenders, WhatsApp senders) or with `reconcile verify {column.id}`, then run again"
         )
     if isinstance(live, Failed):
         raise Withheld(live.message)
@@ -151,7 +151,7 @@ def _is_later(change: FieldChange) -> bool:
 
 
 def _senders(column: Column) -> AccountSenders:
-    senders = column.world.senders[column.account]
+    senders = column.live_state.senders[column.account]
     if isinstance(senders, Failed):
         raise Withheld(senders.message)
     return senders
@@ -183,7 +183,7 @@ def _detach(column: Column, sid: str) -> list[Change]:
 def _former(column: Column, sid: str) -> tuple[AccountKey, LiveSender] | None:
     """A sender that was ours, in the declared account or in the one that the client's bot is still in."""
     for account in dict.fromkeys((column.account, account_of_bot(column.bot, column.settings))):
-        senders = column.world.senders.get(account)
+        senders = column.live_state.senders.get(account)
         if isinstance(senders, Failed):
             column.say(
                 "warning",
