@@ -25,11 +25,11 @@ DETACHED = {"callback_url": "", "fallback_url": "", "status_callback_url": ""}
 
 _STATUS_ADVICE = {
     "CREATING": "wait until Twilio has created it",
-    "PENDING_VERIFICATION": "complete its verification in Twilio's console (Messaging, AccountSenders, WhatsApp senders)",
+    "PENDING_VERIFICATION": "complete its verification in Twilio's console (Messaging, Senders, WhatsApp senders)",
     "VERIFYING": "wait until Meta has verified it",
     "TWILIO_REVIEW": "wait for Twilio's review",
-    "OFFLINE": "see the sender in Twilio's console (Messaging, AccountSenders, WhatsApp senders)",
-    "DRAFT": "finish its registration in Twilio's console (Messaging, AccountSenders, WhatsApp senders)",
+    "OFFLINE": "see the sender in Twilio's console (Messaging, Senders, WhatsApp senders)",
+    "DRAFT": "finish its registration in Twilio's console (Messaging, Senders, WhatsApp senders)",
 }
 
 
@@ -55,7 +55,7 @@ def online(column: Column) -> LiveSender:
     if live is None:
         raise Withheld(
             f"{number} is not registered as a WhatsApp sender in {column.account.describe()}; register it in Twilio's "
-            f"console (Messaging, AccountSenders, WhatsApp senders) or with `reconcile verify {column.id}`, then run again"
+            f"console (Messaging, Senders, WhatsApp senders) or with `reconcile verify {column.id}`, then run again"
         )
     if isinstance(live, Failed):
         raise Withheld(live.message)
