@@ -25,6 +25,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ("reconcile", "horizonai-whatsapp-bot")
+SMOKE = (("reconcile", "schema", "--check"), ("horizonai-whatsapp-bot", "migrate"))
+"""Commands that need what is in the wheel besides modules: the JSON Schemas, the migrations."""
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 HEADING = re.compile(r"^## (?P<name>[^\s(]+)(?: \((?P<date>\d{4}-\d{2}-\d{2})\))?$", re.MULTILINE)
 UNRELEASED = "Unreleased"
@@ -64,7 +66,8 @@ def release_entry(changelog: str, version: str) -> Entry:
         raise ReleaseRefused(f"The version {version!r} in pyproject.toml is not MAJOR.MINOR.PATCH.")
     if any(entry.text for entry in entries(changelog) if entry.name == UNRELEASED):
         raise ReleaseRefused(
-            f"CHANGELOG.md has changes under {UNRELEASED!r}; put them below a heading `## {version} (YYYY-MM-DD)`."
+            f"CHANGELOG.md has changes under {UNRELEASED!r}; set the next version in pyproject.toml and put them below "
+            "a heading `## VERSION (YYYY-MM-DD)`."
         )
     released = [entry for entry in entries(changelog) if entry.name != UNRELEASED]
     if not released or released[0].name != version:
@@ -130,9 +133,10 @@ class Checkout:
 
 
 def try_wheel(wheel: Path, lock: Path, version: str) -> None:
-    """Installs the wheel with the locked packages into an empty environment and asks each program for its version.
+    """Installs the wheel with the locked packages into an empty environment and runs both programs there.
 
-    Raises ReleaseRefused when the lock lacks a package that the wheel asks for, or a program reports something else.
+    Raises ReleaseRefused when the lock lacks a package that the wheel asks for, when a program reports another version,
+    or when something is missing in the wheel.
     """
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         venv.create(folder, with_pip=True)
@@ -147,6 +151,8 @@ def try_wheel(wheel: Path, lock: Path, version: str) -> None:
                 raise ReleaseRefused(
                     f"`{program} --version` of the installed wheel reports {reported!r}, not {version}."
                 )
+        for program, *arguments in SMOKE:
+            _run([str(binaries / program), *arguments], cwd=Path(folder), DATABASE_URL="sqlite:///store.db")
 
 
 def _run(command: list[str], cwd: Path | None = None, **environment: str) -> str:
