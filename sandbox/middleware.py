@@ -24,7 +24,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _READS_BY_POST = ("/search", "/input_tokens")
 
 
-class Provider(Protocol):
+class StandIn(Protocol):
     """What differs between the two stand-ins at the gate."""
 
     name: str
@@ -65,7 +65,7 @@ class _ProviderCall:
     """One call on its way through the gate."""
 
     state: State
-    provider: Provider
+    provider: StandIn
     request: web.Request
     body: bytes
     started: float = field(default_factory=time.monotonic)
@@ -158,7 +158,7 @@ class _ProviderCall:
         return await self.hang_up(Rule(kind="cut_body", seconds=0.0), 0.0)
 
 
-def _own_failure(provider: Provider, rule: Rule) -> ProviderRefusal:
+def _own_failure(provider: StandIn, rule: Rule) -> ProviderRefusal:
     if rule.kind == "retry_after":
         failure = provider.fault(429, rule.retry_after)
     else:
@@ -174,7 +174,7 @@ def retry_after_header(seconds: float | None) -> dict[str, str]:
     return {"Retry-After": str(math.ceil(seconds)) if seconds >= 1 else str(seconds)}
 
 
-def gate(state: State, provider: Provider) -> Any:
+def gate(state: State, provider: StandIn) -> Any:
     """The middleware of one stand-in. Paths under /_sandbox/ are ours and pass unseen."""
 
     @web.middleware
