@@ -24,12 +24,12 @@ from runtime.api.metrics import MetricsPage
 from runtime.api.openapi import openapi_endpoint
 from runtime.api.reconcile import Reconcile
 from runtime.api.users import Users
-from runtime.catalog import open_catalog
+from runtime.catalog import Catalog, open_catalog
 from runtime.delivery.delivery import Delivery
 from runtime.delivery.interrupted_proactive import Abandoned
 from runtime.delivery.proactive import Proactive
 from runtime.delivery.reply_window import ReplyWindows
-from runtime.dispatch.inbox import open_inbox
+from runtime.dispatch.inbox import Inbox, open_inbox
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
 from runtime.inbound.admission import Admission
@@ -39,8 +39,10 @@ from runtime.observability.metrics import Metrics
 from runtime.privacy.erasure import Forgetting
 from runtime.privacy.twilio_messages import TwilioCopies
 from runtime.resilience.circuit_breaker import Breakers
+from runtime.resilience.poison import Suspects
 from runtime.settings import Secrets, Settings
-from runtime.store.database.database import open_database
+from runtime.store.database.database import Database, open_database
+from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.client import Twilio
@@ -74,7 +76,6 @@ class Service:
         self._settings = settings
         self._host = host
         self._port = port
-        self._metrics = Metrics()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Address:
@@ -92,73 +93,29 @@ class Service:
 
     async def _start(self) -> Address:
         settings, stack = self._settings, self._stack
-        database = await open_database(settings.database_url)
-        stack.push_async_callback(database.close)
-        catalog = await open_catalog(database)
-        self._in_background(catalog.watch())
-        secrets = Secrets()
-        accounts = Accounts(settings, secrets)
-        breakers = Breakers(settings.breaker_seconds, self._metrics)
-        twilio = Twilio(settings.twilio_base_url, self._metrics, breakers, settings.turn_deadline_seconds)
-        stack.push_async_callback(twilio.close)
-        functions = Functions(secrets, allow_private=settings.allow_private_endpoints)
-        stack.push_async_callback(functions.close)
-        engines = Engines(settings, self._metrics, breakers, database)
-        stack.push_async_callback(engines.close)
-
+        base = await _opened(settings, stack)
+        self._in_background(base.catalog.watch())
         listener = _listening_socket(self._host, self._port)
         stack.callback(listener.close)
         address = Address(*listener.getsockname()[:2])
         public_url = settings.public_url or address.url
-        overrides = settings.webhook_connection_overrides
-        windows, status_url = ReplyWindows(), public_url + STATUS_PATH
-        delivery = Delivery(database, twilio, accounts, catalog, windows, self._metrics, status_url, overrides)
-        turns = Turns(settings, database, catalog, engines, functions, delivery, windows, self._metrics)
-        inbox = open_inbox(settings.database_url, database, turns, delivery, windows)
-        admission = Admission(settings, database, inbox, delivery)
+        way_out = _way_out(base, stack, public_url + STATUS_PATH)
+        inbox = _inbox(base, stack, way_out)
+        admission = Admission(settings, base.database, inbox, way_out.delivery)
         stack.push_async_callback(admission.stop)
-        proactive = Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
-        webhooks = Webhooks(
-            public_url,
-            settings.reply_within_seconds,
-            database,
-            catalog,
-            accounts,
-            admission,
-            delivery,
-            windows,
-            self._metrics,
-        )
-
-        copies = TwilioCopies(settings, database, accounts, self._metrics, breakers)
-        endpoints = [
-            *Bots(database).endpoints(),
-            *Assistants(database).endpoints(),
-            *Messages(proactive).endpoints(),
-            *DeadLetters(database).endpoints(),
-            *Reconcile(database).endpoints(),
-            *Users(Forgetting(settings, database, copies, catalog.salt)).endpoints(),
-        ]
-        let_in = bearer_auth(database, settings.api_token)
-        app = web.Application(middlewares=[guard(let_in)], client_max_size=MAX_BODY_BYTES)
-        health = Health(settings, database)
-        pages = [*health.routes(), *MetricsPage(self._metrics, database).routes()]
-        app.add_routes([*webhooks.routes(), *pages])
-        app.add_routes([endpoint.route() for endpoint in [*endpoints, openapi_endpoint(endpoints)]])
+        health = Health(settings, base.database)
+        app = _web_application(base, way_out, admission, health, public_url)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.reply_within_seconds + 1)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(inbox.stop, settings.stop_grace_seconds)
         # What an earlier process left is read before this one adds to it.
         await inbox.start()
-        abandoned = Abandoned(database, twilio, accounts, catalog)
+        abandoned = Abandoned(base.database, way_out.twilio, base.accounts, base.catalog)
         self._in_background(abandoned.watch(alone=settings.database_url.startswith("sqlite:///")))
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
         if settings.sweep_seconds:
-            window = timedelta(minutes=settings.sweep_window_minutes)
-            url = public_url + WEBHOOK_PATH
-            sweep = Sweep(url, window, database, catalog, accounts, twilio, admission, self._metrics)
-            self._in_background(sweep.run(settings.sweep_seconds))
+            self._in_background(_sweep(base, way_out, admission, public_url).run(settings.sweep_seconds))
         stack.callback(health.stop)
         _say_what_is_missing(settings, public_url)
         log.info("serving", address=address.url, public_url=public_url)
@@ -179,31 +136,144 @@ class Service:
 async def proactive_sender(settings: Settings) -> AsyncIterator[Proactive]:
     """What sends a proactive message from the command line, beside a service that may be running."""
     async with AsyncExitStack() as stack:
-        database = await open_database(settings.database_url, serving=False)
-        stack.push_async_callback(database.close)
-        catalog = await open_catalog(database)
-        accounts, metrics = Accounts(settings, Secrets()), Metrics()
-        breakers = Breakers(settings.breaker_seconds, metrics)
-        twilio = Twilio(settings.twilio_base_url, metrics, breakers, settings.turn_deadline_seconds)
-        stack.push_async_callback(twilio.close)
+        base = await _opened(settings, stack, serving=False)
         # Without a public URL there is no service that could take the callback.
         status_url = settings.public_url + STATUS_PATH if settings.public_url else None
-        overrides = settings.webhook_connection_overrides
-        delivery = Delivery(database, twilio, accounts, catalog, ReplyWindows(), metrics, status_url, overrides)
-        yield Proactive(database, catalog, accounts, delivery, settings.twilio_whatsapp_from)
+        yield _proactive(base, _way_out(base, stack, status_url))
 
 
 @asynccontextmanager
 async def forgetting(settings: Settings) -> AsyncIterator[Forgetting]:
     """What forgets users from the command line, beside a service that may be running."""
-    database = await open_database(settings.database_url, serving=False)
-    try:
-        catalog, metrics = await open_catalog(database), Metrics()
-        breakers = Breakers(settings.breaker_seconds, metrics)
-        copies = TwilioCopies(settings, database, Accounts(settings, Secrets()), metrics, breakers)
-        yield Forgetting(settings, database, copies, catalog.salt)
-    finally:
-        await database.close()
+    async with AsyncExitStack() as stack:
+        yield _forgetting(await _opened(settings, stack, serving=False))
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What everything else stands on, once in a process."""
+
+    settings: Settings
+    database: Database
+    catalog: Catalog
+    secrets: Secrets
+    accounts: Accounts
+    metrics: Metrics
+    breakers: Breakers
+
+
+@dataclass(frozen=True, slots=True)
+class _WayOut:
+    """What messages leave by, and what turns share with it: webhooks that wait, and places for what may be poison."""
+
+    twilio: Twilio
+    windows: ReplyWindows
+    suspects: Suspects
+    delivery: Delivery
+
+
+async def _opened(settings: Settings, stack: AsyncExitStack, *, serving: bool = True) -> _Base:
+    database = await open_database(settings.database_url, serving=serving)
+    stack.push_async_callback(database.close)
+    catalog = await open_catalog(database)
+    secrets, metrics = Secrets(), Metrics()
+    breakers = Breakers(settings.breaker_seconds, metrics)
+    return _Base(settings, database, catalog, secrets, Accounts(settings, secrets), metrics, breakers)
+
+
+def _way_out(base: _Base, stack: AsyncExitStack, status_url: str | None) -> _WayOut:
+    settings = base.settings
+    twilio = Twilio(settings.twilio_base_url, base.metrics, base.breakers, settings.turn_deadline_seconds)
+    stack.push_async_callback(twilio.close)
+    windows, suspects = ReplyWindows(), Suspects()
+    delivery = Delivery(
+        base.database,
+        twilio,
+        base.accounts,
+        base.catalog,
+        windows,
+        suspects,
+        base.metrics,
+        status_url,
+        settings.webhook_connection_overrides,
+    )
+    return _WayOut(twilio, windows, suspects, delivery)
+
+
+def _inbox(base: _Base, stack: AsyncExitStack, way_out: _WayOut) -> Inbox:
+    """The driver of this store, with the turns that it runs."""
+    settings, database = base.settings, base.database
+    functions = Functions(base.secrets, allow_private=settings.allow_private_endpoints)
+    stack.push_async_callback(functions.close)
+    engines = Engines(settings, base.metrics, base.breakers, database)
+    stack.push_async_callback(engines.close)
+    owned = OwnedTurns(database)
+    turns = Turns(
+        settings,
+        database,
+        base.catalog,
+        engines,
+        functions,
+        way_out.delivery,
+        way_out.windows,
+        owned,
+        way_out.suspects,
+        base.metrics,
+    )
+    return open_inbox(settings.database_url, database, turns, owned, way_out.delivery, way_out.windows)
+
+
+def _web_application(
+    base: _Base, way_out: _WayOut, admission: Admission, health: Health, public_url: str
+) -> web.Application:
+    settings, database = base.settings, base.database
+    webhooks = Webhooks(
+        public_url,
+        settings.reply_within_seconds,
+        database,
+        base.catalog,
+        base.accounts,
+        admission,
+        way_out.delivery,
+        way_out.windows,
+        base.metrics,
+    )
+    endpoints = [
+        *Bots(database).endpoints(),
+        *Assistants(database).endpoints(),
+        *Messages(_proactive(base, way_out)).endpoints(),
+        *DeadLetters(database).endpoints(),
+        *Reconcile(database).endpoints(),
+        *Users(_forgetting(base)).endpoints(),
+    ]
+    let_in = bearer_auth(database, settings.api_token)
+    app = web.Application(middlewares=[guard(let_in)], client_max_size=MAX_BODY_BYTES)
+    app.add_routes([*webhooks.routes(), *health.routes(), *MetricsPage(base.metrics, database).routes()])
+    app.add_routes([endpoint.route() for endpoint in [*endpoints, openapi_endpoint(endpoints)]])
+    return app
+
+
+def _proactive(base: _Base, way_out: _WayOut) -> Proactive:
+    number = base.settings.twilio_whatsapp_from
+    return Proactive(base.database, base.catalog, base.accounts, way_out.delivery, number)
+
+
+def _forgetting(base: _Base) -> Forgetting:
+    copies = TwilioCopies(base.settings, base.database, base.accounts, base.metrics, base.breakers)
+    return Forgetting(base.settings, base.database, copies, base.catalog.salt)
+
+
+def _sweep(base: _Base, way_out: _WayOut, admission: Admission, public_url: str) -> Sweep:
+    return Sweep(
+        public_url + WEBHOOK_PATH,
+        timedelta(minutes=base.settings.sweep_window_minutes),
+        base.database,
+        base.catalog,
+        base.accounts,
+        way_out.twilio,
+        admission,
+        base.metrics,
+    )
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

@@ -56,6 +56,7 @@ class Delivery:
         accounts: Accounts,
         catalog: Catalog,
         windows: ReplyWindows,
+        suspects: Suspects,
         metrics: Metrics,
         status_url: str | None,
         overrides: str,
@@ -65,14 +66,13 @@ class Delivery:
         self._accounts = accounts
         self._catalog = catalog
         self._windows = windows
+        self._suspects = suspects
         self._metrics = metrics
         self._status_url = status_url
         self._overrides = overrides
         self._outcomes = Outcomes(database, twilio)
         self._parts = Parts(database)
         self._taken_up: set[int] = set()
-        self.suspects = Suspects()
-        """Places of what may have ended a process before, turns and messages alike."""
 
     async def deliver(self, rows: Sequence[OutboxRow], bot: BotRecord | None) -> None:
         """Sends the rows of one answer, in order; the window that its turn has claimed takes the first. What fails is
@@ -130,7 +130,7 @@ class Delivery:
         """Sends what another process left, or finds out that it went out. What ended each process that tried is given
         up; those that were there each time wait for each other like turns (see `runtime.resilience.poison`)."""
         ends = row.resumed + (row.id not in self._taken_up)
-        place = self.suspects.place()
+        place = self._suspects.place()
         try:
             await place.take(ends)
             await self._take_up(row, bot, ends)

@@ -16,6 +16,7 @@ from runtime.delivery.reply_window import ReplyWindows
 from runtime.dispatch.single_process import EmbeddedInbox
 from runtime.store.database.database import Database
 from runtime.store.messages.inbox import InboundMessage, Taken
+from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
 
 
@@ -43,11 +44,13 @@ class Inbox(Protocol):
         """How many conversations this process is busy with."""
 
 
-def open_inbox(database_url: str, database: Database, turns: Turns, delivery: Delivery, windows: ReplyWindows) -> Inbox:
+def open_inbox(
+    database_url: str, database: Database, turns: Turns, owned: OwnedTurns, delivery: Delivery, windows: ReplyWindows
+) -> Inbox:
     """The driver for that database."""
     if database_url.startswith("sqlite:///"):
-        return EmbeddedInbox(database, turns, delivery, windows)
+        return EmbeddedInbox(database, turns, owned, delivery, windows)
     # What only PostgreSQL needs is not loaded for SQLite.
     from runtime.dispatch.replicas import ReplicatedInbox
 
-    return ReplicatedInbox(database_url, database, turns, delivery, windows)
+    return ReplicatedInbox(database_url, database, turns, owned, delivery, windows)

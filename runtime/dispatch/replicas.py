@@ -35,6 +35,7 @@ from runtime.store.messages import jobs
 from runtime.store.messages.inbox import InboundMessage, Taken
 from runtime.store.messages.outbox import SendTakenOver
 from runtime.store.messages.turns import TurnTakenOver
+from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
 
 CONVERSATIONS_AT_ONCE = 2_000
@@ -104,10 +105,17 @@ class ReplicatedInbox:
     """See `runtime.dispatch.inbox.Inbox`."""
 
     def __init__(
-        self, database_url: str, database: Database, turns: Turns, delivery: Delivery, windows: ReplyWindows
+        self,
+        database_url: str,
+        database: Database,
+        turns: Turns,
+        owned: OwnedTurns,
+        delivery: Delivery,
+        windows: ReplyWindows,
     ) -> None:
         self._database = database
         self._turns = turns
+        self._owned = owned
         self._delivery = delivery
         self._windows = windows
         self._running: dict[int, int] = {}
@@ -177,7 +185,7 @@ class ReplicatedInbox:
             log.error("store not available", error=str(error))
             raise
         except (HandedBack, asyncio.CancelledError):
-            await self._turns.hand_back(conversation_id)
+            await self._owned.hand_back(conversation_id)
             raise
         except Exception:
             log.exception("conversation stopped, to be tried again", conversation=conversation_id)

@@ -21,6 +21,7 @@ from runtime.store.messages.inbox import InboundMessage, Taken
 from runtime.store.messages.outbox import SendTakenOver
 from runtime.store.messages.turn_start import take_in_and_begin
 from runtime.store.messages.turns import Turn, TurnTakenOver
+from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
 
 STORE_PAUSE_SECONDS = 2.0
@@ -34,9 +35,12 @@ log = structlog.get_logger("runtime.inbox")
 class EmbeddedInbox:
     """See `runtime.dispatch.inbox.Inbox`."""
 
-    def __init__(self, database: Database, turns: Turns, delivery: Delivery, windows: ReplyWindows) -> None:
+    def __init__(
+        self, database: Database, turns: Turns, owned: OwnedTurns, delivery: Delivery, windows: ReplyWindows
+    ) -> None:
         self._database = database
         self._turns = turns
+        self._owned = owned
         self._delivery = delivery
         self._windows = windows
         self._chains: dict[int, _Chain] = {}
@@ -56,9 +60,9 @@ class EmbeddedInbox:
         if taken is None:
             return None
         if turn is not None:
-            self._turns.adopt(turn)
+            self._owned.adopt(turn)
         if self._wake(taken.conversation_id, turn) is None and turn is not None:
-            await self._turns.hand_back(taken.conversation_id)
+            await self._owned.hand_back(taken.conversation_id)
         return taken
 
     async def accept_all(self, messages: Sequence[InboundMessage]) -> list[Taken | None]:
@@ -97,7 +101,7 @@ class EmbeddedInbox:
         for conversation_id in self._chains:
             # Its task was not even started.
             self._windows.release(conversation_id)
-            await self._turns.hand_back(conversation_id)
+            await self._owned.hand_back(conversation_id)
         if late:
             log.warning("turns left to the next start", conversations=len(late))
 
@@ -157,9 +161,9 @@ class EmbeddedInbox:
                     await asyncio.sleep(STORE_PAUSE_SECONDS)
                     resume = True
             if not self._may_begin():
-                await self._turns.hand_back(conversation_id)
+                await self._owned.hand_back(conversation_id)
         except asyncio.CancelledError:
-            await self._turns.hand_back(conversation_id)
+            await self._owned.hand_back(conversation_id)
             raise
         except (TurnTakenOver, SendTakenOver) as error:
             log.warning("left to another", error=str(error))
@@ -175,7 +179,7 @@ class EmbeddedInbox:
         if chain.is_early:
             chain.is_early = False
             # It waited for the answer before it, which is not its provider's fault: its time begins now.
-            await self._turns.hand_back(conversation_id)
+            await self._owned.hand_back(conversation_id)
         return await self._turns.run(conversation_id, begun)
 
 

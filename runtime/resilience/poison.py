@@ -54,7 +54,7 @@ class Place:
 
 
 class Suspects:
-    """The places of this process."""
+    """The places of this process, for what may have ended a process before: turns and messages alike."""
 
     def __init__(self) -> None:
         self._inside = dict.fromkeys(PLACES, 0)

@@ -30,7 +30,7 @@ from runtime.observability.logs import About, masked_user
 from runtime.observability.metrics import Metrics
 from runtime.observability.tracing import MessageId, span
 from runtime.resilience.backoff import pause_seconds
-from runtime.resilience.poison import MAX_ENDS, TRUSTED_ENDS, Place
+from runtime.resilience.poison import MAX_ENDS, TRUSTED_ENDS, Place, Suspects
 from runtime.settings import Settings
 from runtime.store.codec import dump_json
 from runtime.store.database.database import Database
@@ -38,9 +38,10 @@ from runtime.store.errors import StoreError
 from runtime.store.messages import turn_start, turns
 from runtime.store.messages.outbox import OutboxRow
 from runtime.store.messages.turn_start import Suspect, Unripe
-from runtime.store.messages.turns import Hold, Turn, TurnTakenOver
+from runtime.store.messages.turns import Turn, TurnTakenOver
 from runtime.text import portable
 from runtime.turns.outcome import Endings, client_of
+from runtime.turns.ownership import OwnedTurns
 
 BEGINNINGS = 64
 """Turns that are being begun at once. Behind ten thousand, a turn that could end would wait for the store."""
@@ -48,14 +49,6 @@ LONGEST_PAUSE_SECONDS = 15.0
 """Bound of the pause before a turn is tried again, where the provider asks for none."""
 
 log = structlog.get_logger("runtime.turn")
-
-
-@dataclass(slots=True)
-class _Begun:
-    """A turn that this process has begun and not ended."""
-
-    hold: Hold
-    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +70,8 @@ class Turns:
         functions: Functions,
         delivery: Delivery,
         windows: ReplyWindows,
+        owned: OwnedTurns,
+        suspects: Suspects,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
@@ -88,8 +83,8 @@ class Turns:
         self._delivery = delivery
         self._endings = Endings(settings, database, windows, metrics)
         self._beginning = asyncio.Semaphore(BEGINNINGS)
-        self._suspects = delivery.suspects
-        self._begun: dict[int, _Begun] = {}
+        self._owned = owned
+        self._suspects = suspects
 
     @property
     def begins_at_once(self) -> bool:
@@ -101,46 +96,34 @@ class Turns:
         """How much of a conversation a turn begins with."""
         return self._settings.memory_items
 
-    def adopt(self, turn: Turn) -> None:
-        """Has a turn that this process began as its message came in."""
-        self._begun[turn.conversation_id] = _Begun(turn.hold)
-
     async def run(self, conversation_id: int, begun: Turn | None = None) -> bool:
         """Answers what waits in a conversation; True when it is to be called again, since the turn is not ended or more
         waited than one turn answers. What comes meanwhile is its driver's to know. `begun` is the turn, when it has
         just been begun and adopted."""
         place = self._suspects.place()
+        turn = begun
         try:
-            turn = begun or await self._begin(conversation_id, place)
+            if turn is None:
+                turn = await self._begin(conversation_id, place)
             if turn is not None:
                 await self._go_on(turn, place)
         except StoreError:
             raise
-        except TurnTakenOver:
-            self._begun.pop(conversation_id, None)
-            raise
         except Exception:
-            # A mistake of ours counts like the end of the process: it must not be repeated for ever.
-            self._begun.pop(conversation_id, None)
+            # Another process has it; or a mistake of ours, which counts like the end of the process: it must not be
+            # repeated for ever.
+            if turn is not None:
+                self._owned.drop(turn)
             raise
         finally:
             place.leave()
-        return turn is not None and (conversation_id in self._begun or len(turn.messages) >= turn_start.BURST_LIMIT)
-
-    async def hand_back(self, conversation_id: int) -> None:
-        """Lets go of a conversation's turn, which did not end this process, for whoever takes it up next."""
-        begun = self._begun.pop(conversation_id, None)
-        if begun is None:
-            return
-        try:
-            await self._database.write(turns.hand_back, begun.hold)
-        except StoreError as error:
-            log.warning("turn not handed back", turn=begun.hold.turn_id, error=str(error))
+        return turn is not None and (
+            self._owned.hold_of(conversation_id) is not None or len(turn.messages) >= turn_start.BURST_LIMIT
+        )
 
     async def _begin(self, conversation_id: int, place: Place) -> Turn | None:
         """Begins the turn, a suspected one when there is a place for it."""
-        begun = self._begun.get(conversation_id)
-        mine = begun.hold if begun is not None else None
+        mine = self._owned.hold_of(conversation_id)
         trusted = TRUSTED_ENDS
         while True:
             async with self._beginning:
@@ -161,8 +144,7 @@ class Turns:
             await place.take(turn.ends)
             trusted = turn.ends
         if turn is not None:
-            failures = begun.failures if begun is not None and begun.hold == turn.hold else 0
-            self._begun[conversation_id] = _Begun(turn.hold, failures)
+            self._owned.adopt(turn)
         return turn
 
     async def _go_on(self, turn: Turn, place: Place) -> None:
@@ -184,7 +166,7 @@ class Turns:
             if isinstance(ended, _Retry):
                 await asyncio.sleep(ended.seconds)
             else:
-                self._begun.pop(turn.conversation_id, None)
+                self._owned.drop(turn)
                 await self._delivery.deliver(ended, configuration.bot if configuration else None)
 
     async def _ended(self, turn: Turn, configuration: Configuration | None) -> Sequence[OutboxRow] | _Retry:
@@ -261,12 +243,11 @@ class Turns:
 
     def _delay(self, turn: Turn, error: TemporaryError) -> float | None:
         """How long to wait before the next attempt; None when that would be too late."""
-        begun = self._begun[turn.conversation_id]
-        begun.failures += 1
-        delay = pause_seconds(begun.failures, longest=LONGEST_PAUSE_SECONDS, asked=error.delay)
+        failures = self._owned.failed(turn.conversation_id)
+        delay = pause_seconds(failures, longest=LONGEST_PAUSE_SECONDS, asked=error.delay)
         if delay > self._seconds_left(turn):
             return None
-        log.warning("turn retried", error=str(error), failures=begun.failures, delay=round(delay, 2))
+        log.warning("turn retried", error=str(error), failures=failures, delay=round(delay, 2))
         return delay
 
     def _seconds_left(self, turn: Turn) -> float:

@@ -1,0 +1,70 @@
+"""Who owns a turn: those that this process has begun and not ended, one of a conversation at the most.
+
+    begun ──► ended          its end is on disk
+      ├─────► handed back    this process did not end, and leaves it to whoever begins it next
+      └─────► lost           another process has begun it since
+
+What the store has of it is the `Hold`: an end of a turn counts only for the process whose hold is still the newest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from runtime.store.database.database import Database
+from runtime.store.errors import StoreError
+from runtime.store.messages import turns
+from runtime.store.messages.turns import Hold, Turn
+
+log = structlog.get_logger("runtime.turn")
+
+
+@dataclass(slots=True)
+class _Owned:
+    """A turn that this process has begun and not ended."""
+
+    hold: Hold
+    failures: int = 0
+
+
+class OwnedTurns:
+    """The turns of this process, by conversation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._owned: dict[int, _Owned] = {}
+
+    def adopt(self, turn: Turn) -> None:
+        """Notes a turn that this process has begun, or begun again: then it goes on counting its failures."""
+        owned = self._owned.get(turn.conversation_id)
+        if owned is None or owned.hold != turn.hold:
+            self._owned[turn.conversation_id] = _Owned(turn.hold)
+
+    def hold_of(self, conversation_id: int) -> Hold | None:
+        """What this process has of a conversation's turn; None when it has begun none, or the turn has ended."""
+        owned = self._owned.get(conversation_id)
+        return None if owned is None else owned.hold
+
+    def failed(self, conversation_id: int) -> int:
+        """Counts an attempt at a conversation's turn that failed; returns how many did."""
+        owned = self._owned[conversation_id]
+        owned.failures += 1
+        return owned.failures
+
+    def drop(self, turn: Turn) -> None:
+        """Forgets a turn: it has ended, another process has it, or it counts like a crash of this one. The next turn of
+        its conversation, which may have begun already, stays owned."""
+        if self.hold_of(turn.conversation_id) == turn.hold:
+            del self._owned[turn.conversation_id]
+
+    async def hand_back(self, conversation_id: int) -> None:
+        """Releases a conversation's turn, which did not end this process, for whoever begins it next."""
+        owned = self._owned.pop(conversation_id, None)
+        if owned is None:
+            return
+        try:
+            await self._database.write(turns.hand_back, owned.hold)
+        except StoreError as error:
+            log.warning("turn not handed back", turn=owned.hold.turn_id, error=str(error))
