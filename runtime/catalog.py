@@ -18,6 +18,7 @@ from runtime.store.errors import StoreError
 from runtime.store.records import AssistantRecord, BotRecord
 from runtime.store.tables import bots
 from runtime.store.tables import catalog as catalog_table
+from schemas.policy import Policy, read_document
 
 POLL_SECONDS = 0.5
 
@@ -31,6 +32,15 @@ class Configuration:
     bot: BotRecord
     assistant: AssistantRecord | None
     """None when the bot answers by itself, or through a live object at the provider."""
+    policy: Policy
+    """What the bot's manifest says of how to answer, as far as this program knows it."""
+    ignored: tuple[str, ...] = ()
+    """Keys of that policy that this program does not know, or whose value does not fit."""
+
+    @property
+    def memory_tokens(self) -> int | None:
+        """How much of a conversation is sent along; None where the manifest leaves it to the settings."""
+        return self.policy.memory.tokens if self.policy.memory is not None else None
 
 
 class Catalog:
@@ -41,6 +51,8 @@ class Catalog:
         self._version = -1
         self._by_number: dict[str, BotRecord] = {}
         self._configurations: dict[str, Configuration] = {}
+        self._told: dict[str, int] = {}
+        """Bot → the version of it whose ignored keys are in the log."""
         self.salt = salt
 
     async def bot_of_number(self, number: str) -> BotRecord | None:
@@ -61,9 +73,17 @@ class Catalog:
         configuration = self._configurations.get(bot_id)
         if configuration is None:
             configuration = await self._database.read(_configuration, bot_id)
-            if configuration is not None and version == self._version:
-                self._configurations[bot_id] = configuration
+            if configuration is not None:
+                self._tell_ignored(configuration)
+                if version == self._version:
+                    self._configurations[bot_id] = configuration
         return configuration
+
+    def _tell_ignored(self, configuration: Configuration) -> None:
+        bot = configuration.bot
+        if configuration.ignored and self._told.get(bot.id) != bot.version:
+            self._told[bot.id] = bot.version
+            log.warning("policy_keys_ignored", client=bot.client or bot.id, keys=configuration.ignored)
 
     def notice(self, version: int) -> None:
         """Forgets everything when the store has moved on."""
@@ -103,4 +123,5 @@ def _configuration(connection: Connection, bot_id: str) -> Configuration | None:
     if bot is None:
         return None
     assistant = store.get_assistant(connection, bot.assistant_id) if bot.assistant_id else None
-    return Configuration(bot, assistant)
+    reading = read_document(bot.policy)
+    return Configuration(bot, assistant, reading.policy, reading.ignored)

@@ -19,6 +19,7 @@ from schemas.client import (
     Tool,
     WebSearchTool,
 )
+from schemas.policy import Memory, Policy
 
 __all__ = [
     "OWN_KEYS",
@@ -29,6 +30,8 @@ __all__ = [
     "FileSearchTool",
     "FunctionTool",
     "InstructionsFile",
+    "Memory",
+    "Policy",
     "Profile",
     "SecretRef",
     "Sender",

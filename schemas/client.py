@@ -7,7 +7,10 @@ taken twice) is checked where the files are read, not here.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
+
+from schemas.policy import Policy
+from schemas.strict import Strict
 
 ClientId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)]
 Number = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
@@ -44,13 +47,6 @@ Vertical = Literal[
 
 # One client's own: a default for them makes no sense, or one line would take the whole fleet down.
 OWN_KEYS = ("id", "name", "number", "state")
-
-
-class Strict(BaseModel):
-    """Base of every model: unknown keys are refused, nothing is coerced, instances do not change."""
-
-    # Validators are built at the first use, so that a command pays only for the models it validates.
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class SecretRef(Strict):
@@ -269,8 +265,8 @@ class Sender(Strict):
     )
 
 
-class Client(Strict):
-    """One client: one WhatsApp number, one assistant."""
+class _Objects(Strict):
+    """What of a client becomes live objects: an assistant, a bot, a sender."""
 
     id: ClientId = Field(
         title="Client id",
@@ -326,3 +322,7 @@ class Client(Strict):
         description="Notes of your own, text only; they travel with the bot.",
         examples=[{"cliente": "Restaurante La Cocina", "industria": "Restaurantes", "fecha_creacion": "2025-10-22"}],
     )
+
+
+class Client(Policy, _Objects):
+    """One client: one WhatsApp number, one assistant, and how the runtime answers for it."""

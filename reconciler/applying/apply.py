@@ -24,6 +24,7 @@ from reconciler.writers.retry import Patience
 from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import StoreError
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
+from schemas.policy import document_of
 
 if TYPE_CHECKING:
     from reconciler.writers.documents import DocumentsWriter
@@ -258,4 +259,5 @@ def _assistant_record(change: Change, values: Values) -> AssistantRecord:
 
 
 def _bot_record(change: Change, values: Values) -> BotRecord:
+    values = {**values, "policy": document_of(values["policy"])}
     return BotRecord(id=change.live_id or change.client, client=change.client, managed_by=change.source, **values)

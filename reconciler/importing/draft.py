@@ -60,6 +60,9 @@ def draft_of(client: str, found: Handmade, senders: AccountSenders | Failed, set
     metadata = _metadata(bot["metadata"], unsaid)
     if metadata:
         values["metadata"] = metadata
+    values |= {
+        key: value for key, value in bot["policy"].items() if _fits((key,), value, f"its policy's {key}", unsaid)
+    }
     return ImportedManifest(client, values, tuple(unsaid), _origin(found))
 
 

@@ -45,6 +45,8 @@ _REST = """
 #     emails: [hola@example.cl]
 #     websites: ["https://example.cl"]
 
+# memory: { items: 60, tokens: 16000 } # how much of a conversation is sent along with a message
+
 # fallback_message: Tuvimos un problema técnico. Te responderemos a la brevedad.
 # protected: true # refuse to delete this client
 """

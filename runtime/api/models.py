@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_serializer, field_validator
 
 from runtime.delivery.splitting import MESSAGE_LIMIT
+from schemas.policy import PolicyDocument, checked_document, document_of, keys_of
 
 Number = Annotated[str, Field(examples=["+15551234567"])]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=262_144)]
@@ -50,23 +51,37 @@ class BotFields(Body):
         return checked_number(value)
 
 
-class BotCreate(BotFields):
+class BotByHand(BotFields):
+    """What a person may say besides, in words that this program knows."""
+
+    policy: PolicyDocument = PolicyDocument()
+
+    @field_serializer("policy")
+    def _as_stored(self, policy: PolicyDocument) -> dict[str, Any]:
+        return document_of(keys_of(policy))
+
+
+class BotCreate(BotByHand):
     """A new bot."""
 
     name: Name
     twilio_phone_number: Number
 
 
-class BotUpdate(BotFields):
+class BotUpdate(BotByHand):
     """What changes about a bot; what is left out stays."""
 
     name: Name = ""
     twilio_phone_number: Number = ""
 
 
-class BotDeclaration(BotCreate):
+class BotDeclaration(BotFields):
     """A bot as the reconciler declares it, whole."""
 
+    name: Name
+    twilio_phone_number: Number
+    policy: Annotated[dict[str, Any], AfterValidator(checked_document)] = {}
+    """Kept as it is: a reconciler that is newer than this program may say more, for replicas that know it."""
     protected: bool = False
     client: str | None = None
     managed_by: str | None = None

@@ -27,7 +27,7 @@ AnyRecord: TypeAlias = (
     AssistantRecord | BotRecord | AppliedRecord | RunRecord | Lease | EditRecord | NoticeRecord | ActivityRecord
 )
 
-JSON_FIELDS = frozenset({"tools", "settings", "metadata", "functions", "values", "changes", "fields"})
+JSON_FIELDS = frozenset({"tools", "settings", "metadata", "functions", "policy", "values", "changes", "fields"})
 """Fields that a row holds as JSON text; the databases are never asked to look into them."""
 
 BOOL_FIELDS = frozenset({"protected"})

@@ -54,6 +54,9 @@ class BotRecord:
     fallback_message: str | None = None
     functions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Function tool name → {"url", "secret_env", "timeout_seconds"}."""
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    """How the runtime answers, as `schemas.policy` writes and reads it. Kept as it came: a key that is unknown here is
+    a newer program's."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     protected: bool = False
     """The reconciler refuses to delete its client; held here so that it outlives the manifest."""

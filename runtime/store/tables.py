@@ -47,6 +47,7 @@ bots = Table(
     Column("auth_token_env", Text),
     Column("fallback_message", Text),
     Column("functions", Text, nullable=False),
+    Column("policy", Text, nullable=False, server_default="{}"),
     Column("metadata", Text, nullable=False),
     Column("protected", Boolean, nullable=False),
     Column("client", Text),

@@ -231,7 +231,7 @@ class Turns:
             instructions=bot.instructions or (assistant.instructions if assistant else None),
             tools=assistant.tools if assistant else (),
             settings=assistant.settings if assistant else {},
-            history=recalled(turn.history, self._settings.memory_tokens),
+            history=recalled(turn.history, configuration.memory_tokens or self._settings.memory_tokens),
             messages=[message.body for message in turn.messages],
             user_hash=conversation,
             progress=json.loads(turn.progress) if turn.progress else (),

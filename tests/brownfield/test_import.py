@@ -251,6 +251,29 @@ def test_defaults_of_the_fleet_that_a_bot_does_not_have_are_taken_out(agency: Ag
     assert agency.snapshot().assistants[0].settings["max_output_tokens"] == 1200
 
 
+def test_a_policy_is_imported_and_what_this_version_does_not_know_of_it_is_said(
+    agency: Agency, by_hand: ByHand
+) -> None:
+    by_hand.assistant()
+    by_hand.bot("assistant_1", policy={"version": 1, "memory": {"items": 20}, "horario": {"lun": ["09:00-13:00"]}})
+    by_hand.sender()
+    [written] = imported(agency)["written"]
+    assert manifest(agency, "bot-la-cocina")["memory"] == {"items": 20}
+    [said] = written["unsaid"]  # type: ignore[misc]
+    assert str(said).startswith("its policy's horario was left out: horario: unknown key.")
+
+
+def test_a_policy_like_the_fleets_defaults_leaves_the_plan_empty(agency: Agency, by_hand: ByHand) -> None:
+    agency.document("_defaults.yaml", "memory: {items: 60, tokens: 8000}\n")
+    by_hand.assistant()
+    by_hand.bot("assistant_1", policy={"version": 1, "memory": {"tokens": 8000}})
+    by_hand.sender()
+    imported(agency)
+    assert agency.plan()["changes"] == agency.plan()["findings"] == []
+    agency.apply()
+    assert agency.snapshot().bots[0].policy == {"version": 1, "memory": {"tokens": 8000}}
+
+
 def test_what_is_managed_or_declared_already_is_not_written_again(agency: Agency, by_hand: ByHand) -> None:
     agency.declare("cliente-a")
     agency.apply()

@@ -35,6 +35,7 @@ PROFILES = st.fixed_dictionaries(
 SETTINGS = st.fixed_dictionaries(
     {}, optional={"reasoning_effort": st.sampled_from(["none", "low"]), "max_output_tokens": st.sampled_from([800, 99])}
 )
+POLICIES = st.sampled_from([{}, {"version": 1, "memory": {"items": 20}}, {"version": 1, "memory": {}}])
 SEARCHES = st.fixed_dictionaries({}, optional={"max_num_results": st.sampled_from([3, 5, 20])})
 
 
@@ -68,6 +69,7 @@ def bots(draw: st.DrawFn) -> Made:
             "state": draw(st.sampled_from(["active", "paused"])),
             "metadata": draw(notes),
             "fallback_message": draw(st.none() | st.just("Un momento.")),
+            "policy": draw(POLICIES),
             **draw(own if engine == "alone" else override),
         },
         settings=draw(SETTINGS),

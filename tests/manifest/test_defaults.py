@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.manifest import Manifest, ManifestErrors, load
+from schemas.policy import keys_of
 from tests.manifest.fleet_files import manifest, write_files
 
 
@@ -29,6 +30,13 @@ def test_mappings_are_merged_key_by_key(tmp_path: Path) -> None:
         "about": "Hola",
         "vertical": "Restaurant",
     }
+
+
+def test_a_policy_is_merged_key_by_key(tmp_path: Path) -> None:
+    loaded = merged(
+        tmp_path, "memory: {items: 60, tokens: 8000}\n", manifest(more="memory: {items: 20, tokens: null}\n")
+    )
+    assert keys_of(loaded.client) == {"memory": {"items": 20}}
 
 
 def test_lists_are_replaced(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ CLIENTS = Path(__file__).parents[2] / "clients.d"
 TYPED = (
     "unknown_key",
     "unknown_key_near_miss",
+    "unknown_key_in_a_policy",
+    "number_in_a_policy_out_of_range",
+    "number_where_a_policy_is_due",
     "key_in_the_wrong_place",
     "webhook_in_a_manifest",
     "id_in_capitals",
@@ -99,6 +102,7 @@ LOCATIONS = {
     "sender": ("sender", "profile"),
     "profile": ("sender", "profile", "about"),
     "account": ("sender", "account", "sid"),
+    "memory": ("memory", "items"),
     "secret": ("sender", "account", "auth_token", "env"),
 }
 

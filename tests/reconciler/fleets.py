@@ -77,6 +77,7 @@ clients = st.fixed_dictionaries(
         "state": st.sampled_from(["active", "paused", "absent"]),
         "metadata": st.dictionaries(words, words, max_size=2),
         "fallback_message": prompts,
+        "memory": st.dictionaries(st.sampled_from(["items", "tokens"]), st.sampled_from([None, 100, 1000])),
         "sender": st.builds(lambda profile: {"profile": profile}, st.fixed_dictionaries({}, optional=PROFILES)),
     },
 )

@@ -37,7 +37,7 @@ def far(agency: Agency, distant: Runtime) -> Agency:
 
 
 def test_plan_apply_plan(far: Agency) -> None:
-    far.declare("cliente-a", sender={"profile": {"about": "Hola"}}, metadata={"rubro": "comida"})
+    far.declare("cliente-a", sender={"profile": {"about": "Hola"}}, metadata={"rubro": "comida"}, memory={"items": 20})
     far.declare("el-viejo", assistant={"engine": "assistants"})
     far.apply()
     assert far.changes() == []
@@ -45,6 +45,7 @@ def test_plan_apply_plan(far: Agency) -> None:
         ("cliente-a", "clients.d/cliente-a.yaml"),
         ("el-viejo", "clients.d/el-viejo.yaml"),
     }
+    assert [bot.policy for bot in far.snapshot().bots] == [{"version": 1, "memory": {"items": 20}}, {}]
     assert [run["outcome"] for run in far.runs()] == ["applied"]
     assert not list(Path(far.folder).glob("**/*.db"))
 

@@ -156,6 +156,19 @@ def changed(url: str, statement: str) -> None:
     engine.dispose()
 
 
+def test_an_older_program_goes_on_making_bots(url: str) -> None:
+    """During a roll-out it inserts rows without the columns that it does not know."""
+    engine = open_engine(url)
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO bots (id, name, twilio_phone_number, state, functions, metadata, protected, version,"
+            " created_at, updated_at) VALUES ('viejo', 'V', '+56911110001', 'active', '{}', '{}', false, 1, '', '')"
+        )
+    engine.dispose()
+    assert [bot.policy for bot in read_snapshot(url).bots] == [{}]
+
+
 @pytest.mark.postgres
 def test_a_user_who_may_not_read_the_tables_is_told_so() -> None:
     url = make_database()

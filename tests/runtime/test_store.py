@@ -78,6 +78,7 @@ def test_what_is_put_is_read_back(way: Way, writer: StoreWriter) -> None:
         fallback_message="Disculpa.",
         functions={"reservar": {"url": "https://api.lacocina.cl", "secret_env": "SU_SECRETO", "timeout_seconds": 5.0}},
         metadata={"cliente": "Ñandú"},
+        policy={"version": 1, "memory": {"items": 20}, "horario": {"lun": ["09:00-13:00"]}},
         protected=True,
         client="la-cocina",
         managed_by="clients.d/la-cocina.yaml",

@@ -11,6 +11,7 @@ from reconciler.kinds.sender import sender
 from reconciler.model import Change
 from runtime.store.records import BotRecord
 from schemas import FunctionTool
+from schemas.policy import keys_of, keys_of_document
 
 
 def plan(column: Column) -> list[Change]:
@@ -58,6 +59,7 @@ def bot_values(column: Column) -> dict[str, Any]:
             for tool in client.assistant.tools
             if isinstance(tool, FunctionTool)
         },
+        "policy": keys_of(client),
         "metadata": dict(client.metadata),
         "protected": client.protected,
     }
@@ -76,6 +78,7 @@ def values_of(record: BotRecord) -> dict[str, Any]:
         "auth_token_env": record.auth_token_env,
         "fallback_message": record.fallback_message,
         "functions": {name: dict(function) for name, function in record.functions.items()},
+        "policy": keys_of_document(record.policy),
         "metadata": dict(record.metadata),
         "protected": record.protected,
     }

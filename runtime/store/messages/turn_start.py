@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,6 +16,7 @@ from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
 from runtime.store.messages.inbox import InboundMessage, Taken, take_in
 from runtime.store.messages.turns import Hold, Turn, WaitingMessage
+from schemas.policy import read_document
 
 BURST_LIMIT = 100
 """Messages answered by one turn at the most."""
@@ -40,7 +43,8 @@ class Suspect:
 
 _MESSAGE = "inbox.id, account_sid, message_sid, sender, body, received_at"
 WAITING = Statement(
-    f"SELECT {_MESSAGE}, inbox.bot_id, turn_id, user_key, thread_id, version"  # noqa: S608 - our own column names
+    f"SELECT {_MESSAGE}, inbox.bot_id, turn_id, user_key, thread_id, version,"  # noqa: S608 - our own column names
+    " (SELECT policy FROM bots WHERE bots.id = inbox.bot_id)"
     " FROM inbox JOIN conversations ON conversations.id = inbox.conversation_id, catalog"
     " WHERE inbox.conversation_id = :conversation_id AND state = 'open' ORDER BY inbox.id LIMIT :limit"
 )
@@ -76,7 +80,8 @@ def begin_turn(
 
     Nothing is begun while messages come with no longer a pause between them, nor when more than `trusted_ends`
     processes ended with the turn. `mine` is the turn of the conversation that this process has begun and not ended:
-    going on with it is no new start.
+    going on with it is no new start. `memory_items` come along from the conversation, unless the bot's policy says how
+    many.
     """
     waiting = WAITING.rows(connection, conversation_id=conversation_id, limit=BURST_LIMIT)
     if not waiting:
@@ -133,12 +138,12 @@ def _with_messages(
     progress: str | None,
 ) -> Turn:
     """The turn, to which all that waits belongs from now on."""
-    bot_id, _, user_key, thread_id, version = waiting[-1][6:]
+    bot_id, _, user_key, thread_id, version, policy = waiting[-1][6:]
     attached = ATTACH.run(connection, turn_id=hold.turn_id, conversation_id=conversation_id, last=waiting[-1][0])
     if attached != len(waiting):
         # On PostgreSQL a message with a smaller id may be committed between the two statements.
         waiting = ATTACHED.rows(connection, turn_id=hold.turn_id)
-    history = HISTORY.rows(connection, conversation_id=conversation_id, limit=memory_items)
+    history = HISTORY.rows(connection, conversation_id=conversation_id, limit=_items_of(policy) or memory_items)
     return Turn(
         id=hold.turn_id,
         conversation_id=conversation_id,
@@ -152,6 +157,13 @@ def _with_messages(
         thread_id=thread_id,
         catalog_version=version,
     )
+
+
+@lru_cache(maxsize=1024)
+def _items_of(policy: str | None) -> int | None:
+    """How many items of a conversation the bot's manifest has sent along; None where it leaves that to the settings."""
+    memory = read_document(json.loads(policy)).policy.memory if policy else None
+    return memory.items if memory is not None else None
 
 
 def _pause_left(waiting: Sequence[tuple[Any, ...]], pause_seconds: float) -> float:

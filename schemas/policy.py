@@ -1,0 +1,116 @@
+"""What of a manifest tells the runtime how to answer, and how it travels there: as the JSON column `policy` of a bot.
+
+    manifest ──► Policy ──► {"version": 1, "memory": {…}} ──► bot's row ──► PolicyDocument ──► turn
+                 strict      `document_of`                                  `read_document`, lenient
+
+A new key is one field of `Policy`: it is then a key of the manifest and of the column, is planned and compared, and
+every replica reads it. Writing validates the whole model. Reading takes what it knows, since a newer program may have
+written the row: while a release rolls out, old and new replicas answer from the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pydantic import Field, ValidationError
+
+from schemas.strict import Strict
+
+VERSION: Final = 1
+"""Of the document's form. A key that is added leaves it as it is. What a key means is never changed: it gets another
+name, or, where an older program must not go on without it, the store gets another generation."""
+
+
+class Memory(Strict):
+    """How much of a conversation is sent along with a message."""
+
+    items: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Messages, calls of functions and their results, at most; the setting MEMORY_ITEMS without it.",
+        examples=[60],
+    )
+    tokens: int | None = Field(
+        default=None,
+        ge=100,
+        le=1_000_000,
+        description="Their estimated size, at most; the setting MEMORY_TOKENS without it.",
+        examples=[16_000],
+    )
+
+
+class Policy(Strict):
+    """How the runtime answers for one client, where that is not the installation's way."""
+
+    memory: Memory | None = Field(
+        default=None,
+        description=(
+            "How much of a conversation is sent along with a message. An agent gets it as a recap when its session is "
+            "a new one; the engine assistants keeps its own."
+        ),
+        examples=[{"items": 60, "tokens": 16_000}],
+    )
+
+
+class PolicyDocument(Policy):
+    """A policy as it stands in a bot's row."""
+
+    version: Literal[1] = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReading:
+    """What this program understands of a bot's row."""
+
+    policy: Policy
+    ignored: tuple[str, ...] = ()
+    """Keys that are not known here or do not fit, as dotted paths."""
+
+
+def keys_of(policy: Policy) -> dict[str, Any]:
+    """What a policy says, as JSON by key; {} when it says nothing."""
+    said = policy.model_dump(mode="json", include=set(Policy.model_fields), exclude_none=True)
+    return {key: value for key, value in said.items() if value != {}}
+
+
+def document_of(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """What `keys_of` gave, as it stands in a bot's row."""
+    return {"version": VERSION, **keys} if keys else {}
+
+
+def keys_of_document(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys in a bot's row, as `keys_of` gives those of a manifest; another version than ours is one of them."""
+    return {
+        key: value
+        for key, value in document.items()
+        if value not in (None, {}) and (key, value) != ("version", VERSION)
+    }
+
+
+def checked_document(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as it is. Raises ValueError that names a known key whose value does not fit; a newer program's keys
+    are let through."""
+    try:
+        PolicyDocument.model_validate(document, extra="ignore")
+    except ValidationError as invalid:
+        problem = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise ValueError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+    return document
+
+
+def read_document(document: Mapping[str, Any]) -> PolicyReading:
+    """What can be used of a bot's row: every known key whose value fits, without what is unknown inside it."""
+    try:
+        return PolicyReading(PolicyDocument.model_validate(document))
+    except ValidationError as invalid:
+        problems = invalid.errors(include_url=False, include_context=False, include_input=False)
+    unfit = {str(problem["loc"][0]) for problem in problems if problem["type"] != "extra_forbidden"}
+    unknown = {".".join(map(str, problem["loc"])) for problem in problems if problem["type"] == "extra_forbidden"}
+    ignored = tuple(sorted(unfit | {path for path in unknown if path.split(".")[0] not in unfit}))
+    if "version" in unfit:
+        return PolicyReading(Policy(), ignored)
+    usable = {key: value for key, value in document.items() if key not in unfit}
+    return PolicyReading(PolicyDocument.model_validate(usable, extra="ignore"), ignored)

@@ -1,0 +1,88 @@
+"""A policy on its way from a manifest to a bot's row and out again: nothing is lost, and what is newer is let be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import Memory, Policy
+from schemas.policy import PolicyReading, checked_document, document_of, keys_of, keys_of_document, read_document
+
+MEMORY = Policy(memory=Memory(items=20))
+
+policies = st.builds(
+    Policy,
+    memory=st.none()
+    | st.builds(Memory, items=st.none() | st.integers(1, 1000), tokens=st.none() | st.integers(100, 1_000_000)),
+)
+newer_keys = st.dictionaries(st.sampled_from(["replies", "timezone"]), st.none() | st.booleans() | st.just({"a": [1]}))
+"""Keys that no program of today knows."""
+
+
+@given(policies)
+def test_what_a_policy_says_is_read_back(policy: Policy) -> None:
+    reading = read_document(document_of(keys_of(policy)))
+    assert keys_of(reading.policy) == keys_of(policy)
+    assert reading.ignored == ()
+
+
+@given(policies, newer_keys, newer_keys)
+def test_newer_keys_change_nothing_wherever_they_stand(policy: Policy, above: Any, inside: Any) -> None:
+    keys = keys_of(policy)
+    newer = {**keys, **above, **({"memory": {**keys["memory"], **inside}} if "memory" in keys else {})}
+    reading = read_document(document_of(newer))
+    assert keys_of(reading.policy) == keys
+    assert set(reading.ignored) == {*above, *(f"memory.{key}" for key in inside if "memory" in keys)}
+
+
+@given(policies, newer_keys)
+def test_a_plan_compares_the_keys_without_the_version(policy: Policy, newer: Any) -> None:
+    keys = {**keys_of(policy), **newer}
+    assert keys_of_document(document_of(keys)) == {key: value for key, value in keys.items() if value is not None}
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(memory=None), Policy(memory=Memory())])
+def test_a_policy_that_says_nothing_is_an_empty_document(policy: Policy) -> None:
+    assert document_of(keys_of(policy)) == {}
+
+
+@pytest.mark.parametrize(
+    ("document", "read"),
+    [
+        ({}, PolicyReading(Policy())),
+        ({"version": 1}, PolicyReading(Policy())),
+        ({"memory": {"items": 20}}, PolicyReading(MEMORY)),
+        ({"version": 2, "memory": {"items": 20}}, PolicyReading(Policy(), ("version",))),
+        ({"memory": {"items": "20"}}, PolicyReading(Policy(), ("memory",))),
+        ({"memory": {"items": 0, "newer": 1}, "newer": 1}, PolicyReading(Policy(), ("memory", "newer"))),
+        ({"memory": None}, PolicyReading(Policy())),
+    ],
+    ids=["nothing", "a version alone", "no version", "another version", "a text", "out of range", "null"],
+)
+def test_a_key_that_does_not_fit_is_ignored_and_named(document: dict[str, Any], read: PolicyReading) -> None:
+    assert keys_of(read_document(document).policy) == keys_of(read.policy)
+    assert read_document(document).ignored == read.ignored
+
+
+def test_another_version_is_a_difference_to_a_plan() -> None:
+    assert keys_of_document({"version": 2, "memory": {"items": 20}}) == {"version": 2, "memory": {"items": 20}}
+
+
+def test_a_declaration_may_say_more_than_this_program_knows() -> None:
+    newer = {"version": 1, "memory": {"items": 20, "reset_words": ["reiniciar"]}, "hours": {"lun": []}}
+    assert checked_document(newer) == newer
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"version": 1, "memory": {"items": 0}}, r"memory\.items: .*greater than or equal to 1"),
+        ({"version": 2}, r"version: Input should be 1"),
+    ],
+)
+def test_a_declaration_of_a_known_key_must_fit(document: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        checked_document(document)
