@@ -117,7 +117,7 @@ def test_a_collector_that_is_gone_does_not_hold_up_the_stop(
 
 def test_without_an_endpoint_nothing_of_opentelemetry_is_imported(tmp_path: Path) -> None:
     program = (
-        "import sys; from runtime import app, tracing; tracing.start_tracing()\n"
+        "import sys; from runtime import app; from runtime.observability import tracing; tracing.start_tracing()\n"
         "with tracing.span('turn', client='la-cocina'): pass\n"
         "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )

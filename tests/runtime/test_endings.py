@@ -22,9 +22,10 @@ from runtime.store.messages.turn_start import take_in_and_begin
 from runtime.store.messages.turns import Turn, TurnTakenOver, Usage, hand_back
 from runtime.store.records import BotRecord
 from runtime.turns.outcome import Endings
+from schemas.policy import Policy
 
 BOT = BotRecord("bot", "Bot", "+15550001", instructions="Atiende.", model="m", fallback_message="Disculpa.")
-CONFIGURATION = Configuration(BOT, None)
+CONFIGURATION = Configuration(BOT, None, Policy())
 HELLO = InboundMessage("AC1", "SM1", "bot", "whatsapp:+569", "whatsapp:+569", None, "Hola", "{}")
 
 

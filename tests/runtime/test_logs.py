@@ -82,7 +82,7 @@ def test_whatever_a_line_is_about_it_is_json(value: object, capsys: pytest.Captu
 
 LIBRARY = """
 import logging
-from runtime.logs import configure_logs
+from runtime.observability.logs import configure_logs
 configure_logs("json", "info")
 logging.getLogger("psycopg.pool").warning("error connecting in %r:\\n%s", "pool-1", "Is the server running?")
 try:
