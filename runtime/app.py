@@ -42,6 +42,7 @@ from runtime.resilience.circuit_breaker import Breakers
 from runtime.resilience.poison import Suspects
 from runtime.settings import Secrets, Settings
 from runtime.store.database.database import Database, open_database
+from runtime.store.database.url import is_sqlite
 from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
 from runtime.twilio.accounts import Accounts
@@ -112,7 +113,7 @@ class Service:
         # What an earlier process left is read before this one adds to it.
         await inbox.start()
         abandoned = Abandoned(base.database, way_out.twilio, base.accounts, base.catalog)
-        self._in_background(abandoned.watch(alone=settings.database_url.startswith("sqlite:///")))
+        self._in_background(abandoned.watch(alone=is_sqlite(settings.database_url)))
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
         if settings.sweep_seconds:
             self._in_background(_sweep(base, way_out, admission, public_url).run(settings.sweep_seconds))

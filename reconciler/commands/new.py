@@ -22,6 +22,7 @@ from reconciler.manifest.draft import NewManifest, draft_text, problem_with
 from reconciler.manifest.explain import slug
 from reconciler.manifest.texts import FileProblem, read_prompt
 from reconciler.settings import load_settings
+from schemas.addresses import number_of
 
 # A longer prompt is easier to read, and to review, in a file of its own.
 _LONG_PROMPT = 600
@@ -159,7 +160,7 @@ def _read(path: Path) -> str:
 
 
 def _tidy_number(number: str) -> str:
-    return re.sub(r"^whatsapp:|[\s().-]", "", number.strip())
+    return re.sub(r"[\s().-]", "", number_of(number.strip()))
 
 
 def _write(folder: Path, answers: Mapping[str, str | None], engine: str) -> list[Path]:

@@ -19,6 +19,7 @@ from reconciler.settings import Settings
 from reconciler.status.facts import bot_of, days_left, sender_of
 from runtime.store.records import ActivityRecord
 from schemas import FunctionTool
+from schemas.addresses import whatsapp_address
 
 NO_MESSAGE = "SM00000000000000000000000000000000"
 """A message that nobody ever sent: the runtime checks the signature of what is said about it, and keeps nothing."""
@@ -152,8 +153,8 @@ def _signed_probe(patient: Patient, account_sid: str, token: str) -> Probe:
         "AccountSid": account_sid,
         "MessageSid": NO_MESSAGE,
         "MessageStatus": "sent",
-        "From": f"whatsapp:{patient.manifest.client.number}",
-        "To": "whatsapp:doctor",
+        "From": whatsapp_address(patient.manifest.client.number),
+        "To": whatsapp_address("doctor"),
     }
     return probe("POST", url, form, {"X-Twilio-Signature": RequestValidator(token).compute_signature(url, form)})
 

@@ -15,6 +15,7 @@ from reconciler.manifest import shape
 from reconciler.manifest.literal_secrets import looks_secret, shown
 from reconciler.manifest.shape import Loc, Spot
 from schemas import SecretRef
+from schemas.addresses import number_of
 
 _WANTED = {
     "string_type": "a text",
@@ -217,7 +218,7 @@ def _format(spot: Spot, where: str, value: str) -> tuple[str, str]:
 
 
 def _e164(value: str) -> str:
-    digits = re.sub(r"[\s().-]|^whatsapp:", "", value)
+    digits = re.sub(r"[\s().-]", "", number_of(value))
     return digits if re.fullmatch(r"\+[1-9][0-9]{6,14}", digits) else "+56912345678"
 
 

@@ -29,6 +29,7 @@ from reconciler.ownership import client_of
 from reconciler.readers.openai import OBJECT_ENGINES, OBJECT_PREFIXES, LiveAssistant, Model, ObjectEngine
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
+from runtime.store.database.url import is_sqlite
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ def _begin_store(settings: Settings) -> Future[Store | Failed]:
     def read() -> Store | Failed:
         return attempt(lambda: read_store(settings))
 
-    if not settings.bot_store_url.startswith("sqlite:"):
+    if not is_sqlite(settings.bot_store_url):
         return _in_background(read)
     # SQLite lets go of the interpreter at each row; beside a busy parser it would get it back thousands of times late.
     store: Future[Store | Failed] = Future()

@@ -17,8 +17,9 @@ from reconciler.ownership import client_of
 from reconciler.readers.openai import LiveAssistant, ObjectEngine, OpenAIReader, VectorStore
 from reconciler.readers.twilio import LiveSender, TwilioReader
 from reconciler.settings import Settings
-from runtime.store.client.light_reader import is_api, read_tables
+from runtime.store.client.light_reader import read_tables
 from runtime.store.client.snapshot import read_snapshot
+from runtime.store.database.url import is_api
 from runtime.store.errors import StoreError
 
 T = TypeVar("T")

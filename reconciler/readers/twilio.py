@@ -16,6 +16,7 @@ from reconciler.errors import PermanentError
 from reconciler.readers.http import Reader
 from reconciler.readers.shape import listed, mapping, text, understood
 from reconciler.settings import Settings
+from schemas.addresses import number_of
 
 HOST = "https://messaging.twilio.com"
 PATH = "/v2/Channels/Senders"
@@ -96,7 +97,7 @@ def _sender(item: Mapping[str, Any]) -> LiveSender:
             text(entry[one])
     return LiveSender(
         sid=text(item["sid"]),
-        number=text(item["sender_id"]).removeprefix("whatsapp:"),
+        number=number_of(text(item["sender_id"])),
         status=item.get("status") or "UNKNOWN",
         webhook=None if item.get("webhook") is None else mapping(item["webhook"]),
         profile=None if item.get("profile") is None else profile,

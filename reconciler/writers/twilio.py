@@ -36,6 +36,7 @@ from reconciler.readers.shape import mapping, text
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
 from reconciler.writers.retry import Patience, repeat_safe
+from schemas.addresses import whatsapp_address
 
 T = TypeVar("T")
 
@@ -94,7 +95,7 @@ class TwilioWriter:
         Raises `RegistrationLimit` when the attempts are used up.
         """
         body = {
-            "sender_id": f"whatsapp:{number}",
+            "sender_id": whatsapp_address(number),
             "friendly_name": client,
             "profile": {"name": name},
             "configuration": {"verification_method": method},
@@ -117,7 +118,7 @@ class TwilioWriter:
     def _find(self, number: str) -> str | None:
         def find() -> str | None:
             listed = self._senders.list(channel="whatsapp")
-            return next((text(item.sid) for item in listed if item.sender_id == f"whatsapp:{number}"), None)
+            return next((text(item.sid) for item in listed if item.sender_id == whatsapp_address(number)), None)
 
         return repeat_safe(lambda: _call(find), self._patience)
 

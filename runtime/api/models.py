@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_serializer, field_validator
 
 from runtime.delivery.splitting import MESSAGE_LIMIT
+from schemas.addresses import number_of
 from schemas.policy import PolicyDocument, checked_document, document_of, keys_of
 
 Number = Annotated[str, Field(examples=["+15551234567"])]
@@ -175,7 +176,7 @@ class NoticeBody(Body):
 
 def checked_number(value: str) -> str:
     """The number, when it is E.164; raises ValueError that shows the right spelling."""
-    digits = value.removeprefix("whatsapp:").removeprefix("+")
+    digits = number_of(value).removeprefix("+")
     if (
         value == f"+{digits}"
         and digits.isascii()

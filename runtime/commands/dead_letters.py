@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime.commands.opening import actor_name, opened_store
+from schemas.addresses import number_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,7 +36,7 @@ def dead_letters_list(client: str | None, form: str) -> None:
     if not letters:
         click.echo("No dead letters.", err=True)
     for letter in letters:
-        users = ", ".join(sorted({message.sender.removeprefix("whatsapp:") for message in letter.messages}))
+        users = ", ".join(sorted({number_of(message.sender) for message in letter.messages}))
         cells = (letter.id, letter.failed_at, letter.client, users, len(letter.messages), letter.error)
         click.echo("\t".join(str(cell) for cell in cells))
 

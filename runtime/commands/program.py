@@ -18,7 +18,7 @@ class Program(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and exit. Does nothing at all while stdout is closed: the next file opened would get its number."""
-        if not _fill_closed_streams():
+        if not fill_closed_streams():
             _tell("stdout is closed, so nobody would see the result; nothing was done. Send it to a file or /dev/null.")
             sys.exit(1)
         try:
@@ -31,7 +31,10 @@ class Program(click.Group):
             sys.exit(1)
 
 
-def _fill_closed_streams() -> bool:
+def fill_closed_streams() -> bool:
+    """Opens nothing in place of closed streams; returns whether stdout was open. `reconcile` has the same: what both
+    may import would load pydantic before either command knows that it needs it."""
+    # In the order of their numbers, since a file gets the lowest that is free.
     closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
     for name in closed:
         nothing = os.open(os.devnull, os.O_RDWR)

@@ -22,7 +22,7 @@ from runtime.delivery.reply_window import ReplyWindow, ReplyWindows
 from runtime.delivery.unknown_sends import GIVE_UP_SECONDS, Outcomes, pause_before_retry
 from runtime.errors import OperatorError, PermanentError, TemporaryError, UnknownOutcome
 from runtime.observability.logs import masked_user
-from runtime.observability.metrics import NO_CLIENT, Metrics
+from runtime.observability.metrics import Metrics, client_label
 from runtime.observability.tracing import span
 from runtime.resilience.poison import MAX_ENDS, Suspects
 from runtime.store.database.database import Database
@@ -32,6 +32,7 @@ from runtime.store.messages.outbox import OutboxRow
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import SentMessage, Twilio
+from schemas.addresses import number_of
 from schemas.overrides import with_overrides
 
 HELD_SECONDS = 4.0
@@ -102,13 +103,20 @@ class Delivery:
     async def _send(self, row: OutboxRow, bot: BotRecord | None) -> SentMessage:
         try:
             account = self._accounts.account_of(bot)
-            with span("send", "client", client=_client(bot), number=_number(row), turn=row.turn_id, channel="rest"):
+            with span(
+                "send",
+                "client",
+                client=client_label(bot),
+                number=number_of(row.sender),
+                turn=row.turn_id,
+                channel="rest",
+            ):
                 sent = await self._send_until_known(row, account)
         except (AccountError, PermanentError) as error:
             log.error("message not sent", error=str(error), **self._facts(row, bot))
             await self._failed(row, bot, str(error))
             raise NotSent(str(error)) from error
-        self._metrics.sent(_client(bot), "rest", row.turn_id)
+        self._metrics.sent(client_label(bot), "rest", row.turn_id)
         log.info("message sent", channel="rest", message_sid=sent.sid, **self._facts(row, bot))
         return sent
 
@@ -176,7 +184,7 @@ class Delivery:
 
     async def _failed(self, row: OutboxRow, bot: BotRecord | None, error: str) -> None:
         for _ in range(await self._database.write(outbox.mark_failed, row, error)):
-            self._metrics.not_sent(_client(bot), row.channel)
+            self._metrics.not_sent(client_label(bot), row.channel)
 
     def note_status(self, row_id: int, status: str) -> None:
         """Hears of a status callback that came to this process: a part may be waiting for it."""
@@ -188,13 +196,13 @@ class Delivery:
         except BaseException:
             window.release()
             raise
-        with span("send", client=_client(bot), number=_number(row), turn=row.turn_id, channel="twiml"):
+        with span("send", client=client_label(bot), number=number_of(row.sender), turn=row.turn_id, channel="twiml"):
             delivered = await window.hand_over(row.body)
         if delivered is False:
             await self.send(await self._database.write(outbox.claim, row, "rest"), bot)
             return
         if delivered is not None and await self._database.write(send_matching.mark_sent, row.id, None, None):
-            self._metrics.sent(_client(bot), "twiml", row.turn_id)
+            self._metrics.sent(client_label(bot), "twiml", row.turn_id)
             log.info("message sent", channel="twiml", **self._facts(row, bot))
         else:
             await self._settle(row, bot)
@@ -207,7 +215,7 @@ class Delivery:
             await self._failed(row, bot, f"Its outcome is unknown: {error}")
             raise NotSent(str(error)) from error
         if sent is not None:
-            self._metrics.sent(_client(bot), row.channel, row.turn_id)
+            self._metrics.sent(client_label(bot), row.channel, row.turn_id)
             log.info("message had been sent", message_sid=sent.sid, **self._facts(row, bot))
             return
         await self.send(await self._database.write(outbox.claim, row, "rest"), bot, following)
@@ -250,16 +258,8 @@ class Delivery:
 
     def _facts(self, row: OutboxRow, bot: BotRecord | None) -> dict[str, object]:
         return {
-            "client": _client(bot) or None,
-            "number": _number(row),
+            "client": client_label(bot) or None,
+            "number": number_of(row.sender),
             "user": masked_user(row.recipient),
             "part": row.part,
         }
-
-
-def _number(row: OutboxRow) -> str:
-    return row.sender.removeprefix("whatsapp:")
-
-
-def _client(bot: BotRecord | None) -> str:
-    return (bot.client or bot.id) if bot else NO_CLIENT

@@ -18,6 +18,7 @@ from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.records import BotRecord
 from runtime.text import portable
 from runtime.twilio.accounts import Accounts
+from schemas.addresses import number_of, whatsapp_address
 
 FREE_WINDOW = timedelta(hours=24)
 """How long after a user's last message WhatsApp lets a business write what it likes."""
@@ -54,7 +55,7 @@ class Proactive:
         self._catalog = catalog
         self._accounts = accounts
         self._delivery = delivery
-        self._fallback_number = fallback_number.removeprefix("whatsapp:") if fallback_number else None
+        self._fallback_number = number_of(fallback_number) if fallback_number else None
 
     async def send(self, *, to: str, body: str, bot_id: str | None, number: str | None) -> ProactiveMessage:
         """Sends to a number in E.164; raises NoSender, AccountError or NotSent."""
@@ -62,8 +63,8 @@ class Proactive:
         body = portable(body)
         message = OutboundMessage(
             account_sid=self._accounts.account_of(bot).sid,
-            sender=f"whatsapp:{sender}",
-            recipient=f"whatsapp:{to}",
+            sender=whatsapp_address(sender),
+            recipient=whatsapp_address(to),
             body=body,
             channel="rest",
             claimed=True,

@@ -15,6 +15,7 @@ from runtime.delivery.delivery import Delivery
 from runtime.delivery.reply_window import ReplyWindows
 from runtime.dispatch.single_process import EmbeddedInbox
 from runtime.store.database.database import Database
+from runtime.store.database.url import is_sqlite
 from runtime.store.messages.inbox import InboundMessage, Taken
 from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
@@ -48,7 +49,7 @@ def open_inbox(
     database_url: str, database: Database, turns: Turns, owned: OwnedTurns, delivery: Delivery, windows: ReplyWindows
 ) -> Inbox:
     """The driver for that database."""
-    if database_url.startswith("sqlite:///"):
+    if is_sqlite(database_url):
         return EmbeddedInbox(database, turns, owned, delivery, windows)
     # What only PostgreSQL needs is not loaded for SQLite.
     from runtime.dispatch.replicas import ReplicatedInbox

@@ -27,12 +27,14 @@ from runtime.observability.logs import masked_user
 from runtime.settings import Settings
 from runtime.store.database.database import Database
 from runtime.store.database.times import timestamp
+from runtime.store.database.url import is_sqlite
 from runtime.store.errors import StoreBusy
 from runtime.store.messages import inbox as inbox_store
 from runtime.store.messages import rates
 from runtime.store.messages.inbox import InboundMessage, Taken
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
 from runtime.store.records import BotRecord
+from schemas.addresses import whatsapp_address
 
 STORING_LIMIT = 5_000
 """Messages that wait for the disk at the same time."""
@@ -101,7 +103,7 @@ class Admission:
         self._rates = settings.rate_per_user, settings.rate_per_client
         self._limits = InboundRateLimits(*self._rates)
         self._looks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._is_alone = settings.database_url.startswith("sqlite:///")
+        self._is_alone = is_sqlite(settings.database_url)
         self._limit_message = settings.limit_message
         self._storing = 0
         self._telling: set[asyncio.Task[None]] = set()
@@ -221,7 +223,7 @@ def _result(sid: str, new: Set[str], over: Set[str]) -> Result:
 def _say_limited(message: InboundMessage, bot: BotRecord, *, told: bool) -> None:
     log.warning(
         "message limited",
-        client=bot.client or bot.id,
+        client=bot.label,
         number=bot.twilio_phone_number,
         user=masked_user(message.sender),
         message_sid=message.message_sid,
@@ -242,7 +244,7 @@ def _take_in_limited(
         return taken is not None, None
     notice = OutboundMessage(
         account_sid=message.account_sid,
-        sender=f"whatsapp:{bot.twilio_phone_number}",
+        sender=whatsapp_address(bot.twilio_phone_number),
         recipient=message.sender,
         body=text,
         channel="rest",

@@ -31,6 +31,7 @@ from runtime.store.messages import inbox as inbox_store
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import Received, ReceivedMessage, Twilio
+from schemas.addresses import number_of
 
 LIMIT = 20_000
 """Messages of one account that are in memory at once."""
@@ -134,13 +135,13 @@ class Sweep:
             for item, result in zip(found, results, strict=True):
                 if result != "duplicate":
                     taken += 1
-                    self.metrics.inbound(item.bot.client or item.bot.id, "swept" if result == "accepted" else result)
+                    self.metrics.inbound(item.bot.label, "swept" if result == "accepted" else result)
                     _say_taken_in(item)
         return taken
 
     async def _found(self, account: Account, message: ReceivedMessage, calls: Mapping[str, str]) -> Missed | None:
         """The message as its webhook would have brought it; None when it would not have come here."""
-        bot = await self.catalog.bot_of_number(message.recipient.removeprefix("whatsapp:"))
+        bot = await self.catalog.bot_of_number(number_of(message.recipient))
         if bot is None or not self._is_ours(bot, account, message, calls.get(message.recipient, "")):
             return None
         return Missed(inbound_message(await self._form(account, message), bot), bot, message.at)
@@ -177,7 +178,7 @@ def _batches(messages: Sequence[ReceivedMessage]) -> Iterator[Sequence[ReceivedM
 def _say_taken_in(item: Missed) -> None:
     log.info(
         "message taken in without its webhook",
-        client=item.bot.client or item.bot.id,
+        client=item.bot.label,
         number=item.bot.twilio_phone_number,
         user=masked_user(item.message.sender),
         message_sid=item.message.message_sid,

@@ -21,7 +21,7 @@ from runtime.inbound.admission import Admission
 from runtime.inbound.message import Form, decoded_form, inbound_message
 from runtime.inbound.signature import SETTINGS_HEADER, algorithm_of, is_signed
 from runtime.observability.logs import masked_user
-from runtime.observability.metrics import NO_CLIENT, Metrics
+from runtime.observability.metrics import Metrics, client_label
 from runtime.observability.tracing import webhook_span
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
@@ -30,6 +30,7 @@ from runtime.store.messages.inbox import Taken
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.twiml import NOTHING, message_twiml
+from schemas.addresses import number_of
 
 MAX_BODY_BYTES = 64 * 1024
 SIGNATURE_HEADER = "X-Twilio-Signature"
@@ -79,20 +80,20 @@ class Webhooks:
             bot = _known(await self._verified_bot(request, form, form["To"][0]), form)
             result, awaited = await self.admission.accept(inbound_message(form, bot), bot)
         except WebhookRefused as refusal:
-            self.metrics.inbound(_client(refusal.bot), "refused")
+            self.metrics.inbound(client_label(refusal.bot), "refused")
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
         except StoreError as error:
-            self.metrics.inbound(_client(bot), "not_stored")
+            self.metrics.inbound(client_label(bot), "not_stored")
             log.error("message not stored", error=str(error))
             return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
-        self.metrics.inbound(_client(bot), result)
+        self.metrics.inbound(client_label(bot), result)
         if result != "duplicate":
             message = (form["AccountSid"][0], form["MessageSid"][0])
-            facts = {"client": _client(bot), "number": bot.twilio_phone_number}
+            facts = {"client": client_label(bot), "number": bot.twilio_phone_number}
             webhook_span(message, time.monotonic() - began, **facts)
         log.info(
             "message received again" if result == "duplicate" else "message received",
-            client=_client(bot),
+            client=client_label(bot),
             number=bot.twilio_phone_number,
             user=masked_user(form["From"][0]),
             message_sid=form["MessageSid"][0],
@@ -127,8 +128,8 @@ class Webhooks:
         log.log(
             30 if code else 10,
             "message status",
-            client=_client(bot) or None,
-            number=_bare(form["From"][0]),
+            client=client_label(bot) or None,
+            number=number_of(form["From"][0]),
             status=form["MessageStatus"][0],
             message_sid=form["MessageSid"][0],
             error_code=code or None,
@@ -138,7 +139,7 @@ class Webhooks:
 
     async def _verified_bot(self, request: web.Request, form: Form, address: str) -> BotRecord | None:
         """The bot with that address; raises WebhookRefused unless its account signed the request."""
-        bot = await self.catalog.bot_of_number(_bare(address))
+        bot = await self.catalog.bot_of_number(number_of(address))
         settings = request.headers.get(SETTINGS_HEADER)
         secrets = self.accounts.webhook_secrets(bot, form["AccountSid"][0], shared_key=settings is not None)
         if not is_signed(
@@ -150,7 +151,7 @@ class Webhooks:
         ):
             log.warning(
                 "signature refused",
-                number=_bare(address),
+                number=number_of(address),
                 account_known=bool(secrets),
                 hint=f"PUBLIC_URL is {self.public_url}; Twilio must be calling exactly that",
             )
@@ -222,18 +223,10 @@ def _row_id(request: web.Request) -> int | None:
 
 def _known(bot: BotRecord | None, form: Form) -> BotRecord:
     if bot is None:
-        number = _bare(form["To"][0])
+        number = number_of(form["To"][0])
         log.warning("unknown number", number=number, message_sid=form["MessageSid"][0])
         raise WebhookRefused(404, f"no bot answers on {number}")
     return bot
-
-
-def _client(bot: BotRecord | None) -> str:
-    return (bot.client or bot.id) if bot else NO_CLIENT
-
-
-def _bare(address: str) -> str:
-    return address.removeprefix("whatsapp:")
 
 
 def _nothing() -> web.Response:

@@ -22,8 +22,9 @@ import structlog
 from pydantic_core import to_json
 
 from runtime.store.database.times import timestamp
+from schemas.addresses import number_of
 
-ADDRESS = re.compile(r"^(whatsapp:)?(\+\d{3})\d+(\d{4})$")
+NUMBER = re.compile(r"^(\+\d{3})\d+(\d{4})$")
 
 
 _facts: ContextVar[Mapping[str, object]] = ContextVar("facts", default=MappingProxyType({}))
@@ -142,8 +143,8 @@ def _as_json(event: object, **_options: object) -> str:
 
 def masked_user(address: str) -> str:
     """A user's address fit for a log: `+569****5678`, or the country and last characters of a hidden number."""
-    match = ADDRESS.match(address)
+    bare = number_of(address)
+    match = NUMBER.match(bare)
     if match:
-        return f"{match[2]}****{match[3]}"
-    bare = address.removeprefix("whatsapp:")
+        return f"{match[1]}****{match[2]}"
     return f"{bare[:3]}****{bare[-4:]}" if len(bare) > 8 else "****"

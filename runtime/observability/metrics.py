@@ -21,6 +21,7 @@ from prometheus_client.process_collector import ProcessCollector
 from runtime.observability.prices import Rates
 from runtime.store.messages.backlog import Backlog
 from runtime.store.messages.turns import Usage
+from runtime.store.records import BotRecord
 
 InboundResult = Literal["accepted", "duplicate", "limited", "refused", "not_stored", "swept"]
 TurnResult = Literal["answered", "unanswered", "dead", "retried"]
@@ -237,6 +238,11 @@ class Metrics:
             self._models.add(model)
             return model
         return OTHER_MODEL
+
+
+def client_label(bot: BotRecord | None) -> str:
+    """Whom something is counted for."""
+    return bot.label if bot else NO_CLIENT
 
 
 def error_class(error: BaseException, status: int | None = None) -> str:

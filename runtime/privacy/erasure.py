@@ -23,6 +23,7 @@ from runtime.store.database.database import Database
 from runtime.store.messages import erasure
 from runtime.store.messages.erasure import Forgotten
 from runtime.text import portable
+from schemas.addresses import number_of, whatsapp_address
 
 if TYPE_CHECKING:
     from runtime.privacy.provider_sessions import ProviderMemory
@@ -76,8 +77,8 @@ class Forgetting:
 
     async def forget(self, user: str, actor: str, *, at_twilio: bool) -> ForgottenUser:
         """Forgets whoever has a number (`+56912345678`) or WhatsApp's user id; raises UnknownUser."""
-        address = f"whatsapp:{user.removeprefix('whatsapp:')}"
-        if portable(address) != address or address == "whatsapp:":
+        address = whatsapp_address(user)
+        if portable(address) != address or not number_of(address):
             raise _unknown(user)
         erased = await self.database.write(erasure.forget, address, actor)
         conversations = erased.conversations

@@ -66,6 +66,11 @@ class BotRecord:
     created_at: str = ""
     updated_at: str = ""
 
+    @property
+    def label(self) -> str:
+        """What logs, metrics and people call it: its client's id, its own where it was made through the API."""
+        return self.client or self.id
+
 
 @dataclass(frozen=True, slots=True)
 class AppliedRecord:

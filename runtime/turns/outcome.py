@@ -21,6 +21,7 @@ from runtime.store.database.database import Database
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.messages.turns import Ending, Turn, end_turn
 from runtime.text import portable
+from schemas.addresses import whatsapp_address
 
 log = structlog.get_logger("runtime.turn")
 
@@ -80,7 +81,7 @@ class Endings:
         outbound = [
             OutboundMessage(
                 account_sid=last.account_sid,
-                sender=f"whatsapp:{configuration.bot.twilio_phone_number}",
+                sender=whatsapp_address(configuration.bot.twilio_phone_number),
                 recipient=last.sender,
                 body=part,
                 channel="twiml" if in_window else "rest",
@@ -102,4 +103,4 @@ class Endings:
 
 def client_of(turn: Turn, configuration: Configuration | None) -> str:
     """Whom a turn is counted for."""
-    return (configuration.bot.client if configuration else None) or turn.bot_id
+    return configuration.bot.label if configuration else turn.bot_id

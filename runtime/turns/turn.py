@@ -209,7 +209,7 @@ class Turns:
 
     def _request(self, turn: Turn, configuration: Configuration) -> Request:
         bot, assistant = configuration.bot, configuration.assistant
-        client = bot.client or bot.id
+        client = bot.label
         conversation = user_hash(self._catalog.salt, bot.id, turn.user_key)
 
         async def call_function(name: str, arguments: str, call_id: str) -> str:

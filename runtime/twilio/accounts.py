@@ -34,7 +34,7 @@ class Accounts:
             token = self._secrets.get(bot.auth_token_env) if bot.auth_token_env else None
             if token is None:
                 raise AccountError(
-                    f"The auth token of {bot.client or bot.id}'s Twilio account {bot.account_sid} is not set; "
+                    f"The auth token of {bot.label}'s Twilio account {bot.account_sid} is not set; "
                     f"set {bot.auth_token_env or 'auth_token_env of the bot'}."
                 )
             return Account(bot.account_sid, token)

@@ -15,6 +15,7 @@ from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 from sandbox.twilio import sender_rules
 from sandbox.twilio.accounts import Accounts
+from sandbox.twilio.addresses import SENDER, number_of, whatsapp_address
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.wire import ACCOUNTS
 
@@ -69,9 +70,9 @@ class Console:
 
     def _register(self, document: Json) -> Json:
         sender_id, parts = _checked(document)
-        if not sender_rules.SENDER_ID.match(sender_id):
+        if not SENDER.match(sender_id):
             raise InputError(f"sender_id is whatsapp:+<number>, not {sender_id!r}")
-        if self._senders.by_number(sender_id.removeprefix("whatsapp:")) is not None:
+        if self._senders.by_number(number_of(sender_id)) is not None:
             raise InputError(f"{sender_id} is registered already; PATCH /_sandbox/senders/{{number}} changes it")
         account = document.get("account_sid") or self._state.credentials.account_sid
         if self._state.storage.get(ACCOUNTS, account) is None:
@@ -123,6 +124,6 @@ def _checked(document: Json) -> tuple[str, Json]:
         raise InputError(f"status is one of {', '.join(_STATUSES)}, not {document['status']!r}")
     number = str(document.get("sender_id", ""))
     try:
-        return number if number.startswith("whatsapp:") else f"whatsapp:{number}", sender_rules.checked(document)
+        return whatsapp_address(number), sender_rules.checked(document)
     except ProviderRefusal as error:
         raise InputError(error.body["message"]) from None

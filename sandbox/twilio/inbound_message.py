@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.errors import InputError
 from sandbox.storage import Json
-from sandbox.twilio.messages import ADDRESS
+from sandbox.twilio.addresses import USER, number_of, whatsapp_address
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "to": (str,),
@@ -45,8 +45,8 @@ class UserMessage:
             if isinstance(value, bool) or not isinstance(value, _KINDS[key]):
                 raise InputError(f"{key!r} cannot be {value!r}")
         origin = document.get("from", "+56912345678")
-        origin = origin if origin.startswith("whatsapp:") else f"whatsapp:{origin}"
-        if not ADDRESS.match(origin):
+        origin = whatsapp_address(origin)
+        if not USER.match(origin):
             raise InputError(f"'from' is a number like +56912345678 or a user id like CL.1A2B3C, not {origin!r}")
         rest = {key: value for key, value in document.items() if key not in ("to", "from")}
         return cls(document.get("to", ""), origin, **rest)
@@ -72,10 +72,10 @@ class UserMessage:
             "FrequentlyForwarded": "false",
             "ChannelMetadata": '{"type":"whatsapp","data":{"context":{}}}',
         }
-        user = self.origin.removeprefix("whatsapp:")
-        user_id = self.external_user_id.removeprefix("whatsapp:") or ("" if user.startswith("+") else user)
+        user = number_of(self.origin)
+        user_id = number_of(self.external_user_id) or ("" if user.startswith("+") else user)
         form |= {"WaId": user[1:]} if user.startswith("+") else {}
-        form |= {"ExternalUserId": f"whatsapp:{user_id}"} if user_id else {}
+        form |= {"ExternalUserId": whatsapp_address(user_id)} if user_id else {}
         for index, item in enumerate(media):
             form |= {f"MediaUrl{index}": item["url"], f"MediaContentType{index}": item["content_type"]}
         return form | {key: str(value) for key, value in self.extra.items()}

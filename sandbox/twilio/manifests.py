@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox.state import State
 from sandbox.twilio.accounts import Accounts
+from sandbox.twilio.addresses import whatsapp_address
 from sandbox.twilio.senders import Senders
 
 
@@ -30,7 +31,7 @@ def register_all(state: State, accounts: Accounts, senders: Senders) -> None:
                 "friendly_name": document.get("id"),
                 "profile": {"name": document.get("name") or document.get("id") or path.stem},
             }
-            senders.register(account, f"whatsapp:{number}", parts, "ONLINE")
+            senders.register(account, whatsapp_address(number), parts, "ONLINE")
 
 
 def _documents(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -3,7 +3,6 @@
 It accepts, refuses, keeps and lists; what becomes of an accepted message is told by delivery.
 """
 
-import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,12 +12,12 @@ from aiohttp import web
 from sandbox.middleware import answer
 from sandbox.state import State
 from sandbox.storage import Json, new_id, public
+from sandbox.twilio.addresses import PREFIX, USER, number_of
 from sandbox.twilio.contents import rendered
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.wire import NAME, Page, acting_account, error, form_of, not_found, rfc2822
 
 TABLE = "messages"
-ADDRESS = re.compile(r"^whatsapp:(\+[1-9]\d{6,14}|[A-Z]{2}(\.[A-Za-z]{2,8})?\.[A-Za-z0-9]{1,128})$")
 _LONGEST = 1600
 Form = dict[str, list[str]]
 
@@ -122,14 +121,14 @@ class Messages:
             raise error(400, 21619, "A text message body or media urls must be specified.")
         if len(body) > _LONGEST:
             raise error(400, 21617, f"The concatenated message body exceeds the {_LONGEST} character limit")
-        if to.startswith("whatsapp:") != origin.startswith("whatsapp:"):
+        if to.startswith(PREFIX) != origin.startswith(PREFIX):
             message = f"Invalid From and To pair. From and To should be of the same channel: {origin}, {to}"
             raise error(400, 21910, message)
-        if not ADDRESS.match(to):
+        if not USER.match(to):
             raise error(400, 21211, f"Invalid 'To' Phone Number: {to}")
         if to == origin:
             raise error(400, 63031, "Channels message cannot have same From and To")
-        sender = self._senders.by_number(origin.removeprefix("whatsapp:"))
+        sender = self._senders.by_number(number_of(origin))
         if sender is None or sender["_account"] != account or not sender["status"].startswith("ONLINE"):
             raise error(400, 63007, "Twilio could not find a Channel with the specified From address")
         return sender

@@ -1,14 +1,12 @@
 """What Twilio accepts in a WhatsApp sender: a body checked as the Senders API v2 checks it. Nothing here does I/O."""
 
 import json
-import re
 from typing import Any
 
 from sandbox.errors import ProviderRefusal
 from sandbox.storage import Json
 from sandbox.twilio.wire import error
 
-SENDER_ID = re.compile(r"^whatsapp:\+[1-9]\d{6,14}$")
 VERTICALS = (
     "Alcohol",
     "Automotive",

@@ -12,6 +12,7 @@ from sandbox.middleware import answer
 from sandbox.state import State
 from sandbox.storage import Json, new_id
 from sandbox.twilio import sender_rules as rules
+from sandbox.twilio.addresses import SENDER, number_of
 from sandbox.twilio.wire import Page, account_of, error, not_found
 
 TABLE = "senders"
@@ -34,8 +35,7 @@ class Senders:
 
     def index(self) -> None:
         self._by_number = {
-            sender["sender_id"].removeprefix("whatsapp:"): sid
-            for sid, sender in self._state.storage.rows(TABLE).items()
+            number_of(sender["sender_id"]): sid for sid, sender in self._state.storage.rows(TABLE).items()
         }
 
     def routes(self) -> list[web.RouteDef]:
@@ -54,7 +54,7 @@ class Senders:
 
     def named(self, name: str) -> Json | None:
         """A sender by its number, its friendly name (the id in its manifest), or its display name with hyphens."""
-        if (sender := self.by_number(name.removeprefix("whatsapp:"))) is not None:
+        if (sender := self.by_number(number_of(name))) is not None:
             return sender
         wanted = _slug(name)
         for sender in self._state.storage.values(TABLE):
@@ -81,7 +81,7 @@ class Senders:
             "_account": account,
             "_since": time.time(),
         }
-        self._by_number[sender_id.removeprefix("whatsapp:")] = sid
+        self._by_number[number_of(sender_id)] = sid
         return self._state.storage.put(TABLE, sid, sender)
 
     def change(self, sender: Json, parts: Json, **more: object) -> Json:
@@ -93,7 +93,7 @@ class Senders:
         return self._state.storage.put(TABLE, sender["sid"], {**sender, **merged, **names, **more})
 
     def remove(self, sender: Json) -> None:
-        self._by_number.pop(sender["sender_id"].removeprefix("whatsapp:"), None)
+        self._by_number.pop(number_of(sender["sender_id"]), None)
         self._state.storage.delete(TABLE, sender["sid"])
 
     def _settled(self, sender: Json) -> Json:
@@ -113,7 +113,7 @@ class Senders:
 
     def _wants_otp(self, sender: Json) -> bool:
         policy = self._state.settings.values.otp
-        return policy == "always" or (policy == "foreign" and not sender["sender_id"].startswith("whatsapp:+1555"))
+        return policy == "always" or (policy == "foreign" and not number_of(sender["sender_id"]).startswith("+1555"))
 
     def _found(self, request: web.Request) -> Json:
         sender = self._state.storage.get(TABLE, request.match_info["sid"])
@@ -139,15 +139,13 @@ class Senders:
     async def create(self, request: web.Request) -> web.Response:
         body = rules.parsed(await request.read())
         sender_id = body.get("sender_id")
-        if not isinstance(sender_id, str) or not rules.SENDER_ID.match(sender_id):
+        if not isinstance(sender_id, str) or not SENDER.match(sender_id):
             raise rules.refused("Validation error: sender_id is not in the format whatsapp:<E.164 phone number>")
         parts = rules.checked(body)
         if not parts.get("profile", {}).get("name"):
             raise rules.refused("Validation error: profile.name is required for WhatsApp senders")
-        if sender_id.removeprefix("whatsapp:") in self._by_number:
-            raise error(
-                409, 63110, f"The phone number {sender_id.removeprefix('whatsapp:')} is already registered on WhatsApp"
-            )
+        if number_of(sender_id) in self._by_number:
+            raise error(409, 63110, f"The phone number {number_of(sender_id)} is already registered on WhatsApp")
         self._count_attempt(sender_id)
         parts.get("configuration", {}).pop("verification_code", None)
         return answer(_whole(self.register(account_of(request), sender_id, parts, "CREATING")), 202)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from runtime.store.client.light_reader import Run, is_api, read_tables
+from runtime.store.client.light_reader import Run, read_tables
 from runtime.store.codec import columns, from_document, from_rows
+from runtime.store.database.url import is_api
 from runtime.store.records import ActivityRecord, EditRecord, Lease, NoticeRecord, RunRecord
 
 RUNS, LEASE, EDITS, NOTICES = "/reconcile/runs", "/reconcile/lease", "/reconcile/edits", "/reconcile/notices"

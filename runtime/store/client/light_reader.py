@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runtime.store.database.revision import fits, misfit, too_old
+from runtime.store.database.url import is_postgresql, is_sqlite, sqlite_path, unknown_kind
 from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
 
 T = TypeVar("T")
 Run = Callable[[Any], Iterable[tuple[Any, ...]]]
 """Runs one SELECT and gives its rows."""
-
-
-def is_api(url: str) -> bool:
-    """Whether the store is reached through the runtime's API and has no tables to be read from here."""
-    return url.startswith(("https://", "http://"))
 
 
 def read_tables(url: str, timeout: float, read: Callable[[Run], T], empty: T) -> T:
@@ -29,14 +25,11 @@ def read_tables(url: str, timeout: float, read: Callable[[Run], T], empty: T) ->
     Gives `empty` when there is no store yet. `timeout` in seconds. Raises StoreUnreachable, StoreRefused or
     StoreOutdated.
     """
-    if url.startswith("sqlite:///"):
+    if is_sqlite(url):
         return _from_sqlite(url, timeout, read, empty)
-    if url.startswith(("postgresql://", "postgres://")):
+    if is_postgresql(url):
         return _from_postgresql(url, timeout, read, empty)
-    raise StoreError(
-        f"The store's address {masked(url)!r} is of no known kind; use sqlite:///path/to/file.db, "
-        "postgresql://user:password@host/database, or https:// and the runtime's address."
-    )
+    raise unknown_kind(url)
 
 
 def _can_be_made(path: Path) -> bool:
@@ -44,7 +37,7 @@ def _can_be_made(path: Path) -> bool:
 
 
 def _from_sqlite(url: str, timeout: float, read: Callable[[Run], T], empty: T) -> T:
-    path = Path(url.removeprefix("sqlite:///"))
+    path = sqlite_path(url)
     if not path.exists():
         if not _can_be_made(path):
             raise StoreUnreachable(

@@ -9,8 +9,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from runtime.store.client.light_reader import Run, is_api, read_tables
+from runtime.store.client.light_reader import Run, read_tables
 from runtime.store.codec import Record, columns, from_document, from_rows
+from runtime.store.database.url import is_api
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Snapshot
 
 PAGE = 1000

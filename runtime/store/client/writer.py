@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from runtime.store.database.url import is_api
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
 
 
@@ -65,7 +66,7 @@ def open_writer(url: str, token: str | None = None) -> StoreWriter:
 
     Plain `http://` is for this machine only: the token would be readable on the way.
     """
-    if url.startswith(("https://", "http://")):
+    if is_api(url):
         from runtime.store.client.http_writer import HttpWriter
 
         return HttpWriter(url, token)

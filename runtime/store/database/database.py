@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from runtime.store.database.operation import P, T
 from runtime.store.database.postgresql import PostgresqlDatabase
 from runtime.store.database.sqlite import SqliteDatabase
+from runtime.store.database.url import is_sqlite
 
 
 class Database(Protocol):
@@ -37,6 +38,6 @@ class Database(Protocol):
 
 async def open_database(url: str, *, serving: bool = True) -> Database:
     """Opens the store and brings its schema to head; a second process that is `serving` SQLite is refused."""
-    if url.startswith("sqlite:///"):
+    if is_sqlite(url):
         return await asyncio.to_thread(SqliteDatabase, url, serving)
     return await asyncio.to_thread(PostgresqlDatabase, url)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 
 from runtime.store.database.revision import misfit
+from runtime.store.database.url import is_postgresql, is_sqlite, sqlite_path, unknown_kind
 from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
 
 BUSY_SECONDS = 30
@@ -22,9 +22,9 @@ def open_engine(url: str, *, pool_size: int = 5, read_only: bool = False) -> Eng
 
     A `read_only` transaction of SQLite waits for no writer and holds none up.
     """
-    if url.startswith("sqlite:///"):
+    if is_sqlite(url):
         return _sqlite(url, read_only)
-    if url.startswith(("postgresql://", "postgres://")):
+    if is_postgresql(url):
         address = make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg")
         return create_engine(
             address,
@@ -32,15 +32,7 @@ def open_engine(url: str, *, pool_size: int = 5, read_only: bool = False) -> Eng
             max_overflow=0,
             connect_args={"connect_timeout": 10, "application_name": "horizonai"},
         )
-    raise StoreError(
-        f"The store's address {masked(url)!r} is of no known kind; use sqlite:///path/to/file.db, "
-        "postgresql://user:password@host/database, or the runtime's own https:// address where one is allowed."
-    )
-
-
-def sqlite_path(url: str) -> Path:
-    """The file behind `sqlite:///relative` or `sqlite:////absolute`."""
-    return Path(url.removeprefix("sqlite:///"))
+    raise unknown_kind(url)
 
 
 def _sqlite(url: str, read_only: bool) -> Engine:
@@ -84,7 +76,7 @@ def store_errors(url: str) -> Iterator[None]:
     except exc.DatabaseError as error:
         raise _refusal(url, error.orig) from error
     except Exception as error:
-        if url.startswith("sqlite:///"):
+        if is_sqlite(url):
             raise
         from psycopg import DatabaseError, Error  # loaded with the engine; what is on SQLite never needs it
 

@@ -18,9 +18,10 @@ from typing import IO, Any, Concatenate
 
 from sqlalchemy import Connection, Engine
 
-from runtime.store.database.engine import open_engine, sqlite_path, store_errors
+from runtime.store.database.engine import open_engine, store_errors
 from runtime.store.database.migrate import migrate
 from runtime.store.database.operation import P, T, bound
+from runtime.store.database.url import sqlite_path
 from runtime.store.errors import StoreError, StoreUnreachable, masked
 
 GROUP_LIMIT = 512
