@@ -33,6 +33,7 @@ CLOCK_SKEW_SECONDS = 120
 """How far the provider's clock may be behind ours."""
 METADATA_LIMIT = 512
 RECAP = "What was said in this conversation before, oldest first. Take it as known; it has been answered already."
+TOLD = "Note from whoever runs this assistant, not from the user:"
 
 log = structlog.get_logger("runtime.engines")
 
@@ -110,7 +111,8 @@ class AgentsEngine:
             return await self._begin(messages, marks, work)
         work.said.append(note_of_saying(request, session.id, await self._turns.last(session)))
         await work.keep()
-        event: Any = {"type": "agent.session.input.message", "input": [_message(text) for text in messages]}
+        said = [_message(text) for text in (*_told(request), *messages)]
+        event: Any = {"type": "agent.session.input.message", "input": said}
         await self._sessions.events.create(session.id, events=[event])
         return session
 
@@ -124,7 +126,7 @@ class AgentsEngine:
             agent_id=request.assistant_id,
             agent=overrides or omit,
             environment={"type": "none"},
-            input=[_message(text) for text in (*_recap(request.history), *messages)],
+            input=[_message(text) for text in (*_recap(request.history), *_told(request), *messages)],
             metadata=marks,
         )
         await request.keep_thread(session.id)
@@ -186,6 +188,11 @@ def _recap(history: Sequence[Mapping[str, Any]]) -> list[str]:
     """One message that tells what was said before: a session's input can speak for the user only."""
     lines = [f"{item['role']}: {item['content']}" for item in history if item.get("role") in ("user", "assistant")]
     return ["\n".join([RECAP, "", *lines])] if lines else []
+
+
+def _told(request: Request) -> list[str]:
+    """The same for what the model is told in this turn only."""
+    return [] if request.line is None else [f"{TOLD} {request.line}"]
 
 
 def _message(text: str) -> Any:

@@ -94,6 +94,7 @@ class AssistantsEngine:
         overrides: dict[str, Any] = {
             "model": request.model,
             "instructions": request.instructions,
+            "additional_instructions": request.line,
         }
         run: Run = await self._threads.runs.create(
             thread_id,

@@ -30,6 +30,8 @@ class Request:
     model: str | None
     """None: the assistant's own, which only a live object has."""
     instructions: str | None
+    line: str | None
+    """What the model is told besides, after all that was said before and ahead of `messages`; not remembered."""
     tools: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any]
     history: Sequence[Mapping[str, Any]]

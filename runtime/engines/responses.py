@@ -92,7 +92,7 @@ def _body(request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool
     body: dict[str, Any] = {
         "model": request.model,
         "instructions": request.instructions,
-        "input": [*request.history, *_said(request), *progress],
+        "input": [*request.history, *_told(request), *_said(request), *progress],
         "store": False,
         "truncation": "auto",
         "metadata": {
@@ -113,6 +113,11 @@ def _body(request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool
     if (limit := request.settings.get("max_output_tokens")) is not None:
         body["max_output_tokens"] = limit
     return body
+
+
+def _told(request: Request) -> list[dict[str, Any]]:
+    """Behind the history, so that what a provider caches of the beginning stays the same from turn to turn."""
+    return [] if request.line is None else [{"role": "developer", "content": request.line}]
 
 
 def _said(request: Request) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Coroutine, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -34,6 +34,7 @@ from runtime.store.messages import rates
 from runtime.store.messages.inbox import InboundMessage, Taken
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
 from runtime.store.records import BotRecord
+from runtime.turns.policy import Decision, Facts, MayAnswer, Say, Silent, decide
 from schemas.addresses import whatsapp_address
 
 STORING_LIMIT = 5_000
@@ -148,16 +149,28 @@ class Admission:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _taken_in(self, message: InboundMessage, bot: BotRecord) -> Admitted:
-        limited = bot.state == "active" and (
-            self._limits.is_over(bot.id, message.user_key) or await self._is_over_elsewhere(message)
-        )
-        if limited:
-            if await self._turned_away(message, bot):
+        decision = await self._decision(message, bot)
+        if isinstance(decision, Silent):
+            # Its turn asks again, and records why nobody answers.
+            taken = await self._inbox.accept(message)
+            return Admitted("duplicate" if taken is None else "accepted", None)
+        if isinstance(decision, Say):
+            if await self._turned_away(message, bot, decision):
                 return Admitted("limited", None)
         elif (taken := await self._inbox.accept(message)) is not None:
-            return Admitted("accepted", taken if bot.state == "active" else None)
+            return Admitted("accepted", taken)
         self._limits.give_back(bot.id, message.user_key)
         return Admitted("duplicate", None)
+
+    async def _decision(self, message: InboundMessage, bot: BotRecord) -> Decision:
+        """Whether a message may be answered. Only one that nothing else speaks against is counted."""
+        facts = Facts(bot=bot, limit_message=self._limit_message)
+        decision = decide(facts)
+        if isinstance(decision, MayAnswer) and (
+            self._limits.is_over(bot.id, message.user_key) or await self._is_over_elsewhere(message)
+        ):
+            return decide(replace(facts, is_over_limit=True))
+        return decision
 
     async def _is_over_elsewhere(self, message: InboundMessage) -> bool:
         """Whether all replicas together took in as much as is answered in a minute, of a user or of all of a bot's."""
@@ -189,11 +202,9 @@ class Admission:
                 )
         return is_over
 
-    async def _turned_away(self, message: InboundMessage, bot: BotRecord) -> bool:
+    async def _turned_away(self, message: InboundMessage, bot: BotRecord, decision: Say) -> bool:
         tell = self._limits.may_tell(bot.id, message.user_key)
-        accepted, row = await self._database.write(
-            _take_in_limited, message, bot, self._limit_message if tell else None
-        )
+        accepted, row = await self._database.write(_take_in_limited, message, bot, decision.text if tell else None)
         if accepted:
             _say_limited(message, bot, told=row is not None)
         if row is not None:
@@ -211,7 +222,9 @@ class Admission:
 
 
 def _is_over(item: Missed, limits: InboundRateLimits) -> bool:
-    return item.bot.state == "active" and limits.is_over(item.bot.id, item.message.user_key, item.at.timestamp())
+    """Whether a message is too much. As of one that its webhook brings, only of those that might be answered."""
+    may_be_answered = isinstance(decide(Facts(bot=item.bot)), MayAnswer)
+    return may_be_answered and limits.is_over(item.bot.id, item.message.user_key, item.at.timestamp())
 
 
 def _result(sid: str, new: Set[str], over: Set[str]) -> Result:

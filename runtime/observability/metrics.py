@@ -88,7 +88,12 @@ class Metrics:
         )
         self._in_flight = _series(Gauge("horizonai_turns_in_flight", "Turns under way.", ["client"], registry=registry))
         self._turns = _series(
-            Counter("horizonai_turns", "Ends of turns, and retries.", ["client", "result"], registry=registry)
+            Counter(
+                "horizonai_turns",
+                "Ends of turns, and retries; of turns that nobody answers with the reason.",
+                ["client", "result", "reason"],
+                registry=registry,
+            )
         )
         self._time_to_answer = _series(
             Histogram(
@@ -173,13 +178,14 @@ class Metrics:
         What may become of it is there from now on, at 0: Prometheus sees no increase in a series that is born at 1, and
         the first failure of a client would raise no alert.
         """
-        self._turns(client, "dead")
+        self._turns(client, "dead", "")
         self._sends(client, "rest", "failed")
         return _TurnUnderWay(self._in_flight(client), self._received, turn_id, received_at)
 
-    def turn_ended(self, client: str, result: TurnResult) -> None:
-        """A turn came to its end, or failed and will be tried again."""
-        self._turns(client, result).inc()
+    def turn_ended(self, client: str, result: TurnResult, reason: str = "") -> None:
+        """A turn came to its end, or failed and will be tried again. `reason`: one of the policy's words, why nobody
+        answers."""
+        self._turns(client, result, reason).inc()
 
     def sent(self, client: str, channel: str, turn_id: int | None) -> None:
         """A message was handed to Twilio; the first one of a turn under way is its answer."""

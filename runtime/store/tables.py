@@ -182,7 +182,7 @@ inbox = Table(
         info={ONLY_ON: "postgresql"},
     ),
     Index("inbox_open", "id", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
-    comment="Messages taken in. state: open | answered | unanswered (the bot is paused or gone) | limited | dead"
+    comment="Messages taken in. state: open | answered | unanswered (the turn has the reason) | limited | dead"
     " | dropped.",
 )
 
@@ -204,10 +204,12 @@ turns = Table(
     Column("error", Text),
     Column("started_at", Text, nullable=False),
     Column("finished_at", Text),
+    Column("variant", Text),
+    Column("reason", Text),
     Index("turns_conversation", "conversation_id", "id"),
     Index("turns_dead", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
     comment="One answer in the making. state: running | answered | unanswered | dead | retried | dropped."
-    " `progress`: calls made.",
+    " `progress`: calls made. `reason`: why nobody answered, in one word.",
 )
 
 items = Table(

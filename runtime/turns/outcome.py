@@ -21,6 +21,7 @@ from runtime.store.database.database import Database
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.messages.turns import Ending, Turn, end_turn
 from runtime.text import portable
+from runtime.turns.policy import Say, Silent
 from schemas.addresses import whatsapp_address
 
 log = structlog.get_logger("runtime.turn")
@@ -35,8 +36,10 @@ class Endings:
         self._windows = windows
         self._metrics = metrics
 
-    async def answered(self, turn: Turn, configuration: Configuration, answer: Answer) -> Sequence[OutboxRow]:
-        """Records an answer, and what is to be remembered."""
+    async def answered(
+        self, turn: Turn, configuration: Configuration, answer: Answer, variant: str | None = None
+    ) -> Sequence[OutboxRow]:
+        """Records an answer, which of the bot's variants gave it, and what is to be remembered."""
         ending = Ending(
             "answered",
             items=[remembered(item) for item in answer.items],
@@ -44,18 +47,21 @@ class Endings:
             usage=answer.usage,
             bot_version=configuration.bot.version,
             assistant_version=configuration.assistant.version if configuration.assistant else None,
+            variant=variant,
         )
         text = bounded_reply(answer.text)
         if text != answer.text:
             log.warning("answer cut", characters=len(answer.text), sent=len(text))
         return await self._end(turn, configuration, split_reply(text), ending)
 
-    async def unanswered(self, turn: Turn, configuration: Configuration | None) -> Sequence[OutboxRow]:
-        """Records that nobody answers: the bot is paused, or deleted."""
-        rows = await self._database.write(end_turn, turn, Ending("unanswered"))
-        self._windows.release_of(turn)
-        self._metrics.turn_ended(client_of(turn, configuration), "unanswered")
-        log.info("message not answered", reason="bot paused" if configuration else "bot deleted")
+    async def unanswered(
+        self, turn: Turn, configuration: Configuration | None, decision: Silent | Say
+    ) -> Sequence[OutboxRow]:
+        """Records that nobody answers, why, and what the user is told instead."""
+        parts = split_reply(decision.text) if isinstance(decision, Say) else []
+        ending = Ending("unanswered", reason=decision.reason)
+        rows = await self._end(turn, configuration, parts, ending)
+        log.info("message not answered", reason=decision.reason)
         return rows
 
     async def dead(self, turn: Turn, configuration: Configuration, error: str) -> Sequence[OutboxRow]:
@@ -66,13 +72,10 @@ class Endings:
         return await self._end(turn, configuration, parts, ending)
 
     async def _end(
-        self,
-        turn: Turn,
-        configuration: Configuration,
-        parts: Sequence[str],
-        ending: Ending,
+        self, turn: Turn, configuration: Configuration | None, parts: Sequence[str], ending: Ending
     ) -> Sequence[OutboxRow]:
-        """Records the end together with what is to be sent, and returns the latter."""
+        """Records the end together with what is to be sent, and returns the latter. A bot that was deleted says
+        nothing."""
         if len(parts) != 1:
             # Parts go out one after the other, which one TwiML document cannot promise.
             self._windows.release_of(turn)
@@ -91,13 +94,14 @@ class Endings:
                 conversation_id=turn.conversation_id,
             )
             for number, part in enumerate(parts)
+            if configuration is not None
         ]
         try:
             rows = await self._database.write(end_turn, turn, replace(ending, outbound=outbound))
         except BaseException:
             self._windows.release_of(turn)
             raise
-        self._metrics.turn_ended(client_of(turn, configuration), ending.state)
+        self._metrics.turn_ended(client_of(turn, configuration), ending.state, ending.reason or "")
         return rows
 
 

@@ -1,6 +1,6 @@
 """One turn: the messages that wait in a conversation, answered, recorded and sent.
 
-    begin (on disk) → configuration → engine → end (answer, memory, outbox in one commit) → delivery
+    begin (on disk) → configuration → policy → engine → end (answer, memory, outbox in one commit) → delivery
 
 The same code runs whoever calls it; it must be called for one conversation at a time. What is cut off anywhere is taken
 up again by calling it anew.
@@ -9,39 +9,37 @@ up again by calling it anew.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import structlog
 
 from runtime.catalog import Catalog, Configuration
 from runtime.delivery.delivery import Delivery
 from runtime.delivery.reply_window import ReplyWindows
-from runtime.engines.functions import FunctionCall, Functions
-from runtime.engines.port import Answer, Request
+from runtime.engines.functions import Functions
+from runtime.engines.port import Answer
 from runtime.engines.selection import Engines
 from runtime.errors import PermanentError, ProviderError, TemporaryError
-from runtime.memory import recalled, user_hash
 from runtime.observability.logs import About, masked_user
 from runtime.observability.metrics import Metrics
 from runtime.observability.tracing import MessageId, span
 from runtime.resilience.backoff import pause_seconds
 from runtime.resilience.poison import MAX_ENDS, TRUSTED_ENDS, Place, Suspects
 from runtime.settings import Settings
-from runtime.store.codec import dump_json
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
-from runtime.store.messages import turn_start, turns
+from runtime.store.messages import turn_start
 from runtime.store.messages.outbox import OutboxRow
 from runtime.store.messages.turn_start import Suspect, Unripe
 from runtime.store.messages.turns import Turn, TurnTakenOver
 from runtime.text import portable
 from runtime.turns.outcome import Endings, client_of
 from runtime.turns.ownership import OwnedTurns
+from runtime.turns.policy import Facts, MayAnswer, Options, decide
+from runtime.turns.request import Requests
 
 BEGINNINGS = 64
 """Turns that are being begun at once. Behind ten thousand, a turn that could end would wait for the store."""
@@ -78,7 +76,7 @@ class Turns:
         self._database = database
         self._catalog = catalog
         self._engines = engines
-        self._functions = functions
+        self._requests = Requests(database, functions, catalog.salt, settings.memory_tokens)
         self._metrics = metrics
         self._delivery = delivery
         self._endings = Endings(settings, database, windows, metrics)
@@ -170,12 +168,20 @@ class Turns:
                 await self._delivery.deliver(ended, configuration.bot if configuration else None)
 
     async def _ended(self, turn: Turn, configuration: Configuration | None) -> Sequence[OutboxRow] | _Retry:
-        """Ends the turn on disk; returns what is to be sent."""
-        if configuration is None or configuration.bot.state == "paused":
-            return await self._endings.unanswered(turn, configuration)
+        """Ends the turn on disk, answered or not; returns what is to be sent."""
+        decision = decide(Facts(bot=configuration.bot if configuration else None))
+        if not isinstance(decision, MayAnswer):
+            return await self._endings.unanswered(turn, configuration, decision)
+        assert configuration is not None, "the policy lets no bot answer that does not exist"
+        return await self._answered(turn, configuration, decision.options)
+
+    async def _answered(
+        self, turn: Turn, configuration: Configuration, options: Options
+    ) -> Sequence[OutboxRow] | _Retry:
+        """Finds an answer, or finds out that there is none, and ends the turn with it."""
         began = time.monotonic()
         try:
-            answer = await self._answered(turn, configuration)
+            answer = await self._answer(turn, configuration, options)
         except TemporaryError as error:
             delay = self._delay(turn, error)
             if delay is None:
@@ -191,55 +197,21 @@ class Turns:
             input_tokens=answer.usage.input_tokens,
             output_tokens=answer.usage.output_tokens,
         )
-        return await self._endings.answered(turn, configuration, answer)
+        return await self._endings.answered(turn, configuration, answer, options.variant)
 
-    async def _answered(self, turn: Turn, configuration: Configuration) -> Answer:
+    async def _answer(self, turn: Turn, configuration: Configuration, options: Options) -> Answer:
         if turn.starts > MAX_ENDS:
             raise PermanentError(f"The turn was begun {MAX_ENDS} times, and each time its process ended before it did.")
         try:
             engine = await self._engines.engine_of(configuration)
             async with self._engines.breaker.passing(time.monotonic() + self._seconds_left(turn)):
-                return _sayable(await engine.answer(self._request(turn, configuration)))
+                return _sayable(await engine.answer(self._requests.of(turn, configuration, options)))
         except (ProviderError, StoreError, TurnTakenOver):
             raise
         except Exception as error:
             # A mistake of ours must not leave the user without a word, nor the conversation stuck on it.
             log.exception("engine failed")
             raise PermanentError(f"The engine failed with {type(error).__name__}: {error}") from error
-
-    def _request(self, turn: Turn, configuration: Configuration) -> Request:
-        bot, assistant = configuration.bot, configuration.assistant
-        client = bot.label
-        conversation = user_hash(self._catalog.salt, bot.id, turn.user_key)
-
-        async def call_function(name: str, arguments: str, call_id: str) -> str:
-            call = FunctionCall(name, arguments, call_id, client, conversation)
-            return await self._functions.call(bot.functions.get(name), call)
-
-        async def keep_progress(items: Sequence[Mapping[str, Any]]) -> None:
-            await self._database.write(turns.keep_progress, turn.hold, dump_json(list(items)))
-
-        async def keep_thread(thread_id: str) -> None:
-            await self._database.write(turns.keep_thread, turn.hold, thread_id)
-
-        return Request(
-            turn_id=turn.id,
-            client=client,
-            assistant_id=bot.assistant_id or bot.id,
-            assistant_name=assistant.name if assistant else bot.name,
-            model=bot.model or (assistant.model if assistant else None),
-            instructions=bot.instructions or (assistant.instructions if assistant else None),
-            tools=assistant.tools if assistant else (),
-            settings=assistant.settings if assistant else {},
-            history=recalled(turn.history, configuration.memory_tokens or self._settings.memory_tokens),
-            messages=[message.body for message in turn.messages],
-            user_hash=conversation,
-            progress=json.loads(turn.progress) if turn.progress else (),
-            keep_progress=keep_progress,
-            call_function=call_function,
-            thread_id=turn.thread_id,
-            keep_thread=keep_thread,
-        )
 
     def _delay(self, turn: Turn, error: TemporaryError) -> float | None:
         """How long to wait before the next attempt; None when that would be too late."""

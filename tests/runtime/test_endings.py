@@ -22,6 +22,7 @@ from runtime.store.messages.turn_start import take_in_and_begin
 from runtime.store.messages.turns import Turn, TurnTakenOver, Usage, hand_back
 from runtime.store.records import BotRecord
 from runtime.turns.outcome import Endings
+from runtime.turns.policy import Say, Silent
 from schemas.policy import Policy
 
 BOT = BotRecord("bot", "Bot", "+15550001", instructions="Atiende.", model="m", fallback_message="Disculpa.")
@@ -97,6 +98,31 @@ async def test_a_turn_without_an_answer_tells_the_user_so(begun: Begun) -> None:
 
     assert (row.body, row.sender, row.recipient) == ("Disculpa.", "whatsapp:+15550001", "whatsapp:+569")
     assert begun.rows("SELECT state, error FROM turns") == [("dead", "The model is down.")]
+
+
+async def test_a_turn_that_nobody_answers_says_why_and_releases_the_webhook(begun: Begun) -> None:
+    with begun.windows.opened(begun.taken, lambda: True) as window:
+        assert window is not None
+        assert await begun.endings.unanswered(begun.turn, None, Silent("unknown")) == []
+
+        assert await asyncio.wait_for(window.wait(5), 1) is None
+    assert begun.rows("SELECT state, reason FROM turns") == [("unanswered", "unknown")]
+    assert begun.rows("SELECT state FROM inbox") == [("unanswered",)]
+
+
+async def test_a_turn_that_nobody_answers_may_tell_the_user_so_in_the_webhook(begun: Begun) -> None:
+    with begun.windows.opened(begun.taken, lambda: True):
+        (row,) = await begun.endings.unanswered(begun.turn, CONFIGURATION, Say("limited", "Un momento.", "minute"))
+
+        assert (row.body, row.channel) == ("Un momento.", "twiml")
+    assert begun.rows("SELECT state, reason FROM turns") == [("unanswered", "limited")]
+    assert begun.rows("SELECT count(*) FROM items") == [(0,)]
+
+
+async def test_the_variant_that_answered_is_kept(begun: Begun) -> None:
+    await begun.endings.answered(begun.turn, CONFIGURATION, answer("Hola."), "canary")
+
+    assert begun.rows("SELECT state, variant, reason FROM turns") == [("answered", "canary", None)]
 
 
 async def test_a_turn_that_another_process_has_sends_nothing_and_releases_the_webhook(begun: Begun) -> None:

@@ -86,7 +86,11 @@ class Ending:
     usage: Usage = Usage()
     bot_version: int | None = None
     assistant_version: int | None = None
+    variant: str | None = None
+    """Which of the bot's ways to answer answered."""
     error: str | None = None
+    reason: str | None = None
+    """Why nobody answered, in one word of the policy's."""
 
 
 HAND_BACK = Statement(
@@ -96,7 +100,7 @@ HAND_BACK = Statement(
 END = Statement(
     "UPDATE turns SET state = :state, model = :model, input_tokens = :input_tokens, cached_tokens = :cached_tokens,"
     " output_tokens = :output_tokens, bot_version = :bot_version, assistant_version = :assistant_version,"
-    " error = :error, progress = NULL, finished_at = :now"
+    " variant = :variant, reason = :reason, error = :error, progress = NULL, finished_at = :now"
     " WHERE id = :id AND state = 'running' AND starts = :starts AND started_at = :started_at"
 )
 CLOSE_MESSAGES = Statement("UPDATE inbox SET state = :state WHERE turn_id = :turn_id AND state = 'open'")
@@ -132,6 +136,8 @@ def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxR
         output_tokens=ending.usage.output_tokens,
         bot_version=ending.bot_version,
         assistant_version=ending.assistant_version,
+        variant=ending.variant,
+        reason=ending.reason,
         error=ending.error,
         now=now,
     )

@@ -1,0 +1,66 @@
+"""What an engine is asked in a turn: made of the turn, its bot and assistant, and how the policy lets them answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.catalog import Configuration
+from runtime.engines.functions import FunctionCall, Functions
+from runtime.engines.port import Request
+from runtime.memory import recalled, user_hash
+from runtime.store.codec import dump_json
+from runtime.store.database.database import Database
+from runtime.store.messages import turns
+from runtime.store.messages.turns import Turn
+from runtime.turns.policy import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Makes the requests of turns."""
+
+    database: Database
+    functions: Functions
+    salt: str
+    """Of the hashes under which engines know users."""
+    memory_tokens: int
+    """How much of a conversation is sent along, in tokens, where the bot's policy does not say it."""
+
+    def of(self, turn: Turn, configuration: Configuration, options: Options) -> Request:
+        """The request of one attempt at a turn."""
+        bot, assistant = configuration.bot, configuration.assistant
+        client = bot.label
+        conversation = user_hash(self.salt, bot.id, turn.user_key)
+
+        async def call_function(name: str, arguments: str, call_id: str) -> str:
+            call = FunctionCall(name, arguments, call_id, client, conversation)
+            return await self.functions.call(bot.functions.get(name), call)
+
+        async def keep_progress(items: Sequence[Mapping[str, Any]]) -> None:
+            await self.database.write(turns.keep_progress, turn.hold, dump_json(list(items)))
+
+        async def keep_thread(thread_id: str) -> None:
+            await self.database.write(turns.keep_thread, turn.hold, thread_id)
+
+        return Request(
+            turn_id=turn.id,
+            client=client,
+            assistant_id=bot.assistant_id or bot.id,
+            assistant_name=assistant.name if assistant else bot.name,
+            model=options.model or bot.model or (assistant.model if assistant else None),
+            instructions=bot.instructions or (assistant.instructions if assistant else None),
+            line=options.line,
+            tools=assistant.tools if assistant else (),
+            settings=assistant.settings if assistant else {},
+            history=recalled(turn.history, configuration.memory_tokens or self.memory_tokens),
+            messages=[message.body for message in turn.messages],
+            user_hash=conversation,
+            progress=json.loads(turn.progress) if turn.progress else (),
+            keep_progress=keep_progress,
+            call_function=call_function,
+            thread_id=turn.thread_id,
+            keep_thread=keep_thread,
+        )
