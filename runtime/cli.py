@@ -55,9 +55,11 @@ def migrate() -> None:
     with in_sentences():
         settings = configured()
         engine = open_engine(settings.database_url)
-        with store_errors(settings.database_url):
-            click.echo(f"The store has the schema {migrate_store(engine)}.")
-        engine.dispose()
+        try:
+            with store_errors(settings.database_url):
+                click.echo(f"The store has the schema {migrate_store(engine)}.")
+        finally:
+            engine.dispose()
 
 
 @main.command(short_help="Send a proactive message.")

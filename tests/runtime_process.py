@@ -27,6 +27,8 @@ from tests.sandbox_process import ACCOUNT_SID, AUTH_TOKEN, ROOT, Sandbox, wait_u
 
 API_TOKEN = "runtime-tests-token"
 STARTUP_SECONDS = 30.0
+WARNINGS = "error,ignore:The Assistants API is deprecated:DeprecationWarning"
+"""A warning is an error in the product's processes as it is in the tests'; that the provider ends an API is known."""
 
 Json = dict[str, Any]
 
@@ -154,6 +156,7 @@ def start_runtime(folder: Path, sandbox: Sandbox, **settings: str) -> Runtime:
         "LOG_FORMAT": "json",
         "ALLOW_PRIVATE_ENDPOINTS": "true",
         "DEBOUNCE_SECONDS": "0",
+        "PYTHONWARNINGS": WARNINGS,
         **sandbox.environment(),
         **settings,
     }

@@ -30,17 +30,17 @@ def configured() -> Settings:
 @contextmanager
 def opened_store() -> Iterator[Connection]:
     """A transaction on the store, which may be in use by a serving process."""
-    from runtime.store.database.engine import open_engine, store_errors
-    from runtime.store.database.migrate import migrate as migrate_store
+    from runtime.store.database.engine import store_errors
+    from runtime.store.database.migrate import open_migrated
 
     with in_sentences():
         url = configured().database_url
-        engine = open_engine(url)
-        with store_errors(url):
-            migrate_store(engine)
-            with engine.begin() as connection:
+        engine = open_migrated(url)
+        try:
+            with store_errors(url), engine.begin() as connection:
                 yield connection
-        engine.dispose()
+        finally:
+            engine.dispose()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
@@ -36,10 +37,8 @@ def message(number: int) -> InboundMessage:
 
 
 def stored(path: Path) -> list[str]:
-    with sqlite3.connect(path) as store:
-        found = [sid for (sid,) in store.execute("SELECT message_sid FROM inbox ORDER BY id")]
-    store.close()
-    return found
+    with closing(sqlite3.connect(path)) as store:
+        return [sid for (sid,) in store.execute("SELECT message_sid FROM inbox ORDER BY id")]
 
 
 class Gate:

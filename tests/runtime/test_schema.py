@@ -20,7 +20,7 @@ from runtime.store.client.history import read_edits, read_runs
 from runtime.store.client.snapshot import read_snapshot
 from runtime.store.client.writer import open_writer
 from runtime.store.database.engine import open_engine
-from runtime.store.database.migrate import migrate
+from runtime.store.database.migrate import migrate, open_migrated
 from runtime.store.database.revision import HEAD
 from runtime.store.errors import StoreError, StoreOutdated
 from runtime.store.records import BotRecord, RunRecord
@@ -130,7 +130,7 @@ def test_another_generation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreOutdated, match="install the version"):
         read_snapshot(url)
     with pytest.raises(StoreOutdated, match="install the version"):
-        migrate(open_engine(url))
+        open_migrated(url)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from runtime.store import catalog, reconcile_state
-from runtime.store.database.engine import open_engine, store_errors
-from runtime.store.database.migrate import migrate
+from runtime.store.database.engine import store_errors
+from runtime.store.database.migrate import open_migrated
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
 
 P = ParamSpec("P")
@@ -22,11 +22,9 @@ class SqlWriter:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._engine = open_engine(url)
+        self._engine = open_migrated(url)
         # SQLite has one writer at a time; queueing here is fair and cheaper than its busy polling.
         self._turn = threading.Lock() if self._engine.dialect.name == "sqlite" else threading.Semaphore(5)
-        with store_errors(url):
-            migrate(self._engine)
 
     def put_assistant(self, record: AssistantRecord) -> AssistantRecord:
         """See StoreWriter."""

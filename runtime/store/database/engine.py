@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
@@ -47,12 +47,16 @@ def _sqlite(url: str, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
-        # The driver's own idea of when a transaction begins would leave DDL and SAVEPOINT outside of one.
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        if read_only:
-            connection.execute("PRAGMA query_only = ON")
+        # SQLAlchemy forgets a connection whose configuration fails, as it does in a file that is no database.
+        with ExitStack() as opened:
+            opened.callback(connection.close)
+            # The driver's own idea of when a transaction begins would leave DDL and SAVEPOINT outside of one.
+            connection.isolation_level = None
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            if read_only:
+                connection.execute("PRAGMA query_only = ON")
+            opened.pop_all()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

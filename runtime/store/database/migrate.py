@@ -10,11 +10,24 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect
 
+from runtime.store.database.engine import open_engine, store_errors
 from runtime.store.database.revision import HEAD, fits, too_old
 from runtime.store.errors import masked
 
 MIGRATION_LOCK = 7_402_215
 """Key of the PostgreSQL advisory lock that keeps two starting replicas from migrating at once."""
+
+
+def open_migrated(url: str, *, pool_size: int = 5) -> Engine:
+    """An engine on a store whose schema is at head. Raises StoreError, and leaves nothing open then."""
+    engine = open_engine(url, pool_size=pool_size)
+    try:
+        with store_errors(url):
+            migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
 
 
 def migrate(engine: Engine) -> str:

@@ -13,10 +13,9 @@ from typing import Any, Concatenate
 
 from sqlalchemy import Connection
 
-from runtime.store.database.engine import open_engine, store_errors
-from runtime.store.database.migrate import migrate
+from runtime.store.database.engine import store_errors
+from runtime.store.database.migrate import open_migrated
 from runtime.store.database.operation import P, T, bound
-from runtime.store.errors import StoreError
 
 TRUSTED_SECONDS = 1.0
 """How long a connection to PostgreSQL is taken to be alive after it was used. A question before every transaction would
@@ -30,13 +29,7 @@ class PostgresqlDatabase:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._engine = open_engine(url, pool_size=self.THREADS)
-        try:
-            with store_errors(url):
-                migrate(self._engine)
-        except StoreError:
-            self._engine.dispose()
-            raise
+        self._engine = open_migrated(url, pool_size=self.THREADS)
         self._threads = ThreadPoolExecutor(max_workers=self.THREADS, thread_name_prefix="store")
         self._kept: dict[int, _Kept] = {}
 

@@ -12,14 +12,14 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Concatenate
 
 from sqlalchemy import Connection, Engine
 
 from runtime.store.database.engine import open_engine, store_errors
-from runtime.store.database.migrate import migrate
+from runtime.store.database.migrate import open_migrated
 from runtime.store.database.operation import P, T, bound
 from runtime.store.database.url import sqlite_path
 from runtime.store.errors import StoreError, StoreUnreachable, masked
@@ -34,11 +34,11 @@ class SqliteDatabase:
 
     def __init__(self, url: str, serving: bool) -> None:
         self._url = url
-        self._lock = _lock_file(url) if serving else None
-        self._writer = open_engine(url)
+        with ExitStack() as opened:
+            self._lock = opened.enter_context(_lock_file(url)) if serving else None
+            self._writer = open_migrated(url)
+            opened.pop_all()
         self._connection: Connection | None = None
-        with store_errors(url):
-            migrate(self._writer)
         self._reader = open_engine(url, read_only=True)
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-read")
         self._round: list[_Job] = []
