@@ -137,9 +137,9 @@ def test_a_missing_field_is_400_and_named(runtime: Runtime) -> None:
 
 
 def test_malformed_json_is_400_and_says_where(runtime: Runtime) -> None:
-    answer = runtime.request("POST", "/bots/", b'{\n  "name": "Bot",\n}', JSON)
+    answer = runtime.request("POST", "/bots/", b'{\n  "name": "Bot"\n  "model": "x"}', JSON)
     assert (answer.status, answer.error["code"]) == (400, "invalid_json")
-    assert "line 3, column 1" in answer.error["message"]
+    assert "line 3, column 3" in answer.error["message"]
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"", b"\xff", b"[" * 100_000])
