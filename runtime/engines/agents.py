@@ -21,6 +21,7 @@ from openai.resources.beta.agents.agents import AsyncAgents
 from openai.resources.beta.agents.sessions.sessions import AsyncSessions
 from openai.types.beta import Agent, AgentSession
 
+from runtime.content.rendering import as_text
 from runtime.engines.agent_turns import SessionTurns
 from runtime.engines.agent_work import Work, note_of_saying
 from runtime.engines.errors import from_openai
@@ -58,22 +59,23 @@ class AgentsEngine:
     async def _answer(self, work: Work) -> Answer:
         """Goes on with what was said before; messages that came since then are said after it."""
         request, texts, answered = work.request, list[str](), 0
+        messages = [as_text(message.content) for message in request.messages]
         while True:
             step = len(texts)
             session = await self._heard(work.said[step], request) if step < len(work.said) else None
             if session is None:
                 del work.said[step:]
-                session = await self._say(request.messages[answered:], work)
+                session = await self._say(messages[answered:], work)
             turn = await self._turns.ended(session.id, work.said[step], work)
             texts.append(await self._turns.text(turn))
             work.count(turn)
             answered = work.said[step]["messages"]
-            if answered >= len(request.messages):
+            if answered >= len(messages):
                 break
         if any(note.get("replaces") for note in work.said):
             await self._clear_away(session.id, request)
         text = "\n\n".join(texts)
-        said = [{"role": "user", "content": message} for message in request.messages]
+        said = [{"role": "user", "content": message} for message in messages]
         late = partial(self._turns.late_usage, work.uncounted) if work.uncounted else None
         return Answer(text, [*said, {"role": "assistant", "content": text}], session.agent.model, work.usage, late)
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from openai import APIError, AsyncOpenAI, BadRequestError, NotFoundError
 from openai.types.beta.threads import Message, Run
 
+from runtime.content.rendering import as_text
 from runtime.engines.errors import from_openai
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
 from runtime.errors import PermanentError, TemporaryError
@@ -74,7 +75,8 @@ class AssistantsEngine:
     async def _add_messages(self, thread_id: str, request: Request) -> None:
         present = await self._threads.messages.list(thread_id, order="desc", limit=100)
         said = sum(1 for message in present.data if _is_of(message, request))
-        for text in request.messages[said:]:
+        for message in request.messages[said:]:
+            text = as_text(message.content)
             await self._when_idle(thread_id, request, self._add_message(thread_id, request, text))
 
     async def _add_message(self, thread_id: str, request: Request, text: str) -> Message:

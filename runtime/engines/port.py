@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from runtime.store.messages.turns import Usage
+from runtime.store.messages.turns import Usage, WaitingMessage
 
 CallFunction = Callable[[str, str, str], Awaitable[str]]
 """(function name, arguments as JSON, call id) → what the model is told, as JSON. Never raises for a failed endpoint."""
@@ -35,8 +35,8 @@ class Request:
     tools: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any]
     history: Sequence[Mapping[str, Any]]
-    messages: Sequence[str]
-    """What the user wrote since the last answer, in order."""
+    messages: Sequence[WaitingMessage]
+    """What the user wrote since the last answer, in order and prepared. Addresses are not for the provider."""
     user_hash: str
     """The user, recognisable to the provider only as the same one."""
     progress: Sequence[Mapping[str, Any]]

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import aiohttp
 
+from runtime.content.rendering import as_text
 from runtime.engines.errors import from_call
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
 from runtime.engines.responses_api import CallRefused, ResponsesApi, UnreadableAnswer
@@ -121,7 +122,7 @@ def _told(request: Request) -> list[dict[str, Any]]:
 
 
 def _said(request: Request) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": message} for message in request.messages]
+    return [{"role": "user", "content": as_text(message.content)} for message in request.messages]
 
 
 def _remembered(

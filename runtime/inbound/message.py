@@ -7,10 +7,10 @@ from urllib.parse import unquote
 
 from yarl import URL
 
+from runtime.content.parameters import content_of
 from runtime.store.codec import dump_json
 from runtime.store.messages.inbox import InboundMessage
 from runtime.store.records import BotRecord
-from runtime.text import portable
 
 COLUMNS = frozenset({"AccountSid", "MessageSid", "From", "To", "Body"})
 """Parameters that the inbox has columns for; every other one is kept as JSON."""
@@ -40,34 +40,14 @@ def decoded_form(body: bytes) -> dict[str, list[str]]:
 
 def inbound_message(form: Form, bot: BotRecord) -> InboundMessage:
     """The message as the inbox takes it in."""
-    sender = form["From"][0]
+    parameters = {name: values[0] for name, values in form.items()}
+    sender = parameters["From"]
     return InboundMessage(
-        account_sid=form["AccountSid"][0],
-        message_sid=form["MessageSid"][0],
+        account_sid=parameters["AccountSid"],
+        message_sid=parameters["MessageSid"],
         bot_id=bot.id,
         sender=sender,
-        user_key=form.get("ExternalUserId", [""])[0] or sender,
-        profile_name=_profile_name(form),
-        body=_text(form),
-        params=dump_json({name: values[0] for name, values in form.items() if name not in COLUMNS}),
+        user_key=parameters.get("ExternalUserId") or sender,
+        content=content_of(parameters),
+        params=dump_json({name: value for name, value in parameters.items() if name not in COLUMNS}),
     )
-
-
-def _profile_name(form: Form) -> str | None:
-    given = form.get("ProfileName")
-    return portable(given[0]) if given else None
-
-
-def _text(form: Form) -> str:
-    """What the user said, as the model reads it: what is no text is named in square brackets."""
-    parts = [portable(form.get("Body", [""])[0]).strip()]
-    count = form.get("NumMedia", ["0"])[0]
-    for index in range(int(count) if count.isdecimal() else 0):
-        kind = form.get(f"MediaContentType{index}")
-        if kind is None:
-            break
-        parts.append(f"[{kind[0]}]")
-    if "Latitude" in form and "Longitude" in form:
-        place = ", ".join(form[name][0] for name in ("Label", "Address") if form.get(name, [""])[0])
-        parts.append(f"[location {form['Latitude'][0]},{form['Longitude'][0]}{': ' + place if place else ''}]")
-    return "\n".join(part for part in parts if part) or f"[{form.get('MessageType', ['empty'])[0]}]"

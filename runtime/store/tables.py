@@ -171,6 +171,7 @@ inbox = Table(
     Column("state", Text, nullable=False),
     Column("turn_id", BigInteger),
     Column("received_at", Text, nullable=False),
+    Column("content", Text),
     UniqueConstraint("account_sid", "message_sid", name="inbox_message"),
     Index("inbox_conversation", "conversation_id", "id"),
     Index("inbox_bot", "bot_id", "received_at"),

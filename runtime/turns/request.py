@@ -56,7 +56,7 @@ class Requests:
             tools=assistant.tools if assistant else (),
             settings=assistant.settings if assistant else {},
             history=recalled(turn.history, configuration.memory_tokens or self.memory_tokens),
-            messages=[message.body for message in turn.messages],
+            messages=turn.messages,
             user_hash=conversation,
             progress=json.loads(turn.progress) if turn.progress else (),
             keep_progress=keep_progress,

@@ -39,9 +39,9 @@ class Fleet:
         return signed_webhook(self.replicas[replica % len(self.replicas)], fields)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What the store says."""
+        """What the store says, also when it is told something."""
         if self.database_url.startswith("sqlite:///"):
-            with closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"))) as store:
+            with closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"))) as store, store:
                 return store.execute(query).fetchall()
         with psycopg.connect(self.database_url) as server:
             return server.execute(query).fetchall()

@@ -1,5 +1,6 @@
 """Both drivers: what was acknowledged is answered once, in order, whatever happens to the processes."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -141,6 +142,32 @@ def test_a_character_that_nothing_can_carry_is_left_out_of_a_message(calm: Fleet
     shop = calm.open_line()
     assert calm.deliver(shop, "Hola\x00 ahí", ProfileName="A\x00na").status == 200
     assert "Hola ahí" in answers(shop, 1)[0]
+
+
+TAPPED = {"ButtonText": "Sí, confirmo", "ButtonPayload": "si_42", "MessageType": "button"}
+
+
+def test_a_message_is_kept_as_its_parts_and_as_the_text_that_a_replica_of_the_release_before_reads(
+    calm: Fleet, sandbox: Sandbox
+) -> None:
+    shop = calm.open_line()
+    calm.deliver(shop, "", ProfileName="Ana", **TAPPED)
+    assert "Sí, confirmo" in answers(shop, 1)[0]
+    ((content, body),) = calm.rows(f"SELECT content, body FROM inbox WHERE bot_id = '{shop.bot['id']}'")
+    parts = [{"kind": "button_reply", "text": "Sí, confirmo", "id": "si_42"}]
+    assert (json.loads(content), body) == ({"v": 1, "parts": parts, "profile_name": "Ana"}, "Sí, confirmo")
+
+
+def test_a_message_that_a_replica_of_the_release_before_stored_is_answered(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    calm.deliver(shop, "Hola")
+    answers(shop, 1)
+    calm.rows(
+        "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, state,"
+        " received_at) SELECT account_sid, 'SM-' || bot_id, bot_id, conversation_id, sender, '[button]',"
+        f" '{json.dumps(TAPPED)}', 'open', received_at FROM inbox WHERE bot_id = '{shop.bot['id']}' RETURNING id"
+    )
+    assert "Sí, confirmo" in answers(shop, 2)[1]
 
 
 def test_messages_in_the_model_s_hands_at_a_kill_are_answered_once(fleet: Fleet, sandbox: Sandbox) -> None:

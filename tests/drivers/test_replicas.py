@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from procrastinate.jobs import Status
 
+from runtime.content.parts import Content, Text
 from runtime.delivery.part_order import PART_WAIT_SECONDS
 from runtime.dispatch.replicas import HeldJobs
 from runtime.store.database.engine import open_engine
@@ -246,7 +247,7 @@ def database_url() -> Iterator[str]:
 
 def message(sid: str, sender: str = "whatsapp:+56912345678") -> InboundMessage:
     """A message to one bot."""
-    return InboundMessage("AC1", sid, "bot", sender, sender, None, sid, "{}")
+    return InboundMessage("AC1", sid, "bot", sender, sender, Content((Text(sid),)), "{}")
 
 
 def fetched(connection: "psycopg.Connection[tuple[object, ...]]") -> int | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from runtime.content.parts import Content, Text
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.messages.backlog import read_backlog
@@ -33,7 +34,7 @@ def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Conne
 def arrive(connection: Connection, client: str, sid: str) -> int:
     """A message for a client's bot; gives its conversation."""
     taken = take_in(
-        connection, InboundMessage("AC1", sid, client, "whatsapp:+569", "whatsapp:+569", None, "Hola", "{}")
+        connection, InboundMessage("AC1", sid, client, "whatsapp:+569", "whatsapp:+569", Content((Text("Hola"),)), "{}")
     )
     assert taken is not None
     return taken.conversation_id

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runtime.catalog import Configuration
+from runtime.content.parts import Content, Text
 from runtime.delivery.reply_window import ReplyWindows
 from runtime.engines.port import Answer
 from runtime.observability.metrics import Metrics
@@ -27,7 +28,7 @@ from schemas.policy import Policy
 
 BOT = BotRecord("bot", "Bot", "+15550001", instructions="Atiende.", model="m", fallback_message="Disculpa.")
 CONFIGURATION = Configuration(BOT, None, Policy())
-HELLO = InboundMessage("AC1", "SM1", "bot", "whatsapp:+569", "whatsapp:+569", None, "Hola", "{}")
+HELLO = InboundMessage("AC1", "SM1", "bot", "whatsapp:+569", "whatsapp:+569", Content((Text("Hola"),)), "{}")
 
 
 @dataclass(frozen=True, slots=True)

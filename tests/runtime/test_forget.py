@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
+from runtime.content.parts import Content, Text
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.messages.erasure import forget, let_go
@@ -114,7 +115,8 @@ def test_a_message_that_was_on_its_way_into_the_store_meanwhile_goes_as_well() -
     try:
         migrate(engine)
         address = f"whatsapp:{USER}"
-        first, late = (InboundMessage("AC", f"SM{n}", "shop", address, address, "Ana", "clave", "{}") for n in (1, 2))
+        content = Content((Text("clave"),), profile_name="Ana")
+        first, late = (InboundMessage("AC", f"SM{n}", "shop", address, address, content, "{}") for n in (1, 2))
         with engine.begin() as connection:
             take_in(connection, first)
         with engine.begin() as slow:

@@ -13,6 +13,7 @@ from typing import cast
 import pytest
 from sqlalchemy import Connection
 
+from runtime.content.parts import Content, Text
 from runtime.store.database.database import open_database
 from runtime.store.database.sqlite import SqliteDatabase
 from runtime.store.database.statement import Statement
@@ -33,7 +34,7 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 
 def message(number: int) -> InboundMessage:
     user = f"whatsapp:+5690000{number:04}"
-    return InboundMessage("AC1", f"SM{number}", "bot", user, user, None, "hola", "{}")
+    return InboundMessage("AC1", f"SM{number}", "bot", user, user, Content((Text("hola"),)), "{}")
 
 
 def stored(path: Path) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from runtime.catalog import Configuration
+from runtime.content.parts import Content, Text
 from runtime.engines.agents import AgentsEngine
 from runtime.engines.assistants import AssistantsEngine
 from runtime.engines.functions import Functions
@@ -30,7 +31,7 @@ from tests.sandbox_process import Sandbox
 
 LINE = "Es domingo y está cerrado."
 OTHERWISE = Options(model="gpt-5.6-luna", line=LINE)
-HELLO = InboundMessage("AC1", "SM1", "bot", "whatsapp:+569", "whatsapp:+569", None, "Hola", "{}")
+HELLO = InboundMessage("AC1", "SM1", "bot", "whatsapp:+569", "whatsapp:+569", Content((Text("Hola"),)), "{}")
 SECONDS = 20.0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.content.parts import Content, Text
 from runtime.store.database.database import Database, open_database
 from runtime.store.messages.inbox import InboundMessage
 from runtime.store.messages.turn_start import begin_turn, take_in_and_begin
@@ -28,7 +29,9 @@ def owned(database: Database) -> OwnedTurns:
 
 async def begun(database: Database, message_sid: str = "SM1") -> Turn:
     """A turn that begins as its message comes in."""
-    message = InboundMessage("AC1", message_sid, "bot", "whatsapp:+569", "whatsapp:+569", None, "Hola", "{}")
+    message = InboundMessage(
+        "AC1", message_sid, "bot", "whatsapp:+569", "whatsapp:+569", Content((Text("Hola"),)), "{}"
+    )
     _, turn = await database.write(take_in_and_begin, message, 10)
     assert turn is not None
     return turn

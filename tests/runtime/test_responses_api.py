@@ -16,11 +16,13 @@ from openai import APIError, AsyncOpenAI
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
+from runtime.content.parts import Content, Text
 from runtime.engines.errors import from_call, from_openai
 from runtime.engines.port import Request
 from runtime.engines.responses import ResponsesEngine
 from runtime.engines.responses_api import MAX_ANSWER_BYTES, CallRefused, ResponsesApi, UnreadableAnswer
 from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
+from runtime.store.messages.turns import WaitingMessage
 from tests.sandbox_process import Sandbox
 
 SEARCH = {"type": "web_search", "user_location": {"type": "approximate", "country": "CL"}}
@@ -58,7 +60,7 @@ def request(text: str, **fields: Any) -> Request:
         "tools": [SEARCH, FUNCTION],
         "settings": {"reasoning_effort": "low", "max_output_tokens": 800},
         "history": HISTORY,
-        "messages": [text],
+        "messages": [WaitingMessage(1, "AC1", "SM1", "whatsapp:+569", "", Content((Text(text),)), "{}")],
         "user_hash": "ab" * 32,
         "progress": (),
         "keep_progress": keep,

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
+from runtime.content.parts import Content, Text
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.messages import turns
@@ -33,7 +34,7 @@ def store() -> Iterator[Engine]:
 
 def another(message_sid: str) -> InboundMessage:
     """A message of the user."""
-    return InboundMessage("AC1", message_sid, "bot", "whatsapp:+569", "whatsapp:+569", None, "Hola", "{}")
+    return InboundMessage("AC1", message_sid, "bot", "whatsapp:+569", "whatsapp:+569", Content((Text("Hola"),)), "{}")
 
 
 @contextmanager

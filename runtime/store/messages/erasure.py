@@ -65,7 +65,7 @@ ACCOUNTS = Statement("SELECT DISTINCT account_sid FROM inbox WHERE conversation_
 CUT_OFF = Statement("SELECT id, progress FROM turns WHERE conversation_id = :id AND progress IS NOT NULL ORDER BY id")
 SET_ASIDE = Statement("UPDATE conversation_aliases SET alias = :aside WHERE conversation_id = :id AND alias = :address")
 EMPTY_MESSAGES = Statement(
-    "UPDATE inbox SET sender = '', body = '', params = '{}', turn_id = NULL,"
+    "UPDATE inbox SET sender = '', body = '', params = '{}', content = NULL, turn_id = NULL,"
     " state = CASE WHEN state = 'open' THEN 'dropped' ELSE state END WHERE conversation_id = :id AND sender <> ''"
 )
 EMPTY_CONVERSATION = Statement("UPDATE conversations SET user_key = '', profile_name = NULL WHERE id = :id")

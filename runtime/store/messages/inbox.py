@@ -11,8 +11,11 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
+from runtime.content.parts import Content
+from runtime.content.rendering import as_text
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
+from runtime.store.messages.content import dump_content
 
 
 class InboundMessage(NamedTuple):
@@ -25,10 +28,9 @@ class InboundMessage(NamedTuple):
     """`From`, verbatim: answers go there."""
     user_key: str
     """`ExternalUserId` where there is one, else `From`."""
-    profile_name: str | None
-    body: str
+    content: Content
     params: str
-    """Every other parameter, as JSON."""
+    """Every parameter that has no column, as JSON: also what `content` does not know of."""
 
 
 class Taken(NamedTuple):
@@ -58,13 +60,15 @@ DROP_CONVERSATION = Statement("DELETE FROM conversations WHERE id = :id")
 USER_KEY = Statement("SELECT user_key FROM conversations WHERE id = :id")
 ADOPT_USER_KEY = Statement("UPDATE conversations SET user_key = :user_key WHERE id = :id")
 ADD_MESSAGE = Insert(
-    "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, state, received_at)"
-    " VALUES (:account_sid, :message_sid, :bot_id, :conversation_id, :sender, :body, :params, :state, :now)"
+    "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, content, state,"
+    " received_at)"
+    " VALUES (:account_sid, :message_sid, :bot_id, :conversation_id, :sender, :body, :params, :content, :state, :now)"
     " ON CONFLICT (account_sid, message_sid) DO NOTHING"
 )
 ADD_MESSAGE_OF_KNOWN = Statement(
-    "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, state, received_at)"
-    " SELECT :account_sid, :message_sid, bot_id, conversation_id, :sender, :body, :params, :state, :now"
+    "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, content, state,"
+    " received_at)"
+    " SELECT :account_sid, :message_sid, bot_id, conversation_id, :sender, :body, :params, :content, :state, :now"
     " FROM conversation_aliases WHERE bot_id = :bot_id AND alias = :sender"
     " ON CONFLICT (account_sid, message_sid) DO NOTHING RETURNING id, conversation_id"
 )
@@ -93,8 +97,9 @@ def take_in(
         "message_sid": message.message_sid,
         "bot_id": message.bot_id,
         "sender": message.sender,
-        "body": message.body,
+        "body": as_text(message.content),
         "params": message.params,
+        "content": dump_content(message.content),
         "state": state,
         "now": timestamp(),
     }
@@ -104,7 +109,7 @@ def take_in(
         if known is not None:
             return Taken(*known)
     conversation_id = conversation_of(
-        connection, message.bot_id, message.user_key, message.sender, message.profile_name
+        connection, message.bot_id, message.user_key, message.sender, message.content.profile_name
     )
     inbox_id = ADD_MESSAGE.run(connection, conversation_id=conversation_id, **values)
     return None if inbox_id is None else Taken(inbox_id, conversation_id)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
+from runtime.store.messages.content import load_content
 from runtime.store.messages.inbox import InboundMessage, Taken, take_in
 from runtime.store.messages.turns import Hold, Turn, WaitingMessage
 from schemas.policy import read_document
@@ -41,7 +42,7 @@ class Suspect:
     """So many processes ended."""
 
 
-_MESSAGE = "inbox.id, account_sid, message_sid, sender, body, received_at"
+_MESSAGE = "inbox.id, account_sid, message_sid, sender, received_at, content, body, params"
 WAITING = Statement(
     f"SELECT {_MESSAGE}, inbox.bot_id, turn_id, user_key, thread_id, version,"  # noqa: S608 - our own column names
     " (SELECT policy FROM bots WHERE bots.id = inbox.bot_id)"
@@ -86,7 +87,7 @@ def begin_turn(
     waiting = WAITING.rows(connection, conversation_id=conversation_id, limit=BURST_LIMIT)
     if not waiting:
         return None
-    begun = next((row[7] for row in waiting if row[7] is not None), None)
+    begun = next((row[9] for row in waiting if row[9] is not None), None)
     if begun is None:
         if (left := _pause_left(waiting, pause_seconds)) > 0:
             return Unripe(left)
@@ -125,7 +126,7 @@ def _begin_anew(
     connection: Connection, conversation_id: int, waiting: Sequence[tuple[Any, ...]], memory_items: int
 ) -> Turn:
     now = timestamp()
-    turn_id = BEGIN.one(connection, conversation_id=conversation_id, bot_id=waiting[-1][6], now=now)
+    turn_id = BEGIN.one(connection, conversation_id=conversation_id, bot_id=waiting[-1][8], now=now)
     return _with_messages(connection, conversation_id, waiting, memory_items, Hold(turn_id, 1, now), None)
 
 
@@ -138,7 +139,7 @@ def _with_messages(
     progress: str | None,
 ) -> Turn:
     """The turn, to which all that waits belongs from now on."""
-    bot_id, _, user_key, thread_id, version, policy = waiting[-1][6:]
+    bot_id, _, user_key, thread_id, version, policy = waiting[-1][8:]
     attached = ATTACH.run(connection, turn_id=hold.turn_id, conversation_id=conversation_id, last=waiting[-1][0])
     if attached != len(waiting):
         # On PostgreSQL a message with a smaller id may be committed between the two statements.
@@ -151,7 +152,7 @@ def _with_messages(
         user_key=user_key,
         starts=hold.starts,
         started_at=hold.started_at,
-        messages=[WaitingMessage(*row[:6]) for row in waiting],
+        messages=[_message(row) for row in waiting],
         history=[(row[0], row[1]) for row in reversed(history)],
         progress=progress,
         thread_id=thread_id,
@@ -166,9 +167,15 @@ def _items_of(policy: str | None) -> int | None:
     return memory.items if memory is not None else None
 
 
+def _message(row: tuple[Any, ...]) -> WaitingMessage:
+    inbox_id, account_sid, message_sid, sender, received_at, content, body, params = row[:8]
+    said = load_content(content, body, params)
+    return WaitingMessage(inbox_id, account_sid, message_sid, sender, received_at, said, params)
+
+
 def _pause_left(waiting: Sequence[tuple[Any, ...]], pause_seconds: float) -> float:
     """Seconds until the messages are taken for all that the user wants to say now."""
     if not pause_seconds or len(waiting) == BURST_LIMIT:
         return 0.0
-    oldest, newest = (datetime.fromisoformat(row[5]).timestamp() for row in (waiting[0], waiting[-1]))
+    oldest, newest = (datetime.fromisoformat(row[4]).timestamp() for row in (waiting[0], waiting[-1]))
     return min(newest + pause_seconds, oldest + pause_seconds * LONGEST_BURST) - time.time()

@@ -9,6 +9,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
+from runtime.content.parts import Content
 from runtime.store.database.statement import Statement
 from runtime.store.database.times import timestamp
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
@@ -26,8 +27,10 @@ class WaitingMessage:
     account_sid: str
     message_sid: str
     sender: str
-    body: str
     received_at: str
+    content: Content
+    params: str
+    """Twilio's parameters that have no column, as JSON: also what `content` does not know of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,110 @@
+"""What a message consists of: read from Twilio's parameters, kept by the store, put into text."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.content.parameters import content_of
+from runtime.content.parts import KINDS, Content, ListReply, Part, Quoted, Referral, Text
+from runtime.content.rendering import as_text
+from runtime.store.messages.content import dump_content, load_content
+from runtime.text import portable
+from tests.runtime.messages import EXAMPLES, Example
+
+every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+PORTABLE = st.text().map(portable)
+
+
+@every_example
+def test_a_message_is_read_by_what_it_consists_of(example: Example) -> None:
+    content = content_of(example.parameters)
+    assert (content.parts, as_text(content)) == (example.parts, example.text)
+
+
+def test_there_is_an_example_of_every_kind() -> None:
+    assert {part.kind for example in EXAMPLES for part in example.parts} == {kind.kind for kind in KINDS}
+
+
+def test_a_message_knows_what_it_replies_to_and_who_wrote_it() -> None:
+    quoting = {"OriginalRepliedMessageSid": "SM\x009", "OriginalRepliedMessageSender": "whatsapp:+15551234567"}
+    content = content_of({"Body": "Esta", "ProfileName": " Ana\x00 ", **quoting})
+    assert content.quoted == Quoted("SM9", "whatsapp:+15551234567")
+    assert content.profile_name == "Ana"
+    assert content_of({"Body": "Esta", "ProfileName": ""}) == Content((Text("Esta"),))
+
+
+def test_a_message_knows_the_ad_that_led_to_it() -> None:
+    referral = {
+        "ReferralSourceType": "ad",
+        "ReferralSourceId": "120",
+        "ReferralSourceUrl": "https://fb.me/1",
+        "ReferralHeadline": "Reserva\x00",
+        "ReferralBody": "Cazuelas",
+        "ReferralCtwaClid": "AR1",
+        "ReferralMediaId": "7",
+        "ReferralMediaUrl": "https://scontent/1",
+        "ReferralMediaContentType": "image/jpeg",
+    }
+    content = content_of({"Body": "Hola", "ReferralNumMedia": "1", **referral})
+    assert content.referral == Referral(
+        "ad", "120", "https://fb.me/1", "Reserva", "Cazuelas", "AR1", "7", "https://scontent/1", "image/jpeg"
+    )
+    assert content.parts == (Text("Hola"),)
+    assert content_of({"Body": "Hola", "ReferralNumMedia": "0"}).referral is None
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted({name for example in EXAMPLES for name in example.parameters})), st.text())
+)
+def test_whatever_the_parameters_say_there_is_a_text_that_everything_can_carry(parameters: dict[str, str]) -> None:
+    content = content_of(parameters)
+    text = as_text(content)
+    assert text
+    assert portable(text) == text
+    assert load_content(dump_content(content), "", "{}") == content
+
+
+def of_texts(kind: type[Any]) -> st.SearchStrategy[Any]:
+    """One of a kind whose fields are any text that is portable, or left out where they may be."""
+    optional = {field.name: PORTABLE for field in fields(kind) if field.default is not MISSING}
+    needed = {field.name: PORTABLE for field in fields(kind) if field.default is MISSING}
+    return st.fixed_dictionaries(needed, optional=optional).map(lambda values: kind(**values))
+
+
+CONTENTS = st.builds(
+    Content,
+    st.lists(st.sampled_from(KINDS).flatmap(of_texts), min_size=1).map(tuple),
+    st.none() | of_texts(Quoted),
+    st.none() | of_texts(Referral),
+    st.none() | PORTABLE,
+)
+
+
+@given(CONTENTS)
+def test_what_is_kept_of_a_message_is_all_of_it(content: Content) -> None:
+    assert load_content(dump_content(content), "", "{}") == content
+
+
+@every_example
+def test_a_message_that_the_release_before_stored_is_read_from_what_it_kept(example: Example) -> None:
+    params = {name: value for name, value in example.parameters.items() if name != "Body"}
+    assert load_content(None, example.body or example.text, json.dumps(params)) == content_of(example.parameters)
+
+
+@pytest.mark.parametrize(
+    ("document", "part"),
+    [
+        ({"v": 1, "parts": [{"kind": "poll", "question": "¿?"}]}, Text("what body says")),
+        ({"v": 1, "parts": [{"kind": "text", "text": "Hola", "mood": "sad"}], "mood": "x"}, Text("Hola")),
+        ({"v": 1, "parts": [{"kind": "list_reply", "title": "Mesa"}]}, ListReply("Mesa")),
+        ({"v": 2, "said": "¿?"}, Text("what body says")),
+    ],
+)
+def test_what_a_newer_release_stored_is_read_as_far_as_it_is_known(document: dict[str, Any], part: Part) -> None:
+    assert load_content(json.dumps(document), "what body says", "{}").parts == (part,)
