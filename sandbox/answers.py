@@ -93,6 +93,8 @@ def _arguments(name: str, text: str, schema: dict[str, Any]) -> str:
         try:
             value, _ = json.JSONDecoder().raw_decode(given.group(1))
             return json.dumps(value, ensure_ascii=False)
+        except RecursionError:
+            return given.group(1)  # a real model writes tokens and never parses what it wrote
         except ValueError:
             pass  # what follows the name only looks like JSON: fall through to examples
     return json.dumps(_example(schema), ensure_ascii=False)

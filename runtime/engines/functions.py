@@ -1,8 +1,10 @@
 """Calls the HTTP endpoint behind a function tool: one signed POST, bounded in time and size, to public addresses only.
 
 Signature: `X-Horizonai-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>">`, keyed with the tool's
-secret. Whatever goes wrong is told to the model as `{"error": …}`: it can then say so in its own words. Redirects are
-not followed, since the place they lead to was not checked.
+secret. What the endpoint answers is the result, whatever its type, as long as it is text; an empty success is
+`{"result": "ok"}`. Whatever goes wrong is told to the model as `{"error": …}`, with what the endpoint said of a request
+that it refuses (4xx): it can then say so in its own words. Redirects are not followed, since the place they lead to was
+not checked.
 """
 
 from __future__ import annotations
@@ -23,16 +25,23 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from runtime.settings import Secrets
+from runtime.text import portable
 
 SIGNATURE_HEADER = "X-Horizonai-Signature"
 MAX_ANSWER_BYTES = 256 * 1024
+MAX_REFUSAL_CHARACTERS = 2_000
+"""Of what an endpoint says with a status of 400 to 499, as the model reads it."""
 DEFAULT_TIMEOUT_SECONDS = 10.0
 
 log = structlog.get_logger("runtime.functions")
 
 
 class EndpointError(Exception):
-    """Why a call failed, in words that the model may read."""
+    """Why a call failed, in words that the model may read; `answer` is what the endpoint said of it."""
+
+    def __init__(self, reason: str, answer: str | None = None) -> None:
+        super().__init__(reason)
+        self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,8 @@ class Functions:
             failure = None
         except EndpointError as error:
             failure = str(error)
-            answer = json.dumps({"error": failure}, ensure_ascii=False)
+            told = {"error": failure} | ({"answer": error.answer} if error.answer else {})
+            answer = json.dumps(told, ensure_ascii=False)
         log.info(
             "function called",
             function=call.name,
@@ -160,8 +170,8 @@ def function_signature(secret: str, moment: str, body: bytes) -> str:
 def _body(call: FunctionCall) -> bytes:
     try:
         arguments = json.loads(call.arguments or "{}")
-    except ValueError as error:
-        raise EndpointError("the arguments are not valid JSON") from error
+    except (ValueError, RecursionError) as error:
+        raise EndpointError("the arguments are not valid JSON, or too deeply nested") from error
     document = {
         "name": call.name,
         "arguments": arguments,
@@ -174,19 +184,54 @@ def _body(call: FunctionCall) -> bytes:
 
 
 async def _answer(response: aiohttp.ClientResponse) -> str:
+    if 400 <= response.status < 500:
+        said = await _refusal(response)
+        raise EndpointError(f"the endpoint answered with status {response.status}", said)
     if response.status >= 300:
         raise EndpointError(f"the endpoint answered with status {response.status}")
-    if response.content_type not in ("application/json", "text/plain"):
-        raise EndpointError(f"the endpoint answered with {response.content_type}, not JSON or plain text")
+    content = await _content(response, MAX_ANSWER_BYTES + 1)
+    if len(content) > MAX_ANSWER_BYTES:
+        raise EndpointError(f"the endpoint's answer is larger than {MAX_ANSWER_BYTES // 1024} KiB")
+    try:
+        text = content.decode(_charset(response)).removeprefix("\ufeff")
+    except (ValueError, LookupError) as error:
+        raise EndpointError(f"the endpoint answered with {response.content_type}, which is not text") from error
+    if not text.strip():
+        return json.dumps({"result": "ok"})
+    if _is_json(response):
+        try:
+            json.loads(text)
+        except ValueError as error:
+            raise EndpointError("the endpoint's answer is not valid JSON") from error
+        except RecursionError as error:
+            raise EndpointError("the endpoint's answer is too deeply nested JSON") from error
+    return portable(text)
+
+
+async def _content(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body, `limit` bytes of it at the most."""
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk
-        if len(content) > MAX_ANSWER_BYTES:
-            raise EndpointError(f"the endpoint's answer is larger than {MAX_ANSWER_BYTES // 1024} KiB")
+        if len(content) >= limit:
+            break
+    return bytes(content[:limit])
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> str:
+    """What an endpoint says of a request that it refuses, as far as it is text: a reason, or other times to choose."""
+    content = await _content(response, 4 * MAX_REFUSAL_CHARACTERS)
     try:
-        text = content.decode("utf-8")
-        if response.content_type == "application/json" and text.strip():
-            json.loads(text)
-    except ValueError as error:
-        raise EndpointError("the endpoint's answer is not valid JSON in UTF-8") from error
-    return text if text.strip() else json.dumps({"result": "ok"})
+        text = content.decode(_charset(response), "ignore")
+    except LookupError:
+        return ""
+    text = portable(text).strip()
+    return text if len(text) <= MAX_REFUSAL_CHARACTERS else text[: MAX_REFUSAL_CHARACTERS - 1] + "…"
+
+
+def _charset(response: aiohttp.ClientResponse) -> str:
+    return response.charset or "utf-8"
+
+
+def _is_json(response: aiohttp.ClientResponse) -> bool:
+    return response.content_type == "application/json" or response.content_type.endswith("+json")

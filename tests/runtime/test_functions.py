@@ -127,8 +127,12 @@ def test_a_conversation_is_the_same_to_the_endpoint_from_one_call_to_the_next(
     [
         ({"status": 500}, "status 500"),
         ({"status": 302, "headers": {"Location": "http://127.0.0.1/"}}, "status 302"),
-        ({"headers": {"Content-Type": "text/html"}}, "text/html"),
+        ({"headers": {"Content-Type": "image/png"}, "answer": b"\x89PNG\r\n"}, "image/png, which is not text"),
+        ({"headers": {"Content-Type": "text/plain; charset=klingon"}}, "text/plain, which is not text"),
         ({"answer": b"{no"}, "not valid JSON"),
+        ({"answer": b"[" * 100_000 + b"]" * 100_000}, "too deeply nested"),
+        ({"status": 409, "answer": b'{"libre": "hay a las 22:00"}'}, "hay a las 22:00"),
+        ({"status": 404, "headers": {"Content-Type": "text/html"}, "answer": b"<h1>no existe</h1>"}, "no existe"),
         ({"answer": b'"' + b"a" * 300_000 + b'"'}, "larger than 256 KiB"),
         ({"delay": 1.0}, "within 0.3 seconds"),
     ],
@@ -140,6 +144,51 @@ def test_a_failure_of_the_endpoint_is_told_to_the_model(
         setattr(endpoint, name, value)
     assert words in restaurant(endpoint.url, timeout_seconds=0.3).ask(ASK)
     assert len(endpoint.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "answer", "result"),
+    [
+        (204, {}, b"", {"result": "ok"}),
+        (200, {}, b"", {"result": "ok"}),
+        (201, {}, b" \r\n", {"result": "ok"}),
+        (202, {"Content-Type": "application/octet-stream"}, b"", {"result": "ok"}),
+        (200, {"Content-Type": "text/html"}, b"OK", "OK"),
+        (200, {}, b"OK", "OK"),
+        (200, {"Content-Type": "application/hal+json"}, b'{"codigo": 7}', {"codigo": 7}),
+        (200, {"Content-Type": "text/plain; charset=latin-1"}, "mañana".encode("latin-1"), "mañana"),
+        (200, {"Content-Type": "application/json"}, b'\xef\xbb\xbf{"codigo": 7}', {"codigo": 7}),
+    ],
+)
+def test_what_an_endpoint_answers_is_the_result_whatever_its_type(
+    restaurant: Callable[..., Line],
+    endpoint: Endpoint,
+    status: int,
+    headers: dict[str, str],
+    answer: bytes,
+    result: object,
+) -> None:
+    endpoint.status, endpoint.headers, endpoint.answer = status, headers, answer
+    said = restaurant(endpoint.url).ask(ASK)
+    assert "error" not in said
+    assert (result if isinstance(result, str) else json.dumps(result)) in said
+
+
+def test_what_an_endpoint_says_of_a_request_it_refuses_is_bounded(
+    restaurant: Callable[..., Line], endpoint: Endpoint
+) -> None:
+    endpoint.status, endpoint.answer = 422, b"%" * 50_000
+    said = _answered(restaurant(endpoint.url), ASK)
+    assert "status 422" in said
+    assert said.count("%") == 1_999
+
+
+def test_arguments_that_are_nested_too_deeply_are_told_to_the_model(
+    restaurant: Callable[..., Line], endpoint: Endpoint
+) -> None:
+    deep = '{"a":' * 2_000 + "1" + "}" * 2_000
+    assert "too deeply nested" in _answered(restaurant(endpoint.url), f"llama a crear_reserva {deep}")
+    assert endpoint.received == []
 
 
 def test_an_endpoint_that_is_down_is_told_to_the_model(restaurant: Callable[..., Line]) -> None:
@@ -192,3 +241,10 @@ def test_a_turn_that_is_cut_short_goes_on_with_the_same_calls(
     wait_until(lambda: any("R-17" in entry["body"] for entry in shop.outbound()), 20, "the answer")
     first, second = [json.loads(received)["call_id"] for _, received in endpoint.received]
     assert first == second
+
+
+def _answered(line: Line, text: str) -> str:
+    """The answer to a first message, all of its parts."""
+    line.write(text)
+    wait_until(lambda: "turn 1" in "".join(part["body"] for part in line.outbound()))
+    return "".join(part["body"] for part in line.outbound())
