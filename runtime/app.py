@@ -285,6 +285,6 @@ def _listening_socket(host: str, port: int) -> socket.socket:
 
 def _say_what_is_missing(settings: Settings, public_url: str) -> None:
     for name in missing_settings(settings):
-        log.warning("setting missing", setting=name, effect="no message can be answered")
+        log.warning("setting_missing", setting=name, effect="no message can be answered")
     if settings.public_url is None:
-        log.warning("setting missing", setting="PUBLIC_URL", effect=f"webhooks are expected at {public_url}")
+        log.warning("setting_missing", setting="PUBLIC_URL", effect=f"webhooks are expected at {public_url}")

@@ -98,9 +98,9 @@ class Catalog:
             try:
                 self.notice(await self._database.read(store.catalog_version))
             except StoreError as error:
-                log.warning("catalog not read", error=str(error))
+                log.warning("catalog_unavailable", error=str(error))
             except Exception:
-                log.exception("catalog not read, to be tried again")
+                log.exception("catalog_failed")
             await asyncio.sleep(POLL_SECONDS)
 
 

@@ -249,7 +249,7 @@ class Line:
     def received(self) -> int:
         """How many messages to this number the runtime has stored."""
         events = [(entry["event"], entry.get("number")) for entry in self.runtime.log()]
-        return events.count(("message received", self.number))
+        return events.count(("message_received", self.number))
 
     def outbound(self, to: str = "+56912345678") -> list[Json]:
         """Everything that was sent from this number to a user, in order."""

@@ -61,7 +61,7 @@ def guard(let_in: Callable[[web.Request], Awaitable[None]]) -> Middleware:
                 raise
             return _from_http(request, error).response()
         except Exception:
-            log.exception("request failed", method=request.method, path=request.path)
+            log.exception("request_failed", method=request.method, path=request.path)
             return ApiError(
                 500, "internal", "The request failed through a fault of this service; it was logged."
             ).response()
@@ -81,10 +81,10 @@ def _from_store(error: StoreError) -> ApiError:
     if isinstance(error, LeaseLost):
         return ApiError(409, "lease_lost", str(error))
     if isinstance(error, StoreUnreachable):
-        log.error("store not available", error=str(error))
+        log.error("store_unavailable", error=str(error))
         return ApiError(503, "store_unavailable", "The store cannot be reached; try again later.")
     if isinstance(error, StoreOutdated):
-        log.error("schema does not fit", error=str(error))
+        log.error("schema_mismatch", error=str(error))
         message = "The store's schema is not the one that this service needs; run `horizonai-whatsapp-bot migrate`."
         return ApiError(503, "store_outdated", message)
     return ApiError(400, "refused", str(error))

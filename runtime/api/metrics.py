@@ -39,5 +39,5 @@ class MetricsPage:
         try:
             return await self.database.read(read_backlog)
         except StoreError as error:
-            log.warning("backlog not read", error=str(error))
+            log.warning("backlog_unavailable", error=str(error))
             return None

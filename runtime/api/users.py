@@ -40,7 +40,7 @@ class Users:
             outcome = await self._forgetting.forget(call.path["user"], actor, at_twilio=at_twilio == "true")
         except UnknownUser as error:
             raise ApiError(404, "not_found", str(error)) from error
-        log.info("user forgotten", actor=actor, conversations=outcome.conversations, complete=outcome.complete)
+        log.info("user_erased", actor=actor, conversations=outcome.conversations, complete=outcome.complete)
         if outcome.complete:
             return asdict(outcome)
         message = "Something is left at a provider, see `provider` and `twilio`; the rest is gone. Call again."

@@ -113,11 +113,11 @@ class Delivery:
             ):
                 sent = await self._send_until_known(row, account)
         except (AccountError, PermanentError) as error:
-            log.error("message not sent", error=str(error), **self._facts(row, bot))
+            log.error("message_not_sent", error=str(error), **self._facts(row, bot))
             await self._failed(row, bot, str(error))
             raise NotSent(str(error)) from error
         self._metrics.sent(client_label(bot), "rest", row.turn_id)
-        log.info("message sent", channel="rest", message_sid=sent.sid, **self._facts(row, bot))
+        log.info("message_sent", channel="rest", message_sid=sent.sid, **self._facts(row, bot))
         return sent
 
     async def resume(self, conversation_id: int) -> None:
@@ -165,7 +165,7 @@ class Delivery:
         """Notes that this process has the message; raises NotSent when it ended too many others."""
         if ends >= MAX_ENDS:
             error = f"Each of the {ends} processes that were sending it ended meanwhile."
-            log.error("message given up", error=error, **self._facts(row, bot))
+            log.error("message_given_up", error=error, **self._facts(row, bot))
             await self._failed(row, bot, error)
             raise NotSent(error)
         if row.id not in self._taken_up:
@@ -180,7 +180,7 @@ class Delivery:
         try:
             await self._database.write(outbox.put_back, row.id)
         except StoreError as error:
-            log.warning("message not put back", message=row.id, error=str(error))
+            log.warning("message_release_failed", message=row.id, error=str(error))
 
     async def _failed(self, row: OutboxRow, bot: BotRecord | None, error: str) -> None:
         for _ in range(await self._database.write(outbox.mark_failed, row, error)):
@@ -203,7 +203,7 @@ class Delivery:
             return
         if delivered is not None and await self._database.write(send_matching.mark_sent, row.id, None, None):
             self._metrics.sent(client_label(bot), "twiml", row.turn_id)
-            log.info("message sent", channel="twiml", **self._facts(row, bot))
+            log.info("message_sent", channel="twiml", **self._facts(row, bot))
         else:
             await self._settle(row, bot)
 
@@ -211,12 +211,12 @@ class Delivery:
         try:
             sent = await self._outcomes.settle(row, self._accounts.account_of(bot), time.monotonic() + GIVE_UP_SECONDS)
         except (AccountError, PermanentError) as error:
-            log.error("outcome unknown", error=str(error), **self._facts(row, bot))
+            log.error("send_outcome_unknown", error=str(error), **self._facts(row, bot))
             await self._failed(row, bot, f"Its outcome is unknown: {error}")
             raise NotSent(str(error)) from error
         if sent is not None:
             self._metrics.sent(client_label(bot), row.channel, row.turn_id)
-            log.info("message had been sent", message_sid=sent.sid, **self._facts(row, bot))
+            log.info("message_already_sent", message_sid=sent.sid, **self._facts(row, bot))
             return
         await self.send(await self._database.write(outbox.claim, row, "rest"), bot, following)
 
@@ -240,12 +240,12 @@ class Delivery:
                     )
                 if await self._database.write(send_matching.mark_sent, row.id, sent.sid, sent.status):
                     return sent
-                log.warning("sent message was taken for another", message=row.id, message_sid=sent.sid)
+                log.warning("sent_message_attributed_elsewhere", message=row.id, message_sid=sent.sid)
             except TemporaryError as error:
                 await pause_before_retry(error, attempt, give_up)
                 continue
             except UnknownOutcome as error:
-                log.warning("send in doubt", error=str(error), message=row.id)
+                log.warning("send_in_doubt", error=str(error), message=row.id)
             found = await self._outcomes.settle(row, account, give_up)
             if found is not None:
                 return found

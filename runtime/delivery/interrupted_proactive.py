@@ -44,9 +44,9 @@ class Abandoned:
             try:
                 await self._settle(await self._database.read(outbox.unsent_proactive, before))
             except StoreError as error:
-                log.warning("proactive messages not settled", error=str(error))
+                log.warning("proactive_settling_postponed", error=str(error))
             except Exception:
-                log.exception("proactive messages not settled, to be tried again")
+                log.exception("proactive_settling_failed")
             else:
                 if alone:
                     return
@@ -61,7 +61,7 @@ class Abandoned:
                 account = self._accounts.account_of(configuration.bot if configuration else None)
                 sent = await self._outcomes.settle(row, account, time.monotonic() + GIVE_UP_SECONDS)
             except SendTakenOver as error:
-                log.warning("left to another", error=str(error))
+                log.warning("taken_over", error=str(error))
             except (AccountError, PermanentError) as error:
                 await self._database.write(outbox.mark_failed, row, f"Its outcome is unknown: {error}")
             else:

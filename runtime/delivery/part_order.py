@@ -57,4 +57,4 @@ class Parts:
             if arrival.is_set() or await self._database.read(outbox.status_of, row_id) in ON_THE_WAY:
                 return
             pause *= 2
-        log.warning("no status callback", message=row_id, waited_seconds=PART_WAIT_SECONDS)
+        log.warning("status_callback_missing", message=row_id, waited_seconds=PART_WAIT_SECONDS)

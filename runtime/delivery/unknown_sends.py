@@ -51,7 +51,7 @@ class Outcomes:
             try:
                 found = await self._database.write(send_matching.settle, row, listed, since, known)
             except SentMeanwhile as error:
-                log.info("asking Twilio again", reason=str(error))
+                log.info("send_lookup_repeated", reason=str(error))
                 continue
             return None if found is None else SentMessage(*found)
 

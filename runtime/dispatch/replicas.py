@@ -148,7 +148,7 @@ class ReplicatedInbox:
         await self._app.open_async()
         forgotten = await self._database.write(jobs.defer_forgotten)
         if forgotten:
-            log.info("taken up after a restart", conversations=forgotten)
+            log.info("resumed_after_restart", conversations=forgotten)
         self._tasks = [asyncio.create_task(run()) for run in (self._work, self._take_care, self._let_go)]
 
     async def stop(self, grace_seconds: float) -> None:
@@ -180,15 +180,15 @@ class ReplicatedInbox:
         try:
             await self._converse(conversation_id, resume or context.job.attempts > 0)
         except (TurnTakenOver, SendTakenOver) as error:
-            log.warning("left to another", error=str(error))
+            log.warning("taken_over", error=str(error))
         except StoreError as error:
-            log.error("store not available", error=str(error))
+            log.error("store_unavailable", error=str(error))
             raise
         except (HandedBack, asyncio.CancelledError):
             await self._owned.hand_back(conversation_id)
             raise
         except Exception:
-            log.exception("conversation stopped, to be tried again", conversation=conversation_id)
+            log.exception("conversation_failed", conversation=conversation_id)
             raise
         finally:
             self._running.pop(job_id, None)
@@ -217,10 +217,10 @@ class ReplicatedInbox:
             try:
                 await self._worker.run()
             except ConnectorException as error:
-                log.error("jobs not available", error=str(error.__cause__ or error))
+                log.error("jobs_unavailable", error=str(error.__cause__ or error))
             except Exception:
                 # A replica that takes messages in and runs no turn would look well.
-                log.exception("jobs stopped, to be begun again")
+                log.exception("job_worker_failed")
             if not self._stopping:
                 await asyncio.sleep(STORE_PAUSE_SECONDS)
 
@@ -235,16 +235,16 @@ class ReplicatedInbox:
                     # A worker that finishes its last jobs beats no more, and they would be taken from it.
                     await self._database.write(jobs.beat, self._worker.worker_id)
                 if time.monotonic() >= trusted_from:
-                    _tell("taken over from a dead replica", await self._database.write(jobs.hand_on_stalled))
+                    _report("resumed_from_crashed_replica", await self._database.write(jobs.hand_on_stalled))
                 if time.monotonic() >= next_look:
                     lost = await self._look_back(lost)
                     next_look = time.monotonic() + LOOK_BACK_SECONDS
             except StoreError as error:
-                log.warning("stalled jobs not looked for", error=str(error))
+                log.warning("maintenance_postponed", error=str(error))
                 # When the store comes back, every replica has been silent; each may first give its sign of life.
                 trusted_from = time.monotonic() + jobs.STALL_SECONDS
             except Exception:
-                log.exception("stalled jobs not looked for, to be tried again")
+                log.exception("maintenance_failed")
 
     async def _let_go(self) -> None:
         """Ends the webhooks whose answers another replica makes, until cancelled: those go out by themselves."""
@@ -257,7 +257,7 @@ class ReplicatedInbox:
             try:
                 elsewhere = await self._database.read(jobs.running_elsewhere, worker_id, conversations)
             except StoreError as error:
-                log.warning("webhooks not let go", error=str(error))
+                log.warning("webhook_release_failed", error=str(error))
                 continue
             for conversation_id in elsewhere - set(self._running.values()):
                 self._windows.release(conversation_id)
@@ -270,7 +270,7 @@ class ReplicatedInbox:
             return set()
         missing = await self._database.read(jobs.doing, worker_id) - self._running.keys()
         if lost := missing & suspects:
-            _tell("taken up again", await self._database.write(jobs.hand_on_lost, worker_id, lost))
+            _report("lost_job_resumed", await self._database.write(jobs.hand_on_lost, worker_id, lost))
         return missing - suspects
 
 
@@ -287,9 +287,9 @@ def _pool(**settings: Any) -> AsyncConnectionPool:
     return AsyncConnectionPool(**{**settings, "check": check})
 
 
-def _tell(event: str, found: Sequence[jobs.StrayJob]) -> None:
+def _report(event: str, found: Sequence[jobs.StrayJob]) -> None:
     for job in found:
         if job.is_given_up:
-            log.error("conversation given up until the next message or start", conversation=job.conversation_id)
+            log.error("conversation_given_up", conversation=job.conversation_id)
         else:
             log.warning(event, conversation=job.conversation_id, attempt=job.attempts)

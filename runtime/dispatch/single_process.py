@@ -81,7 +81,7 @@ class EmbeddedInbox:
         for conversation_id in waiting:
             self._wake(conversation_id)
         if unsent or waiting:
-            log.info("taken up after a restart", unsent=len(unsent), unanswered=len(waiting))
+            log.info("resumed_after_restart", unsent=len(unsent), unanswered=len(waiting))
         self._looking_back = asyncio.create_task(self._look_back())
 
     async def stop(self, grace_seconds: float) -> None:
@@ -103,7 +103,7 @@ class EmbeddedInbox:
             self._windows.release(conversation_id)
             await self._owned.hand_back(conversation_id)
         if late:
-            log.warning("turns left to the next start", conversations=len(late))
+            log.warning("turns_left_unfinished", conversations=len(late))
 
     @property
     def busy(self) -> int:
@@ -135,7 +135,7 @@ class EmbeddedInbox:
             try:
                 waiting = await self._database.read(inbox.open_conversations)
             except StoreError as error:
-                log.error("store not available", error=str(error))
+                log.error("store_unavailable", error=str(error))
                 continue
             for conversation_id in {*waiting, *self._failed}:
                 if conversation_id not in self._chains:
@@ -157,7 +157,7 @@ class EmbeddedInbox:
                     begun = None
                 except StoreError as error:
                     # What is on disk is not given up, and what became of the last write is looked up.
-                    log.error("store not available", error=str(error))
+                    log.error("store_unavailable", error=str(error))
                     await asyncio.sleep(STORE_PAUSE_SECONDS)
                     resume = True
             if not self._may_begin():
@@ -166,10 +166,10 @@ class EmbeddedInbox:
             await self._owned.hand_back(conversation_id)
             raise
         except (TurnTakenOver, SendTakenOver) as error:
-            log.warning("left to another", error=str(error))
+            log.warning("taken_over", error=str(error))
         except Exception:
             self._failed.add(conversation_id)
-            log.exception("conversation stopped, to be tried again", conversation=conversation_id)
+            log.exception("conversation_failed", conversation=conversation_id)
         finally:
             # Nothing is awaited between the last look at `more` and this, so no wake-up is lost.
             del self._chains[conversation_id]

@@ -136,7 +136,7 @@ class SessionTurns:
         except NotFoundError:
             raise
         except APIError as error:
-            log.info("usage not told", session=turn.session_id, error=error.message)
+            log.info("usage_unavailable", session=turn.session_id, error=error.message)
             return None
 
     async def text(self, turn: Turn) -> str:

@@ -147,7 +147,7 @@ class AgentsEngine:
                 await self._sessions.delete(session.id)
         except APIError as error:
             # The answer is there; nobody shall wait for it because of this.
-            log.warning("replaced session left at the provider", session=left, error=error.message)
+            log.warning("replaced_session_left", session=left, error=error.message)
 
     async def _agent(self, request: Request) -> Agent:
         try:

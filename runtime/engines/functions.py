@@ -85,7 +85,7 @@ class Functions:
             told = {"error": failure} | ({"answer": error.answer} if error.answer else {})
             answer = json.dumps(told, ensure_ascii=False)
         log.info(
-            "function called",
+            "function_called",
             function=call.name,
             error=failure,
             seconds=round(time.monotonic() - began, 3),
@@ -132,7 +132,7 @@ class Functions:
             return {}
         secret = self._secrets.get(secret_env)
         if secret is None:
-            log.error("secret missing", variable=secret_env, hint="set it in the environment or in .env")
+            log.error("secret_missing", variable=secret_env, hint="set it in the environment or in .env")
             raise EndpointError("the endpoint's secret is not configured")
         moment = str(int(time.time()))
         return {SIGNATURE_HEADER: f"t={moment},v1={function_signature(secret, moment, body)}"}

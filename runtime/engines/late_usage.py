@@ -53,7 +53,7 @@ class LateBooking:
             found: Late = await late()
         except Exception:
             # Nobody waits for this task, so nobody else would say it.
-            log.exception("usage not asked for", turn=turn_id)
+            log.exception("usage_request_failed", turn=turn_id)
             self._uncounted(turn_id, client, model)
             return
         if not found.is_all:
@@ -62,14 +62,14 @@ class LateBooking:
             return
         self._metrics.used(client, model, found.usage)
         price(found.usage)
-        log.info("usage known", turn=turn_id, client=client, **_tokens(found.usage))
+        log.info("usage_recorded", turn=turn_id, client=client, **_tokens(found.usage))
         try:
             await self._database.write(add_usage, turn_id, found.usage)
         except StoreError as error:
-            log.warning("usage not stored", turn=turn_id, error=str(error), **_tokens(found.usage))
+            log.warning("usage_not_stored", turn=turn_id, error=str(error), **_tokens(found.usage))
 
     def _uncounted(self, turn_id: int, client: str, model: str) -> None:
-        log.warning("usage unknown", turn=turn_id, client=client)
+        log.warning("usage_unknown", turn=turn_id, client=client)
         self._metrics.uncounted(client, model)
 
 

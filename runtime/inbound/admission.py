@@ -235,12 +235,12 @@ def _result(sid: str, new: Set[str], over: Set[str]) -> Result:
 
 def _say_limited(message: InboundMessage, bot: BotRecord, *, told: bool) -> None:
     log.warning(
-        "message limited",
+        "message_limited",
         client=bot.label,
         number=bot.twilio_phone_number,
         user=masked_user(message.sender),
         message_sid=message.message_sid,
-        told=told,
+        user_notified=told,
     )
 
 

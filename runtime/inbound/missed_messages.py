@@ -70,7 +70,7 @@ class Sweep:
                 done = await self._sweep_all()
             except Exception:
                 # A mistake of ours, or something new in Twilio's answers, must not end the looking.
-                log.exception("sweep failed, to be tried again")
+                log.exception("sweep_failed")
                 done = False
             await asyncio.sleep(seconds if done else min(seconds, RETRY_SECONDS))
 
@@ -79,7 +79,7 @@ class Sweep:
         try:
             bots = await self.database.read(store.bot_of_each_account)
         except StoreError as error:
-            log.warning("sweep put off", error=str(error))
+            log.warning("sweep_postponed", error=str(error))
             return False
         return all([await self._sweep(bot) for bot in bots])
 
@@ -92,7 +92,7 @@ class Sweep:
             while (rest := await self._swept_from(account, since, until)) is not None:
                 since = self._swept[account.sid] = rest
         except (AccountError, ProviderError, StoreError) as error:
-            log.warning("sweep put off", account=bot.account_sid or "shared", error=str(error))
+            log.warning("sweep_postponed", account=bot.account_sid or "shared", error=str(error))
             return isinstance(error, (AccountError, PermanentError))
         self._swept[account.sid] = until
         return True
@@ -103,12 +103,12 @@ class Sweep:
         missed = await self._missed(account, received, until)
         if missed:
             taken = await self._take_in(account, missed)
-            log.warning("webhooks had not arrived", account=account.sid, missed=len(missed), taken_in=taken)
+            log.warning("webhooks_missed", account=account.sid, missed=len(missed), accepted=taken)
         if received.is_all:
             return None
         # Twilio's moments are whole seconds, so the last one is looked at twice; but each look gets on by one at least.
         rest = max(received.messages[-1].at, since + timedelta(seconds=1))
-        log.warning("sweep goes on", account=account.sid, looked_through=self.limit, until=rest.isoformat())
+        log.warning("sweep_continued", account=account.sid, messages=self.limit, until=rest.isoformat())
         return rest
 
     def _span(self, account: Account, now: datetime) -> tuple[datetime, datetime]:
@@ -177,7 +177,7 @@ def _batches(messages: Sequence[ReceivedMessage]) -> Iterator[Sequence[ReceivedM
 
 def _say_taken_in(item: Missed) -> None:
     log.info(
-        "message taken in without its webhook",
+        "missed_message_accepted",
         client=item.bot.label,
         number=item.bot.twilio_phone_number,
         user=masked_user(item.message.sender),

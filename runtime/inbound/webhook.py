@@ -84,7 +84,7 @@ class Webhooks:
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
         except StoreError as error:
             self.metrics.inbound(client_label(bot), "not_stored")
-            log.error("message not stored", error=str(error))
+            log.error("message_not_stored", error=str(error))
             return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
         self.metrics.inbound(client_label(bot), result)
         if result != "duplicate":
@@ -92,7 +92,7 @@ class Webhooks:
             facts = {"client": client_label(bot), "number": bot.twilio_phone_number}
             webhook_span(message, time.monotonic() - began, **facts)
         log.info(
-            "message received again" if result == "duplicate" else "message received",
+            "duplicate_message_received" if result == "duplicate" else "message_received",
             client=client_label(bot),
             number=bot.twilio_phone_number,
             user=masked_user(form["From"][0]),
@@ -121,13 +121,13 @@ class Webhooks:
         except WebhookRefused as refusal:
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
         except StoreError as error:
-            log.error("status not stored", error=str(error))
+            log.error("status_not_stored", error=str(error))
             return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
         if row_id is not None:
             self.delivery.note_status(row_id, form["MessageStatus"][0])
         log.log(
             30 if code else 10,
-            "message status",
+            "message_status",
             client=client_label(bot) or None,
             number=number_of(form["From"][0]),
             status=form["MessageStatus"][0],
@@ -150,7 +150,7 @@ class Webhooks:
             algorithm=algorithm_of(settings),
         ):
             log.warning(
-                "signature refused",
+                "signature_refused",
                 number=number_of(address),
                 account_known=bool(secrets),
                 hint=f"PUBLIC_URL is {self.public_url}; Twilio must be calling exactly that",
@@ -178,7 +178,7 @@ class Webhooks:
             await response.write_eof()
             delivered = True if _is_connected(request) else None
         except ConnectionError:
-            log.info("webhook hung up")
+            log.info("webhook_disconnected")
             return _nothing()
         else:
             return response
@@ -224,7 +224,7 @@ def _row_id(request: web.Request) -> int | None:
 def _known(bot: BotRecord | None, form: Form) -> BotRecord:
     if bot is None:
         number = number_of(form["To"][0])
-        log.warning("unknown number", number=number, message_sid=form["MessageSid"][0])
+        log.warning("unknown_number", number=number, message_sid=form["MessageSid"][0])
         raise WebhookRefused(404, f"no bot answers on {number}")
     return bot
 

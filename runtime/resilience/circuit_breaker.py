@@ -92,7 +92,7 @@ class Breaker:
             self._ended.clear()
             self._failed = 0
             self._become("closed")
-            Context().run(log.info, "provider works again", provider=self._provider, account=self._account)
+            Context().run(log.info, "circuit_breaker_closed", provider=self._provider, account=self._account)
 
     def _failed_with(self, error: TemporaryError | UnknownOutcome, probing: bool) -> None:
         self._note(failed=True)
@@ -119,9 +119,11 @@ class Breaker:
         self._reason = reason
         self._probe_at = time.monotonic() + pause
         self._become("open")
-        say = partial(log.warning, "provider still fails") if again else partial(log.error, "provider paused")
-        # In a context of its own: this is not about the turn that found out.
-        Context().run(say, provider=self._provider, account=self._account, error=reason, next_try_in=round(pause, 1))
+        report = (
+            partial(log.warning, "circuit_breaker_reopened") if again else partial(log.error, "circuit_breaker_opened")
+        )
+        # In a context of its own: the pause concerns every turn, not only the one that met it.
+        Context().run(report, provider=self._provider, account=self._account, error=reason, next_try_in=round(pause, 1))
 
     def _become(self, state: BreakerState) -> None:
         self._state = state

@@ -51,7 +51,7 @@ class Endings:
         )
         text = bounded_reply(answer.text)
         if text != answer.text:
-            log.warning("answer cut", characters=len(answer.text), sent=len(text))
+            log.warning("answer_truncated", characters=len(answer.text), sent=len(text))
         return await self._end(turn, configuration, split_reply(text), ending)
 
     async def unanswered(
@@ -61,12 +61,12 @@ class Endings:
         parts = split_reply(decision.text) if isinstance(decision, Say) else []
         ending = Ending("unanswered", reason=decision.reason)
         rows = await self._end(turn, configuration, parts, ending)
-        log.info("message not answered", reason=decision.reason)
+        log.info("message_not_answered", reason=decision.reason)
         return rows
 
     async def dead(self, turn: Turn, configuration: Configuration, error: str) -> Sequence[OutboxRow]:
         """Records that no answer could be found; the user is told so."""
-        log.error("turn failed", error=error)
+        log.error("turn_failed", error=error)
         parts = split_reply(configuration.bot.fallback_message or "") or split_reply(self._settings.fallback_message)
         ending = Ending("dead", error=portable(error), bot_version=configuration.bot.version)
         return await self._end(turn, configuration, parts, ending)

@@ -67,4 +67,4 @@ class OwnedTurns:
         try:
             await self._database.write(turns.hand_back, owned.hold)
         except StoreError as error:
-            log.warning("turn not handed back", turn=owned.hold.turn_id, error=str(error))
+            log.warning("turn_release_failed", turn=owned.hold.turn_id, error=str(error))

@@ -138,7 +138,7 @@ class Turns:
                 continue
             if not isinstance(turn, Suspect):
                 break
-            log.warning("turn suspected", turn=turn.turn_id, processes_ended=turn.ends)
+            log.warning("turn_suspected_poison", turn=turn.turn_id, crashes=turn.ends)
             await place.take(turn.ends)
             trusted = turn.ends
         if turn is not None:
@@ -191,7 +191,7 @@ class Turns:
         except PermanentError as error:
             return await self._endings.dead(turn, configuration, str(error))
         log.info(
-            "turn answered",
+            "turn_answered",
             seconds=round(time.monotonic() - began, 3),
             model=answer.model,
             input_tokens=answer.usage.input_tokens,
@@ -210,7 +210,7 @@ class Turns:
             raise
         except Exception as error:
             # A mistake of ours must not leave the user without a word, nor the conversation stuck on it.
-            log.exception("engine failed")
+            log.exception("engine_failed")
             raise PermanentError(f"The engine failed with {type(error).__name__}: {error}") from error
 
     def _delay(self, turn: Turn, error: TemporaryError) -> float | None:
@@ -219,7 +219,7 @@ class Turns:
         delay = pause_seconds(failures, longest=LONGEST_PAUSE_SECONDS, asked=error.delay)
         if delay > self._seconds_left(turn):
             return None
-        log.warning("turn retried", error=str(error), failures=failures, delay=round(delay, 2))
+        log.warning("turn_retried", error=str(error), failures=failures, delay=round(delay, 2))
         return delay
 
     def _seconds_left(self, turn: Turn) -> float:

@@ -183,7 +183,7 @@ def test_the_next_part_of_an_answer_follows_a_callback_that_another_replica_took
 
         first, second = [datetime.fromisoformat(entry["time"]) for entry in shop.outbound()]
         assert (second - first).total_seconds() < PART_WAIT_SECONDS / 2
-        assert "no status callback" not in {entry["event"] for entry in sending.log()}
+        assert "status_callback_missing" not in {entry["event"] for entry in sending.log()}
 
 
 def test_a_change_counts_on_every_replica_within_two_seconds(calm: Fleet, sandbox: Sandbox) -> None:

@@ -27,7 +27,7 @@ def answered(shop: Line, user: str) -> list[str]:
 
 def paused(shop: Line) -> list[dict[str, Any]]:
     """The alerts so far."""
-    return [entry for entry in shop.runtime.log() if entry["event"] == "provider paused"]
+    return [entry for entry in shop.runtime.log() if entry["event"] == "circuit_breaker_opened"]
 
 
 def state(shop: Line, provider: str) -> list[str]:

@@ -47,7 +47,7 @@ def test_a_message_that_ends_each_process_that_sends_it_is_given_up(fleet: Fleet
     fleet.start_again()
 
     wait_until(lambda: fleet.rows(STATES) == [(0, "failed", 4)], 20, "the message to be given up")
-    assert said(fleet, "message given up") == 1
+    assert said(fleet, "message_given_up") == 1
     sandbox.faults()
     fleet.deliver(shop, "¿Sigues ahí?")
     assert ["¿Sigues ahí?" in body for body in answers(shop, 1)] == [True]
@@ -86,7 +86,7 @@ def test_a_message_over_which_we_stumble_each_time_is_given_up_and_the_conversat
 
     assert ["¿Sigues ahí?" in body for body in answers(shop, 1)] == [True]
     assert [state for _, state, _ in fleet.rows(STATES)][:1] == ["failed"]
-    assert said(fleet, "conversation stopped, to be tried again") == 4
+    assert said(fleet, "conversation_failed") == 4
 
 
 @pytest.mark.postgres
@@ -106,6 +106,6 @@ def test_a_replica_that_was_silent_before_it_sent_leaves_it_to_the_one_that_took
         finally:
             silent.process.send_signal(signal.SIGCONT)
 
-        wait_until(lambda: said(fleet, "left to another") == 1, 20, "the silent replica to give way")
+        wait_until(lambda: said(fleet, "taken_over") == 1, 20, "the silent replica to give way")
         fleet.deliver(shop, "¿Sigues ahí?")
         assert ["Hola" in body for body in answers(shop, 2)] == [True, False]

@@ -56,7 +56,7 @@ def lose(line: Line, *texts: str, **fields: object) -> list[str]:
 def swept(shop: Line) -> int:
     """How many messages to a number were taken in without their webhook."""
     events = [(entry["event"], entry.get("number")) for entry in shop.runtime.log()]
-    return events.count(("message taken in without its webhook", shop.number))
+    return events.count(("missed_message_accepted", shop.number))
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_one_account_that_cannot_be_asked_does_not_keep_the_others_from_it(
     runtime.start_again()
 
     wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
-    wait_until(lambda: any(entry["event"] == "sweep put off" for entry in runtime.log()), what="the complaint")
+    wait_until(lambda: any(entry["event"] == "sweep_postponed" for entry in runtime.log()), what="the complaint")
 
 
 def test_an_answer_that_cannot_be_understood_does_not_end_the_looking(
@@ -190,7 +190,7 @@ def test_an_answer_that_cannot_be_understood_does_not_end_the_looking(
         {"provider": "twilio", "method": "GET", "path": MESSAGES, "kind": "status", "status": 200, "body": odd}
     )
     wait_until(lambda: sandbox.fired() >= 2, what="another look")
-    assert {"sweep failed, to be tried again"} <= {entry["event"] for entry in shop.runtime.log()}
+    assert {"sweep_failed"} <= {entry["event"] for entry in shop.runtime.log()}
 
 
 def test_a_sweep_looks_no_closer_when_every_message_was_taken_in(

@@ -115,7 +115,7 @@ def test_a_result_whose_arrival_is_unknown_is_told_again_and_the_function_not_ca
     sandbox.faults(EVENTS | {"kind": "status", "status": 503, "times": 1})
     assert "no endpoint is configured" in shop.ask("llama a crear_reserva")
     calls = [
-        entry for entry in patient.log() if entry["event"] == "function called" and entry["client"] == shop.bot["id"]
+        entry for entry in patient.log() if entry["event"] == "function_called" and entry["client"] == shop.bot["id"]
     ]
     assert len(calls) == 1
     assert len(posted(shop, "/events")) == 2
@@ -190,7 +190,7 @@ def test_a_replaced_session_that_cannot_be_deleted_holds_up_no_answer_and_goes_w
     live.beta.agents.update(shop.bot["assistant_id"], instructions="Ahora eres otro.")
     assert "Ahora eres otro." in shop.ask("¿Cómo me llamo?")
     assert len(sessions(live)) == 3
-    [warning] = [entry for entry in shop.runtime.log() if entry["event"] == "replaced session left at the provider"]
+    [warning] = [entry for entry in shop.runtime.log() if entry["event"] == "replaced_session_left"]
     assert warning["session"] == sessions(live)[1].id
     live.beta.agents.update(shop.bot["assistant_id"], instructions="Y ahora un tercero.")
     assert "Y ahora un tercero." in shop.ask("¿Y ahora?")
@@ -323,11 +323,11 @@ def test_what_a_turn_used_is_counted_when_it_is_known_in_time(
     shop = open_line(runtime, sandbox, assistant_id=agent(instructions="I"))
     sandbox.settings(usage_seconds=60.0)
     shop.ask("Hola")
-    [unknown] = [entry for entry in runtime.log() if entry["event"] == "turn answered"]
+    [unknown] = [entry for entry in runtime.log() if entry["event"] == "turn_answered"]
     assert (unknown["input_tokens"], unknown["model"]) == (0, "gpt-6-luna")
     sandbox.settings(usage_seconds=0.0)
     shop.ask("Hola")
-    [_, known] = [entry for entry in runtime.log() if entry["event"] == "turn answered"]
+    [_, known] = [entry for entry in runtime.log() if entry["event"] == "turn_answered"]
     assert known["input_tokens"] > 7_200
 
 
@@ -350,7 +350,7 @@ def test_what_a_turn_used_is_booked_when_it_is_known_after_its_end(
     assert spent[0] > 7_200
     assert (spent[2] > 0, sandbox.fired()) == (True, 1)
     wait_until(lambda: stored_usage(runtime) == [(spent[0] + spent[1], spent[1], spent[2])], what="the turn's usage")
-    assert runtime.log()[-1]["event"] == "usage known"
+    assert runtime.log()[-1]["event"] == "usage_recorded"
 
 
 def test_usage_that_never_becomes_known_is_counted_as_such_and_not_as_nothing(shop: Line, live: OpenAI) -> None:

@@ -83,7 +83,7 @@ def test_a_result_whose_arrival_is_unknown_is_told_again_and_the_function_not_ca
     )
     assert "no endpoint is configured" in shop.ask("llama a crear_reserva")
     events = [(entry["event"], entry.get("client")) for entry in patient.log()]
-    assert events.count(("function called", shop.bot["id"])) == 1
+    assert events.count(("function_called", shop.bot["id"])) == 1
     assert sandbox.fired() == 1
 
 

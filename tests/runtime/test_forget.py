@@ -74,7 +74,7 @@ def test_nothing_is_left_of_a_user_and_all_of_the_others(fleet: Fleet, sandbox: 
     left = kept(fleet)
     assert [word for word in ("clave", "Ana", "piensa", USER, USER_ID) if word in left] == []
     assert "otra persona" in left
-    wait_until(lambda: any(entry["event"] == "left to another" for one in fleet.replicas for entry in one.log()), 20)
+    wait_until(lambda: any(entry["event"] == "taken_over" for one in fleet.replicas for entry in one.log()), 20)
     assert len(shop.outbound()) == 3
     assert fleet.deliver(shop, "Mi clave es 1234", **fields, MessageSid=sid).status == 200
     fleet.deliver(shop, "¿Te acuerdas de mí?", **fields)

@@ -145,7 +145,7 @@ def test_a_message_that_twilio_refuses_stops_nothing_else(shop: Line) -> None:
         | {"kind": "status", "status": 400, "times": 1, "body": {"code": 63024, "message": "Invalid", "status": 400}}
     )
     shop.write("uno", wait=0)
-    wait_until(lambda: any(entry["event"] == "message not sent" for entry in shop.runtime.log()))
+    wait_until(lambda: any(entry["event"] == "message_not_sent" for entry in shop.runtime.log()))
     assert "dos" in shop.ask("dos")
 
 

@@ -50,7 +50,7 @@ def test_a_paused_client_s_messages_are_stored_and_it_shows_why_nobody_answers(s
 
     wait_until(lambda: counted(shop, result="unanswered", reason="paused") == 1, what="the turn to end")
     assert (turns(shop), messages(shop)) == ([("unanswered", "paused")], [("Hola", "unanswered")])
-    said = [entry for entry in shop.runtime.log() if entry["event"] == "message not answered"]
+    said = [entry for entry in shop.runtime.log() if entry["event"] == "message_not_answered"]
     assert (said[-1]["reason"], said[-1]["client"]) == ("paused", shop.bot["id"])
     assert shop.outbound() == []
 

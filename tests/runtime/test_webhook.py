@@ -102,7 +102,7 @@ def test_a_signed_message_to_an_unknown_number_is_404_and_logged(runtime: Runtim
     answer = signed_webhook(runtime, inbound_fields(number))
     assert answer.status == 404
     assert number in answer.error["message"]
-    assert any(entry["event"] == "unknown number" and entry["number"] == number for entry in runtime.log())
+    assert any(entry["event"] == "unknown_number" and entry["number"] == number for entry in runtime.log())
 
 
 @pytest.mark.parametrize("missing", ["MessageSid", "AccountSid", "From", "To"])
@@ -201,7 +201,7 @@ def test_an_unsigned_status_is_refused(runtime: Runtime) -> None:
 def test_users_numbers_are_masked_in_the_log_and_bots_are_not(line: Callable[..., Line], runtime: Runtime) -> None:
     shop = line()
     shop.ask("Hola", "+56987654321")
-    wait_until(lambda: any(entry["event"] == "message sent" for entry in about(runtime, shop.number)))
+    wait_until(lambda: any(entry["event"] == "message_sent" for entry in about(runtime, shop.number)))
     assert {entry["user"] for entry in about(runtime, shop.number) if "user" in entry} == {"+569****4321"}
     assert "+56987654321" not in (runtime.folder / "runtime.log").read_text()
 
