@@ -15,6 +15,8 @@ MAY_BE_TWO: Final[Mapping[str, str]] = {
     "Account": "schemas: the manifest's key; runtime: the same Twilio account with its token read",
     "Accounts": "sandbox: Twilio's resource",
     "Assistants": "sandbox: OpenAI's resource; runtime: the API's, which has the guide's name",
+    "Document": "reconciler: a file that an assistant searches; runtime: one that a user sent, beside Voice and Image",
+    "Media": "sandbox: Twilio's resource; runtime: the parts of a message that are one",
     "Messages": "sandbox: Twilio's resource; runtime: the API's",
     "Settings": "what a room's processes are configured with; no room sees another's",
     "ProviderError": "what a failed call to a provider means, in the same words; see reconciler.errors",

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from runtime.content.parts import Content, Text
 from runtime.delivery.reply_window import ReplyWindow, ReplyWindows
 from runtime.store.messages.inbox import Taken
 from runtime.store.messages.turns import Turn, WaitingMessage
@@ -16,7 +17,10 @@ SOON = 5.0
 
 def turn_of(*inbox_ids: int, turn_id: int = 1) -> Turn:
     """A turn that answers these messages."""
-    messages = [WaitingMessage(inbox_id, "AC1", f"SM{inbox_id}", "whatsapp:+569", "Hola", "") for inbox_id in inbox_ids]
+    content = Content((Text("Hola"),))
+    messages = [
+        WaitingMessage(inbox_id, "AC1", f"SM{inbox_id}", "whatsapp:+569", "", content, "{}") for inbox_id in inbox_ids
+    ]
     return Turn(
         id=turn_id,
         conversation_id=CONVERSATION,
