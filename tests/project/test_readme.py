@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -73,6 +74,19 @@ def test_the_mistakes_in_it_are_told_as_shown(tmp_path: Path) -> None:
     assert f"$ reconcile validate\n{done.stdout}" == block("$ reconcile validate\nclients.d")
 
 
+@pytest.fixture
+def usual_ports_taken() -> Iterator[None]:
+    """Has play take ports that nobody else will listen on when it has ended, as they may on the usual ones."""
+    with ExitStack() as taken:
+        for port in (8080, 8101, 8102):
+            listener = taken.enter_context(closing(socket.socket()))
+            with suppress(OSError):  # taken by another program already
+                listener.bind(("127.0.0.1", port))
+                listener.listen()
+        yield
+
+
+@pytest.mark.usefixtures("usual_ports_taken")
 def test_ending_play_ends_what_it_started(folder: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "demo", "play"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
