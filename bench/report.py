@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.measure import Runs
 from bench.sandbox import ROOT
 
-_PACKAGES = ("pydantic", "PyYAML", "urllib3", "openai", "twilio", "SQLAlchemy", "aiohttp")
+_PACKAGES = ("pydantic", "PyYAML", "openai", "twilio", "SQLAlchemy", "aiohttp")
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,12 @@ def _dotenv(path: Path) -> dict[str, str]:
 def _url(name: str, value: str | None) -> str | None:
     if value is None:
         return None
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(value)
+        is_whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that does not close
+        is_whole = False
+    if not is_whole or parts.query or parts.fragment:
         raise InvalidSetting(f"{name} must be a URL like https://whatsapp.example.cl, without query or fragment.")
     return value.rstrip("/")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 import pytest
 
 Serve = Callable[..., str]
-"""Serves these answers, one a request, and gives the base URL; `None` hangs up instead of answering."""
+"""Serves these answers, one a request, and gives the base URL. An answer is bytes, or pieces that are sent until the
+other side hangs up; `None` hangs up instead of answering."""
 
 
 @pytest.fixture
@@ -20,10 +21,10 @@ def serve() -> Iterator[Serve]:
     connections: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
-    def start(*answers: bytes | None) -> str:
+    def start(*answers: bytes | Iterable[bytes] | None) -> str:
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
-        threads.append(threading.Thread(target=_answer, args=(listener, iter(answers), connections)))
+        threads.append(threading.Thread(target=_serve, args=(listener, iter(answers), connections)))
         threads[-1].start()
         return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
 
@@ -38,20 +39,23 @@ def serve() -> Iterator[Serve]:
         thread.join(10)
 
 
-def _answer(listener: socket.socket, answers: Iterator[bytes | None], connections: list[socket.socket]) -> None:
+def _serve(
+    listener: socket.socket, answers: Iterator[bytes | Iterable[bytes] | None], connections: list[socket.socket]
+) -> None:
     while True:
         try:
             connection, _ = listener.accept()
         except OSError:
             return
-        with connection:
+        with connection, suppress(BrokenPipeError, ConnectionResetError):
             # A reader keeps its connection: what ends the wait for its next request is the end of the test.
             connections.append(connection)
             while _takes_request(connection):
                 answer = next(answers)
                 if answer is None:
                     break
-                connection.sendall(answer)
+                for piece in (answer,) if isinstance(answer, bytes) else answer:
+                    connection.sendall(piece)
 
 
 def _takes_request(connection: socket.socket) -> bool:
@@ -72,5 +76,9 @@ def _takes_request(connection: socket.socket) -> bool:
 
 def answer(status: str, body: bytes, *headers: str) -> bytes:
     """An HTTP answer as it goes over the wire."""
-    head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers])
-    return head.encode() + b"\r\n\r\n" + body
+    return head(status, f"Content-Length: {len(body)}", *headers) + body
+
+
+def head(status: str, *headers: str) -> bytes:
+    """All of an HTTP answer but its body."""
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers]).encode() + b"\r\n\r\n"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-import urllib3
-from urllib3.exceptions import HTTPError
-from urllib3.util import Timeout
+from runtime.store.client.light_http import LightHttp, NoAnswer
 
 PROBE_SECONDS = 5.0
 
@@ -27,13 +26,13 @@ def probe(
     method: str, url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> Probe:
     """Send one request, with a form when one is given; never raises for what the other side does."""
-    sent = {"User-Agent": "horizonai-reconciler", **(headers or {})}
-    if form is not None:
-        sent["Content-Type"] = "application/x-www-form-urlencoded"
-    body = None if form is None else urlencode(form)
-    with urllib3.PoolManager(timeout=Timeout(total=PROBE_SECONDS), retries=False) as pool:
-        try:
-            response = pool.request(method, url, body=body, headers=sent, redirect=False)
-        except HTTPError as error:
-            return Probe(None, str(error).rsplit(": ", 1)[-1] or type(error).__name__)
-    return Probe(response.status, f"it answers {response.status}")
+    body = None if form is None else urlencode(form).encode()
+    sent = {} if form is None else {"Content-Type": "application/x-www-form-urlencoded"}
+    try:
+        parts = urlsplit(url)
+        http = LightHttp(f"{parts.scheme}://{parts.netloc}", headers={**sent, **(headers or {})}, timeout=PROBE_SECONDS)
+        with closing(http):
+            answer = http.call(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, body)
+    except (NoAnswer, ValueError) as error:
+        return Probe(None, str(error))
+    return Probe(answer.status, f"it answers {answer.status}")

@@ -5,102 +5,91 @@ A read has no effect, so what fails after the last retry for want of an answer i
 
 from __future__ import annotations
 
-import functools
 import json
-import ssl
+import random
+import time
 from collections.abc import Mapping
-from typing import Any
+from itertools import count
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-import urllib3
-from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError
-from urllib3.util import Retry, Timeout
-
 from reconciler.errors import PermanentError, ProviderError, TemporaryError, UnknownOutcome, error_of_status
+from runtime.store.client.light_http import MAX_BODY, AnswerTooLarge, HttpAnswer, LightHttp, NoAnswer, NotConnected
 from runtime.store.codec import share_texts
 
-MAX_BODY = 64 * 1024 * 1024
-"""A page larger than this many bytes is not believed."""
-LONGEST_WAIT = 60
+LONGEST_WAIT: Final = 60.0
 """Seconds; a provider that asks for more than this is asked again after as much."""
+CONNECT_RETRIES: Final = 2
+"""Where nothing listens, more of them only make a person wait."""
+RETRIED: Final = frozenset({429, 500, 502, 503, 504})
 
 
 class Reader:
-    """A JSON API that can only be read. Thread-safe; keeps its connections."""
+    """A JSON API that can only be read. Thread-safe; keeps its connections.
+
+    `timeout`: seconds that one attempt may take. `retries`: attempts after the first.
+    """
 
     def __init__(
-        self, base_url: str, *, headers: Mapping[str, str], timeout: float, connections: int, retries: int = 4
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: float,
+        retries: int = 4,
+        max_body: int = MAX_BODY,
     ) -> None:
-        self.base_url = base_url
-        self._pool = urllib3.PoolManager(
-            maxsize=connections,
-            block=True,
-            ssl_context=_tls() if base_url.startswith("https:") else None,
-            headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
-            timeout=Timeout(connect=min(10.0, timeout), read=timeout),
-            retries=_Patient(
-                total=retries,
-                connect=min(2, retries),
-                redirect=0,
-                status_forcelist=(429, 500, 502, 503, 504),
-                allowed_methods=("GET",),
-                backoff_factor=0.25,
-                backoff_jitter=0.25,
-                backoff_max=8,
-                retry_after_max=LONGEST_WAIT,
-                raise_on_status=False,
-            ),
+        parts = urlsplit(base_url)
+        self._server = parts.netloc.rpartition("@")[2] + parts.path
+        self._http = LightHttp(
+            base_url, headers={"Accept": "application/json", **headers}, timeout=timeout, max_body=max_body
         )
+        self._retries = retries
 
     def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
-        """GET `path` below the base URL, or the absolute URL that an earlier page named. Returns parsed JSON.
-
-        Raises a `ProviderError`.
-        """
-        url = path if path.startswith("http") else self.base_url + path
-        if query:
-            url += "?" + urlencode(query)
-        where = urlsplit(url).netloc.rpartition("@")[2] + urlsplit(url).path
+        """GET `path` below the base URL. Returns parsed JSON. Raises a `ProviderError`."""
+        where = self._server + path.partition("?")[0]
+        answer = self._answer(path + ("?" + urlencode(query) if query else ""), where)
+        if answer.status >= 300:
+            raise _refusal(where, answer.status, answer.body)
         try:
-            response = self._pool.request("GET", url)
-        except MaxRetryError as error:
-            raise TemporaryError(f"{where} cannot be reached: {_cause(error)}") from error
-        except HTTPError as error:
-            raise TemporaryError(f"{where} broke off: {_cause(error)}") from error
-        if response.status >= 400:
-            raise _refusal(where, response.status, response.data)
-        try:
-            if len(response.data) > MAX_BODY:
-                raise PermanentError(f"{where} answered with more than {MAX_BODY} bytes")
-            return json.loads(response.data, object_hook=share_texts)
+            return json.loads(answer.body, object_hook=share_texts)
         except ValueError as error:
             raise PermanentError(f"{where} did not answer with JSON") from error
 
+    def _answer(self, target: str, where: str) -> HttpAnswer:
+        """The first answer whose status is not `RETRIED`, or the last of all. Raises a `ProviderError` without one."""
+        for attempt in count():
+            try:
+                answer = self._http.call("GET", target)
+            except AnswerTooLarge as error:
+                raise PermanentError(f"{where} gave an answer that is not read: {error}") from error
+            except NoAnswer as error:
+                if attempt >= (
+                    min(CONNECT_RETRIES, self._retries) if isinstance(error, NotConnected) else self._retries
+                ):
+                    raise TemporaryError(f"{where} cannot be reached: {error}") from error
+                time.sleep(_pause(attempt))
+            else:
+                if answer.status not in RETRIED or attempt >= self._retries:
+                    return answer
+                time.sleep(min(answer.retry_after or _pause(attempt), LONGEST_WAIT))
+        raise AssertionError("counting has no end")
 
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """Made once: without it each connection reads the system's certificates, which takes longer than a request."""
-    return ssl.create_default_context()
 
-
-class _Patient(Retry):
-    """Waits as long as the provider asks, in parts of a second as well; as usual when that is unclear."""
-
-    def parse_retry_after(self, retry_after: str) -> float:
-        try:
-            return max(0.0, float(retry_after))
-        except ValueError:
-            pass
-        try:
-            return super().parse_retry_after(retry_after)
-        except InvalidHeader:
-            return 0.0
+def _pause(attempt: int) -> float:
+    """Seconds before the next attempt: none after the first, then half a second, twice as long each time."""
+    if attempt == 0:
+        return 0.0
+    return min(8.0, 0.25 * 2.0**attempt + random.uniform(0, 0.25))  # noqa: S311 - spreads attempts, keeps no secret
 
 
 def _refusal(where: str, status: int, body: bytes) -> ProviderError:
     # OpenAI's own words for a 401 quote a part of the key.
     said = "it does not accept the credentials" if status == 401 else provider_message(body).rstrip(".")
     text = f"{where} answered {status}" + (f": {said}" if said else "")
+    if status < 400:
+        return PermanentError(f"{where} answered {status}, a redirect, and none is followed")
     kind = error_of_status(status)
     return TemporaryError(text) if kind is UnknownOutcome else kind(text)
 
@@ -118,10 +107,3 @@ def provider_message(body: bytes) -> str:
     error = parsed.get("error", parsed) if isinstance(parsed, dict) else None
     message = error.get("message") if isinstance(error, dict) else None
     return " ".join(message.split())[:200] if isinstance(message, str) else ""
-
-
-def _cause(error: HTTPError) -> str:
-    reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-    # A ProtocolError's own text is that of a tuple; what happened stands first in it.
-    text = str(reason.args[0] if isinstance(reason, ProtocolError) and reason.args else reason)
-    return text.rsplit(": ", 1)[-1] if ": " in text else text or type(reason).__name__

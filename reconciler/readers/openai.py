@@ -99,7 +99,6 @@ class OpenAIReader:
             settings.openai_base_url,
             headers={"Authorization": f"Bearer {settings.openai_api_key}", "OpenAI-Beta": BETAS[engine]},
             timeout=settings.timeout,
-            connections=settings.openai_concurrency,
         )
 
     def models(self) -> Mapping[str, Model]:

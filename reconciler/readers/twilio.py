@@ -5,12 +5,11 @@ Twilio: Senders API v2 (public beta). The list is sparse, so what it leaves out 
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
-
-from urllib3.util import make_headers
 
 from reconciler.errors import PermanentError
 from reconciler.readers.http import Reader
@@ -54,9 +53,8 @@ class TwilioReader:
         self.account_sid = account_sid
         self._http = Reader(
             settings.twilio_base_url or HOST,
-            headers=make_headers(basic_auth=f"{account_sid}:{auth_token}"),
+            headers={"Authorization": f"Basic {b64encode(f'{account_sid}:{auth_token}'.encode()).decode()}"},
             timeout=settings.timeout,
-            connections=settings.twilio_concurrency,
         )
 
     def senders(self) -> Sequence[LiveSender]:

@@ -17,6 +17,7 @@ from reconciler.model import Values
 from reconciler.ownership import client_of, marked
 from reconciler.settings import Settings
 from reconciler.writers.retry import Patience, create_once, repeat_safe
+from runtime.store.client.light_http import retry_after
 
 T = TypeVar("T")
 
@@ -119,8 +120,7 @@ def _failure(error: openai.APIStatusError) -> ProviderError:
     text = answered + (f": {str(said)[:200]}" if said else "")
     kind = error_of_status(error.status_code)
     if kind is TemporaryError:
-        wait = error.response.headers.get("retry-after")
-        return TemporaryError(text, float(wait) if wait and wait.replace(".", "", 1).isdecimal() else None)
+        return TemporaryError(text, retry_after(error.response.headers.get("retry-after")))
     if kind is UnknownOutcome:
         return UnknownOutcome(f"{text}; run again when OpenAI is well")
     if kind is KeyRefused:

@@ -36,6 +36,7 @@ from reconciler.readers.shape import mapping, text
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
 from reconciler.writers.retry import Patience, repeat_safe
+from runtime.store.client.light_http import retry_after
 from schemas.addresses import whatsapp_address
 
 T = TypeVar("T")
@@ -195,8 +196,8 @@ class _HttpClient(TwilioHttpClient):
             url = f"{self._base_url}{parts.path}" + (f"?{parts.query}" if parts.query else "")
         response = super().request(method, url, *args, **kwargs)
         if response.status_code == 429:
-            wait = (response.headers or {}).get("Retry-After", "")
-            raise TemporaryError("Twilio answered 429: too many requests", float(wait) if wait.isdecimal() else None)
+            wait = (response.headers or {}).get("Retry-After")
+            raise TemporaryError("Twilio answered 429: too many requests", retry_after(wait))
         return response
 
 

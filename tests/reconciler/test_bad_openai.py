@@ -140,9 +140,7 @@ def test_an_answer_that_breaks_off_is_said_in_words(agency: Agency) -> None:
     agency.declare("cliente-a")
     agency.sandbox.faults({"kind": "cut_body", "path": "/v1/models"})
     [said] = [line for line in agency.reconcile("--dry-run").out.splitlines() if line.startswith("error: OpenAI")]
-    assert "/v1/models cannot be reached: IncompleteRead(" in said
-    assert "more expected). Check OPENAI_BASE_URL" in said
-    assert said.count("IncompleteRead") == 1
+    assert "/v1/models cannot be reached: the connection ended in the middle of the answer. Check OPENAI_BASE" in said
 
 
 def test_an_answer_that_is_not_json_is_told_apart_from_an_empty_one(agency: Agency) -> None:

@@ -1,16 +1,12 @@
-"""The runtime's API as a store's client sees it: connections kept between calls, the store's own errors.
-
-Light on purpose: planning starts with it.
-"""
+"""The runtime's API as a store's client sees it: the store's own errors."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import ssl
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from runtime.store.client.light_http import AnswerTooLarge, LightHttp, NoAnswer
 from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -37,30 +33,29 @@ class HttpStore:
             raise StoreError(
                 f"The store's address {self._shown!r} names no host; it looks like https://whatsapp.example.cl."
             )
-        self._secure = parts.scheme == "https"
-        self._tls = ssl.create_default_context() if self._secure else None
-        self._host, self._port = parts.hostname, parts.port
-        self._prefix = parts.path.rstrip("/")
-        self._headers = {"Accept": "application/json", "X-Managed-By": "reconcile"}
+        headers = {"Accept": "application/json", "X-Managed-By": "reconcile"}
         if token:
-            self._headers["Authorization"] = f"Bearer {token}"
-        self._timeout = timeout
-        self._idle: list[http.client.HTTPConnection] = []
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            self._http = LightHttp(url, headers=headers, timeout=timeout)
+        except ValueError as error:
+            raise StoreError(f"The store's address {self._shown!r} cannot be used: {error}.") from error
 
     def call(self, method: str, path: str, body: object = None, **query: str | int | None) -> Any:
         """The decoded answer of one call; None where it has no body."""
         given = {key: value for key, value in query.items() if value is not None}
-        target = self._prefix + path + (f"?{urlencode(given)}" if given else "")
+        target = path + (f"?{urlencode(given)}" if given else "")
         payload = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-        headers = self._headers | ({"Content-Type": "application/json"} if payload is not None else {})
         try:
-            status, text = self._exchange(method, target, payload, headers)
-        except (OSError, http.client.HTTPException) as error:
-            reason = str(error) or type(error).__name__
+            # Every call here says the same twice, so it may be sent over a kept connection.
+            answer = self._http.call(method, target, payload, {"Content-Type": "application/json"} if payload else None)
+        except AnswerTooLarge as error:
+            raise StoreError(f"The store {self._shown} gave an answer that is not read: {error}.") from error
+        except NoAnswer as error:
             raise StoreUnreachable(
-                f"The store {self._shown} cannot be reached: {reason}; check BOT_STORE_URL and that the runtime is up."
+                f"The store {self._shown} cannot be reached: {error}; check BOT_STORE_URL and that the runtime is up."
             ) from error
-        return self._decoded(status, text)
+        return self._decoded(answer.status, answer.body)
 
     def __enter__(self) -> HttpStore:
         return self
@@ -70,42 +65,7 @@ class HttpStore:
 
     def close(self) -> None:
         """Closes the connections that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
-
-    def _exchange(self, method: str, target: str, payload: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
-        try:
-            kept = self._idle.pop()
-        except IndexError:
-            return self._exchange_over(self._connection(), method, target, payload, headers)
-        try:
-            return self._exchange_over(kept, method, target, payload, headers)
-        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-            # The server had closed a kept connection. Every call here says the same twice, so it may be repeated.
-            return self._exchange_over(self._connection(), method, target, payload, headers)
-
-    def _exchange_over(
-        self,
-        connection: http.client.HTTPConnection,
-        method: str,
-        target: str,
-        payload: bytes | None,
-        headers: dict[str, str],
-    ) -> tuple[int, bytes]:
-        try:
-            connection.request(method, target, body=payload, headers=headers)
-            response = connection.getresponse()
-            answer = response.status, response.read()
-        except BaseException:
-            connection.close()
-            raise
-        self._idle.append(connection)
-        return answer
-
-    def _connection(self) -> http.client.HTTPConnection:
-        if not self._secure:
-            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._tls)
+        self._http.close()
 
     def _decoded(self, status: int, text: bytes) -> Any:
         if status == 204:
