@@ -13,10 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo play test test-long mutants check fix schema picture bench chaos image lock release clean
+.PHONY: help setup demo play test test-pythons test-long mutants check fix schema picture bench chaos image lock release clean
 
 help: ## list the tasks
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## install everything into .venv (every other task does it by itself)
 
@@ -28,6 +28,9 @@ play: $(STAMP) ## leave sandbox and runtime running to be played with; Ctrl-C en
 
 test: $(STAMP) ## run the tests in parallel; ARGS="tests/project -k lock" narrows them
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not long" $(ARGS)
+
+test-pythons: ## run the tests on each supported Python that this machine has, from pyenv or the PATH
+	@bash .ci/test-pythons
 
 test-long: $(STAMP) ## run the few tests that take longer: three replicas under kills, real time-outs
 	$(BIN)/python -m pytest -n 2 -m long $(ARGS)
