@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,6 +44,7 @@ from runtime.settings import Secrets, Settings
 from runtime.store.database.database import Database, open_database
 from runtime.store.database.url import is_sqlite
 from runtime.turns.ownership import OwnedTurns
+from runtime.turns.prepare import Preparer
 from runtime.turns.turn import Turns
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.client import Twilio
@@ -73,8 +74,10 @@ class Address:
 class Service:
     """The running service. Enter it to start, leave it to stop."""
 
-    def __init__(self, settings: Settings, host: str, port: int) -> None:
+    def __init__(self, settings: Settings, host: str, port: int, preparers: Sequence[Preparer] = ()) -> None:
+        """`preparers` make parts of messages readable for engines, each in turn."""
         self._settings = settings
+        self._preparers = preparers
         self._host = host
         self._port = port
         self._stack = AsyncExitStack()
@@ -101,7 +104,7 @@ class Service:
         address = Address(*listener.getsockname()[:2])
         public_url = settings.public_url or address.url
         way_out = _way_out(base, stack, public_url + STATUS_PATH)
-        inbox = _inbox(base, stack, way_out)
+        inbox = _inbox(base, stack, way_out, self._preparers)
         admission = Admission(settings, base.database, inbox, way_out.delivery)
         stack.push_async_callback(admission.stop)
         health = Health(settings, base.database)
@@ -201,7 +204,7 @@ def _way_out(base: _Base, stack: AsyncExitStack, status_url: str | None) -> _Way
     return _WayOut(twilio, windows, suspects, delivery)
 
 
-def _inbox(base: _Base, stack: AsyncExitStack, way_out: _WayOut) -> Inbox:
+def _inbox(base: _Base, stack: AsyncExitStack, way_out: _WayOut, preparers: Sequence[Preparer]) -> Inbox:
     """The driver of this store, with the turns that it runs."""
     settings, database = base.settings, base.database
     functions = Functions(base.secrets, allow_private=settings.allow_private_endpoints)
@@ -215,6 +218,7 @@ def _inbox(base: _Base, stack: AsyncExitStack, way_out: _WayOut) -> Inbox:
         base.catalog,
         engines,
         functions,
+        preparers,
         way_out.delivery,
         way_out.windows,
         owned,

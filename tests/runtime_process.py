@@ -63,6 +63,8 @@ class Runtime:
     url: str
     folder: Path
     environment: dict[str, str] = field(repr=False)
+    program: str = "runtime"
+    """The module that is run."""
 
     @property
     def port(self) -> int:
@@ -132,7 +134,7 @@ class Runtime:
 
     def start_again(self) -> None:
         """The same runtime on the same port and store, as after a crash or a deploy."""
-        self.process, self.url = _started(self.folder, self.environment, self.port)
+        self.process, self.url = _started(self.folder, self.environment, self.port, self.program)
 
     def _ended(self) -> int:
         code = self.process.wait()
@@ -146,7 +148,7 @@ def new_number() -> str:
     return f"+1555{next(_numbers):07d}"
 
 
-def start_runtime(folder: Path, sandbox: Sandbox, **settings: str) -> Runtime:
+def start_runtime(folder: Path, sandbox: Sandbox, program: str = "runtime", **settings: str) -> Runtime:
     """Starts a runtime on a free port; `settings` are variables of its environment. Whoever starts it stops it."""
     environment = {
         "PATH": os.environ["PATH"],
@@ -160,14 +162,14 @@ def start_runtime(folder: Path, sandbox: Sandbox, **settings: str) -> Runtime:
         **sandbox.environment(),
         **settings,
     }
-    process, url = _started(folder, environment, 0)
-    return Runtime(process, url, folder, environment)
+    process, url = _started(folder, environment, 0, program)
+    return Runtime(process, url, folder, environment, program)
 
 
-def _started(folder: Path, environment: dict[str, str], port: int) -> tuple[subprocess.Popen[bytes], str]:
+def _started(folder: Path, environment: dict[str, str], port: int, program: str) -> tuple[subprocess.Popen[bytes], str]:
     with (folder / "runtime.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "runtime", "serve", "--port", str(port)],
+            [sys.executable, "-m", program, "serve", "--port", str(port)],
             cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,

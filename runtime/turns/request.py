@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from runtime.catalog import Configuration
 from runtime.engines.functions import FunctionCall, Functions
 from runtime.engines.port import Request
 from runtime.memory import recalled, user_hash
-from runtime.store.codec import dump_json
 from runtime.store.database.database import Database
 from runtime.store.messages import turns
 from runtime.store.messages.turns import Turn
 from runtime.turns.policy import Options
+from runtime.turns.prepare import Preparer, prepared
+from runtime.turns.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +23,14 @@ class Requests:
 
     database: Database
     functions: Functions
+    preparers: Sequence[Preparer]
     salt: str
     """Of the hashes under which engines know users."""
     memory_tokens: int
     """How much of a conversation is sent along, in tokens, where the bot's policy does not say it."""
 
-    def of(self, turn: Turn, configuration: Configuration, options: Options) -> Request:
-        """The request of one attempt at a turn."""
+    async def of(self, turn: Turn, configuration: Configuration, options: Options) -> Request:
+        """The request of one attempt at a turn, its messages prepared. Raises what preparers and the store do."""
         bot, assistant = configuration.bot, configuration.assistant
         client = bot.label
         conversation = user_hash(self.salt, bot.id, turn.user_key)
@@ -39,12 +39,14 @@ class Requests:
             call = FunctionCall(name, arguments, call_id, client, conversation)
             return await self.functions.call(bot.functions.get(name), call)
 
-        async def keep_progress(items: Sequence[Mapping[str, Any]]) -> None:
-            await self.database.write(turns.keep_progress, turn.hold, dump_json(list(items)))
+        async def keep_progress(progress: str) -> None:
+            await self.database.write(turns.keep_progress, turn.hold, progress)
 
         async def keep_thread(thread_id: str) -> None:
             await self.database.write(turns.keep_thread, turn.hold, thread_id)
 
+        progress = Progress(turn.progress, keep_progress)
+        messages = await prepared(turn.messages, self.preparers, configuration, progress)
         return Request(
             turn_id=turn.id,
             client=client,
@@ -56,10 +58,10 @@ class Requests:
             tools=assistant.tools if assistant else (),
             settings=assistant.settings if assistant else {},
             history=recalled(turn.history, configuration.memory_tokens or self.memory_tokens),
-            messages=turn.messages,
+            messages=messages,
             user_hash=conversation,
-            progress=json.loads(turn.progress) if turn.progress else (),
-            keep_progress=keep_progress,
+            progress=progress.items,
+            keep_progress=progress.keep_items,
             call_function=call_function,
             thread_id=turn.thread_id,
             keep_thread=keep_thread,

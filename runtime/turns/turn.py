@@ -1,6 +1,6 @@
 """One turn: the messages that wait in a conversation, answered, recorded and sent.
 
-    begin (on disk) → configuration → policy → engine → end (answer, memory, outbox in one commit) → delivery
+    begin (on disk) → configuration → policy → prepare → engine → end (answer, memory, outbox in one commit) → delivery
 
 The same code runs whoever calls it; it must be called for one conversation at a time. What is cut off anywhere is taken
 up again by calling it anew.
@@ -39,6 +39,7 @@ from runtime.text import portable
 from runtime.turns.outcome import Endings, client_of
 from runtime.turns.ownership import OwnedTurns
 from runtime.turns.policy import Facts, MayAnswer, Options, decide
+from runtime.turns.prepare import Preparer
 from runtime.turns.request import Requests
 
 BEGINNINGS = 64
@@ -66,6 +67,7 @@ class Turns:
         catalog: Catalog,
         engines: Engines,
         functions: Functions,
+        preparers: Sequence[Preparer],
         delivery: Delivery,
         windows: ReplyWindows,
         owned: OwnedTurns,
@@ -76,7 +78,7 @@ class Turns:
         self._database = database
         self._catalog = catalog
         self._engines = engines
-        self._requests = Requests(database, functions, catalog.salt, settings.memory_tokens)
+        self._requests = Requests(database, functions, preparers, catalog.salt, settings.memory_tokens)
         self._metrics = metrics
         self._delivery = delivery
         self._endings = Endings(settings, database, windows, metrics)
@@ -204,8 +206,9 @@ class Turns:
             raise PermanentError(f"The turn was begun {MAX_ENDS} times, and each time its process ended before it did.")
         try:
             engine = await self._engines.engine_of(configuration)
+            request = await self._requests.of(turn, configuration, options)
             async with self._engines.breaker.passing(time.monotonic() + self._seconds_left(turn)):
-                return _sayable(await engine.answer(self._requests.of(turn, configuration, options)))
+                return _sayable(await engine.answer(request))
         except (ProviderError, StoreError, TurnTakenOver):
             raise
         except Exception as error:

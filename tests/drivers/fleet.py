@@ -63,7 +63,7 @@ class Fleet:
 
 
 @contextmanager
-def fleet_on(store: str, folder: Path, sandbox: Sandbox, **settings: str) -> Iterator[Fleet]:
+def fleet_on(store: str, folder: Path, sandbox: Sandbox, program: str = "runtime", **settings: str) -> Iterator[Fleet]:
     """Serves an empty store; ends what runs of it at the end."""
     with ExitStack() as cleanup:
         url = f"sqlite:///{folder}/store.db"
@@ -74,7 +74,7 @@ def fleet_on(store: str, folder: Path, sandbox: Sandbox, **settings: str) -> Ite
         for number in range(2 if store == "postgresql" else 1):
             home = folder / f"replica-{number}"
             home.mkdir()
-            replicas.append(start_runtime(home, sandbox, **{**SETTINGS, **settings, "DATABASE_URL": url}))
+            replicas.append(start_runtime(home, sandbox, program, **{**SETTINGS, **settings, "DATABASE_URL": url}))
             cleanup.callback(_end, replicas[-1])
         yield Fleet(replicas, sandbox, url)
 

@@ -42,8 +42,8 @@ class Asking:
     requests: Requests
     turn: Turn
 
-    def request(self, bot: BotRecord, options: Options, assistant: AssistantRecord | None = None) -> Request:
-        return self.requests.of(self.turn, Configuration(bot, assistant, Policy()), options)
+    async def request(self, bot: BotRecord, options: Options, assistant: AssistantRecord | None = None) -> Request:
+        return await self.requests.of(self.turn, Configuration(bot, assistant, Policy()), options)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def asking(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Asking]:
         stack.push_async_callback(functions.close)
         _, turn = await database.write(take_in_and_begin, HELLO, 10)
         assert turn is not None
-        yield Asking(Requests(database, functions, "salt", 16_000), turn)
+        yield Asking(Requests(database, functions, (), "salt", 16_000), turn)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def test_the_responses_engine_asks_that_model_with_the_line_just_before_th
     api = ResponsesApi(sandbox.openai_url, sandbox.api_key, SECONDS)
     assistant = AssistantRecord("a", "A", "Eres amable.", "gpt-6-luna")
 
-    answer = await ResponsesEngine(api).answer(asking.request(bot(assistant_id="a"), OTHERWISE, assistant))
+    answer = await ResponsesEngine(api).answer(await asking.request(bot(assistant_id="a"), OTHERWISE, assistant))
 
     await api.close()
     (call,) = sandbox.calls("openai", "POST", "/v1/responses")
@@ -89,7 +89,7 @@ async def test_without_options_the_bot_s_own_model_is_asked_and_nothing_is_added
     api = ResponsesApi(sandbox.openai_url, sandbox.api_key, SECONDS)
     own = bot(model="gpt-6-luna", instructions="Eres amable.")
 
-    await ResponsesEngine(api).answer(asking.request(own, Options()))
+    await ResponsesEngine(api).answer(await asking.request(own, Options()))
 
     await api.close()
     (call,) = sandbox.calls("openai", "POST", "/v1/responses")
@@ -102,7 +102,7 @@ async def test_the_assistants_engine_runs_that_model_with_the_line(
 ) -> None:
     made = await live.beta.assistants.create(model="gpt-4o-mini", name="Vivo", instructions="Eres vivo.")
 
-    await AssistantsEngine(live, SECONDS).answer(asking.request(bot(assistant_id=made.id), OTHERWISE))
+    await AssistantsEngine(live, SECONDS).answer(await asking.request(bot(assistant_id=made.id), OTHERWISE))
 
     (run,) = [call for call in sandbox.calls("openai", "POST", "/v1/threads") if call["path"].endswith("/runs")]
     assert (run["body"]["model"], run["body"]["additional_instructions"]) == ("gpt-5.6-luna", LINE)
@@ -114,9 +114,9 @@ async def test_the_agents_engine_asks_that_model_and_is_told_the_line_before_the
 ) -> None:
     made = await live.beta.agents.create(model="gpt-6-luna", name="Vivo", instructions="Eres vivo.")
     engine = AgentsEngine(live, SECONDS)
-    request = asking.request(bot(assistant_id=made.id), OTHERWISE)
+    request = await asking.request(bot(assistant_id=made.id), OTHERWISE)
     if is_known:
-        await engine.answer(asking.request(bot(assistant_id=made.id), Options(model="gpt-5.6-luna")))
+        await engine.answer(await asking.request(bot(assistant_id=made.id), Options(model="gpt-5.6-luna")))
         (session,) = [session async for session in live.beta.agents.sessions.list()]
         request = replace(request, turn_id=2, thread_id=session.id)
 
