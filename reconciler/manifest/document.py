@@ -13,7 +13,6 @@ from typing import Any
 from yaml import CSafeLoader, MappingNode, Node, ScalarNode, SequenceNode, YAMLError
 
 from reconciler.manifest import plain, syntax
-from reconciler.manifest.events import values_of
 from reconciler.manifest.literal_secrets import literal_secrets, shown
 from reconciler.manifest.problem import MAX_PROBLEMS, Problem
 
@@ -34,15 +33,8 @@ class YamlDocument:
     """Whether `value` is worth checking further; an empty file has neither that nor problems."""
     value: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    _root: Node | None = None
-
-    @property
-    def root(self) -> Node | None:
-        """The tree that places are looked up in, None without a mapping. A file in which nothing was odd is composed
-        when it is first asked for."""
-        if self.is_mapping and self._root is None:
-            self._root = _composed(self)
-        return self._root
+    root: Node | None = None
+    """The tree that places are looked up in, None without a mapping."""
 
     def report(self, node: Node | tuple[int, int], message: str, hint: str) -> None:
         """Adds an error at a node or at a (line, column) counted from 1."""
@@ -93,12 +85,7 @@ def parse(path: str, data: bytes) -> YamlDocument:
             f"{kind} is written out",
             "Revoke it, it is in git now; write {env: NAME} and set that environment variable where the command runs.",
         )
-    # A value takes a character at least, so a short text does not hold too many of them.
-    values = values_of(document.text, MAX_DEPTH) if len(document.text) < MAX_VALUES else None
-    if values is not None:
-        document.value, document.is_mapping = values, True
-    else:
-        _compose(document)
+    _compose(document)
     return document
 
 
@@ -132,7 +119,7 @@ def _compose(document: YamlDocument) -> None:
     except _Unbounded as error:
         document.report(error.node, str(error), "Look at the aliases (*name): each one repeats all that it stands for.")
     else:
-        document.is_mapping, document._root = True, root
+        document.is_mapping, document.root = True, root
 
 
 def _composed(document: YamlDocument) -> MappingNode | None:

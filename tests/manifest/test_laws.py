@@ -148,30 +148,3 @@ def test_what_is_written_as_yaml_reads_back_the_same(values: dict[str, Any]) -> 
     document = parse("x", to_yaml({"values": [values]}).encode())
     assert not document.problems
     assert document.value == {"values": [values]}
-
-
-STRAIGHT = RICH.replace("&texto ", "").replace("*texto", "texto")
-"""Nothing in it is odd, so that it is read without a tree."""
-straight_or_not = st.builds(
-    lambda at, cut, put: STRAIGHT[:at] + put + STRAIGHT[at + cut :],
-    st.integers(0, len(STRAIGHT)),
-    st.integers(0, 30),
-    st.one_of(
-        texts.filter(lambda text: "\ufeff" not in text),
-        plain_words,
-        st.sampled_from(
-            ["\t", "- ", ": ", "{", "[", "&a x", "*a", "!!str ", "? ", "'", '"\\x00"', "\n--- ", "- " * 70]
-        ),
-    ),
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(straight_or_not)
-def test_a_file_is_read_alike_with_a_tree_and_without_one(text: str) -> None:
-    straight = parse("x", text.encode())
-    # What could be an escaped NUL is read with a tree, also where it is a comment.
-    composed = parse("x", ("# \\0\n" + text).encode())
-    assert straight.value == composed.value
-    assert straight.is_mapping == composed.is_mapping
-    assert [problem.hint for problem in straight.problems] == [problem.hint for problem in composed.problems]
