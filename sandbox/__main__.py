@@ -1,4 +1,4 @@
-"""`python -m sandbox`: the door to the sandbox's commands. It never does more than start the command line."""
+"""`python -m sandbox`: the entry point of the sandbox's commands. It only starts the command line."""
 
 from sandbox.cli import main
 

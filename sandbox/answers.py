@@ -1,9 +1,9 @@
-"""What the simulated model says: the same for the same input, and telling enough that a wrong routing or a lost memory
-is seen.
+"""What the simulated model answers: the same for the same input, and specific enough to reveal wrong routing or lost
+memory.
 
-`[speaker] first words of the instructions · what the user said · turn N`. A user can ask for more: "llama a TOOL
+`[speaker] first words of the instructions · the user's text · turn N`. A user can ask for more: "llama a TOOL
 {json}" or just a tool's name for a function call, "piensa 3s" for a slow answer, "escribe 4000 letras" for a long one.
-It never draws a random number and never looks outside its arguments.
+Nothing is random, and nothing but the arguments is read.
 """
 
 import json
@@ -19,14 +19,14 @@ _FILLER = "La cocina abre a las doce y cierra a las once. Reservamos mesas para 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the model knows when it is asked."""
+    """What the model knows when it is called."""
 
     speaker: str
     instructions: str
     said: tuple[str, ...]
-    """The user's messages since the assistant last spoke."""
+    """The user's messages since the assistant's last answer."""
     turn: int
-    """How many messages of the user there are in the whole input."""
+    """Number of the user's messages in the whole input."""
     outputs: tuple[str, ...] = ()
     """Results of the function calls made in this turn."""
     passages: tuple[str, ...] = ()
@@ -39,14 +39,14 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class WantedCall:
-    """A function the model wants to have called."""
+    """A function call that the model requests."""
 
     name: str
     arguments: str
 
 
 def think_seconds(context: Context) -> float:
-    """How long the user asked the model to think."""
+    """How long the user asked the model to think, in seconds."""
     asked = _THINK.search(context.text)
     return float(asked.group(1)) if asked else 0.0
 
@@ -83,7 +83,7 @@ def _mention(name: str, text: str) -> re.Match[str] | None:
 
 
 def forced_call(name: str, schema: dict[str, Any], context: Context) -> WantedCall:
-    """A call that the caller demanded by `tool_choice`, whatever the user said."""
+    """A call that the caller requires by `tool_choice`, regardless of the user's text."""
     return WantedCall(name, _arguments(name, context.text, schema))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 _ACCOUNT_SID = "AC00000000000000000000000000005a4d"
-_AUTH_TOKEN = "sandbox-token"  # noqa: S105 - known to everybody, opens nothing but a sandbox
+_AUTH_TOKEN = "sandbox-token"  # noqa: S105 - public, and valid for a sandbox only
 _API_KEY = "sk-sandbox"
 
 
@@ -42,7 +42,7 @@ def _address(_: click.Context, __: click.Parameter, value: str) -> tuple[str, in
     "--state",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder that remembers everything between runs.",
+    help="Folder that keeps all state between runs.",
 )
 @click.option(
     "--senders-from",
@@ -54,13 +54,21 @@ def _address(_: click.Context, __: click.Parameter, value: str) -> tuple[str, in
     envvar="TWILIO_ACCOUNT_SID",
     default=_ACCOUNT_SID,
     show_default=True,
-    help="The Twilio account that it plays.",
+    help="SID of the Twilio account to simulate.",
 )
 @click.option(
-    "--auth-token", envvar="TWILIO_AUTH_TOKEN", default=_AUTH_TOKEN, show_default=True, help="Signs its webhooks."
+    "--auth-token",
+    envvar="TWILIO_AUTH_TOKEN",
+    default=_AUTH_TOKEN,
+    show_default=True,
+    help="Auth token that signs the webhooks.",
 )
 @click.option(
-    "--api-key", envvar="OPENAI_API_KEY", default=_API_KEY, show_default=True, help="The key that its OpenAI takes."
+    "--api-key",
+    envvar="OPENAI_API_KEY",
+    default=_API_KEY,
+    show_default=True,
+    help="The API key that the OpenAI stand-in accepts.",
 )
 @click.option(
     "--assistants-gone",

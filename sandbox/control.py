@@ -1,6 +1,6 @@
 """The sandbox's own endpoints, the same on both ports: ledger, faults, settings, reset.
 
-They stand outside the providers' APIs: no credentials, no faults, no ledger entry.
+They are not part of the providers' APIs: no credentials, no faults, no ledger entry.
 """
 
 from json import JSONDecodeError

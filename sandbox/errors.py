@@ -1,7 +1,7 @@
 """The two ways in which a request to the sandbox can fail.
 
 ProviderRefusal     a provider's own refusal, in the provider's own shape
-InputError          something sent to /_sandbox/ that makes no sense; its text is for whoever sent it
+InputError          invalid input to /_sandbox/; its text is for the caller
 """
 
 from sandbox.storage import Json
@@ -18,4 +18,4 @@ class ProviderRefusal(Exception):
 
 
 class InputError(ValueError):
-    """What the caller sent to the sandbox's own endpoints cannot be used."""
+    """Invalid input to one of the sandbox's own endpoints."""

@@ -1,7 +1,7 @@
-"""What goes wrong from now on: rules that pick calls and spoil them, deterministically when seeded.
+"""Fault injection: rules that select calls and make them fail, deterministically when seeded.
 
-Rules are data given by `PUT /_sandbox/faults`. This module decides *whether* a rule strikes; the gate (calls) and the
-webhook_sender (webhooks) carry it out. Rules live in memory only: a restarted sandbox is a healthy one.
+Rules are data given by `PUT /_sandbox/faults`. This module decides *whether* a rule applies; `middleware` (calls) and
+`webhook_sender` (webhooks) carry it out. Rules live in memory only: a restarted sandbox is a healthy one.
 """
 
 import random
@@ -34,8 +34,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 @dataclass(slots=True)
 class Rule:
-    """One fault. `after` lets so many matching calls through first, `times` bounds how often it strikes, `nth` is short
-    for both.
+    """One fault. `after` is the number of matching calls that pass first, `times` the most calls that it affects, `nth`
+    short for both.
     """
 
     kind: str
@@ -65,8 +65,8 @@ class Rule:
             return False
         return fnmatchcase(path, self.path) if set("*?[") & set(self.path) else path.startswith(self.path)
 
-    def strikes(self) -> bool:
-        """Counts one matching call and says whether this one is spoilt."""
+    def applies(self) -> bool:
+        """Counts one matching call and returns whether it is affected."""
         self.seen += 1
         if self.seen <= self.after or (self.times is not None and self.fired >= self.times):
             return False
@@ -120,10 +120,10 @@ class Faults:
             raise InputError("'rules' is a list")
         self.rules = [_rule(item, f"rules[{index}]") for index, item in enumerate(rules)]
 
-    def strike(self, provider: str, method: str, path: str, kinds: Iterable[str]) -> Iterator[Rule]:
-        """The rules that spoil this call, in the order given. Each rule that is read counts the call once."""
+    def matching(self, provider: str, method: str, path: str, kinds: Iterable[str]) -> Iterator[Rule]:
+        """The rules that affect this call, in the order given. Each rule that is read counts the call once."""
         for rule in self.rules:
-            if rule.kind in kinds and rule.matches(provider, method, path) and rule.strikes():
+            if rule.kind in kinds and rule.matches(provider, method, path) and rule.applies():
                 yield rule
 
     def clear(self) -> None:

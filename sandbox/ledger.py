@@ -1,8 +1,8 @@
 """The record of everything that happened: every call, every message in or out, every webhook attempt, in order.
 
-Tests and chaos runs believe this record only, so it is written from what crossed the sockets and never from what a
-client claims. It lives on disk; memory holds the place of each entry and the running counts. It never drops or rewrites
-an entry; only a reset empties it.
+Tests and chaos runs rely on this record alone, so it is written from what crossed the sockets and never from a client's
+own account. It lives on disk; memory holds each entry's position in the file and the running counts. It never drops or
+rewrites an entry; only a reset empties it.
 """
 
 import hashlib

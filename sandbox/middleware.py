@@ -1,4 +1,4 @@
-"""The one way in to a stand-in: who calls, what goes wrong, what is answered, what is written down.
+"""The only entrance to a stand-in: authentication, faults, the answer, and the record of the call.
 
 Every call of a provider's API passes here. It never knows what an endpoint does.
 """
@@ -25,7 +25,7 @@ _READS_BY_POST = ("/search", "/input_tokens")
 
 
 class StandIn(Protocol):
-    """What differs between the two stand-ins at the gate."""
+    """What differs between the two stand-ins in the middleware."""
 
     name: str
 
@@ -62,14 +62,14 @@ def basic_auth(request: web.Request) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class _ProviderCall:
-    """One call on its way through the gate."""
+    """One call on its way through the middleware."""
 
     state: State
     provider: StandIn
     request: web.Request
     body: bytes
     started: float = field(default_factory=time.monotonic)
-    struck: list[str] = field(default_factory=list)
+    applied: list[str] = field(default_factory=list)
 
     def record(self, status: int | None) -> None:
         request = self.request
@@ -82,7 +82,7 @@ class _ProviderCall:
             status=status,
             write=request.method != "GET" and not request.path.endswith(_READS_BY_POST),
             seconds=round(time.monotonic() - self.started, 4),
-            **({"faults": self.struck} if self.struck else {}),
+            **({"faults": self.applied} if self.applied else {}),
             **body_fields(self.body, request.content_type),
         )
 
@@ -93,12 +93,12 @@ class _ProviderCall:
         return web.Response(status=499)
 
     async def run(self, handler: Handler) -> web.StreamResponse:
-        spoilers = []
+        answer_faults = []
         try:
             self.provider.authenticate(self.request)
             place = (self.provider.name, self.request.method, self.request.path)
-            for rule in self.state.faults.strike(*place, CALL_KINDS):
-                self.struck.append(rule.kind)
+            for rule in self.state.faults.matching(*place, CALL_KINDS):
+                self.applied.append(rule.kind)
                 if rule.kind == "latency":
                     await asyncio.sleep(rule.hold(0.2))
                 elif rule.kind in ("status", "retry_after"):
@@ -107,19 +107,19 @@ class _ProviderCall:
                     self.record(None)
                     return await self.hang_up(rule, 30.0 if rule.kind == "timeout_before_write" else 0.0)
                 else:
-                    spoilers.append(rule)
+                    answer_faults.append(rule)
             response = await self.answered_by(handler)
         except ProviderRefusal as error:
             response = answer(error.body, error.status)
             response.headers.update(error.headers)
-        lost = next((rule for rule in spoilers if rule.kind == "timeout_after_write"), None)
+        lost = next((rule for rule in answer_faults if rule.kind == "timeout_after_write"), None)
         if lost is not None:
             self.record(None)
             return await self.hang_up(lost, 30.0)
         response.headers.update(self.provider.headers(self.started))
         self.record(response.status)
-        for rule in spoilers:
-            response = await self.spoil(rule, response)
+        for rule in answer_faults:
+            response = await self.apply_fault(rule, response)
         return response
 
     async def answered_by(self, handler: Handler) -> web.StreamResponse:
@@ -130,10 +130,10 @@ class _ProviderCall:
         except ProviderRefusal:
             raise
         except Exception:
-            self.record(500)  # a mistake of the stand-in itself: aiohttp answers 500 and prints the traceback
+            self.record(500)  # a bug in the stand-in itself: aiohttp answers 500 and prints the traceback
             raise
 
-    async def spoil(self, rule: Rule, response: web.StreamResponse) -> web.StreamResponse:
+    async def apply_fault(self, rule: Rule, response: web.StreamResponse) -> web.StreamResponse:
         if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
             return response
         if response.status not in (200, 201):
@@ -174,14 +174,14 @@ def retry_after_header(seconds: float | None) -> dict[str, str]:
     return {"Retry-After": str(math.ceil(seconds)) if seconds >= 1 else str(seconds)}
 
 
-def gate(state: State, provider: StandIn) -> Any:
-    """The middleware of one stand-in. Paths under /_sandbox/ are ours and pass unseen."""
+def stand_in_middleware(state: State, provider: StandIn) -> Any:
+    """The middleware of one stand-in. Paths under /_sandbox/ are the sandbox's own and bypass it."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith("/_sandbox/"):
             return await handler(request)
-        with state.errands.call():
+        with state.background.call():
             return await _ProviderCall(state, provider, request, await request.read()).run(handler)
 
     return middleware

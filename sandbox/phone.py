@@ -1,6 +1,6 @@
-"""A WhatsApp user's phone: says something to a sender of a running sandbox and reads what comes back.
+"""A WhatsApp user's phone: writes to a sender of a running sandbox and reads the answers.
 
-It talks to the sandbox's Twilio over HTTP like everybody else, and never to the runtime.
+It calls the sandbox's Twilio over HTTP like every client, and never the runtime.
 """
 
 import json
@@ -11,12 +11,12 @@ from urllib.request import Request, urlopen
 
 
 class PhoneError(Exception):
-    """Nothing came back. The text says why and what to do."""
+    """No answer came. The text gives the reason and the next step."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneMessage:
-    """One thing said."""
+    """One message."""
 
     twilio: str
     to: str

@@ -33,7 +33,7 @@ def open_state(directory: Path, credentials: Credentials, settings: Values, send
 
 
 def run(state: State, openai: Listen, twilio: Listen) -> None:
-    """Serves until told to stop. Raises OSError when an address cannot be had."""
+    """Serves until a signal. Raises OSError when an address is not available."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     try:

@@ -1,4 +1,4 @@
-"""How the stand-ins behave when nothing goes wrong: thinking time, one-time passwords, how long a sender takes to come
+"""How the stand-ins behave without faults: thinking time, one-time passwords, how long a sender takes to come
 online.
 
 `PUT /_sandbox/settings` changes them while the sandbox runs; a reset restores what the command line said. They are not
@@ -18,11 +18,11 @@ class Values:
     assistants_api: Literal["compatible", "gone"] = "compatible"
     """`gone` answers 404 under /assistants and /threads, as OpenAI itself does since 2026-08-26."""
     think_seconds: float = 0.0
-    """How long a model thinks before each answer."""
+    """How long a model takes before each answer, in seconds."""
     usage_seconds: float = 3.0
-    """How long a turn of an agent's session is over before what it used is known."""
+    """How long after the end of an agent's turn its usage is reported."""
     index_seconds: float = 0.0
-    """How long a file takes to become searchable in a vector store."""
+    """How long a file takes to become searchable in a vector store, in seconds."""
     create_seconds: float = 0.05
     """How long a sender stays in each status on its way to ONLINE."""
     update_seconds: float = 0.02
@@ -33,7 +33,7 @@ class Values:
     otp_code: str = "123456"
     """The one-time password that the phone of every new sender receives."""
     name_review: Literal["approve", "pending", "decline"] = "approve"
-    """What Meta says to a new display name."""
+    """Meta's decision about a new display name."""
     delivery_seconds: float = 0.0
     """How long an outbound message takes for each step from queued to delivered."""
     session_window: bool = True

@@ -1,7 +1,7 @@
-"""What all parts of one sandbox process share: its memory, its ledger, its faults, its settings, its credentials and
-its running errands.
+"""What all parts of one sandbox process share: its tables, its ledger, its faults, its settings, its credentials and
+its background tasks.
 
-It holds things together and never answers a request itself.
+It never answers a request itself.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from sandbox.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the stand-ins accept. Anything else is answered as the provider answers a wrong key."""
+    """What the stand-ins accept. Anything else gets the provider's answer to a wrong key."""
 
     account_sid: str
     auth_token: str
     api_key: str
 
 
-class Errands:
-    """Work under way: calls being answered, and what goes on after them (webhooks, status callbacks).
+class BackgroundTasks:
+    """Work in progress: calls being answered, and the tasks that follow them (webhooks, status callbacks).
 
-    A reset drops all of it, so that nothing from before it is found after it.
+    A reset cancels all of it, so that nothing started before it has an effect after it.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Errands:
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """Held by the task that answers a call."""
+        """Around answering a call: its task is work in progress, too."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a call is answered by a task")
@@ -57,7 +57,7 @@ class Errands:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            sys.stderr.write(f"sandbox: an errand failed: {error!r}\n")
+            sys.stderr.write(f"sandbox: a background task failed: {error!r}\n")
 
     async def drop(self) -> None:
         tasks = list(self._tasks)
@@ -68,7 +68,7 @@ class Errands:
 
 @dataclass(slots=True)
 class State:
-    """One sandbox: two providers, one memory."""
+    """One sandbox: two providers, one set of tables."""
 
     storage: Storage
     ledger: Ledger
@@ -76,7 +76,7 @@ class State:
     settings: Settings
     credentials: Credentials
     senders_from: Path | None = None
-    errands: Errands = field(default_factory=Errands)
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
     after_reset: list[Callable[[], None]] = field(default_factory=list)
 
     @staticmethod
@@ -85,8 +85,8 @@ class State:
         return int(time.time())
 
     async def reset(self) -> None:
-        """Back to the first start: nothing remembered, nothing recorded, nothing going wrong."""
-        await self.errands.drop()
+        """Back to the first start: no objects, no ledger entries, no faults."""
+        await self.background.drop()
         self.storage.clear()
         self.ledger.clear()
         self.faults.clear()

@@ -1,8 +1,8 @@
-"""What the stand-ins remember: tables of JSON objects in memory, journalled to disk.
+"""The stand-ins' state: tables of JSON objects in memory, journalled to disk.
 
-Every change is appended to the journal with one write before the caller is answered, so whatever a client was told
-survives a `kill -9` of this process (not a power cut: nothing is fsynced). Opening compacts the journal. It never knows
-what the objects mean.
+Every change is appended to the journal with one write before the caller is answered, so everything that a client got an
+answer about survives a `kill -9` of this process (not a power cut: nothing is fsynced). Opening compacts the journal.
+It never knows what the objects mean.
 """
 
 import fcntl
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 Json = dict[str, Any]
-"""An object as it goes over the wire, plus keys that begin with `_`, which are ours and are never sent."""
+"""An object as it goes over the wire, plus keys that begin with `_`, which are the sandbox's own and are never sent."""
 
 _EMPTY: Mapping[str, Json] = {}
 
@@ -26,7 +26,7 @@ def new_id(prefix: str, digits: int = 32) -> str:
 
 
 def public(value: Json) -> Json:
-    """The object without what is ours alone."""
+    """The object without the sandbox's own keys."""
     return {key: item for key, item in value.items() if not key.startswith("_")}
 
 
@@ -53,7 +53,7 @@ class Storage:
         with self._path.open("rb") as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
-                    break  # the process died in the middle of this write; nobody was told about it
+                    break  # the process crashed in the middle of this write, before the caller was answered
                 table, key, value = json.loads(line)
                 rows = self._tables.setdefault(table, {})
                 if value is None:
@@ -94,7 +94,7 @@ class Storage:
         return self._tables[table].pop(key)
 
     def blob(self, key: str) -> Path:
-        """Where the bytes of a file or a medium lie."""
+        """Where the bytes of a file or a medium are."""
         folder = self.directory / "blobs"
         folder.mkdir(exist_ok=True)
         return folder / key

@@ -1,7 +1,7 @@
 """/v1/agents/sessions: conversations with an agent, without an execution environment.
 
-A session freezes its agent as it was when the session began. Its stream of events is left out: everything that the
-stream tells can be read from the session, its turns and items, and after a lost connection it must be.
+A session freezes its agent as it was when the session began. Its stream of events is left out: everything in the stream
+can be read from the session, its turns and items, and after a lost connection it must be.
 """
 
 import re
@@ -179,7 +179,7 @@ class AgentSessions:
         return session
 
     def _shown(self, session: Json) -> Json:
-        """The session as its latest turn makes it."""
+        """The session in the state that its latest turn gives it."""
         turn = self._turns.latest(session["id"])
         status, wanted = "idle", []
         if turn is not None:

@@ -1,7 +1,7 @@
 """The turns of an agent's session and the items that they leave: messages, function calls and their results.
 
-Like a run of the Assistants API a turn is a matter of time, not of a task: it is due at an instant, and whoever looks
-after that instant finds it done. A session has one turn at a time; what is said during a turn joins it.
+Like a run of the Assistants API a turn has no task of its own: it is due at a timestamp, and any read after that
+timestamp finds it completed. A session has one turn at a time; messages that arrive during a turn join it.
 """
 
 import json
@@ -18,7 +18,7 @@ from sandbox.storage import Json, new_id
 
 ACTIVE = ("queued", "in_progress", "waiting")
 _HARNESS_TOKENS = 7_200
-"""What a turn costs before anybody has said a word: the instructions that every agent has beside its own."""
+"""Input tokens of a turn without any message: the instructions that every agent has besides its own."""
 
 
 class AgentTurns:
@@ -28,7 +28,7 @@ class AgentTurns:
         self._state = state
 
     def all(self, session: str) -> dict[str, Json]:
-        """Turns as they are by now, oldest first."""
+        """Turns in their current state, oldest first."""
         return {key: self._by_now(turn) for key, turn in list(self._state.storage.rows(_turns(session)).items())}
 
     def latest(self, session: str) -> Json | None:
@@ -65,7 +65,7 @@ class AgentTurns:
             self._put({**turn, "status": "cancelled", "completed_at": self._state.now()})
 
     def check_result(self, session: Json, event: Json) -> None:
-        """Raises what a caller gets for a function's result that nobody waits for."""
+        """Raises the error for a function result that no turn is waiting for."""
         asked = next((turn for turn in self.all(session["id"]).values() if event["call_id"] in turn["_calls"]), None)
         if asked is None:
             raise rules.refused("Unknown pending tool call.")

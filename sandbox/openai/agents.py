@@ -1,7 +1,7 @@
 """/v1/agents: reusable agents as the Agents API keeps them. It never runs one (see agent_sessions).
 
 The API is a beta: the paths, members and required keys are those of OpenAI's SDK, and what that leaves open (statuses,
-defaults, clamped limits) is as others have observed it.
+defaults, clamped limits) follows published observations.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ _MOST = 100
 
 
 def require_beta(request: web.Request) -> None:
-    """Raises what a caller gets who did not ask for the beta."""
+    """Raises the error for a request without the beta header."""
     if request.headers.get("OpenAI-Beta") != "agents=v1":
         raise error(400, _BETA, kind="invalid_beta", code="invalid_beta")
 
@@ -91,8 +91,8 @@ class Agents:
 def page(request: web.Request, rows: Mapping[str, Json], *, clamped: bool = True, unknown: str | None = None) -> Json:
     """One page of a list of this API, by the cursor `after`. `rows` are oldest first.
 
-    A limit that is too small or too large is clamped, or refused where the list is one of those that do. `unknown` is
-    what a list says of a cursor that it does not know, where that is not a plain 404.
+    A limit that is too small or too large is clamped, or refused by the lists that do so. `unknown` is a list's message
+    for an unknown cursor, where that is not a plain 404.
     """
     order = request.query.get("order", "desc")
     if order not in ("asc", "desc"):

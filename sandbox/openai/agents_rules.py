@@ -1,4 +1,4 @@
-"""What the Agents API takes and refuses, and the defaults that it fills in. Nothing here is stored.
+"""What the Agents API accepts and refuses, and the defaults that it fills in. Nothing here is stored.
 
 OpenAI's OpenAPI description leaves this API out, so the shapes are those of its SDK's request types, and the tests hold
 one against the other. The words and codes of its errors differ from those of the older endpoints.
@@ -19,7 +19,7 @@ _KINDS = ((bool, "a boolean"), (str, "a string"), (int, "an integer"), (list, "a
 _TIERS = ("auto", "default", "flex", "priority", "fast", "ultrafast")
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _DEFAULT_EFFORT = "medium"
-"""What a model that was told nothing does; the same for all that think, as far as it is known."""
+"""The default reasoning of a model; the same for all reasoning models, as far as is known."""
 
 
 def refused(message: str, param: str | None = None) -> ProviderRefusal:
@@ -184,17 +184,17 @@ _SETTINGS: Mapping[str, Check] = {
 }
 AGENT: Mapping[str, Check] = {**_SETTINGS, "name": nullable(text(128)), "metadata": nullable(metadata)}
 OVERRIDES = record(_SETTINGS)
-"""What a session may say otherwise than its agent."""
+"""What a session may override of its agent."""
 
 
 def check_agent(body: Json, *, new: bool) -> None:
-    """Raises what a caller gets for the body of a create or an update."""
+    """Raises the error for an invalid body of a create or an update."""
     record(AGENT, *(("model",) if new else ()))(body, "")
     check_tools(body.get("tools") or [])
 
 
 def check_tools(tools: list[Json]) -> None:
-    """Raises for what no shape can say: names that repeat, and a function whose arguments are no object."""
+    """Raises for what no shape can say: names that repeat, and a function whose arguments are not an object."""
     names: set[str] = set()
     for tool in tools:
         name = tool["name"] if tool["type"] == "function" else tool["type"]

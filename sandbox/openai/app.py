@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from sandbox.control import Control
-from sandbox.middleware import gate
+from sandbox.middleware import stand_in_middleware
 from sandbox.openai.agent_sessions import AgentSessions
 from sandbox.openai.agents import Agents
 from sandbox.openai.assistants import Assistants
@@ -15,7 +15,7 @@ from sandbox.openai.runs import Runs
 from sandbox.openai.store_files import StoreFiles
 from sandbox.openai.threads import Threads
 from sandbox.openai.vector_stores import VectorStores
-from sandbox.openai.wire import OpenAIGate
+from sandbox.openai.wire import OpenAIStandIn
 from sandbox.state import State
 
 _LARGEST_UPLOAD = 512 * 2**20
@@ -23,7 +23,9 @@ _LARGEST_UPLOAD = 512 * 2**20
 
 def application(state: State) -> web.Application:
     """Every endpoint under /v1, and the sandbox's own."""
-    app = web.Application(middlewares=[gate(state, OpenAIGate(state))], client_max_size=_LARGEST_UPLOAD)
+    app = web.Application(
+        middlewares=[stand_in_middleware(state, OpenAIStandIn(state))], client_max_size=_LARGEST_UPLOAD
+    )
     conversations = Conversations(state)
     threads = Threads(state)
     files = Files(state)

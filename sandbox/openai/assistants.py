@@ -43,7 +43,7 @@ _BETA = (
 
 
 def require_api(state: State, request: web.Request) -> None:
-    """Raises what a caller gets where the Assistants API is gone, or was asked without its beta header."""
+    """Raises the error where the Assistants API is switched off, or the request lacks its beta header."""
     if state.settings.values.assistants_api == "gone":
         raise error(404, f"Invalid URL ({request.method} {request.path})")
     if request.headers.get("OpenAI-Beta") != "assistants=v2":

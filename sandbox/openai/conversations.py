@@ -19,7 +19,7 @@ _MOST_AT_ONCE = 20
 
 
 class Conversations:
-    """Handlers of /v1/conversations, and the door through which responses use them."""
+    """Handlers of /v1/conversations, and what responses need of them."""
 
     def __init__(self, state: State) -> None:
         self._state = state

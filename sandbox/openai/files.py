@@ -1,4 +1,4 @@
-"""/v1/files: uploads whose content never changes. Who else holds a file is told when it is deleted."""
+"""/v1/files: uploads whose content never changes. Other holders of a file are notified when it is deleted."""
 
 from collections.abc import Callable
 

@@ -88,7 +88,7 @@ def score(question: str, text: str) -> float:
 
 
 def best(passages: Iterable[Passage], most: int, threshold: float) -> list[Passage]:
-    """The best passages that fit at all, best first, equal ones in the order of the files."""
+    """The best matching passages, best first, equal ones in the order of the files."""
     fitting = [passage for passage in passages if passage.score > 0 and passage.score >= threshold]
     return sorted(fitting, key=lambda passage: -passage.score)[:most]
 

@@ -1,6 +1,6 @@
 """One turn of the simulated model: what it knows goes in, output items come out.
 
-The same turn serves both APIs; each wraps the outcome in its own objects. Nothing here is stored.
+The same turn serves both APIs; each wraps the result in its own objects. Nothing here is stored.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _WORTH_QUOTING = 0.3
 
 @dataclass(frozen=True, slots=True)
 class ModelTurn:
-    """What the model did: it called functions, or it said something, maybe after searching files."""
+    """What the model did: it called functions, or it answered, maybe after searching files."""
 
     calls: tuple[WantedCall, ...] = ()
     text: str = ""

@@ -1,4 +1,5 @@
-"""GET /v1/models and /v1/models/{id}: which models there are and until when. A model past its date is gone."""
+"""GET /v1/models and /v1/models/{id}: which models there are and until when. A model past its shutdown date is not
+found."""
 
 from datetime import UTC, datetime
 
@@ -63,7 +64,7 @@ def _not_found(message: str) -> ProviderRefusal:
 
 
 def reasons(name: str) -> bool:
-    """Whether the model belongs to the families that think before they answer and take no temperature."""
+    """Whether the model is a reasoning model, which takes no temperature."""
     return name.startswith(("gpt-5", "gpt-6", "o3"))
 
 

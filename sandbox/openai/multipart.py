@@ -21,7 +21,7 @@ class Part:
 
 
 def parts_of(body: bytes, content_type: str) -> dict[str, Part]:
-    """The fields by name. Raises OpenAI's 400 for a body that is no multipart form."""
+    """The fields by name. Raises OpenAI's 400 for a body that is not a multipart form."""
     header = Message()
     header["Content-Type"] = content_type
     boundary = header.get_param("boundary")

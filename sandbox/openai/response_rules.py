@@ -1,4 +1,4 @@
-"""What POST /v1/responses takes and refuses, apart from its input and its tools. Nothing here does I/O."""
+"""What POST /v1/responses accepts and refuses, apart from its input and its tools. Nothing here does I/O."""
 
 from sandbox.openai import models
 from sandbox.openai.wire import error, invalid, missing, out_of_set, wrong_type
@@ -49,7 +49,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def check(body: Json) -> None:
-    """Raises what OpenAI answers to parameters it does not take."""
+    """Raises OpenAI's error for parameters that it does not accept."""
     for name in _NOT_HERE:
         if body.get(name):
             message = f"This stand-in for the OpenAI API does not do '{name}'; send the request without it."

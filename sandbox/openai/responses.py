@@ -40,7 +40,7 @@ _ECHOED: Json = {
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A checked request: its body, its tools with their defaults, its input as items, and everything said before."""
+    """A checked request: its body, its tools with their defaults, its input as items, and the history before it."""
 
     body: Json
     offered: list[Json]

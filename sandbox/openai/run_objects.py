@@ -1,4 +1,4 @@
-"""Runs and their steps as they go over the wire. Nothing here is stored and no time passes."""
+"""Runs and their steps as they go over the wire. Nothing here is stored, and nothing depends on the clock."""
 
 from sandbox.answers import WantedCall
 from sandbox.openai import tools
@@ -6,7 +6,7 @@ from sandbox.openai.wire import checked_metadata
 from sandbox.storage import Json, new_id
 
 _LIFETIME = 600
-"""Seconds until a run that nobody finishes expires."""
+"""Seconds until an unfinished run expires."""
 
 
 def new_run(body: Json, assistant: Json, thread: str, now: int) -> Json:

@@ -1,7 +1,7 @@
 """/v1/threads/{id}/runs: an assistant at work on a thread.
 
-A run is a matter of time, not of a task: it is due at an instant, and whoever looks after that instant finds it
-finished. So it survives a restart, and a thread has one active run at most, as OpenAI holds it.
+A run has no task of its own: it is due at a timestamp, and any read after that timestamp finds it completed. So it
+survives a restart, and a thread has one active run at most, as at OpenAI.
 """
 
 import time
@@ -133,7 +133,7 @@ class Runs:
         return context
 
     def _settled(self, run: Json) -> Json:
-        """The run as it is by now."""
+        """The run in its current state."""
         if run["status"] not in _ACTIVE:
             return run
         if self._state.now() >= run["expires_at"]:

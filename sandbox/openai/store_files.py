@@ -1,6 +1,6 @@
 """Files in a vector store, and batches of them: /v1/vector_stores/{id}/files and /file_batches.
 
-Indexing is a matter of time, not of a task: a file is searchable `index_seconds` after it was attached, whoever looks.
+Indexing has no task of its own: a file is searchable `index_seconds` after it was attached.
 Its chunking never changes.
 """
 
@@ -72,7 +72,7 @@ class StoreFiles:
         return file_ids
 
     def attach(self, store: str, body: Json, batch: str | None = None) -> Json:
-        """Puts a checked file into a store; one that is there already is indexed anew."""
+        """Puts a checked file into a store; one that is there already is indexed again."""
         file = self._files.find(body["file_id"])
         row: Json = {
             "id": body["file_id"],
@@ -99,7 +99,7 @@ class StoreFiles:
         return "The file could not be parsed because it is damaged." if damaged else None
 
     def _shown(self, row: Json) -> Json:
-        """The file in the store as it is by now."""
+        """The file in the store in its current state."""
         status = "cancelled" if row["_cancelled"] else "in_progress" if time.time() < row["_due"] else "completed"
         problem = row["_problem"] and {"code": "invalid_file", "message": row["_problem"]}
         status, problem = ("failed", problem) if status == "completed" and problem else (status, None)

@@ -1,5 +1,5 @@
-"""/v1/threads and their messages: what users and assistants said, as an Assistants-API server keeps it. Runs are next
-door.
+"""/v1/threads and their messages: messages of users and assistants, as an Assistants-API server keeps them. Runs are in
+`runs`.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class Threads:
     def __init__(self, state: State) -> None:
         self._state = state
         self.busy: Callable[[str], str | None] = lambda _: None
-        """Tells the active run of a thread. Runs set it; a thread alone is never busy."""
+        """Returns the active run of a thread. Runs set it; a thread alone is never busy."""
 
     def routes(self) -> list[web.RouteDef]:
         one = "/v1/threads/{thread}"

@@ -1,4 +1,4 @@
-"""/v1/vector_stores: stores and the search in them. The files in a store are next door (store_files)."""
+"""/v1/vector_stores: stores and the search in them. The files in a store are in `store_files`."""
 
 import time
 
@@ -37,7 +37,7 @@ class VectorStores:
         ]
 
     def _shown(self, store: Json) -> Json:
-        """The store with its counts as they are by now."""
+        """The store with its current counts."""
         counts, size = self._files.counts(store["id"])
         expired = store["expires_at"] is not None and store["expires_at"] <= time.time()
         status = "expired" if expired else "in_progress" if counts["in_progress"] else "completed"
@@ -119,7 +119,7 @@ class VectorStores:
     def find(
         self, stores: list[str], question: str, filters: Json | None, most: int, threshold: float
     ) -> list[Passage]:
-        """The passages that fit a question best, over several stores."""
+        """The passages that match a question best, over several stores."""
         known = [passage for store in stores for passage in self._files.passages(store, question, filters)]
         return knowledge.best(known, most, threshold)
 

@@ -1,4 +1,4 @@
-"""OpenAI's ways at the gate: bearer keys, error bodies, response headers, cursor paging, checked request bodies.
+"""OpenAI's conventions: bearer keys, error bodies, response headers, cursor paging, checked request bodies.
 
 What an endpoint means is written with the endpoint, never here.
 """
@@ -57,8 +57,8 @@ def not_found(what: str, key: str) -> ProviderRefusal:
     return error(404, f"No {what} found with id '{key}'.")
 
 
-class OpenAIGate:
-    """How OpenAI greets and fails."""
+class OpenAIStandIn:
+    """How OpenAI authenticates and reports errors."""
 
     name = NAME
 

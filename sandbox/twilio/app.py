@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from sandbox.control import Control
-from sandbox.middleware import gate
+from sandbox.middleware import stand_in_middleware
 from sandbox.state import State
 from sandbox.twilio.accounts import Accounts
 from sandbox.twilio.console import Console
@@ -18,12 +18,12 @@ from sandbox.twilio.messages import Messages
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.typing import Typing
 from sandbox.twilio.webhook_sender import WebhookSender
-from sandbox.twilio.wire import TwilioGate
+from sandbox.twilio.wire import TwilioStandIn
 
 
 def application(state: State) -> web.Application:
     """Every endpoint of every Twilio host on one port, paths unchanged, and the sandbox's own."""
-    app = web.Application(middlewares=[gate(state, TwilioGate(state))], client_max_size=32 * 2**20)
+    app = web.Application(middlewares=[stand_in_middleware(state, TwilioStandIn(state))], client_max_size=32 * 2**20)
     webhook_sender = WebhookSender(state)
     accounts = Accounts(state)
     senders = Senders(state)
@@ -42,7 +42,7 @@ def application(state: State) -> web.Application:
     async def life(_: web.Application) -> AsyncIterator[None]:
         delivery.resume()
         yield
-        await state.errands.drop()
+        await state.background.drop()
         await webhook_sender.close()
 
     begin()

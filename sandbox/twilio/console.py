@@ -1,4 +1,4 @@
-"""Twilio's console, as far as people use it behind a reconciler's back: POST /_sandbox/senders registers senders, PATCH
+"""Twilio's console, as far as people use it beside a reconciler: POST /_sandbox/senders registers senders, PATCH
 changes one, accounts are opened.
 
 What a person does in the console is not an API call and is not in the ledger.
@@ -116,7 +116,7 @@ def _nobody(number: str) -> web.Response:
 
 
 def _checked(document: Json) -> tuple[str, Json]:
-    """The sender's id and what the console would let through. Raises InputError with a sentence."""
+    """The sender's id and the keys that the console accepts. Raises InputError with a sentence."""
     for key in document:
         if key not in _FIELDS:
             raise InputError(f"unknown key {key!r}; allowed are: {', '.join(_FIELDS)}")

@@ -107,7 +107,7 @@ class Contents:
 
 
 def rendered(storage: Storage, account: str, sid: str, variables: str) -> tuple[str, bool]:
-    """What a template says with these variables, and whether it is approved. Raises Twilio's errors."""
+    """A template's text with these variables, and whether it is approved. Raises Twilio's errors."""
     content = storage.get(_TABLE, sid)
     if content is None or content["account_sid"] != account:
         raise error(400, 21655, f"The ContentSid {sid} is invalid")

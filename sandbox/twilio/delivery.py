@@ -1,7 +1,7 @@
-"""What becomes of an accepted message: queued, sent, delivered, with a signed callback for each step.
+"""The statuses of an accepted message: queued, sent, delivered, with a signed callback for each step.
 
-What cannot be known at once fails here: free text to someone who did not write within 24 hours is accepted, and then
-undelivered with 63016, as on WhatsApp. Callbacks of one message go out in order, unless a fault reorders them.
+Failures that are not known at once happen here: free text to someone who did not write within 24 hours is accepted, and
+then undelivered with 63016, as on WhatsApp. Callbacks of one message go out in order, unless a fault reorders them.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _OUTSIDE = (63016, "Failed to send freeform message because you are outside the 
 
 
 class SimulatedDelivery:
-    """Takes every outbound message to its end."""
+    """Takes every outbound message to its final status."""
 
     def __init__(self, state: State, messages: Messages, webhook_sender: WebhookSender) -> None:
         self._state = state
@@ -28,13 +28,13 @@ class SimulatedDelivery:
         messages.on_outbound.append(self._begin)
 
     def resume(self) -> None:
-        """Goes on with what was under way when the process last ended."""
+        """Resumes the messages that were in progress when the process last ended."""
         for message in list(self._state.storage.values(TABLE)):
             if message["status"] in _UNDER_WAY:
                 self._begin(message)
 
     def _begin(self, message: Json) -> None:
-        self._state.errands.start(self._carry(message))
+        self._state.background.start(self._carry(message))
 
     async def _carry(self, message: Json) -> None:
         sid = message["sid"]
@@ -57,11 +57,11 @@ class SimulatedDelivery:
         return heard is None or message["_at"] - heard["_at"] > _WINDOW
 
     def _tell(self, message: Json, before: asyncio.Event | None) -> asyncio.Event | None:
-        """Starts the callback of a status. The event says that it arrived; the next one waits for that."""
+        """Starts the callback of a status. The event is set when it arrived; the next one waits for that."""
         if not message["_callback"]:
             return None
         done = asyncio.Event()
-        self._state.errands.start(self._deliver(self._envelope(message), before, done))
+        self._state.background.start(self._deliver(self._envelope(message), before, done))
         return done
 
     async def _deliver(self, envelope: Envelope, before: asyncio.Event | None, done: asyncio.Event) -> None:

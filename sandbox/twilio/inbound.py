@@ -1,8 +1,8 @@
 """WhatsApp users writing to a sender: POST /_sandbox/inbound makes the message, calls the webhook, and carries out the
 TwiML that comes back.
 
-The answers of a conversation are what the sender's number sent to the user from that moment on, over TwiML or REST; the
-sandbox never asks the runtime.
+The answers of a conversation are what the sender's number sent to the user after that timestamp, over TwiML or REST;
+the sandbox never asks the runtime.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _XML = ("text/xml", "application/xml")
 
 @dataclass(frozen=True, slots=True)
 class _Posted:
-    """A message that was kept, ready for its webhook."""
+    """A stored message, ready for its webhook."""
 
     sender: Json
     user: str
@@ -89,7 +89,7 @@ class Inbound:
         return answer(await self._answered(posted, message.wait, message.settle))
 
     def _kept(self, message: UserMessage, sender: Json, here: str) -> _Posted:
-        """The message as Twilio keeps and sends it. A sid seen before is that message, delivered once more."""
+        """The message as Twilio keeps and sends it. A known sid is that message, delivered again."""
         sid = message.message_sid or new_id("MM" if message.media else "SM")
         known = self._state.storage.get(TABLE, sid)
         row = known if known is not None else self._new(message, sender, sid, here)
@@ -130,7 +130,7 @@ class Inbound:
             return {**outcome, "error": f"sender {posted.sender['sender_id']} has no webhook URL"}
         delivered: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         with self._listening(posted.sender["sender_id"], posted.user) as queue:
-            self._state.errands.start(self._deliver(posted, delivered))
+            self._state.background.start(self._deliver(posted, delivered))
             if wait <= 0:
                 return outcome
             deadline = time.monotonic() + wait
@@ -158,7 +158,7 @@ class Inbound:
             delivered.set_result(receipts[0])
 
     def _carried_out(self, posted: _Posted, receipt: Receipt) -> Receipt:
-        """Sends the messages of a TwiML answer. An answer that is no TwiML is a failure of the webhook."""
+        """Sends the messages of a TwiML answer. An answer that is not TwiML is a failure of the webhook."""
         if not receipt.delivered or not receipt.body:
             return receipt
         if receipt.content_type not in _XML:
@@ -179,7 +179,8 @@ def _drained(queue: asyncio.Queue[Json]) -> list[Json]:
 
 
 async def _collected(queue: asyncio.Queue[Json], deadline: float, settle: float) -> list[Json]:
-    """Answers until the deadline: those there with the first one, and those that follow within `settle` seconds."""
+    """Answers until the deadline: the first one, those already there with it, and those that follow within `settle`
+    seconds."""
     answers = _drained(queue)
     patience = settle if answers else deadline - time.monotonic()
     while patience > 0:

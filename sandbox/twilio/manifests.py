@@ -1,8 +1,8 @@
 """WhatsApp senders for the numbers in a folder of manifests, so that a sandbox starts as an account does after the
 numbers were registered.
 
-It reads `id`, `name`, `number` and the sender's account, and nothing else; a file it cannot read is named on stderr and
-left out.
+It reads `id`, `name`, `number` and the sender's account, and nothing else; a file that it cannot read is reported on
+stderr and skipped.
 """
 
 import os
@@ -58,7 +58,7 @@ def _number(value: object) -> str | None:
 
 
 def _account(state: State, accounts: Accounts, document: dict[str, Any]) -> str:
-    """The account a client brings along; its token comes from the environment, as the manifest says."""
+    """A client's own account; its token comes from the environment variable that the manifest names."""
     sender = document.get("sender")
     own = sender.get("account") if isinstance(sender, dict) else None
     if not isinstance(own, dict) or not isinstance(own.get("sid"), str):

@@ -1,6 +1,6 @@
 """Media of messages: Messages/{sid}/Media, and the content behind a MediaUrl.
 
-A MediaUrl needs the account's credentials and redirects to a place that needs none, as Twilio's CDN.
+A MediaUrl needs the account's credentials and redirects to a URL that needs none, like Twilio's CDN.
 """
 
 import time
@@ -20,7 +20,7 @@ _KNOWN = {"content_type", "base64", "url"}
 
 
 class Media:
-    """Handlers of Media, and the door through which a phone attaches something."""
+    """Handlers of Media, and what a phone needs to attach a file."""
 
     def __init__(self, state: State, messages: Messages) -> None:
         self._state = state
@@ -38,7 +38,7 @@ class Media:
         ]
 
     def attach(self, origin: str, account: str, message: str, items: object) -> list[Json]:
-        """Keeps what a phone attached. Gives url and content_type of each. Raises InputError with a sentence."""
+        """Stores what a phone attached. Returns url and content_type of each. Raises InputError with a sentence."""
         if not isinstance(items, list):
             raise InputError('\'media\' is a list of {"content_type", "base64"} or {"content_type", "url"}')
         return [self._attached(origin, account, message, item) for item in items]
@@ -95,7 +95,7 @@ class Media:
         return web.Response(status=204)
 
     async def download(self, request: web.Request) -> web.Response:
-        """The content itself, for anyone who knows the sid."""
+        """The content itself, for any caller who knows the sid."""
         sid = request.match_info["media"]
         path = self._state.storage.blob(sid) if sid.startswith("ME") and sid.isalnum() else None
         if path is None or not path.is_file():

@@ -1,6 +1,6 @@
 """/2010-04-01/Accounts/{sid}/Messages: messages out, and the record of those that came in.
 
-It accepts, refuses, keeps and lists; what becomes of an accepted message is told by delivery.
+It accepts, refuses, stores and lists; `delivery` takes an accepted message to its final status.
 """
 
 import time
@@ -23,7 +23,7 @@ Form = dict[str, list[str]]
 
 
 class Messages:
-    """Handlers of Messages.json, and the door through which inbound traffic and TwiML make messages."""
+    """Handlers of Messages.json, and what inbound traffic and TwiML need to create messages."""
 
     def __init__(self, state: State, senders: Senders) -> None:
         self._state = state
@@ -33,7 +33,7 @@ class Messages:
         self.index()
 
     def index(self) -> None:
-        """Reads what is remembered from an earlier life of this process."""
+        """Reads what an earlier process stored."""
         self._between = {}
         for message in self._state.storage.values(TABLE):
             self._between.setdefault((message["from"], message["to"]), []).append(message["sid"])
@@ -49,7 +49,7 @@ class Messages:
         ]
 
     def record(self, account: str, sid: str, **fields: object) -> Json:
-        """Keeps a message, in or out, as it goes over the wire."""
+        """Stores a message, in or out, as it goes over the wire."""
         now = time.time()
         date = rfc2822(now)
         uri = f"/2010-04-01/Accounts/{account}/Messages/{sid}"

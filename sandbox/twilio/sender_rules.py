@@ -71,7 +71,7 @@ def parsed(raw: bytes) -> Json:
 
 
 def checked(body: Json) -> Json:
-    """The parts of a body that Twilio keeps; unknown keys fall away without a word, wrong values are refused."""
+    """The parts of a body that Twilio keeps; unknown keys are silently ignored, wrong values are refused."""
     kept: Json = {}
     for part, known in _TOP.items():
         value = body.get(part)

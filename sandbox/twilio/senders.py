@@ -1,7 +1,7 @@
 """/v2/Channels/Senders: WhatsApp senders with Twilio's life cycle and its traps.
 
-A list is sparse, an update answers 202 and echoes only what was sent, a new sender takes its time. A status is a matter
-of time and not of a task: it is worked out when somebody looks, so it survives a restart.
+A list is sparse, an update answers 202 and echoes only what was sent, a new sender takes its time. A status has no task
+of its own: it is computed from the clock when it is read, so it survives a restart.
 """
 
 import time
@@ -26,7 +26,7 @@ _RCS_PAGE = 50
 
 
 class Senders:
-    """Handlers of /v2/Channels/Senders, and the door through which messages find a sender."""
+    """Handlers of /v2/Channels/Senders, and what messages need to find a sender."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -97,7 +97,7 @@ class Senders:
         self._state.storage.delete(TABLE, sender["sid"])
 
     def _settled(self, sender: Json) -> Json:
-        """The sender as it is by now."""
+        """The sender in its current state."""
         values = self._state.settings.values
         age = time.time() - sender["_since"]
         if sender["status"] == "ONLINE:UPDATING" and age >= values.update_seconds:
@@ -196,7 +196,7 @@ def _slug(name: str | None) -> str | None:
 
 
 def _reviewed(sender: Json, verdict: str) -> Json:
-    """What became of a new display name: it is Meta's to approve, and the old one stays until then."""
+    """Meta's decision about a new display name; the old one stays until it is approved."""
     name = sender.get("_name")
     if name is None:
         return {}
@@ -213,7 +213,7 @@ def _profile(sender: Json) -> Json:
 
 
 def _whole(sender: Json) -> Json:
-    """What FETCH shows."""
+    """The answer to FETCH."""
     online = sender["status"].startswith("ONLINE")
     return {
         "sid": sender["sid"],
@@ -231,7 +231,7 @@ def _whole(sender: Json) -> Json:
 
 
 def _listed(sender: Json) -> Json:
-    """What LIST shows: no properties, no offline reasons, no voice application."""
+    """The answer to LIST: no properties, no offline reasons, no voice application."""
     whole = _whole(sender)
     configuration = {key: value for key, value in whole["configuration"].items() if key != "voice_application_sid"}
     left_out = ("properties", "offline_reasons", "compliance")
@@ -239,7 +239,7 @@ def _listed(sender: Json) -> Json:
 
 
 def _echo(sender: Json, parts: Json) -> Json:
-    """What UPDATE answers: the sender's sid and status, and only those parts that were sent."""
+    """The answer to UPDATE: the sender's sid and status, and only those parts that were sent."""
     nothing: Json = dict.fromkeys(
         ("sender_id", "webhook", "profile", "configuration", "properties", "offline_reasons", "compliance")
     )

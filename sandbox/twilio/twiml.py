@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 
 class TwimlError(ValueError):
-    """Not a TwiML document. The text says why, with Twilio's code."""
+    """Not a TwiML document. The text gives the reason, with Twilio's code."""
 
 
 def messages_in(document: str, sender: str, user: str) -> list[dict[str, list[str]]]:

@@ -1,5 +1,4 @@
-"""Carries webhooks out: signed, timed, retried and sent to the fallback as Twilio does, each attempt written to the
-ledger.
+"""Sends webhooks: signed, timed, retried and sent to the fallback as Twilio does, each attempt recorded in the ledger.
 
 The fragment of a webhook URL may override connection settings (`#ct=2000&rc=3&rp=all`). By default only a failure to
 connect is tried again, once. It never interprets the answer's body.
@@ -39,7 +38,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What came back from the last attempt."""
+    """The result of the last attempt."""
 
     status: int | None
     content_type: str = ""
@@ -104,7 +103,7 @@ class WebhookSender:
     async def deliver(self, envelope: Envelope, after: asyncio.Event | None = None) -> list[Receipt]:
         """One receipt, or two where a fault duplicates the webhook. Waits for `after`, unless a fault reorders."""
         path = urlsplit(envelope.url).path
-        rules = {rule.kind: rule for rule in self._state.faults.strike(NAME, envelope.method, path, WEBHOOK_KINDS)}
+        rules = {rule.kind: rule for rule in self._state.faults.matching(NAME, envelope.method, path, WEBHOOK_KINDS)}
         if "reorder_webhooks" in rules:
             await asyncio.sleep(rules["reorder_webhooks"].random_hold(0.2))
         elif after is not None:

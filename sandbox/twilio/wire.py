@@ -1,4 +1,4 @@
-"""Twilio's ways at the gate: Basic authentication per account, error bodies, forms, dates, paged lists.
+"""Twilio's conventions: Basic authentication per account, error bodies, forms, dates, paged lists.
 
 What an endpoint means is written with the endpoint, never here.
 """
@@ -61,8 +61,8 @@ async def form_of(request: web.Request) -> dict[str, list[str]]:
     return fields
 
 
-class TwilioGate:
-    """How Twilio greets and fails."""
+class TwilioStandIn:
+    """How Twilio authenticates and reports errors."""
 
     name = NAME
 
