@@ -1,7 +1,7 @@
-"""The contract: what a client manifest may say.
+"""The contract: what a client manifest may contain.
 
-Pydantic models of `clients.d/*.yaml` and the JSON Schema generated from them. This room reads no file and calls nobody;
-it never imports another room.
+Pydantic models of `clients.d/*.yaml` and the JSON Schema generated from them. This room reads no file, makes no call,
+and never imports another room.
 """
 
 from schemas.client import (

@@ -1,8 +1,8 @@
 """Models of one client manifest, `clients.d/<name>.yaml`.
 
 They are strict: an unknown key, a wrong type or a missing required key is an error, and nothing is coerced (a number
-written without quotes stays an integer and is refused). What needs a look at other files (a missing prompt, a number
-taken twice) is checked where the files are read, not here.
+written without quotes stays an integer and is refused). What depends on other files (a missing prompt, a number used
+twice) is checked where the files are read, not here.
 """
 
 from typing import Annotated, Any, Literal
@@ -45,7 +45,7 @@ Vertical = Literal[
     "Travel and Transportation",
 ]
 
-# One client's own: a default for them makes no sense, or one line would take the whole fleet down.
+# Keys of one client only: a default makes no sense for them, or one line would take the whole fleet down.
 OWN_KEYS = ("id", "name", "number", "state")
 
 
@@ -83,7 +83,7 @@ class Endpoint(Strict):
         default=10.0,
         gt=0,
         le=60,
-        description="How long a call may take, in seconds, before the assistant is told that it failed.",
+        description="How long a call may take, in seconds, before it is reported to the assistant as failed.",
         examples=[5],
     )
 
@@ -114,7 +114,7 @@ class FunctionTool(Strict):
 
 
 class FileSearchTool(Strict):
-    """Search in the client's own documents: `files` kept in git, or a `vector_store` that somebody keeps by hand."""
+    """Search in the client's own documents: `files` kept in git, or a `vector_store` that is maintained by hand."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["files"]}, {"required": ["vector_store"]}]})
 
@@ -126,14 +126,14 @@ class FileSearchTool(Strict):
     )
     vector_store: VectorStoreId | None = Field(
         default=None,
-        description="Id of a vector store that is kept by hand at OpenAI: searched in, never changed.",
+        description="Id of a vector store that is maintained by hand at OpenAI: searched, never changed.",
         examples=["vs_68f0c2a91d3c8191a1b2c3d4e5f60718"],
     )
     max_num_results: int = Field(
         default=5,
         ge=1,
         le=50,
-        description="How many passages a search returns at the most.",
+        description="Maximum number of passages that a search returns.",
         examples=[5],
     )
 
@@ -177,7 +177,7 @@ class Assistant(Strict):
     tools: list[Tool] = Field(
         default_factory=list,
         max_length=128,
-        description="What the assistant may use besides talking.",
+        description="Tools that the assistant may use.",
         examples=[[{"type": "web_search"}]],
     )
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] = Field(
@@ -245,7 +245,7 @@ class Account(Strict):
         examples=["AC0123456789abcdef0123456789abcdef"],
     )
     auth_token: SecretRef = Field(
-        description="Where the account's auth token is found.",
+        description="Where the account's auth token is read from.",
         examples=[{"env": "LA_COCINA_TWILIO_TOKEN"}],
     )
 
@@ -266,7 +266,7 @@ class Sender(Strict):
 
 
 class _Objects(Strict):
-    """What of a client becomes live objects: an assistant, a bot, a sender."""
+    """The part of a client that becomes live objects: an assistant, a bot, a sender."""
 
     id: ClientId = Field(
         title="Client id",
@@ -278,13 +278,13 @@ class _Objects(Strict):
     name: str = Field(
         min_length=1,
         max_length=128,
-        description="Name as people say it.",
+        description="Display name of the client.",
         examples=["Restaurante La Cocina"],
     )
     state: Literal["active", "paused", "absent"] = Field(
         default="active",
         description=(
-            "active: answers. paused: messages are stored, nobody answers. absent: what the tool made is deleted; "
+            "active: answers. paused: messages are stored and not answered. absent: what the tool created is deleted; "
             "remove the file afterwards."
         ),
         examples=["paused"],
@@ -305,7 +305,7 @@ class _Objects(Strict):
     )
     fallback_message: Annotated[str, StringConstraints(min_length=1, max_length=1600)] | None = Field(
         default=None,
-        description="What the user is told when no answer could be made; the installation's default without it.",
+        description="What the user receives when no answer could be made; the installation's default without it.",
         examples=["Tuvimos un problema técnico. Te responderemos a la brevedad."],
     )
     protected: bool = Field(

@@ -31,7 +31,7 @@ def defaults_schema() -> dict[str, Any]:
     """Schema of `clients.d/_defaults.yaml`."""
     schema = _generated()
     schema["title"] = "Defaults of all clients"
-    schema["description"] = "What every client has unless its own file says otherwise."
+    schema["description"] = "What every client has unless its own file sets it."
     del schema["required"]
     for key in OWN_KEYS:
         del schema["properties"][key]
@@ -39,7 +39,7 @@ def defaults_schema() -> dict[str, Any]:
 
 
 def as_text(schema: Mapping[str, Any]) -> str:
-    """A schema as it stands in its file."""
+    """A schema as it is written to its file."""
     return json.dumps(schema, indent=2, ensure_ascii=False, sort_keys=False) + "\n"
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 DEFAULT: Final = "ct=2000&rc=3&rp=ct,5xx"
-"""Three more tries where nobody accepts the connection within two seconds, and after an answer 5xx, which is what the
-runtime says while its store cannot keep a message.
+"""Three more tries where the connection is not accepted within two seconds, and after an answer 5xx, which the runtime
+gives while its store cannot keep a message.
 
 `rt` and `tt` stay at Twilio's 15 seconds, the most they can be, since a webhook may be held until its answer is ready
 (`REPLY_WITHIN_SECONDS`). `tt` counts over all tries: after three connections that took two seconds each, nine are left
@@ -24,7 +24,8 @@ OFF: Final = "off"
 
 
 def connection_overrides(text: str) -> str:
-    """The fragment that a setting asks for, "" for `off`. Raises `ValueError` with what is wrong and what to write."""
+    """The fragment that a setting stands for, "" for `off`. Raises `ValueError` with what is wrong and what to
+    write."""
     if text == OFF:
         return ""
     seen: set[str] = set()
@@ -33,7 +34,7 @@ def connection_overrides(text: str) -> str:
         if not equals or name not in _VALUES:
             raise ValueError(f"has {pair!r}, and takes pairs of {', '.join(_VALUES)} as in {DEFAULT}; or {OFF}")
         if name in seen:
-            raise ValueError(f"says {name} twice")
+            raise ValueError(f"has {name} twice")
         seen.add(name)
         is_valid, what = _VALUES[name]
         if not is_valid(value):
@@ -42,12 +43,12 @@ def connection_overrides(text: str) -> str:
 
 
 def with_overrides(url: str, overrides: str) -> str:
-    """A webhook's URL that says how it is called."""
+    """A webhook's URL with its connection overrides."""
     return f"{url}#{overrides}" if overrides else url
 
 
 def without_overrides(url: str) -> str:
-    """A webhook's URL without it: who is called, however that is done."""
+    """A webhook's URL without them: the address that is called."""
     return url.partition("#")[0]
 
 

@@ -1,4 +1,4 @@
-"""Model of a plan as JSON, what `--format json` prints. Only its schema is used: a promise to whoever reads one.
+"""Model of a plan as JSON, what `--format json` prints. Only its schema is used: a promise to programs that read plans.
 
 It is closed: a key that is not described here is not printed, and another shape has another `format_version`.
 """
@@ -28,7 +28,7 @@ class EditDocument(Strict):
 
     action: Literal["change", "delete"]
     actor: str = Field(description="The name of the token that was used.")
-    at: str = Field(description="A moment in UTC: `2026-11-22T10:00:00Z`.")
+    at: str = Field(description="A timestamp in UTC: `2026-11-22T10:00:00Z`.")
     fields: list[str] = Field(description="What was changed, by name.")
 
 
@@ -39,18 +39,20 @@ class ChangeDocument(Strict):
     client: str
     kind: Kind
     action: Literal["create", "update", "delete", "detach", "adopt"]
-    key: str = Field(description="What a person knows the resource by: a number, an engine.")
+    key: str = Field(description="The resource's name for people: a number, an engine.")
     live_id: str | None = Field(description="The provider's id; null for what is created.")
-    reason: Literal["config", "drift", "both"] = Field(description="Git moved on, somebody changed it live, or both.")
+    reason: Literal["config", "drift", "both"] = Field(
+        description="The manifest changed, the live object was changed, or both."
+    )
     edit: EditDocument | None = Field(
-        description="Of what was changed live, who did it last; null where no API tells. Not in the digest."
+        description="The last author of a live change; null where no API reports one. Not in the digest."
     )
     fields: dict[str, FieldDocument] = Field(description="By path: `webhook.callback_url`, `tools[0].name`.")
     depends_on: list[str] = Field(description="Ids of changes that are applied before this one.")
 
 
 class FindingDocument(Strict):
-    """Something to be said about a client or the fleet."""
+    """A message about a client or the fleet."""
 
     severity: Literal["error", "warning", "notice"]
     client: str | None
@@ -59,7 +61,7 @@ class FindingDocument(Strict):
 
 
 class OrphanDocument(Strict):
-    """A live object of ours that no manifest declares any more."""
+    """A live object with our marker that no manifest declares any more."""
 
     client: str
     kind: Kind
@@ -68,7 +70,7 @@ class OrphanDocument(Strict):
 
 
 class OutcomeDocument(Strict):
-    """What became of one change."""
+    """The outcome of one change."""
 
     id: str = Field(description="The change's id.")
     status: Literal["applied", "failed", "skipped"]
@@ -79,29 +81,29 @@ class OutcomeDocument(Strict):
 class SummaryDocument(Strict):
     """Counts."""
 
-    clients: Count = Field(description="Manifests that were looked at.")
+    clients: Count = Field(description="Manifests that were considered.")
     create: Count
     update: Count
     delete: Count = Field(description="Deletes and detaches.")
     errors: Count
     unresolved: Count
     orphans: Count
-    unmanaged: Count = Field(description="Live objects that are not ours and were left alone.")
+    unmanaged: Count = Field(description="Live objects without our marker, which were left unchanged.")
 
 
 class PlanDocument(Strict):
-    """A plan, and after an apply what became of it."""
+    """A plan and, after an apply, its outcome."""
 
     format_version: Literal[1] = Field(
-        description="Changes whenever a reader of an older one could be misled.", examples=[1]
+        description="Incremented when a reader of an older format could be misled.", examples=[1]
     )
     digest: Digest = Field(description="SHA-256, equal exactly when two plans' content is.")
     summary: SummaryDocument
     changes: list[ChangeDocument] = Field(description="In the order of applying.")
-    adoptions: list[ChangeDocument] = Field(description="Made by hand and as declared: put on record by an apply.")
+    adoptions: list[ChangeDocument] = Field(description="Created by hand and as declared: an apply records them.")
     findings: list[FindingDocument]
     unresolved: list[str] = Field(
         description="Clients of which a source could not be read; nothing of them is changed."
     )
     orphans: list[OrphanDocument]
-    outcomes: list[OutcomeDocument] = Field(default=[], description="After an apply only.")
+    outcomes: list[OutcomeDocument] = Field(default=[], description="Present after an apply only.")

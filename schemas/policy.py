@@ -1,4 +1,5 @@
-"""What of a manifest tells the runtime how to answer, and how it travels there: as the JSON column `policy` of a bot.
+"""The part of a manifest that configures how the runtime answers, and its way there: as the JSON column `policy` of a
+bot.
 
     manifest ──► Policy ──► {"version": 1, "memory": {…}} ──► bot's row ──► PolicyDocument ──► turn
                  strict      `document_of`                                  `read_document`, lenient
@@ -20,7 +21,7 @@ from schemas.strict import Strict
 
 VERSION: Final = 1
 """Of the document's form. A key that is added leaves it as it is. What a key means is never changed: it gets another
-name, or, where an older program must not go on without it, the store gets another generation."""
+name, or, where an older program must not run without it, the store gets another generation."""
 
 
 class Memory(Strict):
@@ -43,7 +44,7 @@ class Memory(Strict):
 
 
 class Policy(Strict):
-    """How the runtime answers for one client, where that is not the installation's way."""
+    """How the runtime answers for one client, where that differs from the installation's settings."""
 
     memory: Memory | None = Field(
         default=None,
@@ -56,7 +57,7 @@ class Policy(Strict):
 
 
 class PolicyDocument(Policy):
-    """A policy as it stands in a bot's row."""
+    """A policy as it is stored in a bot's row."""
 
     version: Literal[1] = VERSION
 
@@ -71,13 +72,13 @@ class PolicyReading:
 
 
 def keys_of(policy: Policy) -> dict[str, Any]:
-    """What a policy says, as JSON by key; {} when it says nothing."""
+    """A policy's values as JSON by key; {} when it sets nothing."""
     said = policy.model_dump(mode="json", include=set(Policy.model_fields), exclude_none=True)
     return {key: value for key, value in said.items() if value != {}}
 
 
 def document_of(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """What `keys_of` gave, as it stands in a bot's row."""
+    """The result of `keys_of`, as it is stored in a bot's row."""
     return {"version": VERSION, **keys} if keys else {}
 
 
@@ -92,7 +93,7 @@ def keys_of_document(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def checked_document(document: dict[str, Any]) -> dict[str, Any]:
     """The document as it is. Raises ValueError that names a known key whose value does not fit; a newer program's keys
-    are let through."""
+    are accepted."""
     try:
         PolicyDocument.model_validate(document, extra="ignore")
     except ValidationError as invalid:

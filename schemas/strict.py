@@ -1,4 +1,4 @@
-"""The base of every model of what a person or another program writes for us."""
+"""The base of every model of input from a person or another program."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -70,7 +70,7 @@ def test_a_client_that_goes_is_detached_however_its_webhook_is_called(applied: A
         ("none", "has 'none', and takes pairs of"),
         ("rc=3&retries=2", "has 'retries=2', and takes pairs of"),
         ("rc=3&&ct=2000", "has '', and takes pairs of"),
-        ("rc=3&rc=4", "says rc twice"),
+        ("rc=3&rc=4", "has rc twice"),
         ("rc=6", "has 'rc=6': rc is how often it is tried again, 0 to 5"),
         ("rc=-1", "has 'rc=-1': rc is"),
         ("ct=99", "has 'ct=99': ct is the milliseconds that connecting may take, 100 to 10000"),
