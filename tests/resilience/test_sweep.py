@@ -12,6 +12,7 @@ import pytest
 
 from runtime.catalog import open_catalog
 from runtime.delivery.delivery import Delivery
+from runtime.delivery.reply_window import ReplyWindows
 from runtime.dispatch.inbox import open_inbox
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
@@ -19,8 +20,10 @@ from runtime.inbound.admission import Admission
 from runtime.inbound.missed_messages import Sweep
 from runtime.observability.metrics import Metrics
 from runtime.resilience.circuit_breaker import Breakers
+from runtime.resilience.poison import Suspects
 from runtime.settings import Secrets, Settings
 from runtime.store.database.database import open_database
+from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.client import Twilio
@@ -270,9 +273,10 @@ async def sweeping(shop: Line, limit: int) -> AsyncIterator[Path]:
         engines = Engines(settings, metrics, breakers, database)
         for opened in (database, twilio, functions, engines):
             stack.push_async_callback(opened.close)
-        delivery = Delivery(database, twilio, accounts, catalog, metrics, None, "")
-        turns = Turns(settings, database, catalog, engines, functions, delivery, metrics)
-        inbox = open_inbox(environment["DATABASE_URL"], database, turns, delivery)
+        windows, suspects, owned = ReplyWindows(), Suspects(), OwnedTurns(database)
+        delivery = Delivery(database, twilio, accounts, catalog, windows, suspects, metrics, None, "")
+        turns = Turns(settings, database, catalog, engines, functions, (), delivery, windows, owned, suspects, metrics)
+        inbox = open_inbox(environment["DATABASE_URL"], database, turns, owned, delivery, windows)
         await inbox.stop(0)
         admission = Admission(settings, database, inbox, delivery)
         url = f"{shop.runtime.url}/webhook/whatsapp"
