@@ -13,7 +13,7 @@ from runtime.errors import OperatorError
 from runtime.memory import remembered
 from runtime.store import catalog as store
 from runtime.store.database.database import Database
-from runtime.store.messages import inbox, outbox, turns
+from runtime.store.messages import conversations, outbox, turns
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.records import BotRecord
 from runtime.text import portable
@@ -97,8 +97,8 @@ class Proactive:
 def _record(connection: Connection, message: OutboundMessage) -> tuple[OutboxRow, str | None]:
     if message.bot_id is None:
         return outbox.add_to_outbox(connection, message), None
-    last_inbound = inbox.last_inbound(connection, message.bot_id, message.recipient)
-    conversation_id = inbox.conversation_of(connection, message.bot_id, message.recipient, message.recipient)
+    last_inbound = conversations.last_inbound(connection, message.bot_id, message.recipient)
+    conversation_id = conversations.conversation_of(connection, message.bot_id, message.recipient, message.recipient)
     return outbox.add_to_outbox(connection, replace(message, conversation_id=conversation_id)), last_inbound
 
 

@@ -144,7 +144,7 @@ class ReplyWindows:
 
     def _of(self, turn: Turn) -> list[ReplyWindow]:
         """Those of a turn's messages, the newest first, which are not waiting from now on."""
-        found = (self._pop(turn.conversation_id, message.inbox_id) for message in reversed(turn.messages))
+        found = (self._pop(turn.conversation.id, message.inbox_id) for message in reversed(turn.messages))
         return [window for window in found if window is not None]
 
     def _pop(self, conversation_id: int, inbox_id: int) -> ReplyWindow | None:

@@ -184,7 +184,7 @@ class Admission:
         per_user, _ = self._rates
         since = timestamp(time.time() - WINDOW_SECONDS)
         wanted = await self._database.read(
-            inbox_store.wanted_since, message.bot_id, message.user_key, since, per_user * NEWEST
+            rates.wanted_since, message.bot_id, message.user_key, since, per_user * NEWEST
         )
         return wanted >= per_user
 

@@ -145,7 +145,13 @@ conversations = Table(
     Column("profile_name", Text),
     Column("thread_id", Text),
     Column("created_at", Text, nullable=False),
-    comment="One user of one bot. `thread_id` is the provider's, with the engine `assistants` only.",
+    Column("state", Text, nullable=False, server_default="assistant"),
+    Column("state_since", Text),
+    Column("state_by", Text),
+    Column("state_reason", Text),
+    Column("state_until", Text),
+    comment="One user of one bot. `thread_id` is the provider's, with the engines `assistants` and `agents`."
+    " state: assistant | human | closed, says who answers.",
 )
 
 conversation_aliases = Table(

@@ -91,7 +91,7 @@ class Endings:
                 claimed=number == 0,
                 part=number,
                 bot_id=configuration.bot.id,
-                conversation_id=turn.conversation_id,
+                conversation_id=turn.conversation.id,
             )
             for number, part in enumerate(parts)
             if configuration is not None
@@ -107,4 +107,4 @@ class Endings:
 
 def client_of(turn: Turn, configuration: Configuration | None) -> str:
     """Whom a turn is counted for."""
-    return configuration.bot.label if configuration else turn.bot_id
+    return configuration.bot.label if configuration else turn.conversation.bot_id

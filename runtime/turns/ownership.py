@@ -38,9 +38,9 @@ class OwnedTurns:
 
     def adopt(self, turn: Turn) -> None:
         """Notes a turn that this process has begun, or begun again: then it goes on counting its failures."""
-        owned = self._owned.get(turn.conversation_id)
+        owned = self._owned.get(turn.conversation.id)
         if owned is None or owned.hold != turn.hold:
-            self._owned[turn.conversation_id] = _Owned(turn.hold)
+            self._owned[turn.conversation.id] = _Owned(turn.hold)
 
     def hold_of(self, conversation_id: int) -> Hold | None:
         """What this process has of a conversation's turn; None when it has begun none, or the turn has ended."""
@@ -56,8 +56,8 @@ class OwnedTurns:
     def drop(self, turn: Turn) -> None:
         """Forgets a turn: it has ended, another process has it, or it counts like a crash of this one. The next turn of
         its conversation, which may have begun already, stays owned."""
-        if self.hold_of(turn.conversation_id) == turn.hold:
-            del self._owned[turn.conversation_id]
+        if self.hold_of(turn.conversation.id) == turn.hold:
+            del self._owned[turn.conversation.id]
 
     async def hand_back(self, conversation_id: int) -> None:
         """Releases a conversation's turn, which did not end this process, for whoever begins it next."""

@@ -17,13 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from runtime.store.messages.conversations import Conversation
 from runtime.store.records import BotRecord
 
-Reason = Literal["unknown", "paused", "limited"]
+Reason = Literal["unknown", "human", "paused", "limited"]
 """Why a message gets no answer, in one word: in the turn's row, the log and the metric `horizonai_turns_total`.
 
-`unknown`: no bot has that number, or it was deleted since; `paused`: its client is; `limited`: too many messages within
-a minute.
+`unknown`: the bot was deleted since; `human`: a person has the conversation; `paused`: the client is; `limited`: too
+many messages within a minute.
 """
 
 
@@ -33,6 +34,10 @@ class Facts:
 
     bot: BotRecord | None
     """None: there is none, or it was deleted since the message came in."""
+    conversation: Conversation | None = None
+    """None as long as it is not known, which is when a message comes in."""
+    now: str = ""
+    """Text of `timestamp`; of no account without a conversation."""
     is_over_limit: bool = False
     """True when the user, or all who write to the bot together, wrote more in a minute than is answered."""
     limit_message: str = ""
@@ -86,6 +91,15 @@ def bot_exists(facts: Facts) -> Silent | None:
     return Silent("unknown") if facts.bot is None else None
 
 
+def assistant_has_it(facts: Facts) -> Silent | None:
+    """What a person has taken over, the assistant leaves to them until the state ends."""
+    conversation = facts.conversation
+    if conversation is None or conversation.state != "human":
+        return None
+    is_over = conversation.state_until is not None and conversation.state_until <= facts.now
+    return None if is_over else Silent("human")
+
+
 def client_is_active(facts: Facts) -> Silent | None:
     """A paused client's messages are stored only."""
     return Silent("paused") if facts.bot is not None and facts.bot.state == "paused" else None
@@ -96,7 +110,7 @@ def within_rate_limits(facts: Facts) -> Say | None:
     return Say("limited", facts.limit_message, once="minute") if facts.is_over_limit else None
 
 
-CHECKS: Sequence[Check] = (bot_exists, client_is_active, within_rate_limits)
+CHECKS: Sequence[Check] = (bot_exists, assistant_has_it, client_is_active, within_rate_limits)
 """In order of precedence."""
 
 

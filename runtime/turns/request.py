@@ -33,7 +33,7 @@ class Requests:
         """The request of one attempt at a turn, its messages prepared. Raises what preparers and the store do."""
         bot, assistant = configuration.bot, configuration.assistant
         client = bot.label
-        conversation = user_hash(self.salt, bot.id, turn.user_key)
+        conversation = user_hash(self.salt, bot.id, turn.conversation.user_key)
 
         async def call_function(name: str, arguments: str, call_id: str) -> str:
             call = FunctionCall(name, arguments, call_id, client, conversation)
@@ -63,6 +63,6 @@ class Requests:
             progress=progress.items,
             keep_progress=progress.keep_items,
             call_function=call_function,
-            thread_id=turn.thread_id,
+            thread_id=turn.conversation.thread_id,
             keep_thread=keep_thread,
         )

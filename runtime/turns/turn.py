@@ -30,6 +30,7 @@ from runtime.resilience.backoff import pause_seconds
 from runtime.resilience.poison import MAX_ENDS, TRUSTED_ENDS, Place, Suspects
 from runtime.settings import Settings
 from runtime.store.database.database import Database
+from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
 from runtime.store.messages import turn_start
 from runtime.store.messages.outbox import OutboxRow
@@ -148,7 +149,7 @@ class Turns:
         return turn
 
     async def _go_on(self, turn: Turn, place: Place) -> None:
-        configuration = await self._catalog.configuration(turn.bot_id, turn.catalog_version)
+        configuration = await self._catalog.configuration(turn.conversation.bot_id, turn.catalog_version)
         with (
             About(**_facts(turn, configuration)),
             self._metrics.turn(client_of(turn, configuration), turn.id, turn.messages[0].received_at),
@@ -171,7 +172,7 @@ class Turns:
 
     async def _ended(self, turn: Turn, configuration: Configuration | None) -> Sequence[OutboxRow] | _Retry:
         """Ends the turn on disk, answered or not; returns what is to be sent."""
-        decision = decide(Facts(bot=configuration.bot if configuration else None))
+        decision = decide(Facts(configuration.bot if configuration else None, turn.conversation, timestamp()))
         if not isinstance(decision, MayAnswer):
             return await self._endings.unanswered(turn, configuration, decision)
         assert configuration is not None, "the policy lets no bot answer that does not exist"
@@ -218,7 +219,7 @@ class Turns:
 
     def _delay(self, turn: Turn, error: TemporaryError) -> float | None:
         """How long to wait before the next attempt; None when that would be too late."""
-        failures = self._owned.failed(turn.conversation_id)
+        failures = self._owned.failed(turn.conversation.id)
         delay = pause_seconds(failures, longest=LONGEST_PAUSE_SECONDS, asked=error.delay)
         if delay > self._seconds_left(turn):
             return None

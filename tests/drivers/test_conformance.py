@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from runtime.store.database.engine import open_engine
+from runtime.store.messages.conversations import set_state
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime_process import inbound_fields
 from tests.sandbox_process import Sandbox, wait_until
@@ -168,6 +170,48 @@ def test_a_message_that_a_replica_of_the_release_before_stored_is_answered(calm:
         f" '{json.dumps(TAPPED)}', 'open', received_at FROM inbox WHERE bot_id = '{shop.bot['id']}' RETURNING id"
     )
     assert "Sí, confirmo" in answers(shop, 2)[1]
+
+
+def test_a_conversation_that_a_person_has_is_not_answered_until_it_is_given_back(calm: Fleet, sandbox: Sandbox) -> None:
+    shop = calm.open_line()
+    calm.deliver(shop, "Hola")
+    answers(shop, 1)
+    ((conversation_id,),) = calm.rows(f"SELECT id FROM conversations WHERE bot_id = '{shop.bot['id']}'")
+    engine = open_engine(calm.database_url)
+    with engine.begin() as connection:
+        assert set_state(connection, conversation_id, "human", was="assistant", by="ana", reason="asked")
+
+    assert calm.deliver(shop, "¿Hay alguien?", 1).status == 200
+
+    ended = f"SELECT state, reason FROM turns WHERE bot_id = '{shop.bot['id']}' ORDER BY id"
+    wait_until(lambda: calm.rows(ended)[1:] == [("unanswered", "human")], 20, "the turn to end")
+    kept = f"SELECT state FROM inbox WHERE bot_id = '{shop.bot['id']}' ORDER BY id"
+    assert calm.rows(kept) == [("answered",), ("unanswered",)]
+
+    with engine.begin() as connection:
+        assert set_state(connection, conversation_id, "assistant", was="human", by="ana")
+    engine.dispose()
+    calm.deliver(shop, "¿Y ahora?")
+    assert "¿Y ahora?" in answers(shop, 2)[1]
+
+
+def test_a_person_who_takes_a_conversation_while_its_turn_is_tried_again_answers_instead(
+    calm: Fleet, sandbox: Sandbox
+) -> None:
+    shop = calm.open_line()
+    sandbox.faults(MODEL | {"kind": "status", "status": 500})
+    calm.deliver(shop, "Hola")
+    wait_until(lambda: sandbox.fired() > 0, 20, "the model to fail")
+    engine = open_engine(calm.database_url)
+    with engine.begin() as connection:
+        ((conversation_id,),) = connection.exec_driver_sql("SELECT max(id) FROM conversations").all()
+        assert set_state(connection, conversation_id, "human", was="assistant", by="ana")
+    engine.dispose()
+    sandbox.faults()
+
+    ended = f"SELECT state, reason FROM turns WHERE bot_id = '{shop.bot['id']}'"
+    wait_until(lambda: calm.rows(ended) == [("unanswered", "human")], 20, "the turn to end")
+    assert shop.outbound() == []
 
 
 def test_messages_in_the_model_s_hands_at_a_kill_are_answered_once(fleet: Fleet, sandbox: Sandbox) -> None:

@@ -284,7 +284,7 @@ def test_a_turn_that_ends_while_another_replica_takes_it_up_stays_ended(database
 
     def take_up() -> object:
         with engine.begin() as other:
-            return begin_turn(other, turn.conversation_id, 10, 0, None, 9)
+            return begin_turn(other, turn.conversation.id, 10, 0, None, 9)
 
     blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url, autocommit=True) as watching:

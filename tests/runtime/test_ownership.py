@@ -38,7 +38,7 @@ async def begun(database: Database, message_sid: str = "SM1") -> Turn:
 
 
 async def begun_again(database: Database, turn: Turn, owned: OwnedTurns) -> Turn:
-    again = await database.write(begin_turn, turn.conversation_id, 10, 0, owned.hold_of(turn.conversation_id), 9)
+    again = await database.write(begin_turn, turn.conversation.id, 10, 0, owned.hold_of(turn.conversation.id), 9)
     assert isinstance(again, Turn)
     return again
 
@@ -48,12 +48,12 @@ async def test_a_turn_that_is_owned_goes_on_where_it_was_and_counts_its_failures
 ) -> None:
     turn = await begun(database)
     owned.adopt(turn)
-    assert owned.failed(turn.conversation_id) == 1
+    assert owned.failed(turn.conversation.id) == 1
 
     again = await begun_again(database, turn, owned)
     owned.adopt(again)
 
-    assert (again.starts, owned.failed(turn.conversation_id)) == (1, 2)
+    assert (again.starts, owned.failed(turn.conversation.id)) == (1, 2)
 
 
 async def test_a_turn_that_is_dropped_counts_as_begun_by_a_process_that_crashed(
@@ -61,23 +61,23 @@ async def test_a_turn_that_is_dropped_counts_as_begun_by_a_process_that_crashed(
 ) -> None:
     turn = await begun(database)
     owned.adopt(turn)
-    owned.failed(turn.conversation_id)
+    owned.failed(turn.conversation.id)
     owned.drop(turn)
 
     again = await begun_again(database, turn, owned)
     owned.adopt(again)
 
-    assert (again.starts, owned.failed(turn.conversation_id)) == (2, 1)
+    assert (again.starts, owned.failed(turn.conversation.id)) == (2, 1)
 
 
 async def test_a_turn_that_is_handed_back_counts_against_nobody(database: Database, owned: OwnedTurns) -> None:
     turn = await begun(database)
     owned.adopt(turn)
 
-    await owned.hand_back(turn.conversation_id)
-    await owned.hand_back(turn.conversation_id)
+    await owned.hand_back(turn.conversation.id)
+    await owned.hand_back(turn.conversation.id)
 
-    assert owned.hold_of(turn.conversation_id) is None
+    assert owned.hold_of(turn.conversation.id) is None
     assert (await begun_again(database, turn, owned)).starts == 1
 
 
@@ -92,4 +92,4 @@ async def test_the_end_of_a_turn_leaves_the_next_one_that_began_meanwhile(
 
     owned.drop(first)
 
-    assert owned.hold_of(first.conversation_id) == second.hold
+    assert owned.hold_of(first.conversation.id) == second.hold

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from runtime.content.parts import Content, Text
 from runtime.delivery.reply_window import ReplyWindow, ReplyWindows
+from runtime.store.messages.conversations import Conversation
 from runtime.store.messages.inbox import Taken
 from runtime.store.messages.turns import Turn, WaitingMessage
 
@@ -23,15 +24,14 @@ def turn_of(*inbox_ids: int, turn_id: int = 1) -> Turn:
     ]
     return Turn(
         id=turn_id,
-        conversation_id=CONVERSATION,
-        bot_id="bot",
-        user_key="whatsapp:+569",
+        conversation=Conversation(
+            CONVERSATION, "bot", "whatsapp:+569", None, None, "assistant", None, None, None, None
+        ),
         starts=1,
         started_at="",
         messages=messages,
         history=(),
         progress=None,
-        thread_id=None,
         catalog_version=1,
     )
 

@@ -120,7 +120,7 @@ def test_who_lost_a_turn_can_note_nothing_about_it(
 
         again = begin_turn(connection, conversation_id, 10, 0, other.hold, MANY)
         assert isinstance(again, Turn)
-        assert "[1, 2]" in (again.progress, again.thread_id)
+        assert "[1, 2]" in (again.progress, again.conversation.thread_id)
 
 
 def test_a_message_of_a_turn_that_has_ended_makes_another_one(store: Engine) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from runtime.store.messages.conversations import Conversation
 from runtime.store.records import BotRecord
 from runtime.turns.policy import CHECKS, Facts, MayAnswer, Options, Say, Silent, decide
 
@@ -14,19 +15,47 @@ PAUSED = replace(ACTIVE, state="paused")
 ENOUGH = "Un momento, por favor."
 
 
+NOW = "2026-11-22T12:00:00.000Z"
+OURS = Conversation(1, "bot", "whatsapp:+569", None, None, "assistant", None, None, None, None)
+TAKEN = replace(OURS, state="human", state_since="2026-11-22T11:00:00.000Z", state_by="ana", state_reason="asked")
+RESUMED = replace(TAKEN, state_until=NOW)
+STILL_TAKEN = replace(TAKEN, state_until="2026-11-22T12:00:00.001Z")
+CLOSED = replace(OURS, state="closed")
+LIMITED = Say("limited", ENOUGH, once="minute")
+ANSWER = MayAnswer(Options())
+
+
 @pytest.mark.parametrize(
-    ("bot", "is_over_limit", "decision"),
+    ("bot", "conversation", "is_over_limit", "decision"),
     [
-        (None, False, Silent("unknown")),
-        (None, True, Silent("unknown")),
-        (PAUSED, False, Silent("paused")),
-        (PAUSED, True, Silent("paused")),
-        (ACTIVE, True, Say("limited", ENOUGH, once="minute")),
-        (ACTIVE, False, MayAnswer(Options())),
+        # when a message comes in, of whose conversation nothing is known
+        (None, None, False, Silent("unknown")),
+        (None, None, True, Silent("unknown")),
+        (PAUSED, None, False, Silent("paused")),
+        (PAUSED, None, True, Silent("paused")),
+        (ACTIVE, None, True, LIMITED),
+        (ACTIVE, None, False, ANSWER),
+        # when its turn begins
+        (None, OURS, False, Silent("unknown")),
+        (None, TAKEN, True, Silent("unknown")),
+        (PAUSED, OURS, False, Silent("paused")),
+        (PAUSED, TAKEN, False, Silent("human")),
+        (PAUSED, RESUMED, False, Silent("paused")),
+        (PAUSED, CLOSED, False, Silent("paused")),
+        (ACTIVE, OURS, False, ANSWER),
+        (ACTIVE, OURS, True, LIMITED),
+        (ACTIVE, TAKEN, False, Silent("human")),
+        (ACTIVE, TAKEN, True, Silent("human")),
+        (ACTIVE, STILL_TAKEN, False, Silent("human")),
+        (ACTIVE, RESUMED, False, ANSWER),
+        (ACTIVE, RESUMED, True, LIMITED),
+        (ACTIVE, CLOSED, False, ANSWER),
     ],
 )
-def test_the_first_check_that_objects_decides(bot: BotRecord | None, is_over_limit: bool, decision: object) -> None:
-    assert decide(Facts(bot=bot, is_over_limit=is_over_limit, limit_message=ENOUGH)) == decision
+def test_the_first_check_that_objects_decides(
+    bot: BotRecord | None, conversation: Conversation | None, is_over_limit: bool, decision: object
+) -> None:
+    assert decide(Facts(bot, conversation, NOW, is_over_limit, ENOUGH)) == decision
 
 
 def cheaper(_facts: Facts) -> Options:

@@ -19,10 +19,9 @@ from sqlalchemy import Connection
 
 from runtime.store.catalog import record_audit
 from runtime.store.database.statement import Statement
+from runtime.store.messages import conversations
 
 KIND = "conversation"
-FORGOTTEN = "forgotten:"
-"""How the alias of a forgotten conversation begins: no message finds its way there. Its id and the address follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +59,12 @@ OF_USER = Statement(
     " (SELECT conversation_id FROM conversation_aliases WHERE alias = :address"
     " OR alias = :forgotten || CAST(conversation_id AS TEXT) || ':' || :address) ORDER BY conversations.id"
 )
-ALIASES = Statement("SELECT alias FROM conversation_aliases WHERE conversation_id = :id ORDER BY alias")
 ACCOUNTS = Statement("SELECT DISTINCT account_sid FROM inbox WHERE conversation_id = :id ORDER BY account_sid")
 CUT_OFF = Statement("SELECT id, progress FROM turns WHERE conversation_id = :id AND progress IS NOT NULL ORDER BY id")
-SET_ASIDE = Statement("UPDATE conversation_aliases SET alias = :aside WHERE conversation_id = :id AND alias = :address")
 EMPTY_MESSAGES = Statement(
     "UPDATE inbox SET sender = '', body = '', params = '{}', content = NULL, turn_id = NULL,"
     " state = CASE WHEN state = 'open' THEN 'dropped' ELSE state END WHERE conversation_id = :id AND sender <> ''"
 )
-EMPTY_CONVERSATION = Statement("UPDATE conversations SET user_key = '', profile_name = NULL WHERE id = :id")
-LET_GO = Statement("UPDATE conversations SET thread_id = NULL WHERE id = :id")
-LET_GO_ALIASES = Statement("DELETE FROM conversation_aliases WHERE conversation_id = :id")
 DELETIONS = (
     Statement("DELETE FROM items WHERE conversation_id = :id"),
     Statement("DELETE FROM turns WHERE conversation_id = :id"),
@@ -85,11 +79,11 @@ def forget(connection: Connection, address: str, actor: str) -> Erased:
     What leads to the rest elsewhere stays until it is let go.
     """
     with _overwriting(connection):
-        found = OF_USER.rows(connection, address=address, forgotten=FORGOTTEN)
-        conversations = [_forgotten(connection, *row, actor=actor) for row in found]
-        known = {address, *(known for one in conversations for known in one.addresses)}
+        found = OF_USER.rows(connection, address=address, forgotten=conversations.FORGOTTEN)
+        emptied = [_forgotten(connection, *row, actor=actor) for row in found]
+        known = {address, *(known for one in emptied for known in one.addresses)}
         notices = sum(DELETE_NOTICES.run(connection, address=one) for one in sorted(known))
-    return Erased(conversations, notices)
+    return Erased(emptied, notices)
 
 
 def let_go(connection: Connection, conversation_ids: Sequence[int]) -> None:
@@ -100,14 +94,13 @@ def let_go(connection: Connection, conversation_ids: Sequence[int]) -> None:
     with _overwriting(connection):
         for id_ in conversation_ids:
             _empty(connection, id_)
-            LET_GO.run(connection, id=id_)
-            LET_GO_ALIASES.run(connection, id=id_)
+            conversations.detach(connection, id_)
 
 
 def _forgotten(
     connection: Connection, id_: int, bot_id: str, assistant_id: str | None, thread_id: str | None, *, actor: str
 ) -> Forgotten:
-    addresses = _set_aside(connection, id_)
+    addresses = conversations.set_aside(connection, id_)
     accounts = [sid for (sid,) in ACCOUNTS.rows(connection, id=id_)]
     cut_off = [(turn_id, progress) for turn_id, progress in CUT_OFF.rows(connection, id=id_)]
     messages = _empty(connection, id_)
@@ -115,23 +108,11 @@ def _forgotten(
     return Forgotten(id_, bot_id, assistant_id, thread_id, messages, addresses, accounts, cut_off)
 
 
-def _set_aside(connection: Connection, id_: int) -> list[str]:
-    """Has no address lead into a conversation any more; returns them."""
-    aside = f"{FORGOTTEN}{id_}:"
-    addresses = []
-    for (alias,) in ALIASES.rows(connection, id=id_):
-        address = alias.removeprefix(aside)
-        if address == alias:
-            SET_ASIDE.run(connection, id=id_, address=address, aside=aside + address)
-        addresses.append(address)
-    return addresses
-
-
 def _empty(connection: Connection, id_: int) -> int:
     """Deletes what was said in a conversation; returns how many messages the user had written."""
     for deletion in DELETIONS:
         deletion.run(connection, id=id_)
-    EMPTY_CONVERSATION.run(connection, id=id_)
+    conversations.wipe(connection, id_)
     return EMPTY_MESSAGES.run(connection, id=id_)
 
 

@@ -1,8 +1,4 @@
-"""Messages taken in, and the conversation each belongs to. Functions over a connection.
-
-A user is known under one or two addresses: a phone number (`From`) and, since 2026, WhatsApp's business-scoped user id
-(`ExternalUserId`), either of which may be missing. Each is an alias that leads to the conversation.
-"""
+"""Messages taken in, each once. Functions over a connection."""
 
 from __future__ import annotations
 
@@ -16,6 +12,7 @@ from runtime.content.rendering import as_text
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
 from runtime.store.messages.content import dump_content
+from runtime.store.messages.conversations import conversation_of
 
 
 class InboundMessage(NamedTuple):
@@ -40,25 +37,6 @@ class Taken(NamedTuple):
     conversation_id: int
 
 
-ALIASES = Statement(
-    "SELECT alias, conversation_id FROM conversation_aliases WHERE bot_id = :bot_id AND alias IN (:user_key, :sender)"
-)
-PUT_ALIAS = Statement(
-    "INSERT INTO conversation_aliases (bot_id, alias, conversation_id) VALUES (:bot_id, :alias, :conversation_id)"
-    " ON CONFLICT (bot_id, alias) DO UPDATE SET conversation_id = excluded.conversation_id"
-)
-ADD_ALIAS = Statement(
-    "INSERT INTO conversation_aliases (bot_id, alias, conversation_id) VALUES (:bot_id, :alias, :conversation_id)"
-    " ON CONFLICT (bot_id, alias) DO UPDATE SET conversation_id = conversation_aliases.conversation_id"
-    " RETURNING conversation_id"
-)
-ADD_CONVERSATION = Insert(
-    "INSERT INTO conversations (bot_id, user_key, profile_name, created_at)"
-    " VALUES (:bot_id, :user_key, :profile_name, :now)"
-)
-DROP_CONVERSATION = Statement("DELETE FROM conversations WHERE id = :id")
-USER_KEY = Statement("SELECT user_key FROM conversations WHERE id = :id")
-ADOPT_USER_KEY = Statement("UPDATE conversations SET user_key = :user_key WHERE id = :id")
 ADD_MESSAGE = Insert(
     "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, content, state,"
     " received_at)"
@@ -75,16 +53,6 @@ ADD_MESSAGE_OF_KNOWN = Statement(
 SEEN = Statement("SELECT 1 FROM inbox WHERE account_sid = :account_sid AND message_sid = :message_sid")
 OPEN_CONVERSATIONS = Statement(
     "SELECT conversation_id FROM inbox WHERE state = 'open' GROUP BY conversation_id ORDER BY min(id)"
-)
-WANTED_SINCE = Statement(
-    "SELECT count(*) FROM (SELECT state, received_at FROM inbox WHERE conversation_id = (SELECT conversation_id"
-    " FROM conversation_aliases WHERE bot_id = :bot_id AND alias = :alias) ORDER BY id DESC LIMIT :limit) AS newest"
-    " WHERE received_at > :since AND state <> 'limited'"
-)
-LAST_INBOUND = Statement(
-    "SELECT max(inbox.received_at) FROM conversation_aliases"
-    " JOIN inbox ON inbox.conversation_id = conversation_aliases.conversation_id"
-    " WHERE conversation_aliases.bot_id = :bot_id AND conversation_aliases.alias = :alias"
 )
 
 
@@ -126,53 +94,6 @@ def unseen(connection: Connection, account_sid: str, message_sids: Sequence[str]
     return {sid for sid, row in zip(message_sids, seen, strict=True) if row is None}
 
 
-def conversation_of(
-    connection: Connection, bot_id: str, user_key: str, sender: str, profile_name: str | None = None
-) -> int:
-    """The conversation of a bot with a user, made when it is their first message."""
-    found: dict[str, int] = dict(ALIASES.rows(connection, bot_id=bot_id, user_key=user_key, sender=sender))
-    known = found.get(user_key)
-    if known is None and sender in found:
-        (holder,) = USER_KEY.one(connection, id=found[sender])
-        # A number that already has another user id has changed hands: the new owner must not see the old one's talk.
-        if holder == sender:
-            known = found[sender]
-            ADOPT_USER_KEY.run(connection, id=known, user_key=user_key)
-    if known is None:
-        return _begin_conversation(connection, bot_id, user_key, sender, profile_name)
-    for alias in {user_key, sender}:
-        if found.get(alias) != known:
-            PUT_ALIAS.run(connection, bot_id=bot_id, alias=alias, conversation_id=known)
-    return known
-
-
 def open_conversations(connection: Connection) -> list[int]:
     """Conversations with a message that nobody has answered, the longest waiting first."""
     return [row[0] for row in OPEN_CONVERSATIONS.rows(connection)]
-
-
-def wanted_since(connection: Connection, bot_id: str, alias: str, since: str, limit: int) -> int:
-    """How many of a user's newest `limit` messages to a bot came after a moment and were not too many."""
-    (count,) = WANTED_SINCE.one(connection, bot_id=bot_id, alias=alias, since=since, limit=limit)
-    return int(count)
-
-
-def last_inbound(connection: Connection, bot_id: str, alias: str) -> str | None:
-    """When the user last wrote to the bot: WhatsApp lets a business write freely for 24 hours from then."""
-    (moment,) = LAST_INBOUND.one(connection, bot_id=bot_id, alias=alias)
-    return None if moment is None else str(moment)
-
-
-def _begin_conversation(
-    connection: Connection, bot_id: str, user_key: str, sender: str, profile_name: str | None
-) -> int:
-    made = ADD_CONVERSATION.one(
-        connection, bot_id=bot_id, user_key=user_key, profile_name=profile_name, now=timestamp()
-    )
-    # Two first messages may come at once; the alias that is there first decides for both.
-    (winner,) = ADD_ALIAS.one(connection, bot_id=bot_id, alias=user_key, conversation_id=made)
-    if winner != made:
-        DROP_CONVERSATION.run(connection, id=made)
-    elif sender != user_key:
-        PUT_ALIAS.run(connection, bot_id=bot_id, alias=sender, conversation_id=made)
-    return int(winner)

@@ -1,4 +1,5 @@
-"""How much is written to a bot, on PostgreSQL, where no replica knows it alone. Functions over a connection."""
+"""How much is written to a bot, by one user and by all, on PostgreSQL, where no replica knows it alone. Functions over
+a connection."""
 
 from __future__ import annotations
 
@@ -6,11 +7,22 @@ from sqlalchemy import Connection
 
 from runtime.store.database.statement import Statement
 
+WANTED_SINCE = Statement(
+    "SELECT count(*) FROM (SELECT state, received_at FROM inbox WHERE conversation_id = (SELECT conversation_id"
+    " FROM conversation_aliases WHERE bot_id = :bot_id AND alias = :alias) ORDER BY id DESC LIMIT :limit) AS newest"
+    " WHERE received_at > :since AND state <> 'limited'"
+)
 WANTED_OF_BOT = Statement(
     "SELECT count(*) FROM (SELECT received_at FROM inbox WHERE bot_id = :bot_id AND received_at > :since"
     " AND state <> 'limited' ORDER BY received_at DESC LIMIT :limit) AS wanted"
 )
 """The order brings PostgreSQL to the index: by its guess of how many there are, it would read the whole table."""
+
+
+def wanted_since(connection: Connection, bot_id: str, alias: str, since: str, limit: int) -> int:
+    """How many of a user's newest `limit` messages to a bot came after a moment and were not too many."""
+    (count,) = WANTED_SINCE.one(connection, bot_id=bot_id, alias=alias, since=since, limit=limit)
+    return int(count)
 
 
 def wanted_of_bot(connection: Connection, bot_id: str, since: str, limit: int) -> int:

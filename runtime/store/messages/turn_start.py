@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
 from runtime.store.messages.content import load_content
+from runtime.store.messages.conversations import COLUMNS, Conversation
 from runtime.store.messages.inbox import InboundMessage, Taken, take_in
 from runtime.store.messages.turns import Hold, Turn, WaitingMessage
 from schemas.policy import read_document
@@ -44,11 +45,13 @@ class Suspect:
 
 _MESSAGE = "inbox.id, account_sid, message_sid, sender, received_at, content, body, params"
 WAITING = Statement(
-    f"SELECT {_MESSAGE}, inbox.bot_id, turn_id, user_key, thread_id, version,"  # noqa: S608 - our own column names
-    " (SELECT policy FROM bots WHERE bots.id = inbox.bot_id)"
+    f"SELECT {_MESSAGE}, turn_id, version, (SELECT policy FROM bots WHERE bots.id = inbox.bot_id), {COLUMNS}"  # noqa: S608
     " FROM inbox JOIN conversations ON conversations.id = inbox.conversation_id, catalog"
-    " WHERE inbox.conversation_id = :conversation_id AND state = 'open' ORDER BY inbox.id LIMIT :limit"
+    " WHERE inbox.conversation_id = :conversation_id AND inbox.state = 'open' ORDER BY inbox.id LIMIT :limit"
 )
+TURN_ID, VERSION, POLICY = 8, 9, 10
+CONVERSATION = slice(11, None)
+"""Where a row of WAITING has what it says beside the message."""
 ATTACHED = Statement(
     f"SELECT {_MESSAGE} FROM inbox WHERE turn_id = :turn_id AND state = 'open' ORDER BY id"  # noqa: S608
 )
@@ -87,7 +90,7 @@ def begin_turn(
     waiting = WAITING.rows(connection, conversation_id=conversation_id, limit=BURST_LIMIT)
     if not waiting:
         return None
-    begun = next((row[9] for row in waiting if row[9] is not None), None)
+    begun = next((row[TURN_ID] for row in waiting if row[TURN_ID] is not None), None)
     if begun is None:
         if (left := _pause_left(waiting, pause_seconds)) > 0:
             return Unripe(left)
@@ -126,7 +129,8 @@ def _begin_anew(
     connection: Connection, conversation_id: int, waiting: Sequence[tuple[Any, ...]], memory_items: int
 ) -> Turn:
     now = timestamp()
-    turn_id = BEGIN.one(connection, conversation_id=conversation_id, bot_id=waiting[-1][8], now=now)
+    bot_id = Conversation(*waiting[-1][CONVERSATION]).bot_id
+    turn_id = BEGIN.one(connection, conversation_id=conversation_id, bot_id=bot_id, now=now)
     return _with_messages(connection, conversation_id, waiting, memory_items, Hold(turn_id, 1, now), None)
 
 
@@ -139,24 +143,21 @@ def _with_messages(
     progress: str | None,
 ) -> Turn:
     """The turn, to which all that waits belongs from now on."""
-    bot_id, _, user_key, thread_id, version, policy = waiting[-1][8:]
-    attached = ATTACH.run(connection, turn_id=hold.turn_id, conversation_id=conversation_id, last=waiting[-1][0])
+    newest = waiting[-1]
+    attached = ATTACH.run(connection, turn_id=hold.turn_id, conversation_id=conversation_id, last=newest[0])
     if attached != len(waiting):
         # On PostgreSQL a message with a smaller id may be committed between the two statements.
         waiting = ATTACHED.rows(connection, turn_id=hold.turn_id)
-    history = HISTORY.rows(connection, conversation_id=conversation_id, limit=_items_of(policy) or memory_items)
+    history = HISTORY.rows(connection, conversation_id=conversation_id, limit=_items_of(newest[POLICY]) or memory_items)
     return Turn(
         id=hold.turn_id,
-        conversation_id=conversation_id,
-        bot_id=bot_id,
-        user_key=user_key,
+        conversation=Conversation(*newest[CONVERSATION]),
         starts=hold.starts,
         started_at=hold.started_at,
         messages=[_message(row) for row in waiting],
         history=[(row[0], row[1]) for row in reversed(history)],
         progress=progress,
-        thread_id=thread_id,
-        catalog_version=version,
+        catalog_version=newest[VERSION],
     )
 
 

@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 from runtime.content.parts import Content
 from runtime.store.database.statement import Statement
 from runtime.store.database.times import timestamp
+from runtime.store.messages import conversations
+from runtime.store.messages.conversations import Conversation
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
 
 
@@ -47,9 +49,7 @@ class Turn:
     """A turn that has begun, with everything the store knows about it."""
 
     id: int
-    conversation_id: int
-    bot_id: str
-    user_key: str
+    conversation: Conversation
     starts: int
     """How many processes have begun it and did not live to say what became of it, this one included."""
     started_at: str
@@ -59,7 +59,6 @@ class Turn:
     """Remembered items as JSON with their size in tokens, oldest first."""
     progress: str | None
     """Function calls made and answered before the turn was cut short, as JSON."""
-    thread_id: str | None
     catalog_version: int
 
     @property
@@ -115,10 +114,6 @@ KEEP_PROGRESS = Statement(
     "UPDATE turns SET progress = :progress"
     " WHERE id = :id AND state = 'running' AND starts = :starts AND started_at = :started_at"
 )
-KEEP_THREAD = Statement(
-    "UPDATE conversations SET thread_id = :thread_id WHERE id = (SELECT conversation_id FROM turns"
-    " WHERE id = :id AND state = 'running' AND starts = :starts AND started_at = :started_at)"
-)
 
 
 def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxRow]:
@@ -147,7 +142,7 @@ def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxR
     if not ended:
         raise _taken_over(turn.id)
     CLOSE_MESSAGES.run(connection, turn_id=turn.id, state=ending.state)
-    remember(connection, turn.conversation_id, ending.items, turn.id)
+    remember(connection, turn.conversation.id, ending.items, turn.id)
     return [add_to_outbox(connection, message, turn.id) for message in ending.outbound]
 
 
@@ -187,10 +182,9 @@ def keep_progress(connection: Connection, hold: Hold, progress: str) -> None:
 
 def keep_thread(connection: Connection, hold: Hold, thread_id: str) -> None:
     """Notes the provider's thread of a turn's conversation, before anything is said in it; raises TurnTakenOver."""
-    kept = KEEP_THREAD.run(
-        connection, id=hold.turn_id, starts=hold.starts, started_at=hold.started_at, thread_id=thread_id
-    )
-    if not kept:
+    if not conversations.keep_thread(
+        connection, thread_id, turn_id=hold.turn_id, starts=hold.starts, started_at=hold.started_at
+    ):
         raise _taken_over(hold.turn_id)
 
 
