@@ -6,7 +6,6 @@ The plan is that of a fleet in daily use: a prompt was edited, a client is new, 
 
 from __future__ import annotations
 
-import html
 import http.client
 import io
 import json
@@ -14,10 +13,11 @@ import os
 import pty
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from jinja2 import Environment
 from rich.console import Console
 from rich.text import Text
 
@@ -43,6 +43,21 @@ INK, PAPER = "#d7dae0", "#16181d"
 FONT = "13px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 CHARACTER, LINE, MARGIN = 7.8, 18, 16
 """Width of a character, height of a line and the border around them, in pixels at a font size of 13."""
+
+DRAWING = Environment(autoescape=True, trim_blocks=True, keep_trailing_newline=True).from_string("""\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{ width }} {{ height }}" width="{{ width }}" \
+height="{{ height }}">
+<style>text { font: {{ font | safe }}; fill: {{ ink }}; white-space: pre }</style>
+<rect width="{{ width }}" height="{{ height }}" rx="8" fill="{{ paper }}"/>
+<g xml:space="preserve">
+{% for y, pieces in rows %}
+<text x="{{ margin }}" y="{{ y }}">{% for text, colour, bold in pieces -%}
+{% if colour or bold %}<tspan{% if colour %} fill="{{ colour }}"{% endif %}{% if bold %} font-weight="bold"\
+{% endif %}>{{ text }}</tspan>{% else %}{{ text }}{% endif %}{% endfor %}</text>
+{% endfor %}
+</g>
+</svg>
+""")
 
 
 def picture() -> None:
@@ -126,34 +141,21 @@ def screenshot(page: Path, picture: Path, width: int, height: int) -> None:
 
 
 def _drawn(printed: str) -> str:
+    """The printed lines as a picture: pieces of each with their colours, as the terminal has them."""
     lines = Text.from_ansi(printed.rstrip("\n")).split(allow_blank=True)
-    width = round(2 * MARGIN + CHARACTER * max(len(line) for line in lines))
-    height = 2 * MARGIN + LINE * len(lines)
-    rows = "\n".join(
-        f'<text x="{MARGIN}" y="{MARGIN + LINE * row - 5}">{_spans(line)}</text>'
-        for row, line in enumerate(lines, start=1)
+    return DRAWING.render(
+        width=round(2 * MARGIN + CHARACTER * max(len(line) for line in lines)),
+        height=2 * MARGIN + LINE * len(lines),
+        rows=[(MARGIN + LINE * row - 5, list(_pieces(line))) for row, line in enumerate(lines, start=1)],
+        margin=MARGIN,
+        font=FONT,
+        ink=INK,
+        paper=PAPER,
     )
-    return f"""\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">
-<style>text {{ font: {FONT}; fill: {INK}; white-space: pre }}</style>
-<rect width="{width}" height="{height}" rx="8" fill="{PAPER}"/>
-<g xml:space="preserve">
-{rows}
-</g>
-</svg>
-"""
 
 
-def _spans(line: Text) -> str:
-    """One line's pieces, each with its look."""
-    spans = []
+def _pieces(line: Text) -> Iterator[tuple[str, str | None, bool]]:
+    """One line's pieces: text, colour, whether it is bold."""
     for text, style, _ in line.render(Console(color_system="standard", file=io.StringIO())):
-        look = ""
-        if style and style.color and style.color.number in COLOURS:
-            look += f' fill="{COLOURS[style.color.number]}"'
-        if style and style.bold:
-            look += ' font-weight="bold"'
-        spans.append(
-            f"<tspan{look}>{html.escape(text, quote=False)}</tspan>" if look else html.escape(text, quote=False)
-        )
-    return "".join(spans)
+        number = style.color.number if style and style.color else None
+        yield text, COLOURS.get(number) if number else None, bool(style and style.bold)

@@ -23,6 +23,7 @@ HEAVY = {
     "deepdiff",
     "httpx",
     "httpx2",
+    "jinja2",
     "jsonschema_rs",
     "openai",
     "psycopg",
