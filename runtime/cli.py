@@ -76,9 +76,10 @@ def send(to: str, body: str, bot_id: str | None, number: str | None) -> None:
 
 async def _send(settings: Settings, to: str, body: str, bot_id: str | None, number: str | None) -> None:
     from runtime.app import proactive_sender
+    from runtime.store.messages.outbound_content import OutboundText
 
     async with proactive_sender(settings) as proactive:
-        message = await proactive.send(to=_number(to), body=body, bot_id=bot_id, number=number)
+        message = await proactive.send(to=_number(to), content=OutboundText(body), bot_id=bot_id, number=number)
     click.echo(f"{message.message_sid}\t{message.status}\tfrom {message.sender}")
     if message.warning:
         click.echo(f"Warning: {message.warning}", err=True)

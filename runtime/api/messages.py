@@ -9,6 +9,7 @@ from runtime.api.errors import ApiError
 from runtime.api.models import MessageCreate
 from runtime.delivery.delivery import NotSent
 from runtime.delivery.proactive import NoSender, Proactive
+from runtime.store.messages.outbound_content import OutboundText
 from runtime.twilio.accounts import AccountError
 
 
@@ -47,7 +48,9 @@ class Messages:
         """POST /messages/"""
         body: MessageCreate = call.body
         try:
-            message = await self._proactive.send(to=body.to, body=body.body, bot_id=body.bot_id, number=body.from_)
+            message = await self._proactive.send(
+                to=body.to, content=OutboundText(body.body), bot_id=body.bot_id, number=body.from_
+            )
         except NoSender as error:
             raise ApiError(400, "no_sender", str(error), field="bot_id" if body.bot_id else "from") from error
         except AccountError as error:

@@ -32,6 +32,7 @@ from runtime.store.messages.outbox import OutboxRow
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import SentMessage, Twilio
+from runtime.twilio.twiml import message_twiml
 from schemas.addresses import number_of
 from schemas.overrides import with_overrides
 
@@ -192,12 +193,13 @@ class Delivery:
 
     async def _send_as_twiml(self, row: OutboxRow, bot: BotRecord | None, window: ReplyWindow) -> None:
         try:
+            document = message_twiml(row.content)
             row = await self._held(row)
         except BaseException:
             window.release()
             raise
         with span("send", client=client_label(bot), number=number_of(row.sender), turn=row.turn_id, channel="twiml"):
-            delivered = await window.hand_over(row.body)
+            delivered = await window.hand_over(document)
         if delivered is False:
             await self.send(await self._database.write(outbox.claim, row, "rest"), bot)
             return
@@ -236,7 +238,7 @@ class Delivery:
                 async with self._twilio.slot(account, row.sender) as slot:
                     row = await self._held(row)
                     sent = await slot.send(
-                        recipient=row.recipient, body=row.body, status_callback=self._callback_of(row)
+                        recipient=row.recipient, content=row.content, status_callback=self._callback_of(row)
                     )
                 if await self._database.write(send_matching.mark_sent, row.id, sent.sid, sent.status):
                     return sent

@@ -14,9 +14,9 @@ from runtime.memory import remembered
 from runtime.store import catalog as store
 from runtime.store.database.database import Database
 from runtime.store.messages import conversations, outbox, turns
+from runtime.store.messages.outbound_content import OutboundContent, made_portable
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.records import BotRecord
-from runtime.text import portable
 from runtime.twilio.accounts import Accounts
 from schemas.addresses import number_of, whatsapp_address
 
@@ -57,15 +57,17 @@ class Proactive:
         self._delivery = delivery
         self._fallback_number = number_of(fallback_number) if fallback_number else None
 
-    async def send(self, *, to: str, body: str, bot_id: str | None, number: str | None) -> ProactiveMessage:
+    async def send(
+        self, *, to: str, content: OutboundContent, bot_id: str | None, number: str | None
+    ) -> ProactiveMessage:
         """Sends to a number in E.164; raises NoSender, AccountError or NotSent."""
         bot, sender = await self._sender(bot_id, number)
-        body = portable(body)
+        content = made_portable(content)
         message = OutboundMessage(
             account_sid=self._accounts.account_of(bot).sid,
             sender=whatsapp_address(sender),
             recipient=whatsapp_address(to),
-            body=body,
+            content=content,
             channel="rest",
             claimed=True,
             bot_id=bot.id if bot else None,
@@ -73,7 +75,7 @@ class Proactive:
         row, last_inbound = await self._database.write(_record, message)
         sent = await self._delivery.send(row, bot)
         if row.conversation_id is not None:
-            item = remembered({"role": "assistant", "content": body})
+            item = remembered({"role": "assistant", "content": content.readable})
             await self._database.write(turns.remember, row.conversation_id, [item])
         return ProactiveMessage(row.id, sent.sid, sent.status, sender, to, _warning(last_inbound))
 

@@ -44,10 +44,10 @@ class ReplyWindow:
         self._claimed = True
         return True
 
-    async def hand_over(self, text: str) -> bool | None:
-        """Gives the claimed request its answer; True when it was written to a live connection, False when not a byte
-        of it was, None when nobody can tell."""
-        self._answer.set_result(text)
+    async def hand_over(self, document: str) -> bool | None:
+        """Gives the claimed request its answer, a TwiML document; True when it was written to a live connection, False
+        when not a byte of it was, None when nobody can tell."""
+        self._answer.set_result(document)
         return await self._written
 
     def release(self) -> None:
@@ -56,14 +56,14 @@ class ReplyWindow:
             self._answer.set_result(None)
 
     async def wait(self, seconds: float) -> str | None:
-        """The answer, or None when there is none in time; called by the request."""
+        """The answer's document, or None when there is none in time; called by the request."""
         done, _ = await asyncio.wait([self._answer], timeout=seconds)
         if not done and not self._claimed:
             self._open = False
             return None
-        text = await self._answer
+        document = await self._answer
         self._open = False
-        return text
+        return document
 
     def written(self, delivered: bool | None) -> None:
         """Says whether the answer reached the connection; called by the request, always, also when it is cancelled."""

@@ -15,12 +15,14 @@ from runtime.store.database.database import Database
 from runtime.store.database.times import timestamp
 from runtime.store.messages import send_matching
 from runtime.store.messages.outbox import OutboxRow
-from runtime.store.messages.send_matching import SentMeanwhile
+from runtime.store.messages.send_matching import ListedMessage, SentMeanwhile, Undecidable
 from runtime.twilio.accounts import Account
 from runtime.twilio.client import SentMessage, Twilio
 
 SETTLE_AFTER_SECONDS = 2.0
 """A send may still be on its way inside Twilio for a moment; nobody asks before this."""
+LOOKS_LIMIT = 10
+"""Looks at Twilio's list, while what is under way to the same user may still be told: a call may take 15 seconds."""
 CLOCK_SKEW_SECONDS = 60.0
 """How far Twilio's clock may be behind ours when messages are looked up by time."""
 GIVE_UP_SECONDS = 600.0
@@ -44,26 +46,30 @@ class Outcomes:
         Raises PermanentError when it cannot be known, SendTakenOver when it is another process's to settle.
         """
         since = _earlier(row.claimed_at)
+        looks = 0
         while True:
             known = await self._database.read(send_matching.nameless, row, since)
             await asyncio.sleep(SETTLE_AFTER_SECONDS)
-            listed = {message.sid: message.status for message in await self._listed(row, account, since, give_up)}
+            listed = await self._listed(row, account, since, give_up)
             try:
                 found = await self._database.write(send_matching.settle, row, listed, since, known)
             except SentMeanwhile as error:
                 log.info("send_lookup_repeated", reason=str(error))
-                continue
-            return None if found is None else SentMessage(*found)
+            except Undecidable as error:
+                looks += 1
+                if looks >= LOOKS_LIMIT:
+                    raise PermanentError(str(error)) from error
+                log.info("send_lookup_repeated", reason=str(error))
+            else:
+                return None if found is None else SentMessage(*found)
 
-    async def _listed(self, row: OutboxRow, account: Account, since: str, give_up: float) -> Sequence[SentMessage]:
-        """Twilio's messages of a row's words to its user, oldest first."""
+    async def _listed(self, row: OutboxRow, account: Account, since: str, give_up: float) -> Sequence[ListedMessage]:
+        """Twilio's messages to a row's user, oldest first."""
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await self._twilio.find(
-                    account, sender=row.sender, recipient=row.recipient, body=row.body, since=since
-                )
+                return await self._twilio.sent(account, sender=row.sender, recipient=row.recipient, since=since)
             except TemporaryError as error:
                 await pause_before_retry(error, attempt, give_up)
 

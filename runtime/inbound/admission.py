@@ -32,6 +32,7 @@ from runtime.store.errors import StoreBusy
 from runtime.store.messages import inbox as inbox_store
 from runtime.store.messages import rates
 from runtime.store.messages.inbox import InboundMessage, Taken
+from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
 from runtime.store.records import BotRecord
 from runtime.turns.policy import Decision, Facts, MayAnswer, Say, Silent, decide
@@ -259,7 +260,7 @@ def _take_in_limited(
         account_sid=message.account_sid,
         sender=whatsapp_address(bot.twilio_phone_number),
         recipient=message.sender,
-        body=text,
+        content=OutboundText(text),
         channel="rest",
         claimed=True,
         bot_id=bot.id,

@@ -29,7 +29,7 @@ from runtime.store.messages import outbox
 from runtime.store.messages.inbox import Taken
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Accounts
-from runtime.twilio.twiml import NOTHING, message_twiml
+from runtime.twilio.twiml import NOTHING
 from schemas.addresses import number_of
 
 MAX_BODY_BYTES = 64 * 1024
@@ -168,12 +168,12 @@ class Webhooks:
         """The response with the answer, or with nothing when there is none in time."""
         delivered: bool | None = False
         try:
-            text = await window.wait(self.reply_within_seconds)
-            if text is None or not _is_connected(request):
+            document = await window.wait(self.reply_within_seconds)
+            if document is None or not _is_connected(request):
                 return _nothing()
             # From the first byte on, only Twilio knows what it made of the answer, unless all went well.
             delivered = None
-            response = _twiml(message_twiml(text))
+            response = _twiml(document)
             await response.prepare(request)
             await response.write_eof()
             delivered = True if _is_connected(request) else None

@@ -244,6 +244,7 @@ outbox = Table(
     Column("sender", Text, nullable=False),
     Column("recipient", Text, nullable=False),
     Column("body", Text, nullable=False),
+    Column("content", Text),
     Column("channel", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("message_sid", Text),

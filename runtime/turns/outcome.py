@@ -18,6 +18,7 @@ from runtime.memory import remembered
 from runtime.observability.metrics import Metrics
 from runtime.settings import Settings
 from runtime.store.database.database import Database
+from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.messages.turns import Ending, Turn, end_turn
 from runtime.text import portable
@@ -86,7 +87,7 @@ class Endings:
                 account_sid=last.account_sid,
                 sender=whatsapp_address(configuration.bot.twilio_phone_number),
                 recipient=last.sender,
-                body=part,
+                content=OutboundText(part),
                 channel="twiml" if in_window else "rest",
                 claimed=number == 0,
                 part=number,

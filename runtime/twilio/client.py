@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, assert_never
 
 import aiohttp
 from twilio.base.exceptions import TwilioException
@@ -22,6 +22,9 @@ from runtime.errors import ProviderError, TemporaryError, UnknownOutcome
 from runtime.observability.metrics import Metrics
 from runtime.resilience.circuit_breaker import Breakers
 from runtime.resilience.http_errors import Provider, error_of_status, retry_after_seconds
+from runtime.store.codec import dump_json
+from runtime.store.messages.outbound_content import OutboundContent, OutboundMedia, OutboundTemplate, OutboundText
+from runtime.store.messages.send_matching import ListedMessage
 from runtime.twilio.accounts import Account
 from runtime.twilio.rate_limit import SendRateLimit
 from runtime.twilio.transport import TooManyRequests, TwilioHttp
@@ -86,12 +89,12 @@ class Slot:
         self._account = account
         self._sender = sender
 
-    async def send(self, *, recipient: str, body: str, status_callback: str | None) -> SentMessage:
+    async def send(self, *, recipient: str, content: OutboundContent, status_callback: str | None) -> SentMessage:
         """Sends the message; raises PermanentError, TemporaryError (nothing was sent) or UnknownOutcome."""
         twilio, callback = self._twilio, {"status_callback": status_callback} if status_callback else {}
         try:
             message = await twilio._client(self._account).messages.create_async(
-                from_=self._sender, to=recipient, body=body, **callback
+                from_=self._sender, to=recipient, **_parameters(content), **callback
             )
             if not message.sid:
                 raise TwilioException("An answer without the message's sid")
@@ -131,8 +134,8 @@ class Twilio:
             await self._rate_limit.wait(sender)
             yield Slot(self, account, sender)
 
-    async def find(self, account: Account, *, sender: str, recipient: str, body: str, since: str) -> list[SentMessage]:
-        """Messages of that content sent at or after a moment, oldest first.
+    async def sent(self, account: Account, *, sender: str, recipient: str, since: str) -> list[ListedMessage]:
+        """Messages to a user at or after a moment, oldest first.
 
         Raises PermanentError or TemporaryError when Twilio could not be asked.
         """
@@ -141,8 +144,7 @@ class Twilio:
             listed = await self._client(account).messages.list_async(
                 to=recipient, from_=sender, date_sent_after=moment, limit=LOOKUP_LIMIT, page_size=PAGE_SIZE
             )
-        fitting = [message for message in listed if message.body == body]
-        return [SentMessage(str(message.sid), str(message.status)) for message in reversed(fitting)]
+        return [_listed(message) for message in reversed(listed)]
 
     async def received(self, account: Account, since: datetime, limit: int) -> Received:
         """The oldest of users' messages to an account at or after a moment, `limit` at the most.
@@ -207,6 +209,29 @@ class Twilio:
     def _counted(self, error: Exception) -> ProviderError:
         self._metrics.provider_error(PROVIDER, error, _details(error)[0])
         return _from_twilio(error, self._longest_pause)
+
+
+def _parameters(content: OutboundContent) -> dict[str, Any]:
+    """The parameters of a call that sends it, as the SDK names them."""
+    match content:
+        case OutboundText():
+            return {"body": content.body}
+        case OutboundMedia():
+            return {"media_url": [content.url], **({"body": content.caption} if content.caption else {})}
+        case OutboundTemplate():
+            variables = {"content_variables": dump_json(dict(content.variables))} if content.variables else {}
+            return {"content_sid": content.content_sid, **variables}
+    assert_never(content)
+
+
+def _listed(message: Any) -> ListedMessage:
+    return ListedMessage(
+        sid=str(message.sid),
+        status=str(message.status),
+        body=message.body or "",
+        files=int(message.num_media or 0),
+        is_reply=message.direction == "outbound-reply",
+    )
 
 
 def _received(message: Any, moment: datetime) -> ReceivedMessage:

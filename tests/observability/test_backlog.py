@@ -13,6 +13,7 @@ from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.messages.backlog import read_backlog
 from runtime.store.messages.inbox import InboundMessage, take_in
+from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage
 from runtime.store.messages.turn_start import begin_turn
 from runtime.store.messages.turns import Ending, Turn, end_turn
@@ -65,7 +66,7 @@ def test_messages_that_wait_are_counted_by_client_with_the_age_of_the_oldest(con
 
 def test_an_answered_message_waits_no_longer_and_its_send_is_in_doubt_until_recorded(connection: Connection) -> None:
     turn = begun(connection, arrive(connection, "la-cocina", "SM1"))
-    message = OutboundMessage("AC1", "whatsapp:+1555", "whatsapp:+569", "Hola", "rest", claimed=True)
+    message = OutboundMessage("AC1", "whatsapp:+1555", "whatsapp:+569", OutboundText("Hola"), "rest", claimed=True)
 
     end_turn(connection, turn, Ending("answered", outbound=[message]))
 

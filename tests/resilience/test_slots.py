@@ -8,6 +8,7 @@ import pytest
 from runtime.errors import TemporaryError
 from runtime.observability.metrics import Metrics
 from runtime.resilience.circuit_breaker import FAILURES, Breakers
+from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import SendTakenOver
 from runtime.twilio.accounts import Account
 from runtime.twilio.client import Twilio
@@ -35,7 +36,7 @@ async def twilio(sandbox: Sandbox) -> AsyncIterator[Twilio]:
 async def send(twilio: Twilio, account: Account, words: str = "Hola") -> str:
     """Sends a message; gives Twilio's id of it."""
     async with twilio.slot(account, SENDER) as slot:
-        return (await slot.send(recipient=USER, body=words, status_callback=None)).sid
+        return (await slot.send(recipient=USER, content=OutboundText(words), status_callback=None)).sid
 
 
 async def test_a_message_leaves_in_its_slot(twilio: Twilio, account: Account, sandbox: Sandbox) -> None:

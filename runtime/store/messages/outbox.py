@@ -10,12 +10,13 @@ claim holds until somebody else claims the row, which a replica that was taken f
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection
 
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
+from runtime.store.messages.outbound_content import OutboundContent, OutboundTemplate, decoded, encoded
 
 Channel = Literal["twiml", "rest"]
 
@@ -32,13 +33,17 @@ class OutboundMessage:
     sender: str
     """The bot's address, `whatsapp:+…`."""
     recipient: str
-    body: str
+    content: OutboundContent
     channel: Channel
     claimed: bool
     """True when sending begins as soon as this is on disk."""
     part: int = 0
     bot_id: str | None = None
     conversation_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.channel == "twiml" and isinstance(self.content, OutboundTemplate):
+            raise ValueError("TwiML carries no content template; send it over REST.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class OutboxRow:
     account_sid: str
     sender: str
     recipient: str
-    body: str
+    content: OutboundContent
     channel: Channel
     state: str
     claimed_at: str | None
@@ -66,13 +71,13 @@ class SendTakenOver(Exception):
 
 
 COLUMNS = (
-    "id, turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, channel, state, claimed_at,"
-    " resumed"
+    "id, turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, content, channel, state,"
+    " claimed_at, resumed"
 )
 ADD = Insert(
-    "INSERT INTO outbox (turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, channel, state,"
-    " created_at, claimed_at) VALUES (:turn_id, :conversation_id, :bot_id, :part, :account_sid, :sender, :recipient,"
-    " :body, :channel, :state, :now, :claimed_at)"
+    "INSERT INTO outbox (turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, content,"
+    " channel, state, created_at, claimed_at) VALUES (:turn_id, :conversation_id, :bot_id, :part, :account_sid,"
+    " :sender, :recipient, :body, :content, :channel, :state, :now, :claimed_at)"
 )
 CLAIM = Statement(
     "UPDATE outbox SET state = 'sending', channel = :channel, claimed_at = :now, disputed = 0"
@@ -128,7 +133,8 @@ def add_to_outbox(connection: Connection, message: OutboundMessage, turn_id: int
         account_sid=message.account_sid,
         sender=message.sender,
         recipient=message.recipient,
-        body=message.body,
+        body=message.content.readable,
+        content=encoded(message.content),
         channel=message.channel,
         state=state,
         now=now,
@@ -143,7 +149,7 @@ def add_to_outbox(connection: Connection, message: OutboundMessage, turn_id: int
         message.account_sid,
         message.sender,
         message.recipient,
-        message.body,
+        message.content,
         message.channel,
         state,
         claimed_at,
@@ -181,7 +187,7 @@ def put_back(connection: Connection, row_id: int) -> None:
 
 def unsent_of(connection: Connection, conversation_id: int) -> list[OutboxRow]:
     """Answers of a conversation that were not settled, in order."""
-    return [OutboxRow(*row) for row in UNSENT_OF.rows(connection, conversation_id=conversation_id)]
+    return [_row(*row) for row in UNSENT_OF.rows(connection, conversation_id=conversation_id)]
 
 
 def unsent_conversations(connection: Connection) -> list[int]:
@@ -191,7 +197,13 @@ def unsent_conversations(connection: Connection) -> list[int]:
 
 def unsent_proactive(connection: Connection, before: str) -> list[OutboxRow]:
     """Rows that answer nobody, were claimed before a moment and not settled, in order."""
-    return [OutboxRow(*row) for row in UNSENT_PROACTIVE.rows(connection, before=before)]
+    return [_row(*row) for row in UNSENT_PROACTIVE.rows(connection, before=before)]
+
+
+def _row(*columns: Any) -> OutboxRow:
+    """A row of COLUMNS."""
+    values = [*columns[:8], decoded(columns[8], columns[9]), *columns[10:]]
+    return OutboxRow(*values)
 
 
 def status_of(connection: Connection, row_id: int) -> str | None:

@@ -1,20 +1,35 @@
 """Which of Twilio's messages is which row's: each settles one row of the outbox only. Functions over a connection.
 
-Whoever sends a message is told Twilio's id of it. When that answer is lost, the id is looked for among the messages of
-the same words to the same user, where another row's may be, which nobody has recorded yet. So whoever takes one notes
-on each of those rows that it is disputed, and who sends such a row asks before it is recorded as sent. As many messages
-as rows of the same words go out, whichever of them is taken for which.
+Whoever sends a message is told Twilio's id of it. When that answer is lost, the id is looked for among the messages
+that Twilio lists to the same user, where another row's may be that fits as well and that nobody has recorded yet. So
+whoever takes one notes on each of those rows that it is disputed, and who sends such a row asks before it is recorded
+as sent. As many messages as rows of the same words go out, whichever of them is taken for which.
+
+    text        the same words, and no file
+    media       the same caption, and a file
+    template    the same words where Twilio renders what we think it says; else what fits no other row of that user
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from runtime.store.database.statement import Statement
 from runtime.store.database.times import timestamp
+from runtime.store.messages.outbound_content import (
+    OutboundContent,
+    OutboundMedia,
+    OutboundTemplate,
+    OutboundText,
+    decoded,
+)
 from runtime.store.messages.outbox import OutboxRow, SendTakenOver
+
+MEDIA_SID = "MM"
+"""How Twilio's ids of messages with files begin: when it counts the files of one that was just taken is not known."""
 
 SENT = Statement(
     "UPDATE outbox SET state = 'sent', message_sid = coalesce(:message_sid, message_sid),"
@@ -24,9 +39,9 @@ SENT_UNDISPUTED = Statement(
     "UPDATE outbox SET state = 'sent', message_sid = coalesce(:message_sid, message_sid),"
     " status = coalesce(status, :status), settled_at = :now, disputed = 0 WHERE id = :id"
 )
-SAME_WORDS = Statement(
-    "SELECT id FROM outbox WHERE state IN ('ready', 'sending') AND state = 'sending' AND sender = :sender"
-    " AND recipient = :recipient AND body = :body ORDER BY id"
+SENDING = Statement(
+    "SELECT id, body, content, channel, message_sid FROM outbox WHERE state IN ('ready', 'sending')"
+    " AND state = 'sending' AND sender = :sender AND recipient = :recipient ORDER BY id"
 )
 HOLD = Statement(
     "UPDATE outbox SET disputed = disputed WHERE id = :id AND state = 'sending' AND claimed_at = :claimed_at"
@@ -36,13 +51,53 @@ HOLD_SENDING = Statement("UPDATE outbox SET disputed = disputed WHERE id = :id A
 DISPUTE = Statement("UPDATE outbox SET disputed = 1 WHERE id = :id AND state = 'sending'")
 OTHER_S = Statement("SELECT 1 FROM outbox WHERE message_sid = :message_sid AND id <> :id LIMIT 1")
 NAMELESS = Statement(
-    "SELECT id FROM outbox WHERE message_sid IS NULL AND state = 'sent' AND sender = :sender"
-    " AND recipient = :recipient AND body = :body AND claimed_at >= :since AND id <> :id"
+    "SELECT id, body, content FROM outbox WHERE message_sid IS NULL AND state = 'sent' AND sender = :sender"
+    " AND recipient = :recipient AND claimed_at >= :since AND id <> :id"
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ListedMessage:
+    """A message to a user as Twilio lists it."""
+
+    sid: str
+    status: str
+    body: str
+    files: int
+    is_reply: bool
+    """Whether it went out in a webhook's response, which Twilio calls `outbound-reply`."""
+
+
 class SentMeanwhile(Exception):
-    """The same words went out while Twilio was asked; whether its list has them already, only a new one tells."""
+    """What fits as well went out while Twilio was asked; whether its list has it already, only a new one tells."""
+
+
+class Undecidable(Exception):
+    """Several templates to one user are in doubt, and not all of them went out; Twilio's list cannot tell which did."""
+
+
+def fits(content: OutboundContent, message: ListedMessage) -> bool:
+    """Whether a listed message may be the one with this content."""
+    match content:
+        case OutboundText():
+            return message.body == content.body and message.files == 0
+        case OutboundMedia():
+            return message.body == content.caption and (message.files > 0 or message.sid.startswith(MEDIA_SID))
+        case OutboundTemplate():
+            return not message.is_reply  # TwiML has no templates
+
+
+def may_be_mistaken(one: OutboundContent, other: OutboundContent) -> bool:
+    """Whether there may be a message that fits both."""
+    match one, other:
+        case (OutboundTemplate(), _) | (_, OutboundTemplate()):
+            return True
+        case (OutboundText(), OutboundText()):
+            return one.body == other.body
+        case (OutboundMedia(), OutboundMedia()):
+            return one.caption == other.caption
+        case _:
+            return False
 
 
 def mark_sent(connection: Connection, row_id: int, message_sid: str | None, status: str | None) -> bool:
@@ -59,50 +114,92 @@ def mark_sent(connection: Connection, row_id: int, message_sid: str | None, stat
     return True
 
 
-def nameless(connection: Connection, row: OutboxRow, since: str) -> set[int]:
-    """Other rows of the same words that went out since a moment, and whose id of Twilio's no callback has told yet."""
-    found = NAMELESS.rows(connection, sender=row.sender, recipient=row.recipient, body=row.body, since=since, id=row.id)
-    return {row_id for (row_id,) in found}
+def nameless(connection: Connection, row: OutboxRow, since: str) -> dict[int, OutboundContent]:
+    """Other rows that went out to a row's user since a moment, and whose id of Twilio's no callback has told yet: their
+    ids and contents. All of them went out in webhooks' responses."""
+    found = NAMELESS.rows(connection, sender=row.sender, recipient=row.recipient, since=since, id=row.id)
+    return {row_id: decoded(body, content) for row_id, body, content in found}
 
 
 def settle(
-    connection: Connection, row: OutboxRow, listed: Mapping[str, str], since: str, known: Collection[int]
+    connection: Connection, row: OutboxRow, listed: Sequence[ListedMessage], since: str, known: Collection[int]
 ) -> tuple[str, str] | None:
-    """Finds a row's message among those that Twilio listed (id → status, oldest first, of the same words, since a
-    moment) and notes that it went out: its id and status, None when none is left for it.
+    """Finds a row's message among those that Twilio listed to its user since a moment, oldest first, and notes that it
+    went out: its id and status, None when none is left for it.
 
-    `known` were `nameless` long enough before, so they are in the list. Raises SentMeanwhile when there are more of
-    them now, SendTakenOver when the row is no longer this process's to settle.
+    `known` were `nameless` long enough before, so they are in the list. Raises SentMeanwhile when more that fit are
+    nameless now, Undecidable, and SendTakenOver when the row is no longer this process's to settle.
     """
-    message_sid, status = _hold(connection, row)
+    told, sending = _hold(connection, row)
+    message_sid, status = told
     if message_sid is None or _is_other_s(connection, message_sid, row.id):
+        free = [
+            message
+            for message in listed
+            if fits(row.content, message) and not _is_other_s(connection, message.sid, row.id)
+        ]
         without_sid = nameless(connection, row, since)
-        free = [sid for sid in listed if not _is_other_s(connection, sid, row.id)]
-        if free and not without_sid <= set(known):
-            raise SentMeanwhile(f"The words of message {row.id} went to its user while Twilio was asked for them.")
-        if len(free) <= len(without_sid):
+        if isinstance(row.content, OutboundTemplate):
+            found = _of_template(row.content, free, [*sending, *without_sid.values()])
+        else:
+            same = {row_id for row_id, content in without_sid.items() if may_be_mistaken(row.content, content)}
+            if free and not same <= set(known):
+                raise SentMeanwhile(f"The words of message {row.id} went to its user while Twilio was asked for them.")
+            found = free[len(same)] if len(free) > len(same) else None
+        if found is None:
             return None
-        message_sid = free[len(without_sid)]
-        status = listed[message_sid]
+        message_sid, status = found.sid, found.status
     SENT_UNDISPUTED.run(connection, id=row.id, message_sid=message_sid, status=status, now=timestamp())
     return message_sid, str(status)
 
 
-def _hold(connection: Connection, row: OutboxRow) -> tuple[str | None, str | None]:
-    """Keeps everybody else from settling a row, or one of the same words, until the transaction ends; returns what
-    callbacks have told of it.
+def _of_template(
+    content: OutboundTemplate, free: Sequence[ListedMessage], others: Sequence[OutboundContent]
+) -> ListedMessage | None:
+    """The message of a template among those that no row is known to have. `others` are contents to the same user whose
+    messages are not known either."""
+    rendered = [message for message in free if message.body == content.body]
+    if rendered:
+        return rendered[0]
+    left = [message for message in free if not any(_says(other, message) for other in others)]
+    rivals = [
+        other
+        for other in others
+        if isinstance(other, OutboundTemplate) and not any(_says(other, message) for message in free)
+    ]
+    if 0 < len(left) <= len(rivals):
+        raise Undecidable(
+            f"{len(rivals) + 1} templates to one user are in doubt, and Twilio lists {len(left)} that they may be."
+        )
+    return left[0] if left else None
+
+
+def _says(content: OutboundContent, message: ListedMessage) -> bool:
+    """Whether a listed message says just what this content does, in Twilio's rendering too."""
+    return message.body == content.body if isinstance(content, OutboundTemplate) else fits(content, message)
+
+
+def _hold(connection: Connection, row: OutboxRow) -> tuple[tuple[str | None, str | None], list[OutboundContent]]:
+    """Keeps everybody else from settling a row, or one that it may be mistaken for, until the transaction ends; returns
+    what callbacks have told of it, and the contents of those of which none has told.
 
     In the order of their ids, so that two replicas which settle such rows at once wait for one another.
     """
     told: tuple[str | None, str | None] | None = None
-    for (row_id,) in SAME_WORDS.rows(connection, sender=row.sender, recipient=row.recipient, body=row.body):
+    others = []
+    sending = SENDING.rows(connection, sender=row.sender, recipient=row.recipient)
+    for row_id, body, stored, channel, message_sid in sending:
+        content = decoded(body, stored)
         if row_id == row.id:
             told = HOLD.first(connection, id=row_id, claimed_at=row.claimed_at)
-        else:
-            DISPUTE.run(connection, id=row_id)
+        elif may_be_mistaken(row.content, content):
+            if not (isinstance(row.content, OutboundTemplate) and channel == "twiml"):
+                DISPUTE.run(connection, id=row_id)
+            if message_sid is None:
+                others.append(content)
     if told is None:
         raise SendTakenOver(f"Message {row.id} was taken over by another replica while this one was silent.")
-    return told
+    return told, others
 
 
 def _is_other_s(connection: Connection, message_sid: str, row_id: int) -> bool:

@@ -1,0 +1,99 @@
+"""What a message to a user consists of: text, a media file, or one of Twilio's content templates with variables.
+
+The outbox keeps beside it what a person would read, in `body`: all of a text, and what an older program sends in place
+of the rest. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, assert_never
+from urllib.parse import unquote, urlsplit
+
+from runtime.store.codec import dump_json
+from runtime.text import portable
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundText:
+    """Words."""
+
+    body: str
+
+    @property
+    def readable(self) -> str:
+        """What a person would read."""
+        return self.body
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundMedia:
+    """A file, which Twilio fetches. WhatsApp: one a message, 16 MB at the most (a picture 5 MB)."""
+
+    url: str
+    caption: str = ""
+
+    @property
+    def readable(self) -> str:
+        """What a person would read: the caption, and the file's name in square brackets. The URL may be a secret."""
+        name = portable(unquote(urlsplit(self.url).path.rpartition("/")[2]))
+        return "\n".join(part for part in (self.caption, f"[{name or 'media'}]") if part)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundTemplate:
+    """A content template (`HX…`). An approved one may be sent at any time, any other within the 24-hour window."""
+
+    content_sid: str
+    body: str
+    """What the template says with these variables, as far as we know; what goes out is Twilio's to render."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def readable(self) -> str:
+        """What a person would read."""
+        return self.body
+
+
+OutboundContent: TypeAlias = OutboundText | OutboundMedia | OutboundTemplate
+
+
+def made_portable(content: OutboundContent) -> OutboundContent:
+    """The content without characters that cannot be stored or sent."""
+    match content:
+        case OutboundText():
+            return OutboundText(portable(content.body))
+        case OutboundMedia():
+            return OutboundMedia(content.url, portable(content.caption))
+        case OutboundTemplate():
+            variables = {name: portable(value) for name, value in content.variables.items()}
+            return OutboundTemplate(content.content_sid, portable(content.body), variables)
+    assert_never(content)
+
+
+def encoded(content: OutboundContent) -> str | None:
+    """What `body` does not hold of it, as JSON; None where that is nothing."""
+    match content:
+        case OutboundText():
+            return None
+        case OutboundMedia():
+            return dump_json({"type": "media", "url": content.url, "caption": content.caption})
+        case OutboundTemplate():
+            variables = dict(content.variables)
+            return dump_json({"type": "template", "content_sid": content.content_sid, "variables": variables})
+    assert_never(content)
+
+
+def decoded(body: str, stored: str | None) -> OutboundContent:
+    """The content of a row. A row of an older program is text; what a newer one stored of a kind that is not known here
+    is sent as what a person would read."""
+    document: dict[str, Any] = json.loads(stored) if stored else {}
+    match document.get("type"):
+        case "media":
+            return OutboundMedia(document["url"], document["caption"])
+        case "template":
+            return OutboundTemplate(document["content_sid"], body, document["variables"])
+        case _:
+            return OutboundText(body)
