@@ -9,6 +9,9 @@ SAME_VALUE = "both are false"
 
 TABLES = {
     "runtime/memory.py": ["tests/tables/test_memory.py"],
+    "runtime/resilience/backoff.py": ["tests/tables/test_backoff.py"],
+    "runtime/turns/policy.py": ["tests/tables/test_policy.py"],
+    "runtime/content/parameters.py": ["tests/runtime/test_content.py"],
     "reconciler/planning/digest.py": ["tests/tables/test_digest.py"],
     "reconciler/planning/guards.py": ["tests/tables/test_guards.py"],
 }

@@ -1,0 +1,250 @@
+"""The outbox: who may send a row, what a failure takes along, whose a status callback is. On a SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from runtime.store.database.engine import open_engine
+from runtime.store.database.migrate import migrate
+from runtime.store.messages import outbox
+from runtime.store.messages.outbound_content import OutboundMedia, OutboundTemplate, OutboundText
+from runtime.store.messages.outbox import OutboundMessage, OutboxRow, SendTakenOver, add_to_outbox
+
+BOT, USER = "whatsapp:+15550001", "whatsapp:+56912345678"
+NOW = "2026-11-28T12:00:00.000Z"
+
+
+@pytest.fixture(scope="module")
+def store_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("outbox") / "store.db"
+    engine = open_engine(f"sqlite:///{file}")
+    migrate(engine)
+    engine.dispose()
+    return file
+
+
+@pytest.fixture
+def store(store_file: Path) -> Iterator[Connection]:
+    """A transaction that is rolled back."""
+    engine = open_engine(f"sqlite:///{store_file}")
+    with engine.connect() as connection, connection.begin() as transaction:
+        yield connection
+        transaction.rollback()
+    engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The time that is written down; the first of the list."""
+    times = [NOW]
+    monkeypatch.setattr(outbox, "timestamp", lambda: times[0])
+    return times
+
+
+def message(**more: Any) -> OutboundMessage:
+    values: dict[str, Any] = {"account_sid": "AC1", "sender": BOT, "recipient": USER, "content": OutboundText("Hola")}
+    return OutboundMessage(**{**values, "channel": "rest", "claimed": False, **more})
+
+
+def columns(store: Connection, row_id: int, names: str) -> tuple[Any, ...]:
+    return tuple(store.exec_driver_sql(f"SELECT {names} FROM outbox WHERE id = {row_id}").one())
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+@pytest.mark.parametrize(
+    "content",
+    [
+        OutboundText("Hola"),
+        OutboundMedia("https://x.cl/menu.pdf", "La carta"),
+        OutboundTemplate("HX1", "Te esperamos el martes", {"1": "martes"}),
+    ],
+)
+def test_what_is_added_is_what_is_found_unsent(store, content, claimed):
+    new = message(content=content, claimed=claimed, part=2, bot_id="bot", conversation_id=7)
+
+    row = add_to_outbox(store, new, turn_id=9)
+
+    state, claimed_at = ("sending", NOW) if claimed else ("ready", None)
+    expected = OutboxRow(row.id, 9, 7, "bot", 2, "AC1", BOT, USER, content, "rest", state, claimed_at)
+    assert row == expected
+    assert outbox.unsent_of(store, 7) == [expected]
+    assert columns(store, row.id, "body, created_at, message_sid, status") == (content.readable, NOW, None, None)
+
+
+def test_a_claim_is_good_for_the_row_as_it_was_seen(store, clock):
+    row = add_to_outbox(store, message(channel="twiml", conversation_id=7), turn_id=1)
+
+    clock[0] = "2026-11-28T12:00:01.000Z"
+    held = outbox.claim(store, row, "rest")
+
+    assert (held.state, held.channel, held.claimed_at) == ("sending", "rest", clock[0])
+    assert outbox.unsent_of(store, 7) == [held]
+    with pytest.raises(SendTakenOver, match=f"^Message {row.id} was taken over by another replica"):
+        outbox.claim(store, row, "rest")
+    assert outbox.unsent_of(store, 7) == [held]
+
+
+def test_who_holds_a_row_may_claim_it_again(store, clock):
+    row = add_to_outbox(store, message(claimed=True))
+
+    clock[0] = "2026-11-28T12:00:05.000Z"
+    again = outbox.claim(store, row, "rest")
+
+    assert again.claimed_at == clock[0]
+    with pytest.raises(SendTakenOver):
+        outbox.claim(store, row, "rest")
+
+
+def test_a_settled_row_is_not_claimed(store):
+    row = add_to_outbox(store, message())
+    outbox.mark_failed(store, row, "63016")
+
+    with pytest.raises(SendTakenOver):
+        outbox.claim(store, row, "rest")
+
+
+def test_a_failed_part_takes_those_after_it_along_and_no_others(store):
+    first, second, third, fourth = (
+        add_to_outbox(store, message(part=part, claimed=part == 0, conversation_id=7), turn_id=1) for part in range(4)
+    )
+    other = add_to_outbox(store, message(part=3, conversation_id=7), turn_id=2)
+    outbox.claim(store, third, "rest")
+
+    assert outbox.mark_failed(store, second, "63016: outside the window") == 2
+
+    found = {row.id: columns(store, row.id, "state, error, settled_at") for row in (first, second, third, fourth, other)}
+    assert found == {
+        first.id: ("sending", None, None),
+        second.id: ("failed", "63016: outside the window", NOW),
+        third.id: ("sending", None, None),
+        fourth.id: ("failed", "The part before this one could not be sent.", NOW),
+        other.id: ("ready", None, None),
+    }
+    assert outbox.mark_failed(store, second, "again") == 0
+
+
+def test_a_proactive_message_that_fails_takes_no_other_along(store):
+    row, other = add_to_outbox(store, message()), add_to_outbox(store, message(part=1))
+
+    assert outbox.mark_failed(store, row, "63016") == 1
+    assert columns(store, other.id, "state") == ("ready",)
+
+
+def test_a_row_counts_the_processes_that_resumed_it_and_did_not_hand_it_back(store):
+    row, other = (add_to_outbox(store, message(claimed=True, conversation_id=7), turn_id=1) for _ in range(2))
+
+    outbox.take_up(store, row.id)
+    outbox.take_up(store, row.id)
+    outbox.put_back(store, row.id)
+
+    assert [found.resumed for found in outbox.unsent_of(store, 7)] == [1, 0]
+    assert other.resumed == 0
+
+
+def test_unsent_answers_come_in_their_order_by_conversation(store, clock):
+    rows = [add_to_outbox(store, message(conversation_id=number), turn_id=1) for number in (8, 7, 8)]
+    proactive = add_to_outbox(store, message(conversation_id=8))
+    gone = add_to_outbox(store, message(conversation_id=6), turn_id=1)
+    outbox.mark_failed(store, gone, "x")
+
+    assert [row.id for row in outbox.unsent_of(store, 8)] == [rows[0].id, rows[2].id]
+    assert outbox.unsent_conversations(store) == [8, 7]
+    assert outbox.unsent_proactive(store, NOW) == []
+    later = "2026-11-28T12:00:00.001Z"
+    assert [row.id for row in outbox.unsent_proactive(store, later)] == [proactive.id]
+    clock[0] = "2026-11-28T13:00:00.000Z"
+    outbox.claim(store, proactive, "rest")
+    assert outbox.unsent_proactive(store, later) == []
+
+
+def record(store: Connection, status: str, sid: str = "SM1", row_id: int | None = None, **more: Any) -> bool:
+    parties = {"account_sid": "AC1", "sender": BOT, "recipient": USER, "error": None, **more}
+    return outbox.record_status(store, message_sid=sid, status=status, row_id=row_id, **parties)
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        (["queued", "sent", "delivered", "read"], "read"),
+        (["read", "delivered"], "read"),
+        (["delivered", "sent"], "delivered"),
+        (["sent", "sending"], "sent"),
+        (["sending", "queued"], "sending"),
+        (["queued", "accepted"], "queued"),
+        (["accepted", "scheduled"], "scheduled"),
+        (["sent", "something new"], "sent"),
+        (["something new", "accepted"], "accepted"),
+        (["something new"], "something new"),
+        (["sent", "failed"], "failed"),
+        (["delivered", "undelivered"], "undelivered"),
+        (["failed", "delivered"], "failed"),
+        (["undelivered", "failed"], "undelivered"),
+        (["canceled", "sent"], "canceled"),
+    ],
+)
+def test_callbacks_come_in_any_order_and_a_message_never_goes_back(store, told, kept):
+    row = add_to_outbox(store, message(claimed=True))
+
+    assert outbox.status_of(store, row.id) is None
+    assert all(record(store, status, row_id=row.id) for status in told)
+    assert outbox.status_of(store, row.id) == kept
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [{"account_sid": "AC2"}, {"sender": USER}, {"recipient": BOT}],
+)
+def test_a_callback_counts_for_its_own_account_and_people_only(store, stranger):
+    row = add_to_outbox(store, message(claimed=True))
+    twiml = add_to_outbox(store, message(claimed=True, channel="twiml"))
+
+    assert not record(store, "sent", row_id=row.id, **stranger)
+    assert not record(store, "sent", **stranger)
+    assert [columns(store, each.id, "status, message_sid") for each in (row, twiml)] == [(None, None)] * 2
+
+
+def test_a_callback_is_for_the_row_with_its_sid_before_the_row_that_it_names(store):
+    first, second = (add_to_outbox(store, message(claimed=True)) for _ in range(2))
+    record(store, "queued", "SM1", first.id)
+
+    assert record(store, "delivered", "SM1", second.id)
+
+    assert columns(store, first.id, "status, message_sid") == ("delivered", "SM1")
+    assert columns(store, second.id, "status, message_sid") == (None, None)
+
+
+def test_a_callback_without_a_row_brings_the_oldest_answer_in_a_webhook_its_sid(store):
+    unsent = add_to_outbox(store, message(channel="twiml"))
+    rest = add_to_outbox(store, message(claimed=True))
+    oldest, newer = (add_to_outbox(store, message(claimed=True, channel="twiml")) for _ in range(2))
+
+    assert record(store, "sent", "SM7")
+    assert record(store, "delivered", "SM7")
+    assert record(store, "sent", "SM8")
+    assert not record(store, "sent", "SM9")
+
+    found = [columns(store, row.id, "message_sid, status") for row in (unsent, rest, oldest, newer)]
+    assert found == [(None, None), (None, None), ("SM7", "delivered"), ("SM8", "sent")]
+
+
+def test_a_callback_that_names_a_row_takes_no_answer_in_a_webhook(store):
+    twiml = add_to_outbox(store, message(claimed=True, channel="twiml"))
+
+    assert not record(store, "sent", "SM1", row_id=twiml.id + 1_000)
+    assert columns(store, twiml.id, "message_sid") == (None,)
+
+
+def test_the_error_that_was_told_stays(store):
+    row = add_to_outbox(store, message(claimed=True))
+
+    record(store, "undelivered", row_id=row.id, error="63016")
+    record(store, "undelivered", row_id=row.id)
+
+    assert columns(store, row.id, "error") == ("63016",)
+    record(store, "undelivered", row_id=row.id, error="63024")
+    assert columns(store, row.id, "error") == ("63024",)
