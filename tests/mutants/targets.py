@@ -11,6 +11,7 @@ TABLES = {
     "runtime/memory.py": ["tests/tables/test_memory.py"],
     "runtime/resilience/backoff.py": ["tests/tables/test_backoff.py"],
     "runtime/turns/policy.py": ["tests/tables/test_policy.py"],
+    "runtime/store/messages/outbox.py": ["tests/tables/test_outbox.py"],
     "runtime/content/parameters.py": ["tests/runtime/test_content.py"],
     "reconciler/planning/digest.py": ["tests/tables/test_digest.py"],
     "reconciler/planning/guards.py": ["tests/tables/test_guards.py"],
@@ -21,6 +22,10 @@ SURVIVORS = {
     "runtime/memory.py": {
         'return hmac.new(salt.encode(), f"{bot_id}\\n{user_key}".encode(), "sha256").hexdigest()'
         ' → return hmac.new(salt.encode(), f"{bot_id}\\n{user_key}".encode(), "SHA256").hexdigest()': SAME_NAME,
+    },
+    "runtime/resilience/backoff.py": {
+        "doubled = min(FIRST_SECONDS * 2.0 ** min(failures - 1, 64), longest)"
+        " → doubled = min(FIRST_SECONDS * 2.0 ** min(failures - 1, 65), longest)": "both are beyond any bound",
     },
     "reconciler/planning/digest.py": {
         'return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()'

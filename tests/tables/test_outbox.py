@@ -117,7 +117,9 @@ def test_a_failed_part_takes_those_after_it_along_and_no_others(store):
 
     assert outbox.mark_failed(store, second, "63016: outside the window") == 2
 
-    found = {row.id: columns(store, row.id, "state, error, settled_at") for row in (first, second, third, fourth, other)}
+    found = {
+        row.id: columns(store, row.id, "state, error, settled_at") for row in (first, second, third, fourth, other)
+    }
     assert found == {
         first.id: ("sending", None, None),
         second.id: ("failed", "63016: outside the window", NOW),

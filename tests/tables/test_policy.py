@@ -78,3 +78,19 @@ def test_options_add_up_and_of_two_models_the_first_counts() -> None:
 
 def test_an_objection_after_options_is_an_objection_all_the_same() -> None:
     assert decide(Facts(bot=ACTIVE), [cheaper, closed, canary]) == Silent("paused")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        (Options(), Options(), Options()),
+        (Options(variant="canary"), Options(variant="stable"), Options(variant="canary")),
+        (Options(model="a", variant="x", line="uno"), Options(model="b", line="dos"), Options("a", "x", "uno\ndos")),
+        (Options(line=None), Options(line="dos"), Options(line="dos")),
+        (Options(), Options("b", "y"), Options("b", "y")),
+    ],
+)
+def test_of_what_two_checks_say_of_how_the_first_wins_and_lines_are_joined(
+    first: Options, second: Options, both: Options
+) -> None:
+    assert decide(Facts(ACTIVE), [lambda _: first, lambda _: second]) == MayAnswer(both)
