@@ -57,9 +57,8 @@ schema: $(STAMP) ## write schemas/*.json again from the models
 	$(BIN)/reconcile schema defaults --out schemas/defaults.schema.json
 	$(BIN)/reconcile schema plan --out schemas/plan.schema.json
 
-picture: $(STAMP) ## draw the pictures in docs/ again, from a real plan and a real run (needs Chromium)
+picture: $(STAMP) ## draw the pictures in docs/ again, from a real plan (needs Chromium)
 	@$(BIN)/python -m demo picture
-	@$(BIN)/python -m demo dashboard
 
 bench: $(STAMP) ## measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench

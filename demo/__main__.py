@@ -1,25 +1,23 @@
-"""`python -m demo` walks the whole way once; `play` leaves everything running; `picture` draws a plan, `dashboard`
-what a runtime counts."""
+"""`python -m demo` walks the whole way once; `play` leaves everything running; `picture` draws a plan."""
 
 from __future__ import annotations
 
 import signal
 import sys
 
-from demo.dashboard import dashboard
 from demo.picture import picture
 from demo.play import play
 from demo.processes import Failed
 from demo.walk import walk
 
-WAYS = {(): walk, ("play",): play, ("picture",): picture, ("dashboard",): dashboard}
+WAYS = {(): walk, ("play",): play, ("picture",): picture}
 
 
 def main() -> int:
     """Run the way named on the command line; 1 when a step did not do what it should."""
     way = WAYS.get(tuple(sys.argv[1:]))
     if way is None:
-        print("usage: python -m demo [play|picture|dashboard]", file=sys.stderr)
+        print("usage: python -m demo [play|picture]", file=sys.stderr)
         return 2
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Ends like Ctrl-C: by an exception, so that what was started is stopped on the way out.

@@ -63,6 +63,21 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
 
 
+def test_the_documentation_names_every_row_and_panel_in_order() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    table = re.findall(
+        r"^\| (.+) \| (.+) \|$", text[text.index("## Dashboard") : text.index("## Metrics")], re.MULTILINE
+    )
+    rows: dict[str, list[str]] = {}
+    for panel in DASHBOARD["panels"]:
+        if panel["type"] == "row":
+            rows[panel["title"]] = []
+        else:
+            rows[list(rows)[-1]].append(panel["title"])
+
+    assert table[1:] == [(row, ", ".join(panels)) for row, panels in rows.items()]
+
+
 def test_the_alerts_ask_for_exported_metrics_only(runtime: Runtime) -> None:
     nightly = {family.name for family in metrics(Plan((), (), (), (), 0)).collect()}
 
