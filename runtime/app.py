@@ -30,6 +30,7 @@ from runtime.delivery.interrupted_proactive import Abandoned
 from runtime.delivery.proactive import Proactive
 from runtime.delivery.reply_window import ReplyWindows
 from runtime.dispatch.inbox import Inbox, open_inbox
+from runtime.dispatch.timers import Timers
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
 from runtime.inbound.admission import Admission
@@ -118,12 +119,20 @@ class Service:
         abandoned = Abandoned(base.database, way_out.twilio, base.accounts, base.catalog)
         self._in_background(abandoned.watch(alone=is_sqlite(settings.database_url)))
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
-        if settings.sweep_seconds:
-            self._in_background(_sweep(base, way_out, admission, public_url).run(settings.sweep_seconds))
+        await self._start_timers(base, _sweep(base, way_out, admission, public_url))
         stack.callback(health.stop)
         _say_what_is_missing(settings, public_url)
         log.info("serving", address=address.url, public_url=public_url)
         return address
+
+    async def _start_timers(self, base: _Base, sweep: Sweep) -> None:
+        """What is done at its time: here each kind of timer gets its handler."""
+        timers = Timers(base.database, base.metrics)
+        if base.settings.sweep_seconds:
+            await sweep.begin(timers)
+        else:
+            await sweep.never(timers)
+        self._in_background(timers.run())
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs something beside the service and cancels it at the end."""
@@ -272,6 +281,7 @@ def _sweep(base: _Base, way_out: _WayOut, admission: Admission, public_url: str)
     return Sweep(
         public_url + WEBHOOK_PATH,
         timedelta(minutes=base.settings.sweep_window_minutes),
+        base.settings.sweep_seconds,
         base.database,
         base.catalog,
         base.accounts,

@@ -2,23 +2,26 @@
 
     every account ──► its inbound messages ──► not in the inbox ──► its sender calls us ──► accepted, BATCH to a commit
 
-On start the whole window is looked through, later only what came since. A message goes the way of its webhook, and the
-inbox knows each message once, so a webhook that comes late changes nothing. What was written before the bot was made is
-left alone, and so is a number whose sender calls somebody else: that one may have answered. Very many messages are
-looked through LIMIT at a time, the oldest first; a sweep that is cut off is gone on with where it had come to.
+A sweep is a timer, so one process of all sweeps: whenever one starts, and every SWEEP_SECONDS. How far each account is
+known stays with the timer; an account that is new is looked through from the window's beginning on. A message goes the
+way of its webhook, and the inbox knows each message once, so a webhook that comes late changes nothing. What was
+written before the bot was made is left alone, and so is a number whose sender calls somebody else: that one may have
+answered. Very many messages are looked through LIMIT at a time, the oldest first.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from sqlalchemy import Connection
 
 from runtime.catalog import Catalog
+from runtime.dispatch.timers import RunAgain, Timers
 from runtime.errors import PermanentError, ProviderError
 from runtime.inbound.admission import Admission, Missed
 from runtime.inbound.message import inbound_message
@@ -29,6 +32,7 @@ from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.messages import inbox as inbox_store
 from runtime.store.records import BotRecord
+from runtime.store.timers import Timer, payload_of, put
 from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import Received, ReceivedMessage, Twilio
 from schemas.addresses import number_of
@@ -42,6 +46,10 @@ RETRY_SECONDS = 15.0
 WEBHOOK_SECONDS = 30.0
 """How long Twilio may still be trying a message's webhook and its fallback."""
 
+KIND = "sweep"
+KEY = "all"
+"""Of the one timer, which all accounts share: they are few, and asked one after the other."""
+
 log = structlog.get_logger("runtime.sweep")
 
 
@@ -53,6 +61,8 @@ class Sweep:
     """What a sender of ours calls."""
     window: timedelta
     """How far back a start looks."""
+    seconds: float
+    """How often every account is swept."""
     database: Database
     catalog: Catalog
     accounts: Accounts
@@ -60,41 +70,37 @@ class Sweep:
     admission: Admission
     metrics: Metrics
     limit: int = LIMIT
-    _swept: dict[str, datetime] = field(default_factory=dict)
-    """Account → the moment up to which all of its messages are known."""
 
-    async def run(self, seconds: float) -> None:
-        """Sweeps now and every so many seconds, until cancelled."""
-        while True:
-            try:
-                done = await self._sweep_all()
-            except Exception:
-                # A mistake of ours, or something new in Twilio's answers, must not end the looking.
-                log.exception("sweep_failed")
-                done = False
-            await asyncio.sleep(seconds if done else min(seconds, RETRY_SECONDS))
+    async def begin(self, timers: Timers) -> None:
+        """Has every account swept now and every so many seconds, whichever process does it."""
+        timers.register(KIND, self.run)
+        await self.database.write(_put_start)
+        timers.wake()
 
-    async def _sweep_all(self) -> bool:
-        """Sweeps every account that bots are on; False when one has to be asked again."""
-        try:
-            bots = await self.database.read(store.bot_of_each_account)
-        except StoreError as error:
-            log.warning("sweep_postponed", error=str(error))
-            return False
-        return all([await self._sweep(bot) for bot in bots])
+    async def never(self, timers: Timers) -> None:
+        """Has no process sweep any more."""
+        await timers.cancel(KIND, KEY)
 
-    async def _sweep(self, bot: BotRecord) -> bool:
+    async def run(self, timer: Timer) -> RunAgain:
+        """Sweeps every account that bots are on. One that could not be asked is asked again soon."""
+        progress = _Progress.of(timer.payload)
+        bots = await self.database.read(store.bot_of_each_account)
+        if all([await self._sweep(bot, progress) for bot in bots]):
+            return RunAgain(self.seconds, _Progress(progress.swept).payload())
+        return RunAgain(min(self.seconds, RETRY_SECONDS), progress.payload())
+
+    async def _sweep(self, bot: BotRecord, progress: _Progress) -> bool:
         """Sweeps a bot's account; False when that failed and may work soon."""
         now = datetime.now(UTC)
         try:
             account = self.accounts.account_of(bot)
-            since, until = self._span(account, now)
+            since, until = progress.span(account.sid, now, self.window)
             while (rest := await self._swept_from(account, since, until)) is not None:
-                since = self._swept[account.sid] = rest
+                since = progress.swept[account.sid] = rest
         except (AccountError, ProviderError, StoreError) as error:
             log.warning("sweep_postponed", account=bot.account_sid or "shared", error=str(error))
             return isinstance(error, (AccountError, PermanentError))
-        self._swept[account.sid] = until
+        progress.swept[account.sid] = max(since, until)
         return True
 
     async def _swept_from(self, account: Account, since: datetime, until: datetime) -> datetime | None:
@@ -110,15 +116,6 @@ class Sweep:
         rest = max(received.messages[-1].at, since + timedelta(seconds=1))
         log.warning("sweep_continued", account=account.sid, messages=self.limit, until=rest.isoformat())
         return rest
-
-    def _span(self, account: Account, now: datetime) -> tuple[datetime, datetime]:
-        """What to look through. After a start a webhook in flight may be overtaken: it finds its message here. Later
-        it is waited for, since it knows more than Twilio's list and can be answered at once."""
-        swept = self._swept.get(account.sid)
-        if swept is None:
-            return now - self.window, now
-        # Twilio's moments are whole seconds, so the last one is looked at twice.
-        return swept - timedelta(seconds=1), now - timedelta(seconds=WEBHOOK_SECONDS)
 
     async def _missed(self, account: Account, received: Received, until: datetime) -> list[ReceivedMessage]:
         sids = [message.sid for message in received.messages]
@@ -169,6 +166,46 @@ class Sweep:
         for index, (url, content_type) in enumerate(files):
             form |= {f"MediaUrl{index}": [url], f"MediaContentType{index}": [content_type]}
         return form
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """How far the accounts are known: what the sweep's timer carries from one run to the next."""
+
+    swept: dict[str, datetime]
+    """Account → the moment up to which all of its messages are known."""
+    started_at: datetime | None = None
+    """When a process last started, until every account has been swept since."""
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any]) -> _Progress:
+        """What `payload` gave."""
+        swept = {sid: datetime.fromisoformat(moment) for sid, moment in payload.get("swept", {}).items()}
+        started_at = payload.get("started_at")
+        return cls(swept, datetime.fromisoformat(started_at) if started_at else None)
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        swept = {sid: moment.isoformat() for sid, moment in self.swept.items()}
+        return {"swept": swept} | ({"started_at": self.started_at.isoformat()} if self.started_at else {})
+
+    def span(self, account_sid: str, now: datetime, window: timedelta) -> tuple[datetime, datetime]:
+        """What to look through. After a start a webhook in flight may be overtaken: it finds its message here. Later
+        it is waited for, since it knows more than Twilio's list and can be answered at once."""
+        swept = self.swept.get(account_sid)
+        if swept is None or swept > now:  # a clock that was set back must not leave out what comes until then
+            return now - window, now
+        # Twilio's moments are whole seconds, so the last one is looked at twice.
+        since = swept - timedelta(seconds=1)
+        if self.started_at is not None and swept < self.started_at:
+            return max(since, now - window), now
+        return since, now - timedelta(seconds=WEBHOOK_SECONDS)
+
+
+def _put_start(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    known = payload_of(connection, KIND, KEY) or {}
+    put(connection, KIND, KEY, now, {**known, "started_at": now.isoformat()})
 
 
 def _batches(messages: Sequence[ReceivedMessage]) -> Iterator[Sequence[ReceivedMessage]]:

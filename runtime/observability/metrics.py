@@ -26,6 +26,7 @@ from runtime.store.records import BotRecord
 InboundResult = Literal["accepted", "duplicate", "limited", "refused", "not_stored", "swept"]
 TurnResult = Literal["answered", "unanswered", "dead", "retried"]
 SendResult = Literal["sent", "failed"]
+TimerResult = Literal["done", "failed"]
 BreakerState = Literal["closed", "half_open", "open"]
 
 NO_CLIENT = ""
@@ -155,6 +156,7 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._timers = _series(Counter("horizonai_timers", "Runs of timers.", ["kind", "result"], registry=registry))
         self._breaker = _series(
             Gauge(
                 "horizonai_breaker_state",
@@ -231,6 +233,14 @@ class Metrics:
         """A call of a provider failed with this error of its SDK; `status` where the error does not have it."""
         self._errors(provider, error_class(error, status)).inc()
 
+    def timer_kind(self, kind: str) -> None:
+        """This process runs timers of a kind; failures are there from now on, at 0."""
+        self._timers(kind, "failed")
+
+    def timer_run(self, kind: str, result: TimerResult) -> None:
+        """A timer was run. One that failed is run again."""
+        self._timers(kind, result).inc()
+
     def breaker(self, provider: str, account: str, state: BreakerState) -> None:
         """A circuit breaker changed. `account` tells the keys of a provider apart by a name, never by a secret."""
         self._breaker(provider, account).set(BREAKER_VALUES[state])
@@ -288,6 +298,15 @@ def _of_store(backlog: Backlog | None) -> CollectorRegistry:
         backlog.in_doubt
     )
     Gauge("horizonai_dead_letters", "Turns that failed for good.", registry=registry).set(backlog.dead)
+    timers = Gauge("horizonai_timers_waiting", "Timers in the store.", ["kind"], registry=registry)
+    late = Gauge(
+        "horizonai_timers_late_seconds", "How long the oldest has been due and is not run.", ["kind"], registry=registry
+    )
+    failing = Gauge("horizonai_timers_failing", "Timers whose last run failed.", ["kind"], registry=registry)
+    for timer in backlog.timers:
+        timers.labels(timer.kind).set(timer.waiting)
+        late.labels(timer.kind).set(timer.late_seconds)
+        failing.labels(timer.kind).set(timer.failing)
     return registry
 
 

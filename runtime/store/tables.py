@@ -136,6 +136,23 @@ tokens = Table(
     Column("revoked_at", Text),
 )
 
+timers = Table(
+    "timers",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("due_at", Text, nullable=False),
+    Column("put_at", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Text),
+    Column("version", Integer, nullable=False),
+    Column("holder", Text),
+    Column("held_until", Text),
+    Index("timers_due", "due_at"),
+    comment="What is to be done at a time, once. `holder` runs it; nobody else does before `held_until`.",
+)
+
 conversations = Table(
     "conversations",
     metadata,

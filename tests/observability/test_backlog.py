@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
 from runtime.content.parts import Content, Text
+from runtime.store import timers
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.messages.backlog import read_backlog
@@ -72,6 +74,25 @@ def test_an_answered_message_waits_no_longer_and_its_send_is_in_doubt_until_reco
 
     backlog = read_backlog(connection)
     assert (list(backlog.waiting), backlog.in_doubt) == ([], 1)
+
+
+def test_timers_are_counted_by_kind_with_how_late_the_oldest_is_that_no_process_runs(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    for key, due in (("late", -100), ("run", -200), ("coming", 100)):
+        timers.put(connection, "resume", key, now + timedelta(seconds=due), {})
+    timers.put(connection, "expire", "coming", now + timedelta(seconds=100), {})
+    [run] = timers.claim(connection, ["resume"], "a process", 1, may_take_over=True)
+
+    expire, resume = read_backlog(connection).timers
+    assert (expire.kind, expire.waiting, expire.late_seconds, expire.failing) == ("expire", 1, 0.0, 0)
+    assert (resume.kind, resume.waiting, resume.failing) == ("resume", 3, 0)
+    assert 100 <= resume.late_seconds < 160
+
+    timers.fail(connection, run, "ZeroDivisionError: no", 60)
+
+    _, resume = read_backlog(connection).timers
+    assert resume.failing == 1
+    assert resume.late_seconds >= 200
 
 
 def test_a_turn_that_failed_for_good_is_a_dead_letter(connection: Connection) -> None:

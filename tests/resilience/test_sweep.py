@@ -5,7 +5,8 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from runtime.catalog import open_catalog
 from runtime.delivery.delivery import Delivery
 from runtime.delivery.reply_window import ReplyWindows
 from runtime.dispatch.inbox import open_inbox
+from runtime.dispatch.timers import Timers
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
 from runtime.inbound.admission import Admission
@@ -27,6 +29,7 @@ from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.client import Twilio
+from tests.drivers.fleet import fleet_on
 from tests.observability.scrape import scrape
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import (
@@ -193,7 +196,7 @@ def test_an_answer_that_cannot_be_understood_does_not_end_the_looking(
         {"provider": "twilio", "method": "GET", "path": MESSAGES, "kind": "status", "status": 200, "body": odd}
     )
     wait_until(lambda: sandbox.fired() >= 2, what="another look")
-    assert {"sweep_failed"} <= {entry["event"] for entry in shop.runtime.log()}
+    assert {"timer_failed"} <= {entry["event"] for entry in shop.runtime.log()}
 
 
 def test_a_sweep_looks_no_closer_when_every_message_was_taken_in(
@@ -280,8 +283,10 @@ async def sweeping(shop: Line, limit: int) -> AsyncIterator[Path]:
         await inbox.stop(0)
         admission = Admission(settings, database, inbox, delivery)
         url = f"{shop.runtime.url}/webhook/whatsapp"
-        sweep = Sweep(url, timedelta(hours=1), database, catalog, accounts, twilio, admission, metrics, limit)
-        running = asyncio.create_task(sweep.run(0.1))
+        sweep = Sweep(url, timedelta(hours=1), 0.1, database, catalog, accounts, twilio, admission, metrics, limit)
+        timers = Timers(database, metrics)
+        await sweep.begin(timers)
+        running = asyncio.create_task(timers.run())
         yield shop.runtime.folder / "runtime.db"
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -291,6 +296,25 @@ def bodies(store: Path) -> list[str]:
     """What was taken in, in order."""
     with closing(sqlite3.connect(store)) as opened:
         return [body for (body,) in opened.execute("SELECT body FROM inbox ORDER BY id")]
+
+
+@pytest.mark.long
+@pytest.mark.postgres
+def test_one_of_two_replicas_sweeps_and_the_other_one_when_that_has_crashed(tmp_path: Path, sandbox: Sandbox) -> None:
+    with fleet_on("postgresql", tmp_path, sandbox, SWEEP_SECONDS="1.5") as fleet:
+        fleet.open_line()
+
+        def sweeps() -> list[datetime]:
+            return [datetime.fromisoformat(call["time"]) for call in sandbox.calls("twilio", "GET", MESSAGES)]
+
+        wait_until(lambda: len(sweeps()) >= 6, 40, "six sweeps")
+        gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sweeps())]
+        assert min(gaps) >= 1.4, gaps
+        for crashed, left in ((0, 1), (1, 0)):
+            fleet.replicas[crashed].kill()
+            before = len(sweeps())
+            wait_until(lambda before=before: len(sweeps()) >= before + 2, 40, f"replica {left} to sweep")
+            fleet.replicas[crashed].start_again()
 
 
 @pytest.mark.long

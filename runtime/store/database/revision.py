@@ -6,7 +6,7 @@ import re
 
 from runtime.store.errors import StoreOutdated
 
-HEAD = "1_0013"
+HEAD = "1_0014"
 """`<generation>_<step>` of the newest migration; see `runtime.store.database.migrate`."""
 
 

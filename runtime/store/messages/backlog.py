@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from runtime.store.database.statement import Statement
+from runtime.store.timers import WaitingTimers, waiting_timers
 
 COUNT_LIMIT = 20_000
 """Rows that are looked at; a longer queue is reported as this long."""
@@ -33,6 +34,7 @@ class Backlog:
     """Messages that are being sent, or were when their process ended."""
     dead: int
     """Turns that failed for good."""
+    timers: Sequence[WaitingTimers]
 
 
 WAITING = Statement(
@@ -57,4 +59,5 @@ def read_backlog(connection: Connection) -> Backlog:
         ],
         in_doubt=IN_DOUBT.one(connection, limit=COUNT_LIMIT)[0],
         dead=DEAD.one(connection, limit=COUNT_LIMIT)[0],
+        timers=waiting_timers(connection, COUNT_LIMIT),
     )
