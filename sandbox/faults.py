@@ -1,7 +1,8 @@
 """Fault injection: rules that select calls and make them fail, deterministically when seeded.
 
-Rules are data given by `PUT /_sandbox/faults`. This module decides *whether* a rule applies; `middleware` (calls) and
-`webhook_sender` (webhooks) carry it out. Rules live in memory only: a restarted sandbox is a healthy one.
+Rules are data given by `PUT /_sandbox/faults`. This module decides *whether* a rule applies; `middleware` (calls),
+`webhook_sender` (webhooks) and `delivery` (messages on their way to the phone) carry it out. Rules live in memory only:
+a restarted sandbox is a healthy one.
 """
 
 import random
@@ -28,7 +29,10 @@ WEBHOOK_KINDS = (
     "duplicate_webhook",  # the webhook is delivered twice, the second time after `seconds`
     "reorder_webhooks",  # the webhook is held back for a random time up to `seconds` (default 0.2)
 )
-KINDS = CALL_KINDS + WEBHOOK_KINDS
+DELIVERY_KINDS = (
+    "reorder_parts",  # a message waits up to `seconds` (default 0.5) for the next one to its user, which overtakes it
+)
+KINDS = CALL_KINDS + WEBHOOK_KINDS + DELIVERY_KINDS
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from sandbox.storage import Json
 
-KINDS = ("call", "inbound", "outbound", "webhook")
+KINDS = ("call", "inbound", "outbound", "delivered", "webhook")
 _COUNTED = {"call": "calls", "inbound": "inbound", "outbound": "outbound", "webhook": "webhooks"}
 _BODY_KEPT = 16_384
 """Bytes of a request body that are kept as they are; of a longer one only size and digest are."""
@@ -61,7 +61,8 @@ class Ledger:
         counts = self._counts.setdefault(
             entry["provider"], {"calls": 0, "writes": 0, "inbound": 0, "outbound": 0, "webhooks": 0}
         )
-        counts[_COUNTED[entry["kind"]]] += 1
+        if (counted := _COUNTED.get(entry["kind"])) is not None:
+            counts[counted] += 1
         if entry.get("write"):
             counts["writes"] += 1
 

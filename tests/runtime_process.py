@@ -261,6 +261,12 @@ class Line:
             if entry["from"] == f"whatsapp:{self.number}" and entry["to"] == f"whatsapp:{to}"
         ]
 
+    def shown(self, to: str = "+56912345678") -> list[str]:
+        """What the user's phone shows of this number, in the order in which it was delivered."""
+        bodies = {entry["message_sid"]: entry["body"] for entry in self.outbound(to)}
+        delivered = [entry["message_sid"] for entry in self.sandbox.ledger(kind="delivered")]
+        return [str(bodies[sid]) for sid in delivered if sid in bodies]
+
 
 def open_line(runtime: Runtime, sandbox: Sandbox, **fields: object) -> Line:
     """Makes a bot (one that answers by itself, unless the fields say otherwise) and registers its sender."""

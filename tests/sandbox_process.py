@@ -73,7 +73,7 @@ class Sandbox:
         return dict(json.loads(content)) if content else {}
 
     def ledger(self, since: int = 0, kind: str | None = None) -> list[Json]:
-        """What happened, in order: entries of kind `call`, `inbound`, `outbound` or `webhook`."""
+        """What happened, in order: entries of kind `call`, `inbound`, `outbound`, `delivered` or `webhook`."""
         chosen = f"&kind={kind}" if kind else ""
         entries: list[Json] = self.ask("GET", f"ledger?since={since}{chosen}")["entries"]
         return entries

@@ -17,7 +17,7 @@ from itertools import zip_longest
 import structlog
 
 from runtime.catalog import Catalog
-from runtime.delivery.part_order import Parts
+from runtime.delivery.part_order import ON_THE_WAY, Parts
 from runtime.delivery.reply_window import ReplyWindow, ReplyWindows
 from runtime.delivery.unknown_sends import GIVE_UP_SECONDS, Outcomes, pause_before_retry
 from runtime.errors import OperatorError, PermanentError, TemporaryError, UnknownOutcome
@@ -210,16 +210,20 @@ class Delivery:
             await self._settle(row, bot)
 
     async def _settle(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None = None) -> None:
-        try:
-            sent = await self._outcomes.settle(row, self._accounts.account_of(bot), time.monotonic() + GIVE_UP_SECONDS)
-        except (AccountError, PermanentError) as error:
-            log.error("send_outcome_unknown", error=str(error), **self._facts(row, bot))
-            await self._failed(row, bot, f"Its outcome is unknown: {error}")
-            raise NotSent(str(error)) from error
-        if sent is not None:
-            self._metrics.sent(client_label(bot), row.channel, row.turn_id)
-            log.info("message_already_sent", message_sid=sent.sid, **self._facts(row, bot))
-            return
+        give_up = time.monotonic() + GIVE_UP_SECONDS
+        with self._parts.followed(row.id) if following is not None else nullcontext():
+            try:
+                sent = await self._outcomes.settle(row, self._accounts.account_of(bot), give_up)
+            except (AccountError, PermanentError) as error:
+                log.error("send_outcome_unknown", error=str(error), **self._facts(row, bot))
+                await self._failed(row, bot, f"Its outcome is unknown: {error}")
+                raise NotSent(str(error)) from error
+            if sent is not None:
+                self._metrics.sent(client_label(bot), row.channel, row.turn_id)
+                log.info("message_already_sent", message_sid=sent.sid, **self._facts(row, bot))
+                if following is not None and sent.status not in ON_THE_WAY:
+                    await self._parts.on_its_way(row.id)
+                return
         await self.send(await self._database.write(outbox.claim, row, "rest"), bot, following)
 
     async def _held(self, row: OutboxRow) -> OutboxRow:

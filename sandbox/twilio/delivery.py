@@ -2,16 +2,20 @@
 
 Failures that are not known at once happen here: free text to someone who did not write within 24 hours is accepted, and
 then undelivered with 63016, as on WhatsApp. Callbacks of one message go out in order, unless a fault reorders them.
+
+Messages to one user keep no order among themselves, as on WhatsApp; a fault makes sure of it: a message is overtaken by
+the next one, unless that is sent only after this one is `sent`. The ledger has the order in which they were delivered.
 """
 
 import asyncio
 import time
 
+from sandbox.faults import DELIVERY_KINDS
 from sandbox.state import State
 from sandbox.storage import Json, new_id
 from sandbox.twilio.messages import TABLE, Messages
 from sandbox.twilio.webhook_sender import Envelope, WebhookSender
-from sandbox.twilio.wire import ACCOUNTS, rfc2822
+from sandbox.twilio.wire import ACCOUNTS, NAME, rfc2822
 
 _WINDOW = 24 * 3600
 _UNDER_WAY = ("queued", "sent")
@@ -25,7 +29,10 @@ class SimulatedDelivery:
         self._state = state
         self._messages = messages
         self._webhook_sender = webhook_sender
+        self._to_be_overtaken: dict[tuple[str, str], asyncio.Future[asyncio.Event]] = {}
+        """Sender and user → what is given the end of the delivery of the next message between them."""
         messages.on_outbound.append(self._begin)
+        state.after_reset.append(self._to_be_overtaken.clear)
 
     def resume(self) -> None:
         """Resumes the messages that were in progress when the process last ended."""
@@ -34,11 +41,38 @@ class SimulatedDelivery:
                 self._begin(message)
 
     def _begin(self, message: Json) -> None:
-        self._state.background.start(self._carry(message))
+        pair = message["from"], message["to"]
+        ended = asyncio.Event()
+        if (before := self._to_be_overtaken.pop(pair, None)) is not None:
+            before.set_result(ended)
+        path = f"/2010-04-01/Accounts/{message['account_sid']}/Messages.json"
+        seconds = 0.0
+        for rule in self._state.faults.matching(NAME, "POST", path, DELIVERY_KINDS):
+            self._to_be_overtaken[pair] = asyncio.get_running_loop().create_future()
+            seconds = rule.hold(0.5)
+        self._state.background.start(self._carry(message, self._to_be_overtaken.get(pair), seconds, ended))
 
-    async def _carry(self, message: Json) -> None:
-        sid = message["sid"]
+    async def _carry(
+        self, message: Json, overtaken: asyncio.Future[asyncio.Event] | None, seconds: float, ended: asyncio.Event
+    ) -> None:
         told = self._tell(message, None)
+        try:
+            if overtaken is not None:
+                await self._be_overtaken(message, overtaken, seconds)
+            await self._deliver_message(message, told)
+        finally:
+            ended.set()
+
+    async def _be_overtaken(self, message: Json, overtaken: asyncio.Future[asyncio.Event], seconds: float) -> None:
+        """Waits for the next message to the user, and until it is delivered; not for one that does not come in time."""
+        done, _ = await asyncio.wait([overtaken], timeout=seconds)
+        if done:
+            await overtaken.result().wait()
+        elif self._to_be_overtaken.get(pair := (message["from"], message["to"])) is overtaken:
+            del self._to_be_overtaken[pair]
+
+    async def _deliver_message(self, message: Json, told: asyncio.Event | None) -> None:
+        sid = message["sid"]
         failed = self._outside_window(message)
         for status in ("undelivered",) if failed else ("sent", "delivered"):
             await asyncio.sleep(self._state.settings.values.delivery_seconds)
@@ -48,7 +82,11 @@ class SimulatedDelivery:
             code, text = _OUTSIDE if failed else (None, None)
             dates = dict.fromkeys(("date_sent", "date_updated"), rfc2822(time.time()))
             changed = {**current, **dates, "status": status, "error_code": code, "error_message": text}
-            told = self._tell(self._state.storage.put(TABLE, sid, changed), told)
+            row = self._state.storage.put(TABLE, sid, changed)
+            if status == "delivered":
+                parties = {name: message[name] for name in ("from", "to")}
+                self._state.ledger.append("delivered", NAME, message_sid=sid, **parties)
+            told = self._tell(row, told)
 
     def _outside_window(self, message: Json) -> bool:
         if not self._state.settings.values.session_window or message["_template"]:
@@ -61,10 +99,10 @@ class SimulatedDelivery:
         if not message["_callback"]:
             return None
         done = asyncio.Event()
-        self._state.background.start(self._deliver(self._envelope(message), before, done))
+        self._state.background.start(self._call_back(self._envelope(message), before, done))
         return done
 
-    async def _deliver(self, envelope: Envelope, before: asyncio.Event | None, done: asyncio.Event) -> None:
+    async def _call_back(self, envelope: Envelope, before: asyncio.Event | None, done: asyncio.Event) -> None:
         try:
             await self._webhook_sender.deliver(envelope, before)
         finally:

@@ -171,6 +171,8 @@ def test_the_next_part_of_an_answer_follows_a_callback_that_another_replica_took
         sending.environment["PUBLIC_URL"] = called.url
         sending.start_again()
         shop = fleet.open_line()
+        sandbox.settings(session_window=False)  # a webhook of the test's own: the sandbox has heard of no user
+        sandbox.faults({"kind": "reorder_parts", "seconds": 0.5})
         called.process.send_signal(signal.SIGSTOP)
         try:
             fields = inbound_fields(shop.number, "piensa 1s y escribe 1900 letras")
@@ -184,6 +186,8 @@ def test_the_next_part_of_an_answer_follows_a_callback_that_another_replica_took
         first, second = [datetime.fromisoformat(entry["time"]) for entry in shop.outbound()]
         assert (second - first).total_seconds() < PART_WAIT_SECONDS / 2
         assert "status_callback_missing" not in {entry["event"] for entry in sending.log()}
+        wait_until(lambda: len(shop.shown()) == 2, what="both parts on the phone")
+        assert shop.shown() == [entry["body"] for entry in shop.outbound()]
 
 
 def test_a_change_counts_on_every_replica_within_two_seconds(calm: Fleet, sandbox: Sandbox) -> None:

@@ -63,16 +63,6 @@ def test_an_answer_that_takes_longer_than_the_webhook_may_goes_out_over_rest(
     assert [entry["via"] for entry in slow.outbound()] == ["rest"]
 
 
-def test_a_long_answer_arrives_in_parts_and_in_order(line: Callable[..., Line]) -> None:
-    talker = line()
-    talker.write("escribe 4000 letras")
-    wait_until(lambda: len(talker.outbound()) == 3)
-    bodies = [entry["body"] for entry in talker.outbound()]
-    numbers = [int(word[:-1]) for body in bodies for word in body.split() if word.endswith(".") and word[:-1].isdigit()]
-    assert numbers == sorted(numbers)
-    assert all(len(body) <= 1600 for body in bodies)
-
-
 def test_a_paused_bot_keeps_silent(line: Callable[..., Line], runtime: Runtime) -> None:
     closed = line(state="paused")
     outcome = closed.write("Hola", wait=1.0)

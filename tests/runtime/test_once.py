@@ -219,43 +219,6 @@ def test_a_message_in_twilio_s_hands_at_a_kill_goes_out_once(
     answered_once(shop, "Hola")
 
 
-def test_parts_left_at_a_kill_go_out_in_order_and_once(
-    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
-) -> None:
-    runtime = runtime_factory(REPLY_WITHIN_SECONDS="0")
-    shop = open_line(runtime, sandbox)
-    sandbox.faults(SEND | {"kind": "timeout_after_write", "seconds": 5, "nth": 2})
-    shop.write("escribe 4000 letras", wait=0)
-    wait_until(lambda: sandbox.fired() == 1)
-    runtime.kill()
-    runtime.start_again()
-    wait_until(lambda: len(shop.outbound()) == 3, 20, "three parts")
-    shop.ask("Hola")
-    first, second, third, _ = [entry["body"] for entry in shop.outbound()]
-    words = f"{first} {second} {third}".split()
-    numbers = [int(word[:-1]) for word in words if word.endswith(".") and word[:-1].isdigit()]
-    assert numbers == sorted(set(numbers))
-
-
-@pytest.mark.long
-def test_parts_that_go_out_after_a_kill_wait_for_one_another(
-    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
-) -> None:
-    runtime = runtime_factory(REPLY_WITHIN_SECONDS="0")
-    shop = open_line(runtime, sandbox)
-    sandbox.settings(delivery_seconds=0.7)
-    sandbox.faults(SEND | {"kind": "timeout_before_write", "seconds": 5, "nth": 1})
-    shop.write("escribe 4000 letras", wait=0)
-    wait_until(lambda: sandbox.fired() == 1)
-    runtime.kill()
-
-    runtime.start_again()
-
-    wait_until(lambda: len(shop.outbound()) == 3, 20, "three parts")
-    first, second, third = [datetime.fromisoformat(entry["time"]).timestamp() for entry in shop.outbound()]
-    assert min(second - first, third - second) >= 0.7
-
-
 def test_a_stop_finishes_the_turns_in_flight(runtime_factory: Callable[..., Runtime], sandbox: Sandbox) -> None:
     runtime = runtime_factory(REPLY_WITHIN_SECONDS="0")
     shop = open_line(runtime, sandbox)

@@ -9,7 +9,7 @@ from openai import OpenAI
 from twilio.rest import Client
 
 from tests.sandbox.conftest import NUMBER, USER, Webhook, twiml
-from tests.sandbox_process import Sandbox, SandboxRefusal
+from tests.sandbox_process import Sandbox, SandboxRefusal, wait_until
 
 
 def test_every_call_is_there_with_its_body_and_its_outcome(openai: OpenAI, sandbox: Sandbox) -> None:
@@ -35,7 +35,11 @@ def test_a_conversation_is_told_in_order(sandbox: Sandbox, sender: Any, webhook:
     webhook.answer("/whatsapp", twiml("buenas"))
     sandbox.change(NUMBER, webhook={"status_callback_url": ""})
     sandbox.inbound(NUMBER, "hola")
-    assert [entry["kind"] for entry in sandbox.ledger()] == ["inbound", "webhook", "outbound"]
+    wait_until(lambda: len(sandbox.ledger()) == 4)
+    assert [entry["kind"] for entry in sandbox.ledger()] == ["inbound", "webhook", "outbound", "delivered"]
+    assert [entry["message_sid"] for entry in sandbox.ledger(kind="delivered")] == [
+        entry["message_sid"] for entry in sandbox.ledger(kind="outbound")
+    ]
     assert sandbox.ledger(kind="inbound")[0]["webhooks"][0]["status"] == 200
 
 
@@ -56,7 +60,7 @@ def test_a_large_upload_is_kept_by_its_digest(openai: OpenAI, sandbox: Sandbox) 
 
 
 def test_a_kind_that_is_not_there_is_refused(sandbox: Sandbox) -> None:
-    with pytest.raises(SandboxRefusal, match="kind is one of call, inbound, outbound, webhook"):
+    with pytest.raises(SandboxRefusal, match="kind is one of call, inbound, outbound, delivered, webhook"):
         sandbox.ledger(kind="calls")
 
 

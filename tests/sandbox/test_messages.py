@@ -144,3 +144,43 @@ def test_a_typing_indicator_needs_a_message_that_was_received(twilio: Client, sa
     assert typing.create(channel="whatsapp", message_id=heard).success
     with refused(20001):
         typing.create(channel="whatsapp", message_id="SM" + "0" * 32)
+
+
+def delivered(sandbox: Sandbox, count: int) -> list[str]:
+    """What reached the phone, in that order, once it is so many messages."""
+    wait_until(lambda: len(sandbox.ledger(kind="delivered")) == count, what=f"{count} delivered messages")
+    return [entry["message_sid"] for entry in sandbox.ledger(kind="delivered")]
+
+
+@pytest.mark.usefixtures("open_window")
+def test_a_message_may_be_overtaken_by_those_that_are_sent_before_it_has_left(twilio: Client, sandbox: Sandbox) -> None:
+    sandbox.faults({"kind": "reorder_parts"})
+
+    sids = [str(twilio.messages.create(to=TO, from_=FROM, body=body).sid) for body in ("uno", "dos", "tres")]
+
+    assert delivered(sandbox, 3) == sids[::-1]
+
+
+@pytest.mark.usefixtures("open_window")
+def test_no_message_overtakes_one_that_has_left(twilio: Client, sandbox: Sandbox) -> None:
+    sandbox.faults({"kind": "reorder_parts", "seconds": 0.1})
+
+    sids = []
+    for body in ("uno", "dos", "tres"):
+        sids.append(str(twilio.messages.create(to=TO, from_=FROM, body=body).sid))
+        wait_until(lambda: status_of(twilio, sids[-1]) == "delivered")
+
+    assert delivered(sandbox, 3) == sids
+
+
+@pytest.mark.usefixtures("open_window")
+def test_a_message_is_not_overtaken_by_one_to_another_user(twilio: Client, sandbox: Sandbox) -> None:
+    other = "+56922222222"
+    sandbox.inbound(NUMBER, "hola", other, settle=0, wait=0)
+    sandbox.faults({"kind": "reorder_parts", "seconds": 0.3, "nth": 1})
+
+    first = twilio.messages.create(to=TO, from_=FROM, body="uno").sid
+    second = twilio.messages.create(to=f"whatsapp:{other}", from_=FROM, body="dos").sid
+
+    assert delivered(sandbox, 2) == [second, first]
+    assert status_of(twilio, str(first)) == "delivered"
