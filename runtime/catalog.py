@@ -10,14 +10,11 @@ import asyncio
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Connection, select
 
 from runtime.store import catalog as store
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.records import AssistantRecord, BotRecord
-from runtime.store.tables import bots
-from runtime.store.tables import catalog as catalog_table
 from schemas.policy import Policy, read_document
 
 POLL_SECONDS = 0.5
@@ -60,7 +57,7 @@ class Catalog:
         bot = self._by_number.get(number)
         if bot is None:
             version = self._version
-            bot = await self._database.read(_bot_of_number, number)
+            bot = await self._database.read(store.bot_of_number, number)
             if bot is not None and version == self._version:
                 self._by_number[number] = bot
         return bot
@@ -72,7 +69,8 @@ class Catalog:
         version = self._version
         configuration = self._configurations.get(bot_id)
         if configuration is None:
-            configuration = await self._database.read(_configuration, bot_id)
+            found = await self._database.read(store.bot_and_assistant, bot_id)
+            configuration = None if found is None else _configured(*found)
             if configuration is not None:
                 self._tell_ignored(configuration)
                 if version == self._version:
@@ -106,22 +104,9 @@ class Catalog:
 
 async def open_catalog(database: Database) -> Catalog:
     """A catalog over a store that is open."""
-    return Catalog(database, await database.read(_salt))
+    return Catalog(database, await database.read(store.user_salt))
 
 
-def _salt(connection: Connection) -> str:
-    return str(connection.execute(select(catalog_table.c.salt)).scalar_one())
-
-
-def _bot_of_number(connection: Connection, number: str) -> BotRecord | None:
-    bot_id = connection.execute(select(bots.c.id).where(bots.c.twilio_phone_number == number)).scalar()
-    return None if bot_id is None else store.get_bot(connection, bot_id)
-
-
-def _configuration(connection: Connection, bot_id: str) -> Configuration | None:
-    bot = store.get_bot(connection, bot_id)
-    if bot is None:
-        return None
-    assistant = store.get_assistant(connection, bot.assistant_id) if bot.assistant_id else None
+def _configured(bot: BotRecord, assistant: AssistantRecord | None) -> Configuration:
     reading = read_document(bot.policy)
     return Configuration(bot, assistant, reading.policy, reading.ignored)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection
-
 from runtime.api.endpoint import ApiEndpoint, Call, Reply, page_of
-from runtime.api.errors import ApiError, not_found
+from runtime.api.errors import not_found
 from runtime.api.models import AssistantCreate, AssistantDeclaration, AssistantUpdate
-from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, check_owner, note_change
-from runtime.store import catalog
+from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, author_of
+from runtime.store import catalog, catalog_changes
 from runtime.store.codec import to_document
 from runtime.store.database.database import Database
 from runtime.store.records import AssistantRecord
@@ -71,53 +68,26 @@ class Assistants:
     async def create(self, call: Call) -> object:
         """POST /assistants/"""
         record = AssistantRecord(id=f"assistant_{secrets.token_hex(12)}", **call.body.model_dump())
-        return _document(await self._database.write(_create, call, record))
+        fields = sorted(call.body.model_fields_set)
+        return _document(await self._database.write(catalog_changes.create, record, author_of(call), fields))
 
     async def put(self, call: Call) -> object:
         """PUT /assistants/{id}"""
-        return await self._database.write(_declare if call.reconciling else _change, call)
+        assistant_id = call.path["id"]
+        if call.reconciling:
+            record = AssistantRecord(id=assistant_id, **call.body.model_dump())
+            stored, existed = await self._database.write(catalog_changes.declare, record)
+            return Reply(200 if existed else 201, _document(stored))
+        fields, author = call.body.model_dump(include=call.body.model_fields_set), author_of(call)
+        return _document(
+            await self._database.write(catalog_changes.change, AssistantRecord, assistant_id, fields, author)
+        )
 
     async def delete(self, call: Call) -> object:
         """DELETE /assistants/{id}"""
-        await self._database.write(_delete, call)
+        author = None if call.reconciling else author_of(call)
+        await self._database.write(catalog_changes.delete, AssistantRecord, call.path["id"], author)
         return None
-
-
-def _create(connection: Connection, call: Call, record: AssistantRecord) -> AssistantRecord:
-    note_change(connection, call, KIND, record.id, None, sorted(call.body.model_fields_set))
-    return catalog.put_assistant(connection, record)
-
-
-def _declare(connection: Connection, call: Call) -> Reply:
-    existed = catalog.get_assistant(connection, call.path["id"]) is not None
-    stored = catalog.put_assistant(connection, AssistantRecord(id=call.path["id"], **call.body.model_dump()))
-    return Reply(200 if existed else 201, _document(stored))
-
-
-def _change(connection: Connection, call: Call) -> Mapping[str, Any]:
-    old = catalog.get_assistant(connection, call.path["id"])
-    if old is None:
-        raise not_found(KIND, call.path["id"])
-    overridden = check_owner(call, KIND, old.id, old.managed_by)
-    changed = call.body.model_dump(include=call.body.model_fields_set)
-    note_change(connection, call, KIND, old.id, overridden, sorted(changed))
-    return _document(catalog.put_assistant(connection, replace(old, **changed)))
-
-
-def _delete(connection: Connection, call: Call) -> None:
-    old = catalog.get_assistant(connection, call.path["id"])
-    if old is None:
-        raise not_found(KIND, call.path["id"])
-    if not call.reconciling:
-        overridden = check_owner(call, KIND, old.id, old.managed_by)
-        used_by = catalog.bots_of_assistant(connection, old.id)
-        if used_by:
-            names = ", ".join(used_by[:5])
-            raise ApiError(
-                409, "in_use", f"The assistant {old.id!r} answers for {names}; give those another one first."
-            )
-        note_change(connection, call, KIND, old.id, overridden, [])
-    catalog.delete_assistant(connection, old.id)
 
 
 def _document(record: AssistantRecord) -> Mapping[str, Any]:

@@ -8,7 +8,19 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken, StoreError, StoreOutdated, StoreUnreachable
+from runtime.store.errors import (
+    AssistantInUse,
+    AssistantNotFound,
+    BotCannotAnswer,
+    DeclaredInGit,
+    LeaseHeld,
+    LeaseLost,
+    NumberTaken,
+    ObjectNotFound,
+    StoreError,
+    StoreOutdated,
+    StoreUnreachable,
+)
 
 OPEN_PATHS = ("/webhook/", "/health", "/ready")
 """Served without a token: webhooks carry a signature, and a load balancer has no token."""
@@ -74,6 +86,8 @@ def _from_store(error: StoreError) -> ApiError:
         return ApiError(
             409, "number_taken", str(error), field="twilio_phone_number", number=error.number, bot_id=error.bot_id
         )
+    if isinstance(error, ObjectNotFound | DeclaredInGit | BotCannotAnswer | AssistantNotFound | AssistantInUse):
+        return _from_change(error)
     if isinstance(error, LeaseHeld):
         lease = error.lease
         facts = {"owner": lease.owner, "acquired_at": lease.acquired_at, "expires_at": lease.expires_at}
@@ -88,6 +102,30 @@ def _from_store(error: StoreError) -> ApiError:
         message = "The store's schema is not the one that this service needs; run `horizonai-whatsapp-bot migrate`."
         return ApiError(503, "store_outdated", message)
     return ApiError(400, "refused", str(error))
+
+
+def _from_change(
+    error: ObjectNotFound | DeclaredInGit | BotCannotAnswer | AssistantNotFound | AssistantInUse,
+) -> ApiError:
+    """Why a bot or an assistant cannot be changed so."""
+    match error:
+        case ObjectNotFound():
+            return ApiError(404, "not_found", str(error))
+        case DeclaredInGit():
+            return ApiError(
+                409,
+                "managed",
+                f"The {error.kind} {error.object_id!r} is declared in {error.manifest}; change it there, or add "
+                "?override=true to change it here until the next apply.",
+                manifest=error.manifest,
+            )
+        case BotCannotAnswer():
+            return ApiError(400, "missing_field", str(error), field=error.field)
+        case AssistantNotFound():
+            message = f"assistant_id: there is no assistant {error.assistant_id!r}; see GET /assistants/."
+            return ApiError(400, "invalid_field", message, field="assistant_id")
+        case AssistantInUse():
+            return ApiError(409, "in_use", str(error))
 
 
 def _from_http(request: web.Request, error: web.HTTPException) -> ApiError:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import click
 
-from runtime.commands.opening import actor_name, opened_store
+from runtime.commands.opening import actor_name, configured, in_sentences
 from schemas.addresses import number_of
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 
 @click.group("dead-letters", short_help="Messages that no answer could be made for.")
@@ -26,10 +21,11 @@ def dead_letters() -> None:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def dead_letters_list(client: str | None, form: str) -> None:
     """List dead letters: id, when it failed, client, user, messages, error."""
+    from runtime.store.database.once import run_once
     from runtime.store.messages.dead_letters import list_dead_letters
 
-    with opened_store() as connection:
-        letters = list_dead_letters(connection, client=client)
+    with in_sentences():
+        letters = run_once(configured().database_url, list_dead_letters, client=client)
     if form == "json":
         click.echo(json.dumps([asdict(letter) for letter in letters], ensure_ascii=False, indent=2))
         return
@@ -45,9 +41,11 @@ def dead_letters_list(client: str | None, form: str) -> None:
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
 def dead_letters_retry(ids: tuple[int, ...]) -> None:
     """Answer their messages after all. A running service begins within seconds, another one when it starts."""
-    from runtime.store.messages.dead_letters import retry
+    from runtime.store.database.once import run_once
+    from runtime.store.messages.dead_letters import leave_all, retry
 
-    _leave(ids, retry)
+    with in_sentences():
+        run_once(configured().database_url, leave_all, retry, ids, actor_name())
     click.echo(f"To be answered again: {len(set(ids))}.")
 
 
@@ -55,19 +53,9 @@ def dead_letters_retry(ids: tuple[int, ...]) -> None:
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
 def dead_letters_drop(ids: tuple[int, ...]) -> None:
     """Let them go: their messages stay unanswered. Who did it, and when, is kept."""
-    from runtime.store.messages.dead_letters import drop
+    from runtime.store.database.once import run_once
+    from runtime.store.messages.dead_letters import drop, leave_all
 
-    _leave(ids, drop)
+    with in_sentences():
+        run_once(configured().database_url, leave_all, drop, ids, actor_name())
     click.echo(f"Dropped: {len(set(ids))}.")
-
-
-def _leave(ids: tuple[int, ...], way: Callable[[Connection, int, str], bool]) -> None:
-    """Retries or drops dead letters, all of them or none."""
-    actor = actor_name()
-    with opened_store() as connection:
-        unknown = [str(turn_id) for turn_id in dict.fromkeys(ids) if not way(connection, turn_id, actor)]
-        if unknown:
-            raise click.ClickException(
-                f"No dead letter: {', '.join(unknown)}. Nothing was changed; "
-                "see `horizonai-whatsapp-bot dead-letters list`."
-            )

@@ -1,4 +1,4 @@
-"""What subcommands begin with: settings, a transaction on the store, errors as sentences, who runs them."""
+"""What subcommands begin with: settings, errors as sentences, who runs them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from runtime.settings import Settings
 
 
@@ -25,22 +23,6 @@ def configured() -> Settings:
     settings = read_settings()
     configure_logs(settings.log_format, settings.log_level)
     return settings
-
-
-@contextmanager
-def opened_store() -> Iterator[Connection]:
-    """A transaction on the store, which may be in use by a serving process."""
-    from runtime.store.database.engine import store_errors
-    from runtime.store.database.migrate import open_migrated
-
-    with in_sentences():
-        url = configured().database_url
-        engine = open_migrated(url)
-        try:
-            with store_errors(url), engine.begin() as connection:
-                yield connection
-        finally:
-            engine.dispose()
 
 
 @contextmanager

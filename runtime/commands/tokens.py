@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from runtime.commands.opening import opened_store
+from runtime.commands.opening import configured, in_sentences
 
 
 @click.group()
@@ -23,22 +23,22 @@ def token() -> None:
 )
 def token_create(name: str, scope: str) -> None:
     """Make a token and print it, this once: only its digest is kept."""
+    from runtime.store.database.once import run_once
     from runtime.store.tokens import create_token
 
-    with opened_store() as connection:
-        made = create_token(connection, name, "write" if scope == "write" else "read")
-        # Shown before it is kept: of one that nobody could see there is no use.
-        click.echo(made)
+    with in_sentences():
+        run_once(configured().database_url, create_token, name, "write" if scope == "write" else "read", click.echo)
     click.echo(f"This is the token {name!r} ({scope}); it cannot be shown again.", err=True)
 
 
 @token.command("list")
 def token_list() -> None:
     """List tokens: name, scope, when made, whether revoked."""
+    from runtime.store.database.once import run_once
     from runtime.store.tokens import list_tokens
 
-    with opened_store() as connection:
-        found = list_tokens(connection)
+    with in_sentences():
+        found = run_once(configured().database_url, list_tokens)
     if not found:
         click.echo("There is no token yet; `horizonai-whatsapp-bot token create NAME` makes one.", err=True)
     for record in found:
@@ -49,8 +49,9 @@ def token_list() -> None:
 @click.argument("name")
 def token_revoke(name: str) -> None:
     """End a token's validity at once."""
+    from runtime.store.database.once import run_once
     from runtime.store.tokens import revoke_token
 
-    with opened_store() as connection:
-        revoke_token(connection, name)
+    with in_sentences():
+        run_once(configured().database_url, revoke_token, name)
     click.echo(f"The token {name!r} is no longer valid.")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-from sqlalchemy import Connection
 
 from runtime.catalog import Catalog
 from runtime.delivery.delivery import Delivery
@@ -13,9 +11,9 @@ from runtime.errors import OperatorError
 from runtime.memory import remembered
 from runtime.store import catalog as store
 from runtime.store.database.database import Database
-from runtime.store.messages import conversations, outbox, turns
+from runtime.store.messages import outbox, turns
 from runtime.store.messages.outbound_content import OutboundContent, made_portable
-from runtime.store.messages.outbox import OutboundMessage, OutboxRow
+from runtime.store.messages.outbox import OutboundMessage
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Accounts
 from schemas.addresses import number_of, whatsapp_address
@@ -72,7 +70,7 @@ class Proactive:
             claimed=True,
             bot_id=bot.id if bot else None,
         )
-        row, last_inbound = await self._database.write(_record, message)
+        row, last_inbound = await self._database.write(outbox.add_proactive, message)
         sent = await self._delivery.send(row, bot)
         if row.conversation_id is not None:
             item = remembered({"role": "assistant", "content": content.readable})
@@ -94,14 +92,6 @@ class Proactive:
         if bot is None and wanted != self._fallback_number:
             raise NoSender(f"No bot has the number {wanted}, and it is not TWILIO_WHATSAPP_FROM; see GET /bots/.")
         return bot, wanted
-
-
-def _record(connection: Connection, message: OutboundMessage) -> tuple[OutboxRow, str | None]:
-    if message.bot_id is None:
-        return outbox.add_to_outbox(connection, message), None
-    last_inbound = conversations.last_inbound(connection, message.bot_id, message.recipient)
-    conversation_id = conversations.conversation_of(connection, message.bot_id, message.recipient, message.recipient)
-    return outbox.add_to_outbox(connection, replace(message, conversation_id=conversation_id)), last_inbound
 
 
 def _warning(last_inbound: str | None) -> str | None:

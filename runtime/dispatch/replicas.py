@@ -13,15 +13,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import MutableMapping, Sequence
-from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import procrastinate
 import structlog
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import DeleteJobCondition, Job, Status
-from procrastinate.manager import JobManager
+from procrastinate.jobs import DeleteJobCondition, Job
 from procrastinate.worker import Worker
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -32,6 +30,7 @@ from runtime.store.database.database import Database
 from runtime.store.database.postgresql import TRUSTED_SECONDS
 from runtime.store.errors import StoreError
 from runtime.store.messages import jobs
+from runtime.store.messages.held_jobs import HeldJobs
 from runtime.store.messages.inbox import InboundMessage, Taken
 from runtime.store.messages.outbox import SendTakenOver
 from runtime.store.messages.turns import TurnTakenOver
@@ -53,36 +52,6 @@ STORE_PAUSE_SECONDS = 2.0
 """How long a job rests after a failure."""
 
 log = structlog.get_logger("runtime.inbox")
-
-
-class HeldJobs(JobManager):
-    """procrastinate's door to its jobs; a replica that was silent ends none of those that were taken from it.
-
-    Why this is needed, and the issue to offer upstream: docs/adr/0004-procrastinate-pinned.md.
-    """
-
-    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-        """See JobManager."""
-        ended = "procrastinate_finish_job_v1(id, %(status)s, %(delete_job)s)"
-        await self._end(ended, job, status=status.value, delete_job=delete_job)
-
-    async def retry_job(
-        self,
-        job: Job,
-        retry_at: datetime | None = None,
-        priority: int | None = None,
-        queue: str | None = None,
-        lock: str | None = None,
-    ) -> None:
-        """See JobManager."""
-        ended = "procrastinate_retry_job_v2(id, %(retry_at)s, %(priority)s, %(queue)s, %(lock)s)"
-        await self._end(ended, job, retry_at=retry_at, priority=priority, queue=queue, lock=lock)
-
-    async def _end(self, ended: str, job: Job, **values: object) -> None:
-        """Calls a function of procrastinate's, unless the job was begun again since."""
-        mine = "id = %(id)s AND status = 'doing' AND attempts = %(attempts)s"
-        query = f"SELECT {ended} FROM (SELECT id FROM procrastinate_jobs WHERE {mine} FOR UPDATE) AS job"  # noqa: S608
-        await self.connector.execute_query_async(query, id=job.id, attempts=job.attempts, **values)
 
 
 class HandedBack(Exception):

@@ -21,14 +21,16 @@ from runtime.observability.metrics import Metrics
 from runtime.resilience.circuit_breaker import Breakers
 from runtime.settings import Settings
 from runtime.store.database.database import Database
+from runtime.store.records import AGENT_PREFIX, ASSISTANT_PREFIX
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-AGENT_PREFIX = "agent_"
-LIVE_PREFIXES = {"asst_": ("assistants", "AssistantsEngine"), AGENT_PREFIX: ("agents", "AgentsEngine")}
-"""How ids begin that a provider gives out, with the module and the engine that answer; one without a record of ours is
-a live object."""
+LIVE_ENGINES = {
+    ASSISTANT_PREFIX: ("assistants", "AssistantsEngine"),
+    AGENT_PREFIX: ("agents", "AgentsEngine"),
+}
+"""The module and the engine that answer for ids which begin so; one without a record of ours is a live object."""
 
 
 class Engines:
@@ -52,7 +54,7 @@ class Engines:
         assistant_id = configuration.bot.assistant_id
         if assistant_id is None or configuration.assistant is not None:
             return self._responses
-        for prefix, (module, engine) in LIVE_PREFIXES.items():
+        for prefix, (module, engine) in LIVE_ENGINES.items():
             if assistant_id.startswith(prefix):
                 return await asyncio.shield(self._open(module, engine))
         raise PermanentError(

@@ -18,7 +18,6 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import structlog
-from sqlalchemy import Connection
 
 from runtime.delivery.delivery import Delivery, NotSent
 from runtime.dispatch.inbox import Inbox
@@ -33,7 +32,7 @@ from runtime.store.messages import inbox as inbox_store
 from runtime.store.messages import rates
 from runtime.store.messages.inbox import InboundMessage, Taken
 from runtime.store.messages.outbound_content import OutboundText
-from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
+from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.records import BotRecord
 from runtime.turns.policy import Decision, Facts, MayAnswer, Say, Silent, decide
 from schemas.addresses import whatsapp_address
@@ -134,7 +133,7 @@ class Admission:
         wanted = [item.message for item in missed if item.message.message_sid not in over]
         unwanted = [item.message for item in missed if item.message.message_sid in over]
         taken = await self._inbox.accept_all(wanted)
-        taken += await self._database.write(_store_limited, unwanted) if unwanted else []
+        taken += await self._database.write(inbox_store.take_in_all, unwanted, state="limited") if unwanted else []
         new = {message.message_sid for message, is_new in zip([*wanted, *unwanted], taken, strict=True) if is_new}
         for item in missed:
             if item.message.message_sid in over & new:
@@ -205,12 +204,13 @@ class Admission:
 
     async def _turned_away(self, message: InboundMessage, bot: BotRecord, decision: Say) -> bool:
         tell = self._limits.may_tell(bot.id, message.user_key)
-        accepted, row = await self._database.write(_take_in_limited, message, bot, decision.text if tell else None)
-        if accepted:
+        notice = _notice(message, bot, decision.text) if tell else None
+        taken, row = await self._database.write(inbox_store.take_in_limited, message, notice)
+        if taken is not None:
             _say_limited(message, bot, told=row is not None)
         if row is not None:
             self._in_background(self._tell(row, bot))
-        return accepted
+        return taken is not None
 
     async def _tell(self, row: OutboxRow, bot: BotRecord) -> None:
         with suppress(NotSent):  # recorded and logged where it was found out
@@ -234,6 +234,19 @@ def _result(sid: str, new: Set[str], over: Set[str]) -> Result:
     return "limited" if sid in over else "accepted"
 
 
+def _notice(message: InboundMessage, bot: BotRecord, text: str) -> OutboundMessage:
+    """What a user is told whose message nobody will answer."""
+    return OutboundMessage(
+        account_sid=message.account_sid,
+        sender=whatsapp_address(bot.twilio_phone_number),
+        recipient=message.sender,
+        content=OutboundText(text),
+        channel="rest",
+        claimed=True,
+        bot_id=bot.id,
+    )
+
+
 def _say_limited(message: InboundMessage, bot: BotRecord, *, told: bool) -> None:
     log.warning(
         "message_limited",
@@ -243,27 +256,3 @@ def _say_limited(message: InboundMessage, bot: BotRecord, *, told: bool) -> None
         message_sid=message.message_sid,
         user_notified=told,
     )
-
-
-def _store_limited(connection: Connection, messages: Sequence[InboundMessage]) -> list[Taken | None]:
-    return [inbox_store.take_in(connection, message, state="limited") for message in messages]
-
-
-def _take_in_limited(
-    connection: Connection, message: InboundMessage, bot: BotRecord, text: str | None
-) -> tuple[bool, OutboxRow | None]:
-    """Stores a message that nobody will answer, with what its user is told; not when it was here already."""
-    taken = inbox_store.take_in(connection, message, state="limited")
-    if taken is None or text is None:
-        return taken is not None, None
-    notice = OutboundMessage(
-        account_sid=message.account_sid,
-        sender=whatsapp_address(bot.twilio_phone_number),
-        recipient=message.sender,
-        content=OutboundText(text),
-        channel="rest",
-        claimed=True,
-        bot_id=bot.id,
-        conversation_id=taken.conversation_id,
-    )
-    return True, add_to_outbox(connection, notice)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from runtime.engines.selection import AGENT_PREFIX, open_client
+from runtime.engines.selection import open_client
 from runtime.errors import OperatorError, ProviderError
 from runtime.memory import user_hash
 from runtime.privacy.twilio_messages import AtTwilio, TwilioCopies
@@ -22,6 +22,7 @@ from runtime.settings import Settings
 from runtime.store.database.database import Database
 from runtime.store.messages import erasure
 from runtime.store.messages.erasure import Forgotten
+from runtime.store.records import AGENT_PREFIX
 from runtime.text import portable
 from schemas.addresses import number_of, whatsapp_address
 

@@ -20,10 +20,49 @@ from runtime.store.tables import assistants, audit, bots, catalog
 
 Entry = TypeVar("Entry", AssistantRecord, BotRecord)
 
+TABLES: Mapping[type, Table] = {AssistantRecord: assistants, BotRecord: bots}
+
 
 def catalog_version(connection: Connection) -> int:
     """Counts the changes of bots and assistants since the store was made."""
     return int(connection.exec_driver_sql("SELECT version FROM catalog").scalar_one())
+
+
+def user_salt(connection: Connection) -> str:
+    """Goes into the hashes under which providers know users."""
+    return str(connection.execute(select(catalog.c.salt)).scalar_one())
+
+
+def get(connection: Connection, kind: type[Entry], object_id: str) -> Entry | None:
+    """The bot or the assistant with that id."""
+    return _get(connection, kind, TABLES[kind], object_id)
+
+
+def put(connection: Connection, record: Entry) -> Entry:
+    """Creates or replaces a bot or an assistant; raises NumberTaken."""
+    if isinstance(record, BotRecord):
+        return put_bot(connection, record)
+    return put_assistant(connection, record)
+
+
+def remove(connection: Connection, kind: type[Entry], object_id: str) -> None:
+    """Removes the bot or the assistant with that id; an absent one is fine. A bot's conversations stay."""
+    _count_up(connection)
+    connection.execute(delete(TABLES[kind]).where(TABLES[kind].c.id == object_id))
+
+
+def bot_of_number(connection: Connection, number: str) -> BotRecord | None:
+    """The bot that has a number."""
+    bot_id = connection.execute(select(bots.c.id).where(bots.c.twilio_phone_number == number)).scalar()
+    return None if bot_id is None else get_bot(connection, bot_id)
+
+
+def bot_and_assistant(connection: Connection, bot_id: str) -> tuple[BotRecord, AssistantRecord | None] | None:
+    """A bot with the assistant that answers for it; without one when it answers by itself, or a live object does."""
+    bot = get_bot(connection, bot_id)
+    if bot is None:
+        return None
+    return bot, get_assistant(connection, bot.assistant_id) if bot.assistant_id else None
 
 
 def get_assistant(connection: Connection, assistant_id: str) -> AssistantRecord | None:
@@ -90,14 +129,12 @@ def move_numbers(connection: Connection, numbers: Mapping[str, str]) -> None:
 
 def delete_assistant(connection: Connection, assistant_id: str) -> None:
     """Removes the assistant; an absent one is fine."""
-    _count_up(connection)
-    connection.execute(delete(assistants).where(assistants.c.id == assistant_id))
+    remove(connection, AssistantRecord, assistant_id)
 
 
 def delete_bot(connection: Connection, bot_id: str) -> None:
     """Removes the bot; an absent one is fine. Its conversations stay until their retention ends."""
-    _count_up(connection)
-    connection.execute(delete(bots).where(bots.c.id == bot_id))
+    remove(connection, BotRecord, bot_id)
 
 
 def bots_of_assistant(connection: Connection, assistant_id: str) -> list[str]:

@@ -6,6 +6,12 @@
     ├── StoreRefused        the token or the database role is not accepted
     ├── StoreOutdated       the schema is older than this program, or of a generation it does not know
     ├── NumberTaken         another bot has that WhatsApp number
+    ├── ObjectNotFound      no bot, or no assistant, has that id
+    ├── DeclaredInGit       a manifest declares what somebody changes by hand
+    ├── BotCannotAnswer     a bot has neither an assistant nor what it needs to answer by itself
+    ├── AssistantNotFound   a bot names an assistant that does not exist
+    ├── AssistantInUse      bots name the assistant that is to be deleted
+    ├── NotDeadLetters      turns that did not fail for good, or were dealt with already
     ├── LeaseHeld           another run holds the lease
     └── LeaseLost           the lease was taken away while we held it
 
@@ -14,6 +20,7 @@ Each message is a full sentence that names the next step, and never shows a secr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 from runtime.store.records import Lease
@@ -49,6 +56,58 @@ class NumberTaken(StoreError):
         )
         self.number = number
         self.bot_id = bot_id
+
+
+class ObjectNotFound(StoreError):
+    """There is no such object."""
+
+    def __init__(self, kind: str, object_id: str) -> None:
+        super().__init__(f"There is no {kind} {object_id!r}.")
+
+
+class DeclaredInGit(StoreError):
+    """What is declared changes in its manifest, unless it is overridden until the next apply."""
+
+    def __init__(self, kind: str, object_id: str, manifest: str) -> None:
+        super().__init__(f"The {kind} {object_id!r} is declared in {manifest}; change it there.")
+        self.kind = kind
+        self.object_id = object_id
+        self.manifest = manifest
+
+
+class BotCannotAnswer(StoreError):
+    """A bot without an assistant answers by itself."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"The field {field} is required for a bot without assistant_id: it answers by itself then.")
+        self.field = field
+
+
+class AssistantNotFound(StoreError):
+    """A bot is to be answered by an assistant that does not exist."""
+
+    def __init__(self, assistant_id: str) -> None:
+        super().__init__(f"There is no assistant {assistant_id!r}.")
+        self.assistant_id = assistant_id
+
+
+class AssistantInUse(StoreError):
+    """Bots would be left without whoever answers for them."""
+
+    def __init__(self, assistant_id: str, bots: Sequence[str]) -> None:
+        super().__init__(
+            f"The assistant {assistant_id!r} answers for {', '.join(bots[:5])}; give those another one first."
+        )
+
+
+class NotDeadLetters(StoreError):
+    """Nothing was changed, since some of the turns are no dead letters."""
+
+    def __init__(self, turn_ids: Sequence[int]) -> None:
+        super().__init__(
+            f"No dead letter: {', '.join(map(str, turn_ids))}. Nothing was changed; "
+            "see `horizonai-whatsapp-bot dead-letters list`."
+        )
 
 
 class LeaseHeld(StoreError):

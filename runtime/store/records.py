@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 State = Literal["active", "paused"]
 
+ASSISTANT_PREFIX, AGENT_PREFIX = LIVE_PREFIXES = ("asst_", "agent_")
+"""How ids begin that a provider gives out: of the Assistants API, and of the Agents API."""
+
 
 @dataclass(frozen=True, slots=True)
 class AssistantRecord:

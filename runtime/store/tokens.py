@@ -7,6 +7,7 @@ holds and nobody guesses, and it is checked on every request.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
@@ -35,15 +36,15 @@ def token_digest(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def create_token(connection: Connection, name: str, scope: Scope) -> str:
-    """Makes a token and returns it; nobody can read it again."""
+def create_token(connection: Connection, name: str, scope: Scope, show: Callable[[str], None]) -> None:
+    """Makes a token and shows it; nobody can read it again. Where that fails, it is not kept."""
     if connection.execute(select(tokens.c.name).where(tokens.c.name == name)).first() is not None:
         raise StoreError(f"There is already a token named {name!r}; revoke it, or choose another name.")
     token = f"hza_{secrets.token_urlsafe(32)}"
+    show(token)
     connection.execute(
         insert(tokens).values(name=name, digest=token_digest(token), scope=scope, created_at=timestamp())
     )
-    return token
 
 
 def find_token(connection: Connection, token: str) -> TokenRecord | None:

@@ -16,11 +16,11 @@ from procrastinate.jobs import Status
 
 from runtime.content.parts import Content, Text
 from runtime.delivery.part_order import PART_WAIT_SECONDS
-from runtime.dispatch.replicas import HeldJobs
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.database.times import timestamp
 from runtime.store.messages import jobs, turns
+from runtime.store.messages.held_jobs import HeldJobs
 from runtime.store.messages.inbox import InboundMessage
 from runtime.store.messages.rates import wanted_of_bot
 from runtime.store.messages.turn_start import begin_turn

@@ -1,6 +1,8 @@
 """The management API: the guide's bodies, who may call it, and what it says about mistakes."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
@@ -196,6 +198,24 @@ def test_an_override_changes_a_declared_bot(runtime: Runtime) -> None:
     answer = runtime.api("PUT", f"/bots/{bot['id']}?override=true", {"instructions": "otras"})
     assert (answer.status, answer.json["instructions"]) == (200, "otras")
     assert answer.json["managed_by"] == "clients.d/overridden.yaml"
+
+
+def test_every_change_by_hand_is_noted_with_who_made_it_and_what_it_overrode(runtime: Runtime) -> None:
+    bot = declared(runtime, "noted")
+    path = f"/bots/{bot['id']}?override=true"
+    runtime.api("PUT", path, {"instructions": "otras", "name": "Otro"})
+    runtime.api("PUT", path, {})
+    runtime.api("DELETE", path)
+
+    with closing(sqlite3.connect(runtime.folder / "runtime.db")) as store:
+        query = "SELECT action, actor, overridden, fields FROM audit WHERE kind = 'bot' AND object_id = ? ORDER BY id"
+        noted = store.execute(query, (bot["id"],)).fetchall()
+    assert [(action, fields) for action, _, _, fields in noted] == [
+        ("change", '["instructions","name"]'),
+        ("change", "[]"),
+        ("delete", "[]"),
+    ]
+    assert {(actor, overridden) for _, actor, overridden, _ in noted} == {("API_TOKEN", "clients.d/noted.yaml")}
 
 
 def test_the_reconciler_replaces_a_declared_bot_whole(runtime: Runtime) -> None:

@@ -8,13 +8,14 @@ Whoever serves the store finds the opened messages by itself, so any process may
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from runtime.store.catalog import record_audit
 from runtime.store.database.statement import Statement
+from runtime.store.errors import NotDeadLetters
 
 KIND = "dead_letter"
 
@@ -84,6 +85,15 @@ def retry(connection: Connection, turn_id: int, actor: str) -> bool:
 def drop(connection: Connection, turn_id: int, actor: str) -> bool:
     """Lets a dead letter go; False when it is none."""
     return _leave(connection, turn_id, actor, "dropped", LET_GO)
+
+
+def leave_all(
+    connection: Connection, way: Callable[[Connection, int, str], bool], turn_ids: Sequence[int], actor: str
+) -> None:
+    """Retries or drops dead letters, all of them or none; raises NotDeadLetters."""
+    unknown = [turn_id for turn_id in dict.fromkeys(turn_ids) if not way(connection, turn_id, actor)]
+    if unknown:
+        raise NotDeadLetters(unknown)
 
 
 def _leave(connection: Connection, turn_id: int, actor: str, state: str, change: Statement) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
@@ -13,6 +14,10 @@ from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
 from runtime.store.messages.content import dump_content
 from runtime.store.messages.conversations import conversation_of
+from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
+
+InboxState = Literal["open", "limited"]
+"""To be answered, or stored only."""
 
 
 class InboundMessage(NamedTuple):
@@ -56,9 +61,7 @@ OPEN_CONVERSATIONS = Statement(
 )
 
 
-def take_in(
-    connection: Connection, message: InboundMessage, state: Literal["open", "limited"] = "open"
-) -> Taken | None:
+def take_in(connection: Connection, message: InboundMessage, state: InboxState = "open") -> Taken | None:
     """Stores a message; None when it is here already (Twilio delivers some twice)."""
     values = {
         "account_sid": message.account_sid,
@@ -83,9 +86,22 @@ def take_in(
     return None if inbox_id is None else Taken(inbox_id, conversation_id)
 
 
-def take_in_all(connection: Connection, messages: Sequence[InboundMessage]) -> list[Taken | None]:
+def take_in_all(
+    connection: Connection, messages: Sequence[InboundMessage], state: InboxState = "open"
+) -> list[Taken | None]:
     """Stores messages in their order, as `take_in` does each."""
-    return [take_in(connection, message) for message in messages]
+    return [take_in(connection, message, state) for message in messages]
+
+
+def take_in_limited(
+    connection: Connection, message: InboundMessage, notice: OutboundMessage | None
+) -> tuple[Taken | None, OutboxRow | None]:
+    """Stores a message that nobody will answer, with what its user is told, in its conversation; neither when it is
+    here already."""
+    taken = take_in(connection, message, "limited")
+    if taken is None or notice is None:
+        return taken, None
+    return taken, add_to_outbox(connection, replace(notice, conversation_id=taken.conversation_id))
 
 
 def unseen(connection: Connection, account_sid: str, message_sids: Sequence[str]) -> set[str]:

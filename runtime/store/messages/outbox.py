@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
+from runtime.store.messages import conversations
 from runtime.store.messages.outbound_content import OutboundContent, OutboundTemplate, decoded, encoded
 
 Channel = Literal["twiml", "rest"]
@@ -154,6 +155,16 @@ def add_to_outbox(connection: Connection, message: OutboundMessage, turn_id: int
         state,
         claimed_at,
     )
+
+
+def add_proactive(connection: Connection, message: OutboundMessage) -> tuple[OutboxRow, str | None]:
+    """Writes the intent to send what answers nobody, in the bot's conversation with the recipient; returns also when
+    they last wrote to it. Without a bot there is no conversation."""
+    if message.bot_id is None:
+        return add_to_outbox(connection, message), None
+    last_inbound = conversations.last_inbound(connection, message.bot_id, message.recipient)
+    conversation_id = conversations.conversation_of(connection, message.bot_id, message.recipient, message.recipient)
+    return add_to_outbox(connection, replace(message, conversation_id=conversation_id)), last_inbound
 
 
 def claim(connection: Connection, row: OutboxRow, channel: Channel) -> OutboxRow:
