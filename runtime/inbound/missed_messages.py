@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from sqlalchemy import Connection
 
 from runtime.catalog import Catalog
 from runtime.dispatch.timers import RunAgain, Timers
@@ -32,7 +31,7 @@ from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.messages import inbox as inbox_store
 from runtime.store.records import BotRecord
-from runtime.store.timers import Timer, payload_of, put
+from runtime.store.timers import Timer, put_again
 from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import Received, ReceivedMessage, Twilio
 from schemas.addresses import number_of
@@ -74,7 +73,8 @@ class Sweep:
     async def begin(self, timers: Timers) -> None:
         """Has every account swept now and every so many seconds, whichever process does it."""
         timers.register(KIND, self.run)
-        await self.database.write(_put_start)
+        now = datetime.now(UTC)
+        await self.database.write(put_again, KIND, KEY, now, {"started_at": now.isoformat()})
         timers.wake()
 
     async def never(self, timers: Timers) -> None:
@@ -200,12 +200,6 @@ class _Progress:
         if self.started_at is not None and swept < self.started_at:
             return max(since, now - window), now
         return since, now - timedelta(seconds=WEBHOOK_SECONDS)
-
-
-def _put_start(connection: Connection) -> None:
-    now = datetime.now(UTC)
-    known = payload_of(connection, KIND, KEY) or {}
-    put(connection, KIND, KEY, now, {**known, "started_at": now.isoformat()})
 
 
 def _batches(messages: Sequence[ReceivedMessage]) -> Iterator[Sequence[ReceivedMessage]]:

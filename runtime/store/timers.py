@@ -162,6 +162,11 @@ def put(connection: Connection, kind: str, key: str, due_at: datetime, payload: 
     )
 
 
+def put_again(connection: Connection, kind: str, key: str, due_at: datetime, changes: Mapping[str, Any]) -> None:
+    """As `put`, with what was put along before, where there is such a timer, and these changes to it."""
+    put(connection, kind, key, due_at, {**(payload_of(connection, kind, key) or {}), **changes})
+
+
 def cancel(connection: Connection, kind: str, key: str) -> bool:
     """Drops what waits; False when nothing does. A run that has begun is not interrupted."""
     return CANCEL.run(connection, kind=kind, key=key) > 0
