@@ -12,13 +12,13 @@ from typing import Any, Final, Literal
 
 from runtime.store.records import EditRecord
 
-Kind = Literal["knowledge", "assistant", "bot", "sender"]
+KindName = Literal["knowledge", "assistant", "bot", "sender"]
 Action = Literal["create", "update", "delete", "detach", "adopt"]
 Reason = Literal["config", "drift", "both"]
 Severity = Literal["error", "warning", "notice"]
 Values = Mapping[str, Any]
 
-KINDS: Final[tuple[Kind, ...]] = ("knowledge", "assistant", "bot", "sender")
+KIND_ORDER: Final[tuple[KindName, ...]] = ("knowledge", "assistant", "bot", "sender")
 """The fixed order: traffic is switched on last. Deletes run backwards."""
 
 TAKING_AWAY: Final[tuple[Action, ...]] = ("delete", "detach")
@@ -65,7 +65,7 @@ class Change:
     """One write that would make one resource of one client as declared."""
 
     client: str
-    kind: Kind
+    kind: KindName
     action: Action
     key: str
     """What a person knows the resource by: a number, or the assistant's engine and name."""
@@ -105,7 +105,7 @@ class Finding:
     severity: Severity
     message: str
     client: str | None = None
-    kind: Kind | None = None
+    kind: KindName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Orphan:
     """A live object of ours that no manifest declares any more."""
 
     client: str
-    kind: Kind
+    kind: KindName
     key: str
     live_id: str
 
@@ -122,7 +122,7 @@ class Orphan:
 class Unmanaged:
     """A live object that somebody made by hand: listed, never touched."""
 
-    kind: Kind
+    kind: KindName
     key: str
     """What a person knows it by: a name or a number."""
     live_id: str
@@ -134,7 +134,7 @@ class Binding:
     down."""
 
     client: str
-    kind: Kind
+    kind: KindName
     live_id: str
     values: Values
 
@@ -154,7 +154,7 @@ class Plan:
     """Live objects that are not ours and were left alone."""
     unrecorded: Sequence[Binding] = ()
     """Put on record by the next apply; no provider is called for them."""
-    forgotten: Sequence[tuple[str, Kind]] = ()
+    forgotten: Sequence[tuple[str, KindName]] = ()
     """Records of clients that are gone, dropped by the next apply."""
     adoptions: Sequence[Change] = ()
     """Objects made by hand that already are what is declared: the next apply puts our mark on them and writes them

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from reconciler.model import MANAGED_BY, Values
 
 OWNER = "managed-by"
 CLIENT = "client"
 SPEC = "spec-hash"
+
+
+class Marked(Protocol):
+    """An object that can carry metadata."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """As it was read."""
+
+
+M = TypeVar("M", bound=Marked)
 
 
 def marked(metadata: Mapping[str, str], client: str, values: Values) -> dict[str, str]:
@@ -21,6 +33,13 @@ def marked(metadata: Mapping[str, str], client: str, values: Values) -> dict[str
 def client_of(metadata: Mapping[str, str]) -> str | None:
     """The client that an object was made for, None when it is not ours."""
     return metadata.get(CLIENT) if metadata.get(OWNER) == MANAGED_BY else None
+
+
+def own(with_mark: Sequence[M], last: M | None) -> Sequence[M]:
+    """A client's objects: those with its mark or, where somebody wiped that, the one that was applied `last`."""
+    if with_mark or last is None or client_of(last.metadata) is not None:
+        return with_mark
+    return (last,)
 
 
 def foreign_owner(metadata: Mapping[str, str]) -> str | None:

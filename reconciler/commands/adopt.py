@@ -8,15 +8,15 @@ import click
 
 from reconciler.commands.planning import load_fleet, tell_of_missing_store
 from reconciler.errors import Busy, Exit, ReadFailed, ReconcileError
-from reconciler.kinds.column import Column
+from reconciler.kinds.context import ClientContext
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import Plan
-from reconciler.observation.accounts import account_of
 from reconciler.observation.live_state import Failed
 from reconciler.observation.observe import observe
-from reconciler.planning.adoption import Takeover, take_over_as_it_is
+from reconciler.observation.sources import OBJECTS
+from reconciler.planning.as_it_is import Takeover, take_over_as_it_is
+from reconciler.planning.desired import desired_client
 from reconciler.planning.digest import digest
-from reconciler.planning.unresolved import OBJECTS
 from reconciler.settings import Settings
 
 
@@ -51,8 +51,8 @@ def _look(manifest: Manifest, settings: Settings) -> Takeover:
     for engine, read in live_state.objects.items():
         if isinstance(read, Failed) and manifest.client.assistant.engine == engine:
             raise ReadFailed(f"{OBJECTS[engine]}: {read.message}")
-    account = account_of(manifest, settings)
-    return take_over_as_it_is(Column(manifest.client.id, manifest, account, live_state, live_state.store, settings))
+    client = desired_client(manifest, settings)
+    return take_over_as_it_is(ClientContext(client, live_state, live_state.store, settings))
 
 
 def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:

@@ -17,7 +17,7 @@ from reconciler.importing.files import Written, write_drafts
 from reconciler.importing.inventory import Inventory, take_inventory
 from reconciler.importing.survey import LeftOut, Survey, survey
 from reconciler.observation.live_state import Failed
-from reconciler.planning.unresolved import OBJECTS
+from reconciler.observation.sources import DOCUMENTS, MODELS, OBJECTS
 from reconciler.render.wording import visible
 from reconciler.settings import load_settings
 
@@ -102,11 +102,11 @@ def _chosen(found: Survey, inventory: Inventory, only: Collection[str]) -> Surve
 
 
 def _unread(inventory: Inventory) -> Sequence[str]:
-    """Sides that would have changed the result."""
+    """Sources that would have changed the result."""
     sources: dict[str, object] = {
-        "OpenAI models": inventory.models,
+        MODELS: inventory.models,
         **{OBJECTS[engine]: read for engine, read in inventory.objects.items()},
-        "OpenAI vector stores": inventory.vector_stores,
+        DOCUMENTS: inventory.vector_stores,
     }
     sources |= {account.describe(): senders for account, senders in inventory.senders.items()}
     return [f"{source}: {read.message}" for source, read in sources.items() if isinstance(read, Failed)]

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from reconciler.doctor.probe import Probe, probe
-from reconciler.kinds.bot.handmade import live_engine_of
-from reconciler.kinds.knowledge.knowledge import searched
-from reconciler.kinds.sender.sender import STATUS_PATH, called_by, our_webhook
+from reconciler.kinds.knowledge.live import searched
+from reconciler.kinds.sender.desired import STATUS_PATH, our_webhook
+from reconciler.kinds.sender.live import called_by
+from reconciler.kinds.unmanaged_bots import live_engine_of
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
 from reconciler.observation.accounts import account_of

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.kinds.registry import KINDS
 from reconciler.model import Change, Finding, Plan
 from reconciler.observation.live_state import LiveState, Store
 from reconciler.settings import Settings
@@ -34,7 +35,7 @@ def with_edits(plan: Plan, live_state: LiveState, settings: Settings) -> Plan:
 
 
 def _may_be_known(change: Change) -> bool:
-    return change.reason != "config" and change.kind in ("bot", "assistant")
+    return change.reason != "config" and KINDS[change.kind].is_in_store
 
 
 def _with_edit(change: Change, store: Store, by_object: Mapping[tuple[str, str], EditRecord]) -> Change:

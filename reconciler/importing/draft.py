@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler.importing.tools import said_of
-from reconciler.kinds.bot.handmade import Handmade, bot_as_declared
-from reconciler.kinds.sender.sender import called_by, normalised, our_webhook
+from reconciler.kinds.sender.desired import our_webhook
+from reconciler.kinds.sender.live import called_by, normalised
+from reconciler.kinds.unmanaged_bots import UnmanagedBot, bot_as_declared
 from reconciler.manifest.draft import problem_with
 from reconciler.observation.live_state import AccountSenders, Failed
 from reconciler.readers.openai import Model
@@ -38,10 +39,12 @@ class ImportedManifest:
     """Where it comes from, for a comment."""
 
 
-def draft_of(client: str, found: Handmade, senders: AccountSenders | Failed, settings: Settings) -> ImportedManifest:
+def draft_of(
+    client: str, found: UnmanagedBot, senders: AccountSenders | Failed, settings: Settings
+) -> ImportedManifest:
     """The manifest of a bot. Raises `NotImported`."""
     unsaid: list[str] = []
-    bot = bot_as_declared(found.bot, None, settings)
+    bot = bot_as_declared(found.bot, settings)
     values: dict[str, Any] = {"id": client, "name": _name(found.bot, found, unsaid)}
     if bot["state"] != "active":
         values["state"] = bot["state"]
@@ -93,7 +96,7 @@ def model_warning(wanted: str, models: Mapping[str, Model] | Failed) -> str | No
     return f"this model is shut down on {model.shutdown_date}" if model.shutdown_date else None
 
 
-def _assistant(found: Handmade, bot: Mapping[str, Any], unsaid: list[str]) -> dict[str, Any]:
+def _assistant(found: UnmanagedBot, bot: Mapping[str, Any], unsaid: list[str]) -> dict[str, Any]:
     live = found.effective
     for key in ("model", "instructions"):
         if not live.get(key):
@@ -142,7 +145,7 @@ def _say_webhook(live: LiveSender, settings: Settings, unsaid: list[str]) -> Non
         unsaid.append(f"its sender calls {calls}; the next plan points it to {wanted}")
 
 
-def _name(bot: BotRecord, found: Handmade, unsaid: list[str]) -> str:
+def _name(bot: BotRecord, found: UnmanagedBot, unsaid: list[str]) -> str:
     name = bot.name
     if problem_with(("name",), name) is not None:
         name = name[:128]
@@ -183,6 +186,6 @@ def _required(loc: tuple[str, ...], value: Any, what: str) -> Any:
     return value
 
 
-def _origin(found: Handmade) -> str:
+def _origin(found: UnmanagedBot) -> str:
     answers = f"the assistant {found.live_id}" if found.live_id else "the bot itself"
     return f"the bot {found.bot.id}, answered by {answers}"

@@ -8,11 +8,17 @@ from typing import Any
 
 from reconciler.importing.draft import ImportedManifest, NotImported, draft_of
 from reconciler.importing.inventory import Inventory
-from reconciler.kinds.bot.handmade import Handmade, Unreadable, by_record, live_engine_of, read_handmade, refuse_foreign
-from reconciler.kinds.column import Withheld
+from reconciler.kinds.unmanaged_bots import (
+    AssistantUnavailable,
+    UnmanagedBot,
+    answered_by_record,
+    live_engine_of,
+    read_unmanaged,
+)
+from reconciler.kinds.withheld import Withheld
 from reconciler.manifest import Fleet
 from reconciler.manifest.explain import slug
-from reconciler.model import Kind
+from reconciler.model import KindName
 from reconciler.observation.accounts import account_of_bot
 from reconciler.observation.live_state import AccountSenders, Failed
 from reconciler.ownership import client_of
@@ -25,7 +31,7 @@ from runtime.store.records import AssistantRecord, BotRecord
 class LeftOut:
     """A live object that no manifest was written for, and why."""
 
-    kind: Kind
+    kind: KindName
     name: str
     live_id: str
     reason: str
@@ -75,23 +81,23 @@ def _check_free(bot: BotRecord, declared: Mapping[str, str]) -> None:
 
 def _draft(bot: BotRecord, client: str, inventory: Inventory, settings: Settings) -> ImportedManifest:
     found, notes = _answering(bot, inventory)
-    refuse_foreign(found)
+    found.withhold_foreign()
     draft = draft_of(client, found, inventory.senders[account_of_bot(bot, settings)], settings)
     return replace(draft, unsaid=(*notes, *draft.unsaid))
 
 
-def _answering(bot: BotRecord, inventory: Inventory) -> tuple[Handmade, list[str]]:
+def _answering(bot: BotRecord, inventory: Inventory) -> tuple[UnmanagedBot, list[str]]:
     """Who answers for a bot; where that cannot be read any more, as it was exported or as the bot itself says."""
     try:
-        return read_handmade(bot, inventory.store, inventory.objects), _stores_searched_by(bot, inventory)
-    except Unreadable as error:
+        return read_unmanaged(bot, inventory.store, inventory.objects), _stores_searched_by(bot, inventory)
+    except AssistantUnavailable as error:
         exported = inventory.exported.get(bot.assistant_id or "")
         if exported is not None:
-            return by_record(bot, _as_record(exported)), ["its assistant moves to the engine responses"]
+            return answered_by_record(bot, _as_record(exported)), ["its assistant moves to the engine responses"]
         engine = live_engine_of(bot.assistant_id or "")
         unread = engine is not None and isinstance(inventory.objects[engine], Failed)
         if bot.instructions and bot.model and not unread:
-            alone = by_record(replace(bot, assistant_id=None), None)
+            alone = answered_by_record(replace(bot, assistant_id=None), None)
             return alone, [f"{error}: instructions and model are the bot's own, and tools it may have had are unknown"]
         way_out = f"give it another with PUT /bots/{bot.id}, then import again"
         if engine == "assistants":

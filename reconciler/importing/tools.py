@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.kinds.assistant.objects import NO_PARAMETERS
-from reconciler.kinds.bot.handmade import PROVIDERS_PASSAGES
+from reconciler.kinds.assistant.live import NO_PARAMETERS
+from reconciler.kinds.unmanaged_bots import PROVIDERS_PASSAGES
 from reconciler.manifest.draft import problem_with
 from schemas import Endpoint, FileSearchTool
 

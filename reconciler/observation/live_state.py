@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.model import KINDS, AccountKey
+from reconciler.model import KIND_ORDER, AccountKey
 from reconciler.readers.openai import LiveAssistant, Model, ObjectEngine, StoreFile, VectorStore
 from reconciler.readers.twilio import LiveSender
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Snapshot
@@ -93,7 +93,7 @@ def index_store(snapshot: Snapshot) -> Store:
         bots_by_client={bot.client: bot for bot in snapshot.bots if bot.client is not None},
         assistants={assistant.id: assistant for assistant in snapshot.assistants},
         assistants_by_client={record.client: record for record in snapshot.assistants if record.client is not None},
-        applied={(record.client, record.kind): record for record in snapshot.applied if record.kind in KINDS},
+        applied={(record.client, record.kind): record for record in snapshot.applied if record.kind in KIND_ORDER},
         exists=snapshot.exists,
         bots_of_assistant=Counter(bot.assistant_id for bot in snapshot.bots if bot.assistant_id is not None),
     )

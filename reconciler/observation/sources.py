@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from reconciler.errors import KeyRefused, NotFound, ProviderError
 from reconciler.model import AccountKey
@@ -23,6 +23,11 @@ from runtime.store.database.url import is_api
 from runtime.store.errors import StoreError
 
 T = TypeVar("T")
+
+MODELS: Final = "OpenAI models"
+DOCUMENTS: Final = "OpenAI vector stores"
+OBJECTS: Final[Mapping[ObjectEngine, str]] = {"assistants": "OpenAI assistants", "agents": "OpenAI agents"}
+"""What sources are called in sentences; an account's senders are called what the account is."""
 
 
 def attempt(read: Callable[[], T], advice: Callable[[ProviderError], str] = lambda error: "") -> T | Failed:

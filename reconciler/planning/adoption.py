@@ -1,138 +1,90 @@
-"""What `reconcile adopt` takes over for a client, although it is not what the manifest declares. Pure.
+"""Bots made by hand that are what the manifest declares: the plan adopts them as they are. Pure.
 
-The objects stay as they are: the plan made here puts our mark on them and keeps their live values as the last applied
-ones, so that the next plan shows every difference, with the reason `config`.
+A bot and its assistant are compared by their effective values. Any other is left alone until `reconcile adopt` takes it
+over (see `as_it_is`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 
-from reconciler.errors import Refused
-from reconciler.kinds.assistant import assistant
-from reconciler.kinds.bot import bot
-from reconciler.kinds.bot.handmade import (
-    Handmade,
-    Unreadable,
-    by_record,
+from reconciler.kinds.assistant import plan as assistant
+from reconciler.kinds.assistant.live import objects_of, own_assistant_id
+from reconciler.kinds.bot.desired import with_ids
+from reconciler.kinds.bot.live import values_of
+from reconciler.kinds.changes import adoption
+from reconciler.kinds.client_plan import ClientPlan
+from reconciler.kinds.context import ClientContext
+from reconciler.kinds.diff import field_changes
+from reconciler.kinds.unmanaged_bots import (
+    AssistantUnavailable,
+    UnmanagedBot,
+    bot_as_declared,
     engine_of,
-    may_be_taken,
-    read_handmade,
-    refuse_foreign,
+    read_unmanaged,
 )
-from reconciler.kinds.column import Column, Withheld
-from reconciler.kinds.sender import sender
-from reconciler.model import Change, Kind, Plan, Values
-from reconciler.observation.live_state import AccountSenders, Failed
-from reconciler.ownership import foreign_owner
-from runtime.store.records import AssistantRecord, BotRecord
+from reconciler.kinds.withheld import Withheld
+from reconciler.model import UNKNOWN_ID, Values
+from runtime.store.records import BotRecord
 
 
-@dataclass(slots=True)
-class Takeover:
-    """What is taken over, and what is not and why."""
+def adopted(context: ClientContext, bot: BotRecord) -> ClientPlan:
+    """Adopts a bot made by hand and its assistant, when together they are what is declared.
 
-    column: Column
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def adoptions(self) -> list[Change]:
-        """One change for each object, its live values as what is applied."""
-        return self.column.adoptions
-
-    def plan(self) -> Plan:
-        """A plan that applies the adoptions and nothing else."""
-        return Plan(changes=(), findings=(), orphans=(), unresolved=(), clients=1, adoptions=self.adoptions)
-
-    def take(self, kind: Kind, key: str, live_id: str, values: Values, before: Values) -> None:
-        """Add one object, as it is."""
-        self.column.adopt(kind, key, live_id, values, values, before)
-
-
-def take_over_as_it_is(column: Column) -> Takeover:
-    """What a manifest's client would take over. Raises `Refused` for what belongs to somebody else."""
-    found = Takeover(column)
-    holder = _bot_of(column)
-    if holder is not None:
-        _take_bot(found, holder)
-    elif column.record is None and (record := _unowned_record(column)) is not None:
-        _take_record(found, record)
-    _take_sender(found)
-    return found
-
-
-def _bot_of(column: Column) -> BotRecord | None:
-    """The bot to take over: that of the declared number, else the one that has the client's id."""
-    number = column.manifest.client.number
-    holder = column.store.bots_by_number.get(number)
-    if holder is not None and holder.client not in (None, column.id):
-        raise Refused(
-            f"{column.id}: the number {number} belongs to the bot of client {holder.client!r}, which is managed. "
-            "Take it out of that client's manifest and apply that first."
-        )
-    if column.bot is not None:
-        return None
-    namesake = column.store.bots.get(column.id)
-    return holder or (namesake if namesake is not None and namesake.client is None else None)
-
-
-def _unowned_record(column: Column) -> AssistantRecord | None:
-    record = column.store.assistants.get(column.id)
-    return record if record is not None and record.client is None else None
-
-
-def _take_bot(found: Takeover, holder: BotRecord) -> None:
-    column = found.column
-    engine, wanted = engine_of(holder, column.store), column.manifest.client.assistant.engine
+    Raises `Withheld` when they are not. An assistant that is ours already is changed, where it has to be.
+    """
+    made_by_hand = f"the bot {bot.id!r} of {context.manifest.client.number} was made by hand"
+    advice = f"`reconcile adopt {context.id}` takes it over"
+    if engine_of(bot, context.store) != context.manifest.client.assistant.engine:
+        raise Withheld(f"{made_by_hand}, and other than declared (engine); {advice}")
     try:
-        refuse_foreign(by_record(holder, None))
-        if engine == wanted:
-            answering = read_handmade(holder, column.store, column.live_state.objects)
-            refuse_foreign(answering)
-            _take_assistant(found, answering)
-        else:
-            found.notes.append(
-                f"the assistant {holder.assistant_id} is of the engine {engine} and is left alone; the next apply "
-                f"makes one of the engine {wanted}"
-            )
-    except Unreadable as error:
-        found.notes.append(f"{error}; the next apply makes one")
-    except Withheld as error:
-        raise Refused(f"{column.id}: {error}.") from error
-    values = bot.values_of(holder)
-    found.take("bot", holder.twilio_phone_number, holder.id, values, values)
+        found = read_unmanaged(bot, context.store, context.live_state.objects)
+    except AssistantUnavailable as error:
+        raise Withheld(f"{made_by_hand}, and {error}; {advice}") from error
+    found.withhold_foreign()
+    declared = assistant.declared(context)
+    differing = _differences(context, found, declared)
+    if differing:
+        raise Withheld(f"{made_by_hand}, and other than declared ({', '.join(differing)}); {advice}")
+    assistant_id, part = _assistant(context, found, declared)
+    after, before = with_ids(context.desired("bot"), {"assistant": assistant_id}), values_of(bot)
+    change = adoption(context, "bot", bot.twilio_phone_number, bot.id, before, after, before)
+    return replace(part, adoptions=[*part.adoptions, change])
 
 
-def _take_assistant(found: Takeover, answering: Handmade) -> None:
-    column = found.column
-    if answering.live_id is None:
-        found.notes.append("the bot answers by itself; the next apply makes an assistant of what is declared")
-    elif not may_be_taken(answering, column.id, column.store):
-        found.notes.append(
-            f"the assistant {answering.live_id} answers for others too; the next apply makes one of its own"
+def _differences(context: ClientContext, found: UnmanagedBot, declared: Values) -> list[str]:
+    """Paths at which a bot made by hand is not what is declared.
+
+    Tools and functions count whole, since what a manifest cannot say of them would be lost. A setting that was never
+    made has no value that could differ.
+    """
+    changes = field_changes(found.effective, declared)
+    paths = [change.path for change in changes if change.steps[0] not in ("tools", "settings")]
+    paths += [change.path for change in changes if change.steps[0] == "settings" and change.old is not None]
+    if found.effective["tools"] != declared["tools"]:
+        paths.append("tools")
+    wanted = {**context.desired("bot"), "assistant_id": None}
+    shown = bot_as_declared(found.bot, context.settings)
+    paths += [change.path for change in field_changes(shown, wanted) if change.steps[0] != "functions"]
+    if shown["functions"] != wanted["functions"]:
+        paths.append("functions")
+    return list(dict.fromkeys(paths))
+
+
+def _assistant(context: ClientContext, found: UnmanagedBot, declared: Values) -> tuple[str, ClientPlan]:
+    """The id of the assistant that the bot has from then on, and what makes it ours."""
+    engine = found.engine
+    if context.record is not None if engine == "responses" else objects_of(context, engine):
+        # A run that was cut off has adopted it already, or made the copy.
+        return own_assistant_id(context), assistant.plan(context)
+    if found.live_id is not None and found.may_be_taken(context.id, context.store):
+        metadata = {"metadata": dict(found.metadata)}
+        change = adoption(context, "assistant", engine, found.live_id, found.own, declared, metadata)
+        return found.live_id, ClientPlan(adoptions=(change,))
+    if engine == "responses" and context.id in context.store.assistants:
+        raise Withheld(
+            f"the bot store has another assistant {context.id!r} that was made by hand; `reconcile adopt {context.id}` "
+            "takes it over"
         )
-    elif answering.client is None and column.record is None:
-        metadata = {"metadata": dict(answering.metadata)}
-        found.take("assistant", answering.engine, answering.live_id, answering.own, {**answering.own, **metadata})
-
-
-def _take_record(found: Takeover, record: AssistantRecord) -> None:
-    owner = foreign_owner(record.metadata)
-    if owner is not None:
-        raise Refused(f"{found.column.id}: the assistant {record.id!r} carries the mark of {owner!r}.")
-    values = assistant.values_of(record)
-    found.take("assistant", "responses", record.id, values, {**values, "metadata": dict(record.metadata)})
-
-
-def _take_sender(found: Takeover) -> None:
-    column = found.column
-    number = column.manifest.client.number
-    senders = column.live_state.senders[column.account]
-    live = senders.by_number.get(number) if isinstance(senders, AccountSenders) else senders
-    if isinstance(live, Failed):
-        raise Refused(f"{column.id}: its sender could not be read, so it cannot be taken over: {live.message}")
-    if live is None:
-        found.notes.append(f"{number} is not registered as a WhatsApp sender")
-    elif column.applied("sender") is None:
-        values = sender.declared_part(live, sender.sender_values(column))
-        found.take("sender", number, live.sid, values, values)
+    change = adoption(context, "assistant", engine, None, found.effective, declared, {})
+    return context.id if engine == "responses" else UNKNOWN_ID, ClientPlan(adoptions=(change,))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.errors import Refused
+from reconciler.kinds.registry import KINDS
 from reconciler.manifest import Fleet
 from reconciler.model import TAKING_AWAY, Binding, Change, Orphan, Plan
 from reconciler.observation.live_state import Failed, LiveState
@@ -42,7 +43,7 @@ def _store_elsewhere(plan: Plan, live_state: LiveState) -> Iterator[str]:
     """A first apply of all finds nothing that an earlier one has made."""
     if isinstance(live_state.store, Failed) or live_state.store.exists:
         return
-    earlier = [change for change in plan.changes if _is_of_earlier_apply(change)]
+    earlier = [change for change in plan.changes if KINDS[change.kind].is_of_earlier_apply(change)]
     made: list[Binding | Change | Orphan] = [*plan.unrecorded, *earlier, *plan.orphans]
     found = [f"{item.client}: {item.kind} {item.live_id}" for item in made]
     if found:
@@ -51,14 +52,6 @@ def _store_elsewhere(plan: Plan, live_state: LiveState) -> Iterator[str]:
             f"{', …' if found[3:] else ''}), so that store is elsewhere. Set BOT_STORE_URL to it. If it is lost, "
             "restore its backup; `horizonai-whatsapp-bot migrate` makes an empty one."
         )
-
-
-def _is_of_earlier_apply(change: Change) -> bool:
-    """Whether it is about an object that carries our mark, or a sender with every URL of ours: a hand sets one."""
-    if change.live_id is None or change.kind != "sender":
-        return change.live_id is not None
-    live, ours = ((values or {}).get("webhook", {}) for values in (change.before, change.after))
-    return bool(ours) and all(live.get(name) == url for name, url in ours.items() if name.endswith("_url"))
 
 
 def _empty_fleet(plan: Plan, fleet: Fleet, limits: Limits) -> Iterator[str]:

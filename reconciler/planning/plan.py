@@ -1,44 +1,28 @@
 """From what is declared and what is live to the plan: pure, no call, no write.
 
-Each client is planned by itself, in its own column. A client of which a source could not be read leaves the plan as
-`unresolved`; one of which a kind is withheld keeps the changes of the kinds before it.
+Each client is planned by itself. A client of which a source could not be read leaves the plan as `unresolved`; one of
+which a kind is withheld keeps the changes of the kinds before it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from reconciler.errors import ReadFailed
-from reconciler.kinds.assistant import assistant
-from reconciler.kinds.bot import bot
-from reconciler.kinds.bot.handmade import take_over
-from reconciler.kinds.column import Column, Withheld
-from reconciler.kinds.knowledge import knowledge
-from reconciler.kinds.sender import sender
+from reconciler.kinds.context import ClientContext
+from reconciler.kinds.protocol import Unread
 from reconciler.manifest import Fleet, Manifest
-from reconciler.model import KINDS, Binding, Change, Finding, Kind, Plan, Unmanaged
-from reconciler.observation.accounts import account_of, account_of_bot, former_account
+from reconciler.model import Binding, Change, Finding, KindName, Plan, Unmanaged
 from reconciler.observation.live_state import Failed, LiveState, Store
-from reconciler.planning.orphans import orphans_of, unmanaged_of
-from reconciler.planning.unresolved import failed_sources, is_departure_unresolved, is_unresolved
+from reconciler.planning.client import plan_client, plan_departure
+from reconciler.planning.desired import client_without_manifest, desired_clients
+from reconciler.planning.moving import moving, with_other_numbers
+from reconciler.planning.orphans import undeclared
+from reconciler.planning.unresolved import failed_sources, unread_of
 from reconciler.settings import Settings
-
-Planner = Callable[[Column], list[Change]]
-
-PLANNERS: Mapping[Kind, Planner] = {
-    "knowledge": knowledge.plan,
-    "assistant": assistant.plan,
-    "bot": bot.plan,
-    "sender": sender.plan,
-}
-DEPARTURES: Mapping[Kind, Planner] = {
-    "knowledge": knowledge.plan_absent,
-    "assistant": assistant.plan_absent,
-    "bot": bot.plan_absent,
-    "sender": sender.plan_absent,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +43,30 @@ class _Draft:
 
     changes: list[Change] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
     unresolved: list[str] = field(default_factory=list)
     unrecorded: list[Binding] = field(default_factory=list)
-    forgotten: list[tuple[str, Kind]] = field(default_factory=list)
+    forgotten: list[tuple[str, KindName]] = field(default_factory=list)
     adoptions: list[Change] = field(default_factory=list)
 
-    def add(self, column: Column, changes: Sequence[Change]) -> None:
-        self.changes += _chained(changes)
-        self.findings += column.findings
-        self.unrecorded += column.unrecorded
-        self.forgotten += [(column.id, kind) for kind in column.forgotten]
-        self.adoptions += _chained(column.adoptions)
+    def add(self, context: ClientContext) -> None:
+        """Plan one client."""
+        unread = list(unread_of(context))
+        self.unread += unread
+        if any(source.holds_up for source in unread):
+            self.unresolved.append(context.id)
+            return
+        found = plan_departure(context) if context.client.is_leaving else plan_client(context)
+        self.changes += _chained(found.changes)
+        self.findings += found.findings
+        self.unrecorded += found.unrecorded
+        self.forgotten += [(context.id, kind) for kind in found.forgotten]
+        self.adoptions += _chained(found.adoptions)
+        manifest = context.client.manifest
+        if context.client.is_leaving and manifest is not None and not found.changes:
+            self.findings.append(
+                Finding("notice", f"nothing of it is left, so {manifest.path} can be removed", context.id)
+            )
 
 
 def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Scope = Scope()) -> Plan:
@@ -81,123 +78,47 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
     if isinstance(store, Failed):
         raise ReadFailed(store.message)
     chosen = [manifest for manifest in fleet.clients if not scope.only or manifest.client.id in scope.only]
-    draft = _Draft(findings=failed_sources(live_state, store, settings, chosen))
-    numbers = {manifest.client.id: manifest.client.number for manifest in fleet.clients if _shall_exist(manifest)}
-    moving = _moving(chosen, numbers, live_state, store, settings)
-    for manifest in chosen:
-        _plan_client(draft, manifest, numbers, moving, live_state, store, settings, scope)
-    orphans = [] if scope.only else orphans_of(fleet, live_state, store)
+    draft = _Draft()
+    for context in _contexts(fleet, chosen, live_state, store, settings, scope):
+        draft.add(context)
+    orphans, unmanaged = undeclared(fleet, live_state, store)
+    if scope.only:
+        orphans = ()
     if scope.prune:
         for client in sorted({orphan.client for orphan in orphans}):
-            account = account_of_bot(store.bots_by_client.get(client), settings)
-            gone = Column(client, None, account, live_state, store, settings, delete_sender=scope.delete_senders)
-            _plan_departure(draft, gone)
+            leaving = client_without_manifest(client, store, settings)
+            draft.add(ClientContext(leaving, live_state, store, settings, delete_sender=scope.delete_senders))
     return Plan(
         changes=draft.changes,
-        findings=draft.findings,
+        findings=[*failed_sources(live_state, draft.unread), *draft.findings],
         orphans=orphans,
         unresolved=draft.unresolved,
         clients=len(chosen),
-        unmanaged=_without(draft.adoptions, unmanaged_of(fleet, live_state, store)),
+        unmanaged=_without(draft.adoptions, unmanaged),
         unrecorded=draft.unrecorded,
         forgotten=draft.forgotten,
         adoptions=draft.adoptions,
     )
 
 
-def _shall_exist(manifest: Manifest) -> bool:
-    return manifest.client.state != "absent"
-
-
-def _moving(
-    chosen: Sequence[Manifest], numbers: Mapping[str, str], live_state: LiveState, store: Store, settings: Settings
-) -> Collection[str]:
-    """Clients whose bots leave their numbers in this plan. Whatever holds one of them up holds up who waits for its
-    number too, and nobody else."""
-    moving: dict[str, Manifest] = {}
-    for manifest in chosen:
-        live = store.bots_by_client.get(manifest.client.id)
-        following = numbers.get(manifest.client.id)
-        leaves = live is not None and following is not None and following != live.twilio_phone_number
-        # Who moves to another Twilio account too has a number there that nobody here can have.
-        is_elsewhere = former_account(manifest, live, settings) is not None
-        if leaves and not is_elsewhere and not is_unresolved(manifest, live_state, store, settings):
-            moving[manifest.client.id] = manifest
-    while True:
-        columns = [
-            Column(client, manifest, account_of(manifest, settings), live_state, store, settings, numbers, moving)
-            for client, manifest in moving.items()
-        ]
-        planned = {column.id: _planned(column, PLANNERS, KINDS) for column in columns}
-        held_up = [client for client, changes in planned.items() if not any(change.kind == "bot" for change in changes)]
-        if not held_up:
-            return moving
-        for client in held_up:
-            del moving[client]
-
-
-def _plan_client(
-    draft: _Draft,
-    manifest: Manifest,
-    numbers: Mapping[str, str],
-    moving: Collection[str],
+def _contexts(
+    fleet: Fleet,
+    chosen: Sequence[Manifest],
     live_state: LiveState,
     store: Store,
     settings: Settings,
     scope: Scope,
-) -> None:
-    client = manifest.client
-    account = account_of(manifest, settings)
-    if not _shall_exist(manifest):
-        column = Column(client.id, None, account, live_state, store, settings, delete_sender=scope.delete_senders)
-        if not _plan_departure(draft, column):
-            message = f"nothing of it is left, so {manifest.path} can be removed"
-            draft.findings.append(Finding("notice", message, client.id))
-        return
-    if is_unresolved(manifest, live_state, store, settings):
-        draft.unresolved.append(client.id)
-        return
-    column = Column(client.id, manifest, account, live_state, store, settings, numbers, moving)
-    draft.add(column, _planned_or_taken_over(column))
-
-
-def _plan_departure(draft: _Draft, column: Column) -> bool:
-    """Plan that a client goes. Returns False when nothing of it is left."""
-    if is_departure_unresolved(column):
-        draft.unresolved.append(column.id)
-        return True
-    changes = _planned(column, DEPARTURES, tuple(reversed(KINDS)))
-    draft.add(column, changes)
-    touched = {change.kind for change in changes}
-    draft.forgotten += [(column.id, kind) for kind in KINDS if column.applied(kind) and kind not in touched]
-    return bool(changes)
-
-
-def _planned_or_taken_over(column: Column) -> list[Change]:
-    """The changes of a client that shall exist. While its bot is one that somebody made by hand, it is adopted with its
-    assistant or nothing of the client is touched."""
-    if column.handmade is None:
-        return _planned(column, PLANNERS, KINDS)
-    try:
-        changes = take_over(column, column.handmade)
-    except Withheld as withheld:
-        column.say("error", "bot", str(withheld))
-        return []
-    return changes + _planned(column, {"sender": sender.plan}, KINDS)
-
-
-def _planned(column: Column, planners: Mapping[Kind, Planner], order: tuple[Kind, ...]) -> list[Change]:
-    changes: list[Change] = []
-    for kind in order:
-        planner = planners.get(kind)
-        if planner is None:
-            continue
-        try:
-            changes += planner(column)
-        except Withheld as withheld:
-            column.say("error", kind, str(withheld))
-            return changes
-    return changes + column.deferred
+) -> Iterator[ClientContext]:
+    """What each chosen client is planned with."""
+    numbers = {m.client.id: m.client.number for m in fleet.clients if m.client.state != "absent"}
+    context_of = partial(ClientContext, live_state=live_state, store=store, settings=settings)
+    wanderers = desired_clients(with_other_numbers(chosen, numbers, store), settings)
+    moves = moving([context_of(client, numbers=numbers) for client in wanderers])
+    for client in desired_clients(chosen, settings):
+        if client.is_leaving:
+            yield context_of(client, delete_sender=scope.delete_senders)
+        else:
+            yield context_of(client, numbers=numbers, moving=moves)
 
 
 def _chained(changes: Sequence[Change]) -> list[Change]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
+from reconciler.kinds.registry import KINDS
 from reconciler.model import (
     TAKING_AWAY,
     Action,
     Change,
-    Kind,
     Outcome,
     Plan,
     Reason,
@@ -32,12 +32,6 @@ ACTIONS: Final[Mapping[Action, str]] = {
     "delete": "Borrar",
     "detach": "Desconectar",
     "adopt": "Adoptar",
-}
-KINDS: Final[Mapping[Kind, str]] = {
-    "knowledge": "documentos",
-    "assistant": "asistente",
-    "bot": "bot",
-    "sender": "número de WhatsApp",
 }
 REASONS: Final[Mapping[Reason, str]] = {
     "config": "cambió el manifiesto",
@@ -104,7 +98,7 @@ def plan_html(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
         adopted=list(_adopted(plan, done)),
         count=_count,
         ACTIONS=ACTIONS,
-        KINDS=KINDS,
+        KINDS={name: kind.spanish for name, kind in KINDS.items()},
         STATUSES=STATUSES,
         SEVERITIES=SEVERITIES,
     )

@@ -6,8 +6,9 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.kinds.knowledge.knowledge import searched
-from reconciler.kinds.sender.sender import called_by, our_webhook
+from reconciler.kinds.knowledge.live import searched
+from reconciler.kinds.sender.desired import our_webhook
+from reconciler.kinds.sender.live import called_by
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import Plan
 from reconciler.observation.accounts import account_of

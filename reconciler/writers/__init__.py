@@ -1,4 +1,4 @@
 """Writing to the providers, through their SDKs.
 
-Only `reconciler.applying.apply` builds these; planning cannot import them.
+Only `reconciler.applying` builds these; planning cannot import them.
 """

@@ -30,7 +30,8 @@ from reconciler.errors import (
     error_of_status,
 )
 from reconciler.kinds.diff import field_changes
-from reconciler.kinds.sender.sender import DETACHED, declared_part
+from reconciler.kinds.sender.desired import DETACHED
+from reconciler.kinds.sender.live import declared_part
 from reconciler.model import FieldChange, Values
 from reconciler.readers.shape import mapping, text
 from reconciler.readers.twilio import LiveSender

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from reconciler.model import KINDS, Change, FieldChange, Finding, Orphan, Plan, Unmanaged
+from reconciler.model import KIND_ORDER, Change, FieldChange, Finding, Orphan, Plan, Unmanaged
 from runtime.store.records import EditRecord
 
 HOSTILE = (
@@ -54,8 +54,8 @@ long_texts = st.one_of(texts, st.lists(texts, max_size=30).map("\n".join))
 values = st.one_of(st.none(), long_texts, st.integers(), st.lists(texts, max_size=3), st.dictionaries(texts, texts))
 fields = st.builds(FieldChange, st.tuples(texts), values, values)
 findings = st.builds(Finding, st.sampled_from(["error", "warning", "notice"]), texts, st.none() | texts)
-orphans = st.builds(Orphan, texts, st.sampled_from(KINDS), texts, texts)
-unmanaged = st.builds(Unmanaged, st.sampled_from(KINDS), texts, texts)
+orphans = st.builds(Orphan, texts, st.sampled_from(KIND_ORDER), texts, texts)
+unmanaged = st.builds(Unmanaged, st.sampled_from(KIND_ORDER), texts, texts)
 edits = st.builds(
     EditRecord,
     kind=st.sampled_from(["bot", "assistant"]),
@@ -68,7 +68,7 @@ edits = st.builds(
 changes = st.builds(
     Change,
     client=texts,
-    kind=st.sampled_from(KINDS),
+    kind=st.sampled_from(KIND_ORDER),
     action=st.sampled_from(["create", "update", "delete", "detach"]),
     key=texts,
     live_id=st.none() | texts,

@@ -1,0 +1,70 @@
+"""The ports that kinds write through: the writers of the bot store and of each provider. Made here only."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.errors import KeyRefused
+from reconciler.model import AccountKey
+from reconciler.settings import Settings
+from reconciler.writers.rate_limit import RateLimit
+from reconciler.writers.retry import Patience
+from runtime.store.client.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from reconciler.writers.documents import DocumentsWriter
+    from reconciler.writers.openai import OpenAIWriter
+    from reconciler.writers.twilio import TwilioWriter
+
+
+@dataclass(slots=True)
+class Ports:
+    """One run's writers, each built, and its SDK imported, when it is first needed. Thread-safe."""
+
+    settings: Settings
+    store: StoreWriter
+    stop: threading.Event
+    cleanup: ExitStack
+    _objects: OpenAIWriter | None = None
+    _documents: DocumentsWriter | None = None
+    _senders: dict[AccountKey, TwilioWriter] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def objects(self) -> OpenAIWriter:
+        """Assistants that live at the provider."""
+        with self._lock:
+            if self._objects is None:
+                from reconciler.writers.openai import OpenAIWriter
+
+                rate_limit = RateLimit(self.settings.openai_concurrency, self.settings.openai_rate)
+                self._objects = OpenAIWriter(self.settings, Patience(rate_limit, self.stop))
+                self.cleanup.callback(self._objects.close)
+            return self._objects
+
+    def documents(self) -> DocumentsWriter:
+        """Vector stores, and the files in them."""
+        openai = self.objects()
+        with self._lock:
+            if self._documents is None:
+                from reconciler.writers.documents import DocumentsWriter
+
+                self._documents = DocumentsWriter(openai.client, openai.patience, self.settings.clients_dir)
+            return self._documents
+
+    def senders(self, account: AccountKey | None) -> TwilioWriter:
+        """The senders of one Twilio account. Raises `KeyRefused` without its SID or token."""
+        if account is None or account.sid is None:
+            raise KeyRefused("TWILIO_ACCOUNT_SID is not set")
+        token = self.settings.secret(account.token_env)
+        if not token:
+            raise KeyRefused(f"{account.token_env}, the auth token of {account.sid}, is not set")
+        with self._lock:
+            if account not in self._senders:
+                from reconciler.writers.twilio import TwilioWriter
+
+                limit = RateLimit(self.settings.twilio_concurrency, self.settings.twilio_rate)
+                self._senders[account] = TwilioWriter(self.settings, account.sid, token, Patience(limit, self.stop))
+            return self._senders[account]

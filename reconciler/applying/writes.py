@@ -1,0 +1,48 @@
+"""How a change of each kind is written. The only place at which a kind's `write` meets writers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.applying.ports import Ports
+from reconciler.kinds.assistant import write as assistant
+from reconciler.kinds.bot import write as bot
+from reconciler.kinds.knowledge import write as knowledge
+from reconciler.kinds.sender import write as sender
+from reconciler.model import TAKING_AWAY, Change, KindName, Values
+from runtime.store.records import AppliedRecord
+
+Made = Mapping[KindName, str]
+"""Ids of what was created for the same client a moment ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """The writes of one kind."""
+
+    put: Callable[[Change, Made, Ports], tuple[str, Values]]
+    """Creates, updates or adopts; returns the live id, and the values that were applied."""
+    remove: Callable[[Change, Ports], None]
+    """Deletes or detaches; what is not found is fine."""
+
+
+WRITES: Final[Mapping[KindName, Write]] = {
+    "knowledge": Write(knowledge.put, knowledge.remove),
+    "assistant": Write(assistant.put, assistant.remove),
+    "bot": Write(bot.put, bot.remove),
+    "sender": Write(sender.put, sender.remove),
+}
+
+
+def write(change: Change, made: Made, ports: Ports) -> tuple[str, AppliedRecord | None]:
+    """Apply one change. Returns the live id, and what is to be recorded. Raises `ProviderError` or `StoreError`."""
+    kind = WRITES[change.kind]
+    if change.action in TAKING_AWAY:
+        kind.remove(change, ports)
+        if change.source is None:
+            ports.store.forget_applied(change.client, change.kind)
+        return str(change.live_id), None
+    live_id, values = kind.put(change, made, ports)
+    return live_id, AppliedRecord(change.client, change.kind, live_id, values)

@@ -1,0 +1,56 @@
+"""Bots that change numbers: a number routes to one bot at every moment, so those that trade them move at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.kinds.context import ClientContext
+from reconciler.kinds.sender.live import online
+from reconciler.kinds.withheld import Withheld
+from runtime.store.records import BotRecord
+
+
+def moves_of(context: ClientContext) -> Mapping[str, str]:
+    """The numbers of all bots that move with this one, by the bot's id: those ahead of it, down to a free number or
+    back to its own. Empty when its number is free. Raises `Withheld` when one of them stays."""
+    number = context.manifest.client.number
+    ahead = context.store.bots_by_number.get(number)
+    if ahead is None or ahead.client == context.id:
+        return {}
+    moves = {context.bot.id: number} if context.bot is not None else {}
+    while ahead is not None and ahead.id not in moves:
+        _check_leaves(context, ahead)
+        moves[ahead.id] = context.numbers[str(ahead.client)]
+        ahead = context.store.bots_by_number.get(moves[ahead.id])
+    return moves
+
+
+def check_move(context: ClientContext, live: BotRecord) -> None:
+    """Raise `Withheld` while the next number cannot take messages: until then a client stays on its own."""
+    former, number = live.twilio_phone_number, context.manifest.client.number
+    if former == number:
+        return
+    try:
+        online(context)
+    except Withheld as waiting:
+        raise Withheld(f"it stays on {former} until {number} can take its messages: {waiting}") from waiting
+
+
+def _check_leaves(context: ClientContext, holder: BotRecord) -> None:
+    """Raise `Withheld` unless another's bot leaves its number in this plan."""
+    number, client = holder.twilio_phone_number, holder.client
+    if client is None:
+        raise Withheld(
+            f"the number {number} belongs to the bot {holder.id!r} that was made by hand; "
+            f"`reconcile adopt {context.id}` takes it over"
+        )
+    if client in context.moving:
+        return
+    belongs = f"the number {number} still belongs to the bot of client {client!r}"
+    following = context.numbers.get(client)
+    if following in (None, number):
+        raise Withheld(f"{belongs}; change or remove {client!r} first, then run again")
+    raise Withheld(
+        f"{belongs}; it is to move to {following}, and is held up itself or left out by --client; mend that, then run "
+        "again"
+    )

@@ -1,0 +1,50 @@
+"""How a change of a client's bot is written into the bot store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from reconciler.kinds.bot.desired import with_ids
+from reconciler.model import Change, KindName, Values
+from runtime.store.records import BotRecord
+from schemas.policy import document_of
+
+
+class BotRecordsPort(Protocol):
+    """What is needed of the writer of the bot store."""
+
+    def put_bot(self, record: BotRecord) -> BotRecord:
+        """Creates or replaces by id."""
+
+    def move_numbers(self, numbers: Mapping[str, str]) -> None:
+        """Gives bots, by id, their next numbers at one moment."""
+
+    def delete_bot(self, bot_id: str) -> None:
+        """Removes by id."""
+
+
+class BotPorts(Protocol):
+    """Who has that writer."""
+
+    @property
+    def store(self) -> BotRecordsPort:
+        """The one for the bot store."""
+
+
+def put(change: Change, made: Mapping[KindName, str], ports: BotPorts) -> tuple[str, Values]:
+    """Create, update or adopt. Returns the bot's id, and what was applied."""
+    after = with_ids(change.after, made)
+    if change.moves:
+        ports.store.move_numbers(change.moves)
+    return ports.store.put_bot(_record(change, after)).id, after
+
+
+def remove(change: Change, ports: BotPorts) -> None:
+    """Delete the bot; its conversations stay."""
+    ports.store.delete_bot(str(change.live_id))
+
+
+def _record(change: Change, values: Values) -> BotRecord:
+    row = {**values, "policy": document_of(values["policy"])}
+    return BotRecord(id=change.live_id or change.client, client=change.client, managed_by=change.source, **row)

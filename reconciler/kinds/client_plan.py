@@ -1,0 +1,47 @@
+"""The client plan: what planning one client comes to, from one kind or from all of them. Frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.model import Binding, Change, Finding, KindName
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPlan:
+    """One client's part of the plan, in the order in which it is applied."""
+
+    changes: Sequence[Change] = ()
+    deferred: Sequence[Change] = ()
+    """Deletes what was replaced, once everything else of the client is in place."""
+    findings: Sequence[Finding] = ()
+    unrecorded: Sequence[Binding] = ()
+    """As declared, but not on record as applied."""
+    forgotten: Sequence[KindName] = ()
+    """On record as applied, while the client neither declares nor has any of it."""
+    adoptions: Sequence[Change] = ()
+    """Made by hand, already as declared, and ours from the next apply on."""
+    withheld: KindName | None = None
+    """The kind that could not be planned; a finding says why, and the kinds after it were not looked at."""
+
+
+NOTHING: Final = ClientPlan()
+"""In sync, and on record."""
+
+
+def joined(parts: Sequence[ClientPlan]) -> ClientPlan:
+    """The parts as one, in their order."""
+    parts = [part for part in parts if part is not NOTHING]
+    if len(parts) < 2:
+        return parts[0] if parts else NOTHING
+    return ClientPlan(
+        changes=[change for part in parts for change in part.changes],
+        deferred=[change for part in parts for change in part.deferred],
+        findings=[finding for part in parts for finding in part.findings],
+        unrecorded=[binding for part in parts for binding in part.unrecorded],
+        forgotten=[kind for part in parts for kind in part.forgotten],
+        adoptions=[change for part in parts for change in part.adoptions],
+        withheld=next((part.withheld for part in parts if part.withheld), None),
+    )

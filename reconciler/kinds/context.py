@@ -1,0 +1,89 @@
+"""What every kind is handed to plan one client: what is declared, what is live, and what was applied last. Frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.manifest import Manifest
+from reconciler.model import AccountKey, KindName, Values
+from reconciler.observation.live_state import LiveState, Store
+from reconciler.settings import Settings
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredClient:
+    """One client as it shall be; worked out once, by `planning.desired`."""
+
+    id: str
+    manifest: Manifest | None
+    """None for a client that no manifest declares any more."""
+    account: AccountKey
+    """The Twilio account that its number lives in."""
+    is_leaving: bool = False
+    """Whether all that is live of it shall be deleted."""
+    resources: Mapping[KindName, Values] = field(default_factory=dict)
+    """What is declared of each kind that it has something of; nothing while it is leaving."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientContext:
+    """One client, and all that the plan for it depends on."""
+
+    client: DesiredClient
+    live_state: LiveState
+    store: Store
+    """The live state's, read."""
+    settings: Settings
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """The declared numbers of all clients that shall exist, by client."""
+    moving: Collection[str] = ()
+    """Clients whose bots leave their numbers in this plan."""
+    delete_sender: bool = False
+    """Whether a leaving client's sender is deleted at Twilio, and not only detached."""
+    is_adopted: bool = False
+    """Whether the client's bot, made by hand, is adopted in this plan."""
+
+    @property
+    def id(self) -> str:
+        """The client's."""
+        return self.client.id
+
+    @property
+    def account(self) -> AccountKey:
+        """Where the client's number lives."""
+        return self.client.account
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is declared; a client without a manifest is never planned by what needs it."""
+        if self.client.manifest is None:
+            raise LookupError(f"nothing is declared for {self.id}")
+        return self.client.manifest
+
+    @property
+    def bot(self) -> BotRecord | None:
+        """The client's own bot in the store."""
+        return self.store.bots_by_client.get(self.id)
+
+    @property
+    def record(self) -> AssistantRecord | None:
+        """The client's own assistant in the store."""
+        return self.store.assistants_by_client.get(self.id)
+
+    @property
+    def unmanaged_bot(self) -> BotRecord | None:
+        """The bot that somebody made by hand for the declared number, while the client has none of its own."""
+        if self.bot is not None:
+            return None
+        holder = self.store.bots_by_number.get(self.manifest.client.number)
+        return holder if holder is not None and holder.client is None else None
+
+    def desired(self, kind: KindName) -> Values:
+        """What is declared of a kind. Ids of live objects that other kinds make stand as `UNKNOWN_ID` in it."""
+        return self.client.resources[kind]
+
+    def applied(self, kind: KindName) -> AppliedRecord | None:
+        """What was applied last for this client and kind."""
+        return self.store.applied.get((self.id, kind))

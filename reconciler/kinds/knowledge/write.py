@@ -1,0 +1,43 @@
+"""How a change of a client's documents is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from reconciler.kinds.knowledge.plan import EXPIRED
+from reconciler.model import Change, KindName, Values
+
+
+class DocumentsPort(Protocol):
+    """What is needed of the writer of documents."""
+
+    def put(self, client: str, store_id: str | None, values: Values, metadata: Mapping[str, str]) -> str:
+        """Makes a store hold the declared documents and nothing else; returns its id."""
+
+    def delete(self, client: str, store_id: str) -> None:
+        """Deletes a store and the client's documents."""
+
+    def delete_store(self, store_id: str) -> None:
+        """Deletes a store and no document."""
+
+
+class DocumentsPorts(Protocol):
+    """Who has that writer."""
+
+    def documents(self) -> DocumentsPort:
+        """The one for OpenAI's vector stores."""
+
+
+def put(change: Change, made: Mapping[KindName, str], ports: DocumentsPorts) -> tuple[str, Values]:
+    """Create or update. Returns the store's id, and what was applied."""
+    metadata = (change.before or {}).get("metadata", {})
+    return ports.documents().put(change.client, change.live_id, change.after, metadata), change.after
+
+
+def remove(change: Change, ports: DocumentsPorts) -> None:
+    """Delete a store; its documents too, unless another store has them by now."""
+    if change.key == EXPIRED:
+        ports.documents().delete_store(str(change.live_id))
+    else:
+        ports.documents().delete(change.client, str(change.live_id))

@@ -1,0 +1,79 @@
+"""What a kind is: its steps, each a function of what it is handed. None of them calls anybody or writes.
+
+    desired ──► plan ──► changes        a client that shall exist
+    unread      plan_absent             a client that leaves
+    undeclared                          what is live and in no manifest
+
+How a change is written stands beside them, in the kind's `write.py`. That is no step of planning: it is handed writers,
+which only applying makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from reconciler.kinds.client_plan import ClientPlan
+from reconciler.kinds.context import ClientContext
+from reconciler.manifest import Manifest
+from reconciler.model import Change, Finding, KindName, Orphan, Severity, Unmanaged, Values
+from reconciler.observation.live_state import Failed, LiveState, Store
+from reconciler.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A source that could not be read, as one client sees it."""
+
+    source: str
+    """Its name in sentences."""
+    failed: Failed
+    severity: Severity = "error"
+    holds_up: bool = True
+    """Whether the client cannot be planned without it."""
+
+
+def _all_read(_: LiveState) -> Iterable[Unread]:
+    return ()
+
+
+def _nothing_unread(_: ClientContext) -> Iterable[Unread]:
+    return ()
+
+
+def _nothing_to_check(_: ClientContext) -> Iterable[Finding]:
+    return ()
+
+
+def _has_live_id(change: Change) -> bool:
+    return change.live_id is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A sort of live object that a client has. Its order among the others is `model.KIND_ORDER`."""
+
+    name: KindName
+    spanish: str
+    """What a client's page calls it."""
+    desired: Callable[[Manifest, Settings], Values | None]
+    """What a manifest declares of it, None when it declares none. An id that another kind makes stands as
+    `UNKNOWN_ID`."""
+    check: Callable[[ClientContext], Iterable[Finding]] = _nothing_to_check
+    """What there is to be said about the declared values before they are compared. May raise `Withheld`."""
+    plan: Callable[[ClientContext], ClientPlan]
+    """What makes the client's live objects as declared. May raise `Withheld`."""
+    plan_absent: Callable[[ClientContext], ClientPlan]
+    """What removes all that is live of a leaving client. May raise `Withheld`."""
+    unread: Callable[[ClientContext], Iterable[Unread]] = _nothing_unread
+    """Sources that a client needs for this kind, and that could not be read."""
+    failed: Callable[[LiveState], Iterable[Unread]] = _all_read
+    """Sources of this kind that could not be read, whoever needs them; how severe that is where no client does."""
+    undeclared: Callable[[LiveState, Store, Collection[str], Collection[str]], Iterable[Orphan | Unmanaged]]
+    """What is live and of none of these clients (their ids, their numbers): ours are orphans, others unmanaged."""
+    is_of_earlier_apply: Callable[[Change], bool] = _has_live_id
+    """Whether a planned change shows that its object was made by an apply, though nothing is on record of it."""
+    is_optional: bool = False
+    """Whether a client may have nothing of it: its record then goes with the last object."""
+    is_in_store: bool = False
+    """Whether it may be a row of the bot store, whose API keeps a note of who changed it."""

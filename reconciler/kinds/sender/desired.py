@@ -1,0 +1,46 @@
+"""What a manifest and the settings declare of a sender: its webhook, and its profile."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from reconciler.manifest import Manifest
+from reconciler.settings import Settings
+from schemas.overrides import with_overrides
+
+WEBHOOK_PATH: Final = "/webhook/whatsapp"
+STATUS_PATH: Final = "/webhook/whatsapp/status"
+DETACHED: Final = {"callback_url": "", "fallback_url": "", "status_callback_url": ""}
+"""The webhook of a sender that nothing comes in from any longer."""
+
+
+def values(manifest: Manifest, settings: Settings) -> dict[str, Any]:
+    """The sender; its profile only where one is declared."""
+    declared = manifest.client.sender.profile.model_dump(exclude_none=True)
+    for several in ("emails", "websites"):
+        if several in declared:
+            declared[several] = sorted(declared[several])
+    return {"webhook": webhook_values(settings), **({"profile": declared} if declared else {})}
+
+
+def webhook_values(settings: Settings) -> dict[str, str]:
+    """The webhook of every sender. Twilio calls the fallback with the same message when the first call failed.
+
+    Each URL says how it is called. Without that an answer 503 of ours, which asks for another try, would get none, and
+    a status callback has no fallback that could stand in.
+    """
+    fallback = settings.fallback_url or settings.public_url
+    overrides = settings.connection_overrides
+    return {
+        "callback_url": with_overrides(f"{settings.public_url}{WEBHOOK_PATH}", overrides),
+        "callback_method": "POST",
+        "fallback_url": with_overrides(f"{fallback}{WEBHOOK_PATH}", overrides),
+        "fallback_method": "POST",
+        "status_callback_url": with_overrides(f"{settings.public_url}{STATUS_PATH}", overrides),
+        "status_callback_method": "POST",
+    }
+
+
+def our_webhook(settings: Settings) -> str:
+    """The URL that every sender of ours shall call, to be compared with `live.called_by`."""
+    return f"{settings.public_url}{WEBHOOK_PATH}"

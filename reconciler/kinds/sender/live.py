@@ -1,0 +1,102 @@
+"""Which sender is a client's, and how a live one looks in the shape in which one is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from reconciler.kinds.context import ClientContext
+from reconciler.kinds.withheld import Withheld
+from reconciler.model import Orphan, Unmanaged, Values
+from reconciler.observation.live_state import AccountSenders, Failed, LiveState, Store
+from reconciler.readers.twilio import ONLINE, LiveSender
+from schemas.overrides import without_overrides
+
+_STATUS_ADVICE: Final = {
+    "CREATING": "wait until Twilio has created it",
+    "PENDING_VERIFICATION": "complete its verification in Twilio's console (Messaging, Senders, WhatsApp senders)",
+    "VERIFYING": "wait until Meta has verified it",
+    "TWILIO_REVIEW": "wait for Twilio's review",
+    "OFFLINE": "see the sender in Twilio's console (Messaging, Senders, WhatsApp senders)",
+    "DRAFT": "finish its registration in Twilio's console (Messaging, Senders, WhatsApp senders)",
+}
+
+
+def online(context: ClientContext) -> LiveSender:
+    """The sender of the declared number. Raises `Withheld` while it cannot take messages."""
+    number = context.manifest.client.number
+    live = senders_of(context).by_number.get(number)
+    if live is None:
+        raise Withheld(
+            f"{number} is not registered as a WhatsApp sender in {context.account.describe()}; register it in Twilio's "
+            f"console (Messaging, Senders, WhatsApp senders) or with `reconcile verify {context.id}`, then run again"
+        )
+    if isinstance(live, Failed):
+        raise Withheld(live.message)
+    if live.status not in ONLINE:
+        raise Withheld(_not_online(live))
+    return live
+
+
+def senders_of(context: ClientContext) -> AccountSenders:
+    """All senders of the client's account. Raises `Withheld` when they could not be read."""
+    senders = context.live_state.senders[context.account]
+    if isinstance(senders, Failed):
+        raise Withheld(senders.message)
+    return senders
+
+
+def called_by(live: LiveSender) -> str:
+    """Whom a live sender calls, however it does so; "" for nobody."""
+    return without_overrides(str((live.webhook or {}).get("callback_url") or ""))
+
+
+def whole(live: LiveSender) -> dict[str, Any]:
+    """All of a sender that a write sends back."""
+    return {"webhook": dict(live.webhook or {}), "profile": dict(live.profile or {})}
+
+
+def normalised(live: LiveSender, declared: Values, last_logo: str | None = None) -> dict[str, Any]:
+    """A live sender in the shape of the declared values: methods default to POST, labels and order do not count.
+
+    WhatsApp serves a logo from an address of its own, so the logo counts as equal while the declared one is the one
+    that was applied last.
+    """
+    webhook = {key: value for key, value in (live.webhook or {}).items() if value is not None}
+    for method in ("callback_method", "fallback_method", "status_callback_method"):
+        webhook.setdefault(method, "POST")
+    profile = {key: value for key, value in (live.profile or {}).items() if value is not None}
+    profile["emails"] = sorted(item["email"] for item in profile.get("emails") or ())
+    profile["websites"] = sorted(item["website"] for item in profile.get("websites") or ())
+    logo = declared.get("profile", {}).get("logo_url")
+    if logo is not None and logo == last_logo and profile.get("logo_url"):
+        profile["logo_url"] = logo
+    return {"webhook": webhook, "profile": profile}
+
+
+def declared_part(live: LiveSender, declared: Values, last_logo: str | None = None) -> dict[str, Any]:
+    """What a live sender shows of the declared values; the rest of its webhook and profile is not ours."""
+    shown = normalised(live, declared, last_logo)
+    return {part: {key: shown[part].get(key) for key in values} for part, values in declared.items()}
+
+
+def undeclared(
+    live_state: LiveState, store: Store, clients: Collection[str], numbers: Collection[str]
+) -> Iterator[Orphan | Unmanaged]:
+    """Senders that were applied for a client that is gone, and those of a number that nobody declares."""
+    read = [senders.by_sid for senders in live_state.senders.values() if isinstance(senders, AccountSenders)]
+    live = {sid: sender for by_sid in read for sid, sender in by_sid.items()}
+    applied = {client: record.live_id for (client, kind), record in store.applied.items() if kind == "sender"}
+    for client, sid in applied.items():
+        if client not in clients:
+            yield Orphan(client, "sender", live[sid].number if sid in live else sid, sid)
+    bound = set(applied.values())
+    for sid, sender in live.items():
+        if sid not in bound and sender.number not in numbers:
+            yield Unmanaged("sender", sender.number, sid)
+
+
+def _not_online(live: LiveSender) -> str:
+    advice = _STATUS_ADVICE.get(live.status.removeprefix("ONLINE:"), "see the sender in Twilio's console")
+    reasons = f" ({'; '.join(live.offline_reasons)})" if live.offline_reasons else ""
+    return f"the sender {live.number} is {live.status}{reasons}, not ONLINE; {advice}, then run again"

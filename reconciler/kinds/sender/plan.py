@@ -1,0 +1,76 @@
+"""Which changes make a client's sender as declared, and which detach the one that it had before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.kinds.changes import adoption, update
+from reconciler.kinds.client_plan import NOTHING, ClientPlan, joined
+from reconciler.kinds.context import ClientContext
+from reconciler.kinds.diff import field_changes
+from reconciler.kinds.sender.detaching import detach
+from reconciler.kinds.sender.live import declared_part, online, senders_of, whole
+from reconciler.model import Change, FieldChange, Values
+from reconciler.readers.twilio import LiveSender
+from schemas.overrides import without_overrides
+
+
+def plan(context: ClientContext) -> ClientPlan:
+    """The changes of one client's sender. Raises `Withheld`."""
+    live = online(context)
+    return joined([_plan_own(context, live), _detach_former(context, live.sid)])
+
+
+def plan_absent(context: ClientContext) -> ClientPlan:
+    """Detaches the sender of a client that shall be absent; deleted only where that is said."""
+    applied = context.applied("sender")
+    if applied is not None:
+        return detach(context, applied.live_id)
+    if context.bot is None:
+        return NOTHING
+    # A run that was cut off may have attached it without coming to write that down.
+    live = senders_of(context).by_number.get(context.bot.twilio_phone_number)
+    return detach(context, live.sid) if isinstance(live, LiveSender) else NOTHING
+
+
+def has_every_url(change: Change) -> bool:
+    """Whether a live sender has every URL of ours: a hand sets one."""
+    if change.live_id is None:
+        return False
+    live, ours = ((values or {}).get("webhook", {}) for values in (change.before, change.after))
+    return bool(ours) and all(live.get(name) == url for name, url in ours.items() if name.endswith("_url"))
+
+
+def _plan_own(context: ClientContext, live: LiveSender) -> ClientPlan:
+    number, after = context.manifest.client.number, context.desired("sender")
+    seen = declared_part(live, after, _last_logo(context))
+    if context.is_adopted and context.applied("sender") is None and _lacks_only_later_urls(seen, after):
+        return ClientPlan(adoptions=(adoption(context, "sender", number, live.sid, seen, after, whole(live)),))
+    return update(context, "sender", number, live.sid, seen, after, whole(live))
+
+
+def _detach_former(context: ClientContext, sid: str) -> ClientPlan:
+    """After a client has moved to another number or account, its former sender must not route to us any longer."""
+    applied = context.applied("sender")
+    return NOTHING if applied is None or applied.live_id == sid else detach(context, applied.live_id)
+
+
+def _lacks_only_later_urls(seen: Values, declared: Values) -> bool:
+    """Whether a sender set up by hand calls us and lacks nothing but what a console's form leaves empty: the later
+    URLs, and how each URL is called."""
+    return all(_is_later(change) for change in field_changes(seen, declared))
+
+
+def _is_later(change: FieldChange) -> bool:
+    if change.path not in ("webhook.callback_url", "webhook.fallback_url", "webhook.status_callback_url"):
+        return False
+    if not change.old:
+        return change.path != "webhook.callback_url"
+    return without_overrides(change.old) == without_overrides(change.new)
+
+
+def _last_logo(context: ClientContext) -> str | None:
+    applied = context.applied("sender")
+    profile: Mapping[str, Any] = applied.values.get("profile", {}) if applied else {}
+    return profile.get("logo_url")

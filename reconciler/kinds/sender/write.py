@@ -1,0 +1,45 @@
+"""How a change of a client's sender is written to Twilio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from reconciler.model import AccountKey, Change, KindName, Values
+
+
+class SendersPort(Protocol):
+    """What is needed of the writer of one Twilio account."""
+
+    def update_sender(self, sid: str, planned_on: Values, declared: Values) -> None:
+        """Sets what is declared and keeps the rest."""
+
+    def detach_sender(self, sid: str, planned_on: Values) -> None:
+        """Clears the webhook."""
+
+    def delete_sender(self, sid: str) -> None:
+        """Deletes the sender."""
+
+
+class SendersPorts(Protocol):
+    """Who has those writers."""
+
+    def senders(self, account: AccountKey | None) -> SendersPort:
+        """The one for an account."""
+
+
+def put(change: Change, made: Mapping[KindName, str], ports: SendersPorts) -> tuple[str, Values]:
+    """Update, or adopt what may lack nothing and is not written to then. Returns the sid, and what was applied."""
+    sid = str(change.live_id)
+    if change.action != "adopt" or change.fields:
+        ports.senders(change.account).update_sender(sid, change.before or {}, change.after)
+    return sid, change.after
+
+
+def remove(change: Change, ports: SendersPorts) -> None:
+    """Delete or detach."""
+    sid = str(change.live_id)
+    if change.action == "delete":
+        ports.senders(change.account).delete_sender(sid)
+    else:
+        ports.senders(change.account).detach_sender(sid, change.before or {})

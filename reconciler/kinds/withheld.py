@@ -1,0 +1,35 @@
+"""Why a kind of one client cannot be planned: each reason is a finding, and the other clients do not depend on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.model import KindName
+from reconciler.ownership import foreign_owner
+from runtime.store.records import AssistantRecord, BotRecord
+
+
+class Withheld(Exception):
+    """This kind, and those that follow it, cannot be planned; the text is the finding."""
+
+
+def withhold_foreign(what: str, live_id: str | None, metadata: Mapping[str, str]) -> None:
+    """Raise `Withheld` when another tool has its mark on an object: that is never written to."""
+    owner = foreign_owner(metadata)
+    if owner is not None:
+        raise Withheld(
+            f"the {what} {live_id!r} carries the mark of {owner!r} and is left alone; who takes it over removes "
+            "`managed-by` from its metadata first"
+        )
+
+
+def withhold_namesake(client: str, what: KindName, namesake: BotRecord | AssistantRecord | None) -> None:
+    """Raise `Withheld` when the store's id for what is to be made is taken: by hand, or by another client that has
+    adopted it."""
+    if namesake is None:
+        return
+    if namesake.client is None:
+        raise Withheld(f"the bot store's {what} {client!r} was made by hand; `reconcile adopt {client}` takes it over")
+    raise Withheld(
+        f"the bot store's {what} {client!r} belongs to client {namesake.client!r}; give this client another id"
+    )

@@ -1,0 +1,81 @@
+"""The plan for one client: its kinds in their order, each withheld one holding up those that follow it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from reconciler.kinds.client_plan import ClientPlan, joined
+from reconciler.kinds.context import ClientContext
+from reconciler.kinds.protocol import Kind
+from reconciler.kinds.registry import KINDS
+from reconciler.kinds.withheld import Withheld
+from reconciler.model import KIND_ORDER, Finding, KindName
+from reconciler.planning.adoption import adopted
+from runtime.store.records import BotRecord
+
+
+def plan_client(context: ClientContext) -> ClientPlan:
+    """The changes of a client that shall exist. While its bot is one that was made by hand, it is adopted with its
+    assistant or nothing of the client is touched."""
+    bot = context.unmanaged_bot
+    if bot is None:
+        return _in_order(_planned(context, KINDS.values()))
+    found = joined(list(_adopted(context, bot)))
+    if found.withheld:
+        return replace(found, changes=(), deferred=())
+    sender = _planned(replace(context, is_adopted=True), [KINDS["sender"]])
+    return _in_order([found, *sender])
+
+
+def plan_departure(context: ClientContext) -> ClientPlan:
+    """The changes after which nothing is left of a client, in the opposite order."""
+    found = joined(list(_removed(context)))
+    touched = {change.kind for change in found.changes}
+    forgotten = [name for name in KINDS if context.applied(name) and name not in touched]
+    return replace(found, forgotten=forgotten) if forgotten else found
+
+
+def _in_order(parts: Iterable[ClientPlan]) -> ClientPlan:
+    """The parts as one. What was replaced is deleted last, and not before all that replaces it can be planned."""
+    found = joined(list(parts))
+    if not found.deferred:
+        return found
+    return replace(found, changes=[*found.changes, *(() if found.withheld else found.deferred)], deferred=())
+
+
+def _planned(context: ClientContext, kinds: Iterable[Kind]) -> Iterator[ClientPlan]:
+    for kind in kinds:
+        try:
+            yield from _checked(context, kind)
+            yield kind.plan(context)
+        except Withheld as reason:
+            yield _withheld(context, kind.name, reason)
+            return
+
+
+def _adopted(context: ClientContext, bot: BotRecord) -> Iterator[ClientPlan]:
+    try:
+        yield KINDS["knowledge"].plan(context)
+        yield from _checked(context, KINDS["assistant"])
+        yield adopted(context, bot)
+    except Withheld as reason:
+        yield _withheld(context, "bot", reason)
+
+
+def _removed(context: ClientContext) -> Iterator[ClientPlan]:
+    for name in reversed(KIND_ORDER):
+        try:
+            yield KINDS[name].plan_absent(context)
+        except Withheld as reason:
+            yield _withheld(context, name, reason)
+            return
+
+
+def _checked(context: ClientContext, kind: Kind) -> Iterator[ClientPlan]:
+    for finding in kind.check(context):
+        yield ClientPlan(findings=(finding,))
+
+
+def _withheld(context: ClientContext, kind: KindName, reason: Withheld) -> ClientPlan:
+    return ClientPlan(findings=(Finding("error", str(reason), context.id, kind),), withheld=kind)
