@@ -10,7 +10,7 @@ from reconciler.manifest import Manifest
 from reconciler.observation.accounts import account_of_bot
 from reconciler.observation.live_state import Store
 from reconciler.planning.client import plan_client
-from reconciler.planning.unresolved import is_unresolved
+from reconciler.planning.unresolved import is_unresolved, unread_of
 
 
 def with_other_numbers(manifests: Iterable[Manifest], numbers: Mapping[str, str], store: Store) -> list[Manifest]:
@@ -37,7 +37,7 @@ def moving(contexts: Iterable[ClientContext]) -> Collection[str]:
 
 def _is_free_to_move(context: ClientContext) -> bool:
     # Who moves to another Twilio account too has a number there that nobody here can have.
-    return account_of_bot(context.bot, context.settings) == context.account and not is_unresolved(context)
+    return account_of_bot(context.bot, context.settings) == context.account and not is_unresolved(unread_of(context))
 
 
 def _moves(context: ClientContext) -> bool:

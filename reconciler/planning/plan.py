@@ -21,7 +21,7 @@ from reconciler.planning.client import plan_client, plan_departure
 from reconciler.planning.desired import client_without_manifest, desired_clients
 from reconciler.planning.moving import moving, with_other_numbers
 from reconciler.planning.orphans import undeclared
-from reconciler.planning.unresolved import failed_sources, unread_of
+from reconciler.planning.unresolved import failed_sources, is_unresolved, unread_of
 from reconciler.settings import Settings
 
 
@@ -51,9 +51,9 @@ class _Draft:
 
     def add(self, context: ClientContext) -> None:
         """Plan one client."""
-        unread = list(unread_of(context))
+        unread = unread_of(context)
         self.unread += unread
-        if any(source.holds_up for source in unread):
+        if is_unresolved(unread):
             self.unresolved.append(context.id)
             return
         found = plan_departure(context) if context.client.is_leaving else plan_client(context)
@@ -123,6 +123,8 @@ def _contexts(
 
 def _chained(changes: Sequence[Change]) -> list[Change]:
     """The changes of one client, each with an id of its own and waiting for the one before it."""
+    if not changes:
+        return []
     named = Counter(change.id for change in changes)
     chained: list[Change] = []
     for change in changes:

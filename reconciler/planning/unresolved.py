@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from reconciler.kinds.context import ClientContext
 from reconciler.kinds.protocol import Unread
@@ -11,15 +11,14 @@ from reconciler.model import Finding, Severity
 from reconciler.observation.live_state import LiveState
 
 
-def unread_of(context: ClientContext) -> Iterator[Unread]:
+def unread_of(context: ClientContext) -> list[Unread]:
     """Every source that the client needs and that could not be read."""
-    for kind in KINDS.values():
-        yield from kind.unread(context)
+    return [unread for kind in KINDS.values() for unread in kind.unread(context)]
 
 
-def is_unresolved(context: ClientContext) -> bool:
-    """Whether a client cannot be planned, since something of it could not be read."""
-    return any(unread.holds_up for unread in unread_of(context))
+def is_unresolved(unread: Iterable[Unread]) -> bool:
+    """Whether a client cannot be planned without what could not be read."""
+    return any(source.holds_up for source in unread)
 
 
 def failed_sources(live_state: LiveState, unread: Iterable[Unread]) -> list[Finding]:
