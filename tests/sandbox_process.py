@@ -100,6 +100,10 @@ class Sandbox:
         """How often the faults in force have struck."""
         return sum(rule["fired"] for rule in self.ask("GET", "faults")["rules"])
 
+    def fired_each(self) -> list[int]:
+        """The same for each of them."""
+        return [rule["fired"] for rule in self.ask("GET", "faults")["rules"]]
+
     def settings(self, **values: object) -> None:
         """Changes how the stand-ins behave, for example think_seconds=0.2."""
         self.ask("PUT", "settings", values)

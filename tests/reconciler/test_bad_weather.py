@@ -67,9 +67,12 @@ def test_providers_that_cannot_be_reached(agency: Agency) -> None:
 def test_a_stop_while_a_call_is_being_repeated_ends_the_run_and_says_what_did_not_happen(agency: Agency) -> None:
     agency.declare("cliente-a")
     agency.declare("el-viejo", assistant={"engine": "assistants"})
-    agency.sandbox.faults({"kind": "status", "status": 500, "method": "POST"})
+    agency.sandbox.faults(
+        {"kind": "status", "status": 500, "method": "POST", "provider": "openai"},
+        {"kind": "status", "status": 500, "method": "POST", "provider": "twilio"},
+    )
     running = agency.start("--yes")
-    wait_until(lambda: agency.sandbox.fired() >= 2, what="a failed write at each provider")
+    wait_until(lambda: all(agency.sandbox.fired_each()), what="a failed write at each provider")
     running.signal(signal.SIGTERM)
     result = running.wait()
     assert result.code == 4
