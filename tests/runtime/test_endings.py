@@ -72,7 +72,7 @@ SENT = "SELECT id, part, body, channel, state FROM outbox ORDER BY id"
 async def test_a_long_answer_is_returned_as_rows_of_which_the_first_is_claimed(begun: Begun) -> None:
     rows = await begun.endings.answered(begun.turn, CONFIGURATION, answer("palabra " * 300))
 
-    assert [(row.id, row.part, row.body, row.channel, row.state) for row in rows] == begun.rows(SENT)
+    assert [(row.id, row.part, row.content.readable, row.channel, row.state) for row in rows] == begun.rows(SENT)
     assert [(row.part, row.channel, row.state) for row in rows] == [(0, "rest", "sending"), (1, "rest", "ready")]
     assert begun.rows("SELECT state FROM turns") == [("answered",)]
 
@@ -81,7 +81,7 @@ async def test_an_answer_of_one_part_goes_into_the_webhook_that_waits_for_it(beg
     with begun.windows.opened(begun.taken, lambda: True) as window:
         (row,) = await begun.endings.answered(begun.turn, CONFIGURATION, answer("Hola."))
 
-        assert (row.body, row.channel) == ("Hola.", "twiml")
+        assert (row.content.readable, row.channel) == ("Hola.", "twiml")
         assert begun.windows.claimed_by(begun.turn.id) is window
 
 
@@ -97,7 +97,7 @@ async def test_an_answer_of_several_parts_releases_the_webhook(begun: Begun) -> 
 async def test_a_turn_without_an_answer_tells_the_user_so(begun: Begun) -> None:
     (row,) = await begun.endings.dead(begun.turn, CONFIGURATION, "The model is down.")
 
-    assert (row.body, row.sender, row.recipient) == ("Disculpa.", "whatsapp:+15550001", "whatsapp:+569")
+    assert (row.content.readable, row.sender, row.recipient) == ("Disculpa.", "whatsapp:+15550001", "whatsapp:+569")
     assert begun.rows("SELECT state, error FROM turns") == [("dead", "The model is down.")]
 
 
@@ -115,7 +115,7 @@ async def test_a_turn_that_nobody_answers_may_tell_the_user_so_in_the_webhook(be
     with begun.windows.opened(begun.taken, lambda: True):
         (row,) = await begun.endings.unanswered(begun.turn, CONFIGURATION, Say("limited", "Un momento.", "minute"))
 
-        assert (row.body, row.channel) == ("Un momento.", "twiml")
+        assert (row.content.readable, row.channel) == ("Un momento.", "twiml")
     assert begun.rows("SELECT state, reason FROM turns") == [("unanswered", "limited")]
     assert begun.rows("SELECT count(*) FROM items") == [(0,)]
 
