@@ -1,14 +1,17 @@
 """Splits an answer that is too long for one WhatsApp message.
 
 Cuts at a paragraph, else a line, a sentence, a word; never inside a URL or a grapheme, and inside a code fence only
-when the fence alone is too long (it is then closed and opened again).
+when the fence alone is too long (it is then closed and opened again). It runs on the event loop, so no expression here
+may look at the same character again and again.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator
+
+import regex
 
 from runtime.text import portable
 
@@ -24,7 +27,8 @@ FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 BREAKS = (
     re.compile(r"\n\s*\n"),
     re.compile(r"\n"),
-    re.compile(r"[.!?…]+[\"'”’»)\]]*\s"),
+    # Only from where stops begin: tried again from each of a thousand dots, it would count them a thousand times.
+    re.compile(r"(?<![.!?…])[.!?…]+[\"'”’»)\]]*\s"),
     re.compile(r"\s"),
 )
 """Where to cut, the best first; a cut is at the end of a match."""
@@ -32,7 +36,10 @@ SHORTEST_SHARE = 0.3
 """A better kind of cut is taken only if it leaves at least this share of a message, except for the last kind."""
 LINE_END = re.compile(r"\r\n?")
 """XML reads each of these as a line feed, so a message that went out as TwiML would not be found again by its text."""
-ZERO_WIDTH_JOINER = "\u200d"
+GRAPHEME = regex.compile(r"\X")
+"""A user-perceived character, as Unicode has it (UAX #29): a letter with its accents, a flag, a family."""
+PIECE = 256
+"""Characters that are taken apart into graphemes at once."""
 
 
 def bounded_reply(text: str) -> str:
@@ -76,14 +83,16 @@ def _best_cut(text: str, end: int, fences: list[tuple[int, int]]) -> int:
         if index == 0:
             places += [start for start, _ in fences if start <= end]
         least = 1 if kind is BREAKS[-1] else end * SHORTEST_SHARE
-        good = [
-            place
-            for place in places
-            if place >= least and text[:place].strip() and not any(start < place < stop for start, stop in fences)
-        ]
+        good = [place for place in places if place >= least and not _is_inside(place, fences)]
         if good:
             return max(good)
     return 0
+
+
+def _is_inside(place: int, spans: list[tuple[int, int]]) -> bool:
+    """Whether a place lies within one of the spans, which are in order."""
+    before = bisect_left(spans, (place, 0)) - 1
+    return before >= 0 and place < spans[before][1]
 
 
 def _inside_fence(text: str, end: int) -> tuple[str, str]:
@@ -97,32 +106,29 @@ def _inside_fence(text: str, end: int) -> tuple[str, str]:
 
 def _grapheme_start(text: str, end: int) -> int:
     """The last place at or before `end` where a user-perceived character begins; `end` when there is none."""
-    return next((place for place in range(end, 0, -1) if not _joins(text, place)), end)
+    # A line feed is a character of its own, so what comes after the last one is looked at without what comes before.
+    for begins, ends in _graphemes(text, text.rfind("\n", 0, end) + 1):
+        if ends > end:
+            return begins or end
+    return end
 
 
-def _joins(text: str, place: int) -> bool:
-    """True when the characters around a place belong together."""
-    if place >= len(text):
-        return False
-    before, after = text[place - 1], text[place]
-    if after == ZERO_WIDTH_JOINER or before == ZERO_WIDTH_JOINER or (before == "\r" and after == "\n"):
-        return True
-    if unicodedata.category(after) in ("Mn", "Me", "Mc") or "\U0001f3fb" <= after <= "\U0001f3ff":
-        return True
-    if "\U000e0020" <= after <= "\U000e007f":
-        return True
-    return _is_regional(after) and sum(1 for _ in _regionals_before(text, place)) % 2 == 1
+def _graphemes(text: str, place: int) -> Iterator[tuple[int, int]]:
+    """Where each user-perceived character begins and ends, from a place on at which one begins.
 
-
-def _is_regional(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
-
-
-def _regionals_before(text: str, place: int) -> Iterator[str]:
-    """Half-flags that end at a place: two of them make a flag."""
-    while place > 0 and _is_regional(text[place - 1]):
-        place -= 1
-        yield text[place]
+    Looked for in pieces: half a flag is told from the other half by counting all halves before it.
+    """
+    size = PIECE
+    while place < len(text):
+        found = [character.span() for character in GRAPHEME.finditer(text[place : place + size])]
+        if place + size < len(text):
+            found.pop()  # it may go on after the piece
+        for begins, ends in found:
+            yield place + begins, place + ends
+        if found:
+            place += found[-1][1]
+        else:
+            size *= 2
 
 
 def _fitting(text: str, limit: int) -> int:
