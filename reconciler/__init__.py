@@ -1,1 +1,1 @@
-"""Makes the world equal to `clients.d/`: load, observe, diff, plan, guard, render or apply, record."""
+"""Makes the live state equal to `clients.d/`: load, observe, diff, plan, guard, render or apply, record."""

@@ -1,5 +1,5 @@
-"""The command `reconcile`: options in, exit code out. Commands are imported when they are called, so each one pays only
-for what it needs."""
+"""The command `reconcile`: options in, exit code out. Commands are imported when they are called, so each one imports
+only what it needs."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from reconciler.streams import UNWRITABLE, fill_closed_streams, flush_or_drop, t
 
 COMMANDS: Final[Mapping[str, str]] = {
     "validate": "Check every manifest, without network or secrets.",
-    "render": "Show one client's manifest with defaults and prompt filled in.",
+    "render": "Show one client's manifest with defaults and prompt merged in.",
     "schema": "Print the JSON Schema of a manifest.",
     "new": "Write the manifest of a new client.",
-    "import": "Write manifests of what was made by hand.",
-    "adopt": "Take over what was made by hand, although it differs.",
-    "drift": "Say what was changed live, behind git's back. Read-only.",
+    "import": "Write manifests of objects that were created by hand.",
+    "adopt": "Adopt objects that were created by hand, although they differ.",
+    "drift": "Report live changes that were made outside of git. Read-only.",
     "verify": "Register a number as a WhatsApp sender, and complete it with its code.",
-    "status": "Say how each client stands.",
-    "doctor": "Walk from a user's phone to the answer, and name what is broken.",
-    "history": "Say who applied what, when, and how it ended.",
-    "unlock": "Take the lease away from a run that is dead.",
+    "status": "Show the status of each client.",
+    "doctor": "Check each link from a user's phone to the answer, and name the broken one.",
+    "history": "List who applied what, when, and with which outcome.",
+    "unlock": "Release the lease of a run that crashed.",
 }
 """Name → one line of help; the command itself is `reconciler.commands.<name>`."""
 BY_OTHER_NAMES: Final[Mapping[str, str]] = {
     "plan": "`reconcile --dry-run` shows the plan.",
     "diff": "`reconcile --dry-run` shows the plan.",
     "apply": "`reconcile` alone shows the plan, asks and applies.",
-    "init": "`reconcile new` writes the first manifest, `reconcile import` those of what was made by hand.",
+    "init": "`reconcile new` writes the first manifest, `reconcile import` those of objects created by hand.",
 }
-"""What other tools call it → where it is here."""
+"""A command's name in other tools → where it is here."""
 
 
 class Commands(click.Group):
@@ -74,29 +74,47 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
-@click.option("--client", "only", multiple=True, metavar="ID", help="Look at this client only; may be repeated.")
+@click.option("--client", "only", multiple=True, metavar="ID", help="Only this client; may be repeated.")
 @click.option("--yes", is_flag=True, help="Apply without asking; needed where there is no terminal.")
 @click.option("--expect", metavar="DIGEST", help="Apply only if the plan is exactly the one with this digest.")
-@click.option("--prune", is_flag=True, help="Take away what is ours and in no manifest any more.")
-@click.option("--delete-senders", is_flag=True, help="Delete the senders of clients that go; without it, detach them.")
-@click.option("--format", "output", type=click.Choice(FORMATS), default="text", help="How the plan is shown.")
+@click.option("--prune", is_flag=True, help="Delete managed objects that no manifest declares any more.")
+@click.option("--delete-senders", is_flag=True, help="Delete the senders of removed clients; without it, detach them.")
+@click.option("--format", "output", type=click.Choice(FORMATS), default="text", help="Format of the plan.")
 @click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write the plan to this file instead.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: exit 2 when changes are pending.")
-@click.option("--max-deletes", type=click.IntRange(min=0), default=10, show_default=True, help="Refuse more deletes.")
+@click.option(
+    "--max-deletes",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Largest number of deletes and detaches that one run may make.",
+)
 @click.option(
     "--max-delete-percent",
     type=click.IntRange(0, 100),
     default=50,
     show_default=True,
-    help="Refuse to take away more of the clients.",
+    help="Largest share of clients that one run may delete, in percent.",
 )
-@click.option("--max-changes", type=click.IntRange(min=0), help="Refuse more changes; no limit without it.")
-@click.option("--max-change-percent", type=click.IntRange(0, 100), help="Refuse to change more of the clients.")
-@click.option("--allow-empty", is_flag=True, help="Let a fleet without clients take away what is live.")
 @click.option(
-    "--deadline", type=click.IntRange(min=1), default=3600, show_default=True, help="Seconds; begin nothing new after."
+    "--max-changes",
+    type=click.IntRange(min=0),
+    help="Largest number of changes that one run may make; no limit without it.",
 )
-@click.option("--verbose", is_flag=True, help="Also list what is adopted or not ours, and show tracebacks.")
+@click.option(
+    "--max-change-percent",
+    type=click.IntRange(0, 100),
+    help="Largest share of clients that one run may change, in percent.",
+)
+@click.option("--allow-empty", is_flag=True, help="Allow a folder without clients to delete all managed objects.")
+@click.option(
+    "--deadline",
+    type=click.IntRange(min=1),
+    default=3600,
+    show_default=True,
+    help="Seconds after which no further change is begun.",
+)
+@click.option("--verbose", is_flag=True, help="Also list adopted and unmanaged objects, and show tracebacks.")
 @click.version_option(package_name="horizonai-reconciler", prog_name="reconcile")
 @click.pass_context
 def cli(ctx: click.Context, /, **options: Any) -> None:
@@ -121,28 +139,34 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _refuse_options_before(ctx: click.Context) -> None:
-    """One way to write a command: its options stand behind its name."""
+    """One way to write a command: its options follow its name."""
     for parameter in ctx.command.params:
         if ctx.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"Write {parameter.opts[0]} behind `{ctx.invoked_subcommand}`, if it has that.", ctx)
+            raise click.UsageError(
+                f"Write {parameter.opts[0]} after `{ctx.invoked_subcommand}`, if it has that option.", ctx
+            )
 
 
 def main() -> NoReturn:
     """Entry point of the console script."""
-    # What a plan reads lives until the plan is done: looking for garbage among it costs a third of a large plan's time.
+    # Objects that a plan reads live until it is done: collecting garbage among them costs a third of a large plan's
+    # time.
     gc.disable()
-    # Looking for pydantic's plugins reads the metadata of every installed package, and nothing here wants one.
+    # Searching for pydantic's plugins reads the metadata of every installed package, and none is used here.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     code = run(sys.argv[1:])
     flush_or_drop()
-    # All is written and closed by now; taking each object and module apart first is an eighth of a small plan.
+    # Everything is written and closed; finalizing each object and module would be an eighth of a small plan's time.
     os._exit(code)
 
 
 def run(args: list[str]) -> int:
-    """Run the command and return its exit code; a user's mistake is a sentence on stderr, never a traceback."""
+    """Run the command and return its exit code; a usage error is a sentence on stderr, never a traceback."""
     if not fill_closed_streams():
-        tell("stdout is closed, so nobody would see the result; nothing was done. Send it to a file or to /dev/null.")
+        tell(
+            "stdout is closed, so the result could not be written; nothing was done. "
+            "Redirect it to a file or /dev/null."
+        )
         return Exit.ERROR
     try:
         return _run(args)

@@ -1,10 +1,10 @@
-"""Two small trees: what ends a command, with its exit code, and what a failed call to a provider means.
+"""Two small trees: errors that end a command, with their exit codes, and errors of a failed call to a provider.
 
 ReconcileError                 1   something is wrong; the text says what, where and what to do next
 ├── ManifestErrors             1   problems in clients.d (reconciler.manifest)
 ├── InvalidSetting             1   a setting is missing or malformed
 ├── ReadFailed                 1   a source could not be read at all
-├── Refused                    3   a guard said no
+├── Refused                    3   a guard refused the plan
 └── Busy                       5   another run holds the lease, or the plan is not the expected one
 
 ProviderError                      one client's failure, or one source's; the text is a sentence
@@ -36,7 +36,7 @@ class Exit(IntEnum):
 
 
 class ReconcileError(Exception):
-    """Root of the errors that end a command; `str()` of it is what the user reads."""
+    """Root of the errors that end a command; `str()` of it is for the user."""
 
     exit_code = Exit.ERROR
 
@@ -46,7 +46,7 @@ class InvalidSetting(ReconcileError):
 
 
 class ReadFailed(ReconcileError):
-    """A source could not be read, so nothing can be said about it."""
+    """A source could not be read, so its state is unknown."""
 
 
 class Refused(ReconcileError):
@@ -74,7 +74,7 @@ class KeyRefused(PermanentError):
 
 
 class NotFound(PermanentError):
-    """The provider knows no such thing."""
+    """The provider has no such object."""
 
 
 class TemporaryError(ProviderError):
@@ -87,7 +87,7 @@ class TemporaryError(ProviderError):
 
 
 class UnknownOutcome(ProviderError):
-    """The call may or may not have had its effect; look before doing it again."""
+    """The call may or may not have had its effect; check before repeating it."""
 
 
 class Stopped(ProviderError):
@@ -95,7 +95,7 @@ class Stopped(ProviderError):
 
 
 def error_of_status(status: int) -> type[ProviderError]:
-    """What an HTTP status from 400 on means."""
+    """The error for an HTTP status from 400 on."""
     if status in (401, 403):
         return KeyRefused
     if status == 404:

@@ -1,4 +1,4 @@
-"""The reconciler's log: structured lines on stderr, JSON where nobody watches. Results never go here."""
+"""The reconciler's log: structured lines on stderr, JSON unless it is a terminal. Results never go here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values that flow from observing to applying: what is live, what would change, what was found.
+"""The values that flow from observing to applying: live objects, changes, findings.
 
 Everything here is frozen data. A plan can be saved, compared, counted and rendered without touching a provider, and
 applying is a function of it.
@@ -19,10 +19,10 @@ Severity = Literal["error", "warning", "notice"]
 Values = Mapping[str, Any]
 
 KIND_ORDER: Final[tuple[KindName, ...]] = ("knowledge", "assistant", "bot", "sender")
-"""The fixed order: traffic is switched on last. Deletes run backwards."""
+"""The fixed order of creates and updates: traffic is switched on last. Deletes run in reverse order."""
 
 TAKING_AWAY: Final[tuple[Action, ...]] = ("delete", "detach")
-"""The actions after which a client has less than before."""
+"""The destructive actions."""
 
 MANAGED_BY: Final = "horizonai-reconciler"
 """The owner's name in every marker."""
@@ -39,7 +39,7 @@ class AccountKey:
     token_env: str
 
     def describe(self) -> str:
-        """As it is called in sentences."""
+        """Its name in sentences."""
         return f"Twilio account {self.sid}" if self.sid else "the Twilio account"
 
 
@@ -53,7 +53,7 @@ class FieldChange:
 
     @property
     def path(self) -> str:
-        """Where the field is, for people: `webhook.callback_url`, `tools[0].name`."""
+        """The field's path, for people: `webhook.callback_url`, `tools[0].name`."""
         text = ""
         for step in self.steps:
             text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
@@ -62,13 +62,13 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One write that would make one resource of one client as declared."""
+    """One write that makes one resource of one client equal to what is declared."""
 
     client: str
     kind: KindName
     action: Action
     key: str
-    """What a person knows the resource by: a number, or the assistant's engine and name."""
+    """The resource's name for people: a number, or the assistant's engine and name."""
     live_id: str | None
     """The provider's id; None for a create."""
     fields: Sequence[FieldChange]
@@ -76,20 +76,21 @@ class Change:
     """All declared values once it is applied; empty for a delete."""
     reason: Reason
     before: Values | None = None
-    """The live object as read, for writes that must send back what is not ours; never rendered, not in the digest."""
+    """The live object as read, for writes that must send undeclared fields back; never rendered, not in the digest."""
     depends_on: Sequence[str] = ()
     """Ids of changes that must be applied first."""
     source: str | None = None
-    """The manifest that declares it, None for a client that goes; not in the digest, since renaming a file changes
+    """The manifest that declares it, None for a removed client; not in the digest, since renaming a file changes
     nothing."""
     account: AccountKey | None = None
-    """The Twilio account that the client's number lives in."""
+    """The Twilio account of the client's number."""
     moves: Mapping[str, str] = field(default_factory=dict)
-    """Numbers that bots, by id, get at the moment of this change; the change of each of them shows its own."""
+    """Numbers that bots, by id, get with this change; the change of each of them shows its own."""
     edit: EditRecord | None = None
-    """Who changed it live, and when, where an API tells; not in the digest, since the same is written whoever did."""
+    """Who changed it live, and when, where an API reports it; not in the digest, since the write is the same for any
+    author."""
     is_one_of_several: bool = False
-    """Whether the same is done to other objects of the client that a person knows by the same key."""
+    """Whether other objects of the client with the same key get the same change."""
 
     @property
     def id(self) -> str:
@@ -100,7 +101,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to be said about a client or the fleet: what is wrong, where, what to do next."""
+    """A message about a client or the fleet: what is wrong, where, what to do next."""
 
     severity: Severity
     message: str
@@ -110,7 +111,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A live object of ours that no manifest declares any more."""
+    """A live object with our marker that no manifest declares any more."""
 
     client: str
     kind: KindName
@@ -120,18 +121,18 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class Unmanaged:
-    """A live object that somebody made by hand: listed, never touched."""
+    """A live object without our marker: listed, never touched."""
 
     kind: KindName
     key: str
-    """What a person knows it by: a name or a number."""
+    """Its name for people: a name or a number."""
     live_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A live object that is as declared, but not on record as applied: a run was cut off before it could write it
-    down."""
+    """A live object that is as declared, but not recorded as applied: a run was interrupted before it could record
+    it."""
 
     client: str
     kind: KindName
@@ -141,7 +142,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that one run would change, and all that it found."""
+    """All changes of one run, and all that it found."""
 
     changes: Sequence[Change]
     findings: Sequence[Finding]
@@ -149,20 +150,20 @@ class Plan:
     unresolved: Sequence[str]
     """Clients of which a source could not be read; nothing of them is changed or deleted."""
     clients: int
-    """How many manifests the plan looked at."""
+    """Number of manifests that the plan considered."""
     unmanaged: Sequence[Unmanaged] = ()
-    """Live objects that are not ours and were left alone."""
+    """Live objects without our marker, which were left unchanged."""
     unrecorded: Sequence[Binding] = ()
-    """Put on record by the next apply; no provider is called for them."""
+    """Recorded by the next apply; no provider is called for them."""
     forgotten: Sequence[tuple[str, KindName]] = ()
-    """Records of clients that are gone, dropped by the next apply."""
+    """Records of removed clients, deleted by the next apply."""
     adoptions: Sequence[Change] = ()
-    """Objects made by hand that already are what is declared: the next apply puts our mark on them and writes them
-    down. Their `fields` are what that makes plain, such as instructions of the bot that become the assistant's own."""
+    """Objects created by hand that are already as declared: the next apply puts our marker on them and records them.
+    Their `fields` are what that makes explicit, such as a bot's instructions that become the assistant's own."""
 
     @property
     def errors(self) -> Sequence[Finding]:
-        """Findings that make the exit code an error's."""
+        """Findings that lead to the exit code of an error."""
         return [finding for finding in self.findings if finding.severity == "error"]
 
     @property
@@ -171,17 +172,17 @@ class Plan:
         return [*self.adoptions, *self.changes]
 
     def count(self, *actions: Action) -> int:
-        """How many changes take one of these actions."""
+        """Number of changes with one of these actions."""
         return sum(change.action in actions for change in self.changes)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one change."""
+    """The outcome of one change."""
 
     change: Change
     status: Literal["applied", "failed", "skipped"]
     error: str | None = None
     live_id: str | None = None
     trace: str | None = None
-    """Where it failed in this program, when nobody foresaw that; for the log."""
+    """The traceback of an unexpected error, for the log."""

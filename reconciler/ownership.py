@@ -1,4 +1,4 @@
-"""The owner's mark on an object that can carry metadata: written by one function, read by one function."""
+"""The marker on an object that has metadata: written by one function, read by one function."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ M = TypeVar("M", bound=Marked)
 
 
 def marked(metadata: Mapping[str, str], client: str, values: Values) -> dict[str, str]:
-    """`metadata` with our mark on it; what others wrote there is kept."""
+    """`metadata` with our marker; other entries are kept."""
     return {**metadata, OWNER: MANAGED_BY, CLIENT: client, SPEC: spec_hash(values)}
 
 
 def client_of(metadata: Mapping[str, str]) -> str | None:
-    """The client that an object was made for, None when it is not ours."""
+    """The client of a managed object, None when the object is unmanaged."""
     return metadata.get(CLIENT) if metadata.get(OWNER) == MANAGED_BY else None
 
 
@@ -43,12 +43,12 @@ def own(with_mark: Sequence[M], last: M | None) -> Sequence[M]:
 
 
 def foreign_owner(metadata: Mapping[str, str]) -> str | None:
-    """The other tool that has marked an object as its own, None when none has."""
+    """The other tool whose marker an object has, None when there is none."""
     owner = metadata.get(OWNER)
     return owner if owner != MANAGED_BY else None
 
 
 def spec_hash(values: Values) -> str:
-    """Sixteen hex digits that tell one declared content from another."""
+    """Sixteen hex digits that identify a declared content."""
     canonical = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -20,33 +20,33 @@ DEFAULT_STORE = "sqlite:///data/horizonai.db"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the providers and the store are, and how hard they may be called."""
+    """Where the providers and the store are, and the rate limits of calls to them."""
 
     clients_dir: Path
     openai_api_key: str | None = field(repr=False)
     openai_base_url: str
     twilio_account_sid: str | None
     twilio_base_url: str | None
-    """When set, every Twilio host is reached there, path unchanged."""
+    """When set, every Twilio host is called at this address, path unchanged."""
     public_url: str | None
-    """What Twilio calls, without a trailing slash."""
+    """The address that Twilio calls, without a trailing slash."""
     fallback_url: str | None
     """A second public address of the runtime, for Twilio's fallback; `public_url` without it."""
     connection_overrides: str
-    """How Twilio shall call the webhooks: the fragment of their URLs, "" for none."""
+    """Connection overrides of webhooks: the fragment of their URLs, "" for none."""
     bot_store_url: str = field(repr=False)
     api_token: str | None = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
-    """Everything that was set, for secrets by reference."""
+    """All variables, for secrets by reference."""
     openai_concurrency: int = 4
-    """Calls in flight; more only collects 429s."""
+    """Maximum number of concurrent calls; more only cause 429s."""
     twilio_concurrency: int = 10
     openai_rate: float = 5.0
-    """Writes a second; the Assistants API takes 300 a minute."""
+    """Writes a second; the Assistants API accepts 300 a minute."""
     twilio_rate: float = 50.0
     """Writes a second to one account."""
     timeout: float = 30.0
-    """Seconds that one call may take."""
+    """Time limit of one call, in seconds."""
     drift_notify: Sequence[str] = field(default=(), repr=False)
     """Addresses that `reconcile drift` notifies, as Apprise writes them; they hold secrets."""
 
@@ -56,7 +56,7 @@ class Settings:
 
 
 def load_settings(root: Path = Path()) -> Settings:
-    """Read the settings. Raises `InvalidSetting` for a malformed one; a missing one is missed where it is needed."""
+    """Read the settings. Raises `InvalidSetting` for a malformed one; a missing one is reported where it is needed."""
     environment = {**_dotenv(root / ".env"), **os.environ}
 
     def text(name: str) -> str | None:
@@ -96,7 +96,7 @@ def _url(name: str, value: str | None) -> str | None:
     try:
         parts = urlsplit(value)
         is_whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket that does not close
+    except ValueError:  # a port that is not a number, a bracket that is not closed
         is_whole = False
     if not is_whole or parts.query or parts.fragment:
         raise InvalidSetting(f"{name} must be a URL like https://whatsapp.example.cl, without query or fragment.")
@@ -114,5 +114,5 @@ def _count(name: str, value: str | None, default: int) -> int:
     if value is None:
         return default
     if not value.isdecimal() or int(value) < 1:
-        raise InvalidSetting(f"{name} must be a whole number from 1 on, not {value!r}.")
+        raise InvalidSetting(f"{name} must be a whole number of at least 1, not {value!r}.")
     return int(value)

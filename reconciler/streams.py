@@ -1,6 +1,6 @@
-"""The command's standard streams: closed ones, a reader that goes away, a full disk under them.
+"""The command's standard streams: closed ones, a closed pipe, a full disk.
 
-A result that cannot be shown is an error, whatever was done: nobody may take silence for success.
+A result that cannot be shown is an error, even when the work was done, so that silence is never mistaken for success.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Final
 import click
 
 UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""What our output meets: a reader who went away (`reconcile --dry-run | head`), who is not told, or a full disk."""
+"""Errors of writing to an output: a closed pipe (`reconcile --dry-run | head`), which is not reported, or a full
+disk."""
 
 
 def fill_closed_streams() -> bool:
-    """Open nothing in place of closed streams, before a file or a connection gets their number. Returns whether stdout
-    was open."""
-    # In the order of their numbers, since a file gets the lowest that is free.
+    """Open the null device in place of closed streams, before a file or a connection gets their descriptor. Returns
+    whether stdout was open."""
+    # In the order of their descriptors, since a file gets the lowest free one.
     closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
     for name in closed:
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -28,7 +29,7 @@ def fill_closed_streams() -> bool:
 
 
 def tell(text: str) -> None:
-    """Say it on stderr; where that cannot be written to, the exit code has to tell."""
+    """Print it on stderr; where that cannot be written to, only the exit code reports it."""
     try:
         click.echo(text, err=True)
     except OSError:
@@ -36,14 +37,14 @@ def tell(text: str) -> None:
 
 
 def tell_of_lost_output(error: OSError) -> None:
-    """Say why the output could not be written. What is left of it goes nowhere."""
+    """Report why the output could not be written. The rest of it is discarded."""
     flush_or_drop()
     if not isinstance(error, BrokenPipeError):
         tell(f"The output cannot be written: {error.strerror}.")
 
 
 def flush_or_drop() -> None:
-    """Write out what is left; of a stream that does not take it, that goes nowhere."""
+    """Write out what is buffered; a stream that does not accept it discards it."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

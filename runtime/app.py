@@ -1,4 +1,4 @@
-"""Puts the service together, starts it and stops it. Nothing is decided here."""
+"""Composes the service, starts it and stops it. Nothing is decided here."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ log = structlog.get_logger("runtime")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the service listens."""
+    """The address that the service listens on."""
 
     host: str
     port: int
@@ -73,7 +73,7 @@ class Address:
 
 
 class Service:
-    """The running service. Enter it to start, leave it to stop."""
+    """The running service: a context manager that starts it and stops it."""
 
     def __init__(self, settings: Settings, host: str, port: int, preparers: Sequence[Preparer] = ()) -> None:
         """`preparers` make parts of messages readable for engines, each in turn."""
@@ -84,7 +84,7 @@ class Service:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Address:
-        """Starts in the order in which things need each other; what was started is stopped when the rest fails."""
+        """Starts the parts in the order of their dependencies; what was started is stopped when a later part fails."""
         try:
             return await self._start()
         except BaseException:
@@ -92,8 +92,8 @@ class Service:
             raise
 
     async def __aexit__(self, *_exception: object) -> None:
-        """Stops in the reverse order: not ready any more, no new turns, then no new requests (stored until then), then
-        the store."""
+        """Stops in the reverse order: no longer ready, no new turns, then no new requests (stored until then), then the
+        store."""
         await self._stack.aclose()
 
     async def _start(self) -> Address:
@@ -114,7 +114,7 @@ class Service:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(inbox.stop, settings.stop_grace_seconds)
-        # What an earlier process left is read before this one adds to it.
+        # What an earlier process left is read before this process adds to it.
         await inbox.start()
         abandoned = Abandoned(base.database, way_out.twilio, base.accounts, base.catalog)
         self._in_background(abandoned.watch(alone=is_sqlite(settings.database_url)))
@@ -126,7 +126,7 @@ class Service:
         return address
 
     async def _start_timers(self, base: _Base, sweep: Sweep) -> None:
-        """What is done at its time: here each kind of timer gets its handler."""
+        """Registers the handler of each kind of timer, and runs due ones."""
         timers = Timers(base.database, base.metrics)
         if base.settings.sweep_seconds:
             await sweep.begin(timers)
@@ -135,7 +135,7 @@ class Service:
         self._in_background(timers.run())
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs something beside the service and cancels it at the end."""
+        """Runs a task beside the service and cancels it at the end."""
         task = asyncio.create_task(work)
 
         async def stop() -> None:
@@ -147,24 +147,24 @@ class Service:
 
 @asynccontextmanager
 async def proactive_sender(settings: Settings) -> AsyncIterator[Proactive]:
-    """What sends a proactive message from the command line, beside a service that may be running."""
+    """The parts that send a proactive message from the command line, beside a service that may be running."""
     async with AsyncExitStack() as stack:
         base = await _opened(settings, stack, serving=False)
-        # Without a public URL there is no service that could take the callback.
+        # Without a public URL there is no service that could receive the callback.
         status_url = settings.public_url + STATUS_PATH if settings.public_url else None
         yield _proactive(base, _way_out(base, stack, status_url))
 
 
 @asynccontextmanager
 async def forgetting(settings: Settings) -> AsyncIterator[Forgetting]:
-    """What forgets users from the command line, beside a service that may be running."""
+    """The parts that erase users from the command line, beside a service that may be running."""
     async with AsyncExitStack() as stack:
         yield _forgetting(await _opened(settings, stack, serving=False))
 
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What everything else stands on, once in a process."""
+    """The parts that everything else depends on, once per process."""
 
     settings: Settings
     database: Database
@@ -177,7 +177,7 @@ class _Base:
 
 @dataclass(frozen=True, slots=True)
 class _WayOut:
-    """What messages leave by, and what turns share with it: webhooks that wait, and places for what may be poison."""
+    """The delivery of messages, and what turns share with it: waiting webhooks, and slots for suspected poison."""
 
     twilio: Twilio
     windows: ReplyWindows
@@ -214,7 +214,7 @@ def _way_out(base: _Base, stack: AsyncExitStack, status_url: str | None) -> _Way
 
 
 def _inbox(base: _Base, stack: AsyncExitStack, way_out: _WayOut, preparers: Sequence[Preparer]) -> Inbox:
-    """The driver of this store, with the turns that it runs."""
+    """The driver for this store, with the turns that it runs."""
     settings, database = base.settings, base.database
     functions = Functions(base.secrets, allow_private=settings.allow_private_endpoints)
     stack.push_async_callback(functions.close)
@@ -292,7 +292,7 @@ def _sweep(base: _Base, way_out: _WayOut, admission: Admission, public_url: str)
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:
-    """A bound socket, opened before anything that names its address."""
+    """A bound socket, opened before the parts that need its address."""
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     return socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
 

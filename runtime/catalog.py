@@ -1,7 +1,7 @@
-"""Bots and assistants as the message path sees them: read once, kept until anything in the catalog changes.
+"""Bots and assistants for the message path: read once, cached until anything in the catalog changes.
 
 Another process (the reconciler) may change the store at any time. Every turn compares the catalog's version with the
-one it began with, so a change counts from the next turn on; routing by number learns of it within POLL_SECONDS.
+one it began with, so a change takes effect with the next turn; routing by number follows within POLL_SECONDS.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ log = structlog.get_logger("runtime.catalog")
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a turn is answered with: fixed when the turn begins."""
+    """The bot and assistant that answer a turn: fixed when the turn begins."""
 
     bot: BotRecord
     assistant: AssistantRecord | None
-    """None when the bot answers by itself, or through a live object at the provider."""
+    """None when the bot has its own instructions, or uses a live object at the provider."""
     policy: Policy
-    """What the bot's manifest says of how to answer, as far as this program knows it."""
+    """The bot's policy from its manifest, as far as this program knows its keys."""
     ignored: tuple[str, ...] = ()
     """Keys of that policy that this program does not know, or whose value does not fit."""
 
     @property
     def memory_tokens(self) -> int | None:
-        """How much of a conversation is sent along; None where the manifest leaves it to the settings."""
+        """How much of a conversation is sent to the engine; None where the manifest leaves it to the settings."""
         return self.policy.memory.tokens if self.policy.memory is not None else None
 
 
@@ -49,11 +49,11 @@ class Catalog:
         self._by_number: dict[str, BotRecord] = {}
         self._configurations: dict[str, Configuration] = {}
         self._told: dict[str, int] = {}
-        """Bot → the version of it whose ignored keys are in the log."""
+        """Bot → its version whose ignored keys were logged."""
         self.salt = salt
 
     async def bot_of_number(self, number: str) -> BotRecord | None:
-        """The bot that answers on a number. A number that is not known is looked up anew each time."""
+        """The bot that answers on a number. An unknown number is looked up in the store each time."""
         bot = self._by_number.get(number)
         if bot is None:
             version = self._version
@@ -63,7 +63,7 @@ class Catalog:
         return bot
 
     async def configuration(self, bot_id: str, at_least: int | None = None) -> Configuration | None:
-        """The bot and its assistant, as of that version of the catalog or later; None when the bot is gone."""
+        """The bot and its assistant, as of that version of the catalog or later; None when the bot was deleted."""
         if at_least is not None:
             self.notice(at_least)
         version = self._version
@@ -84,14 +84,14 @@ class Catalog:
             log.warning("policy_keys_ignored", client=bot.client or bot.id, keys=configuration.ignored)
 
     def notice(self, version: int) -> None:
-        """Forgets everything when the store has moved on."""
+        """Clears the cache when the store's version has changed."""
         if version != self._version:
             self._version = version
             self._by_number.clear()
             self._configurations.clear()
 
     async def watch(self) -> None:
-        """Looks for changes made by other processes, until cancelled."""
+        """Polls for changes by other processes, until cancelled."""
         while True:
             try:
                 self.notice(await self._database.read(store.catalog_version))
@@ -103,7 +103,7 @@ class Catalog:
 
 
 async def open_catalog(database: Database) -> Catalog:
-    """A catalog over a store that is open."""
+    """A catalog over an open store."""
     return Catalog(database, await database.read(store.user_salt))
 
 

@@ -1,6 +1,6 @@
-"""Two small trees: what the operator has to mend, and what a provider's failure means to a turn.
+"""Two small trees: errors that the operator has to correct, and what a provider's failure means to a turn.
 
-    OperatorError           a setting, an account, a number: the text is what the operator reads
+    OperatorError           a setting, an account, a number: the text is for the operator
     ├── SettingsError       runtime.settings
     ├── AccountError        runtime.twilio.accounts
     ├── NoSender            runtime.delivery.proactive
@@ -8,16 +8,16 @@
 
 ProviderError
 ├── PermanentError      the same call will fail again: no retry
-│   └── KeyRefused      so will every other call with this key, until somebody mends the account
-├── TemporaryError      nothing happened at the provider, try again after `delay` seconds
-└── UnknownOutcome      it may have happened: look before doing it again
+│   └── KeyRefused      so will every other call with this key, until the account is corrected
+├── TemporaryError      the call had no effect, retry after `delay` seconds
+└── UnknownOutcome      it may have had its effect: check before repeating it
 """
 
 from __future__ import annotations
 
 
 class OperatorError(Exception):
-    """Root of what an operator can mend; `str()` of it is a sentence with the next step."""
+    """Root of errors that an operator can correct; `str()` of it is a sentence with the next step."""
 
 
 class ProviderError(Exception):
@@ -29,7 +29,7 @@ class PermanentError(ProviderError):
 
 
 class KeyRefused(PermanentError):
-    """The key is wrong, or its account has no money left."""
+    """The key is wrong, or its account has no credit left."""
 
 
 class TemporaryError(ProviderError):

@@ -1,4 +1,4 @@
-"""How much of a conversation is sent along with a message, and how a user is named to others."""
+"""How much of a conversation is sent to the engine with a message, and the user's pseudonym at providers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from runtime.store.codec import dump_json
 
 CHARACTERS_PER_TOKEN = 4
 KEPT_RESULT_CHARACTERS = 16_000
-"""Of a function's result, beyond its turn. The turn itself sees all that the endpoint may answer."""
+"""Maximum size of a function's result beyond its turn. The turn itself sees the whole answer of the endpoint."""
 SHORTEST_RESULT_TOKENS = 30
-"""A result is never shortened below this, so that it still tells that it was there and is shortened."""
+"""A result is never shortened below this, so that it still shows that there was one and that it is shortened."""
 HEAD_SHARE = 0.7
-"""Of a shortened result, the part that is its beginning; the rest is its end."""
+"""Share of a shortened result that is taken from its beginning; the rest is its end."""
 
 
 def remembered(item: Mapping[str, Any]) -> tuple[str, int]:
@@ -27,8 +27,8 @@ def remembered(item: Mapping[str, Any]) -> tuple[str, int]:
 def recalled(history: Sequence[tuple[str, int]], max_tokens: int) -> list[dict[str, Any]]:
     """The newest part of a history that fits, beginning with a message of the user.
 
-    A function call is thus never cut off from its result, which the API would refuse. Results of functions take up half
-    of the room at the most, the newest first, and are shortened beyond that: what was said is worth more.
+    A function call is thus never separated from its result, which the API would refuse. Results of functions take at
+    most half of the budget, the newest first, and are shortened beyond that: messages are worth more.
     """
     kept: list[dict[str, Any]] = []
     spent = 0
@@ -51,8 +51,8 @@ def recalled(history: Sequence[tuple[str, int]], max_tokens: int) -> list[dict[s
 
 
 def _with_result_within(item: Mapping[str, Any], characters: int) -> dict[str, Any]:
-    """The item, its result with so many characters at the most: the beginning and the end of a longer one, with a line
-    between them that says how much is left out."""
+    """The item, its result with at most `characters`: the beginning and the end of a longer one, with a line between
+    them that gives its full length."""
     output = item.get("output")
     if not isinstance(output, str) or len(output) <= characters:
         return dict(item)
@@ -64,5 +64,5 @@ def _with_result_within(item: Mapping[str, Any], characters: int) -> dict[str, A
 
 
 def user_hash(salt: str, bot_id: str, user_key: str) -> str:
-    """The user as providers see them: the same for the same user of a bot, and nothing else can be told from it."""
+    """The user's pseudonym at providers: the same for the same user of a bot, and it reveals nothing else."""
     return hmac.new(salt.encode(), f"{bot_id}\n{user_key}".encode(), "sha256").hexdigest()

@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     openai_base_url: str | None = None
     """Another server that speaks OpenAI's API; the SDK's default without it."""
     model_timeout_seconds: float = Field(default=60, gt=0, le=600)
-    """How long one call of the model may take."""
+    """Time limit of one call to the model."""
 
     twilio_account_sid: str | None = None
     """The shared account; a client may name its own."""
@@ -42,53 +42,54 @@ class Settings(BaseSettings):
     twilio_whatsapp_from: str | None = None
     """Number of proactive messages that name no bot."""
     twilio_base_url: str | None = None
-    """When set, every Twilio host is reached there, path unchanged."""
+    """When set, every Twilio host is called at this address, path unchanged."""
 
     public_url: str | None = None
-    """What Twilio calls; signatures are checked against it. The listening address without it."""
+    """The address that Twilio calls; signatures are checked against it. The listening address without it."""
     webhook_connection_overrides: str = DEFAULT
-    """How Twilio shall call back about a message: the fragment of the URL, "" for none (the setting says `off`)."""
+    """Connection overrides of status callbacks: the fragment of the URL, "" for none (`off` in the environment)."""
     database_url: str = "sqlite:///data/horizonai.db"
     """The store."""
     api_token: SecretStr | None = None
-    """A token of the management API with the scope `write`, besides those made with `token create`."""
+    """A token of the management API with the scope `write`, besides those from `token create`."""
 
     reply_within_seconds: float = Field(default=5, ge=0, le=14)
     """An answer ready by then goes out in the webhook's own response; Twilio hangs up after 15 s."""
     debounce_seconds: float = Field(default=1.5, ge=0, le=10)
-    """Messages with no longer a pause between them are answered together; 0: each as soon as it can be."""
+    """Messages with a shorter pause between them are answered together; 0: each as soon as it can be."""
     turn_deadline_seconds: float = Field(default=120, gt=0)
-    """A turn that has not succeeded by then gets the fallback message; time in which no process serves is left out."""
+    """A turn that has not succeeded by then gets the fallback message; time without a serving process is not
+    counted."""
     breaker_seconds: float = Field(default=15, gt=0)
-    """How long a provider that does not work is left alone before one call tries it again."""
+    """How long an open circuit breaker pauses a failing provider before a probe."""
     fallback_message: str = Field(
         default="Tuvimos un problema técnico y no pudimos responder. Por favor, escríbenos de nuevo en unos minutos.",
         min_length=1,
         max_length=1600,
     )
-    """What a user is told when no answer could be made, unless the client has a message of its own."""
+    """Fallback message for a user when no answer could be made, unless the client has its own."""
     rate_per_user: int = Field(default=30, ge=0)
-    """Messages of one user to one bot within a minute that are answered; 0: all."""
+    """Maximum number of messages of one user to one bot within a minute that are answered; 0: all."""
     rate_per_client: int = Field(default=4800, ge=0)
-    """Likewise of all users of one bot. A number sends 80 messages a second, so many a minute."""
+    """The same for all users of one bot. A number can send 80 messages a second, which is 4,800 a minute."""
     limit_message: str = Field(
         default="Recibimos muchos mensajes seguidos. Por favor, espera un minuto y escríbenos de nuevo.",
         min_length=1,
         max_length=1600,
     )
-    """What a user is told, once a minute, whose messages are too many to be answered."""
+    """Message for a user over the limit, once a minute."""
     sweep_seconds: float = Field(default=300, ge=0)
-    """How often Twilio is asked for messages whose webhook did not arrive; 0: never."""
+    """Interval at which Twilio is asked for messages whose webhook did not arrive; 0: never."""
     sweep_window_minutes: float = Field(default=60, gt=0, le=1440)
-    """How old a missed message may be to be answered after a start."""
+    """Maximum age of a missed message that is answered after a start."""
     memory_items: int = Field(default=60, ge=1, le=1000)
-    """Items of a conversation that are sent along with a message."""
+    """Maximum number of a conversation's items that are sent with a message."""
     memory_tokens: int = Field(default=16_000, ge=100)
-    """Their estimated size, at the most."""
+    """Their maximum estimated size."""
     allow_private_endpoints: bool = False
-    """Lets function tools call plain http and addresses of this machine or network."""
+    """Allows function tools to call plain http and addresses of this machine or network."""
     stop_grace_seconds: float = Field(default=20, ge=0)
-    """How long a stop waits for turns in flight."""
+    """How long a stop waits for running turns."""
 
     log_format: Literal["auto", "json", "text"] = "auto"
     """`auto`: text on a terminal, JSON elsewhere."""
@@ -108,7 +109,7 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings as they are now; raises SettingsError that names every wrong variable."""
+    """The current settings; raises SettingsError that names every wrong variable."""
     try:
         return Settings()
     except ValidationError as error:

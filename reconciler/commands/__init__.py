@@ -1,1 +1,1 @@
-"""One module per command: reads its options, calls the rooms' functions, prints, returns the exit code."""
+"""One module per command: reads its options, calls the other packages, prints, returns the exit code."""

@@ -1,4 +1,4 @@
-"""`reconcile adopt ID`: take over what was made by hand for a client, although it differs from what is declared."""
+"""`reconcile adopt ID`: adopt objects created by hand for a client, although they differ from what is declared."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from reconciler.settings import Settings
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.pass_context
 def adopt(ctx: click.Context, client: str, yes: bool) -> None:
-    """Take over what was made by hand for a client, although it differs from its manifest.
+    """Adopt objects that were created by hand for a client, although they differ from its manifest.
 
-    Puts our mark on it and changes nothing else; the next plan shows the differences. What carries the mark of another
-    tool is refused.
+    Puts our marker on them and changes nothing else; the next plan shows the differences. Objects with the marker of
+    another tool are refused.
     """
     settings, fleet = load_fleet((client,))
     manifest = next(manifest for manifest in fleet.clients if manifest.client.id == client)
     if not (yes or sys.stdin.isatty()):
-        raise ReconcileError("There is no terminal to ask on: add --yes to take over.")
+        raise ReconcileError("There is no terminal to ask on: add --yes to adopt.")
     found = _look(manifest, settings)
     click.echo(_text(client, found), nl=False)
     if not found.adoptions:
         ctx.exit(Exit.OK)
     if not yes:
-        click.confirm(f"Take over {len(found.adoptions)} objects?", abort=True, err=True)
+        click.confirm(f"Adopt {len(found.adoptions)} objects?", abort=True, err=True)
     ctx.exit(_apply(manifest, settings, digest(found.plan())))
 
 
@@ -56,14 +56,14 @@ def _look(manifest: Manifest, settings: Settings) -> Takeover:
 
 
 def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:
-    """Look again under the lease, and take over exactly what was shown."""
+    """Observe again under the lease, and adopt exactly what was shown."""
     from reconciler.applying.session import apply_under_lease
     from reconciler.render.text import outcomes_text
 
     def agreed_plan() -> Plan:
         plan = _look(manifest, settings).plan()
         if digest(plan) != agreed:
-            raise Busy("Something changed meanwhile, so nothing was taken over; look at it again.")
+            raise Busy("Something changed meanwhile, so nothing was adopted; run the command again to see it.")
         return plan
 
     applied = apply_under_lease(settings, agreed_plan)
@@ -74,7 +74,7 @@ def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:
 
 
 def _text(client: str, found: Takeover) -> str:
-    lines = [f"{client} takes over:"] if found.adoptions else [f"{client}: nothing is left to take over."]
+    lines = [f"{client} adopts:"] if found.adoptions else [f"{client}: nothing is left to adopt."]
     lines += [f"  {change.kind:<9}  {change.live_id}  ({change.key})" for change in found.adoptions]
     lines += [f"Note: {note}." for note in found.notes]
     return "\n".join(lines) + "\n"

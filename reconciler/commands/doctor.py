@@ -25,9 +25,9 @@ from runtime.store.records import ActivityRecord
 @click.argument("client", metavar="ID")
 @click.pass_context
 def doctor(ctx: click.Context, client: str) -> None:
-    """Walk the chain from a user's phone to the answer, and name the first broken link with its fix.
+    """Check each link of the chain from a user's phone to the answer, and name the first broken one with its fix.
 
-    Exit 0 when every link holds, 1 when one is broken. Nothing is changed and nobody is written to.
+    Exit 0 when every link is intact, 1 when one is broken. Nothing is changed and no message is sent.
     """
     settings, fleet = load_fleet((client,))
     manifest = next(manifest for manifest in fleet.clients if manifest.client.id == client)
@@ -61,5 +61,5 @@ def _line(link: Link) -> str:
 def _verdict(client: str, links: Sequence[Link]) -> str:
     broken = next((link for link in links if link.ok is False), None)
     if broken is None:
-        return f"\nEvery link holds: a message to {client} gets an answer."
+        return f"\nEvery link is intact: a message to {client} gets an answer."
     return f"\nThe first broken link is `{broken.name}`: {visible(broken.says).rstrip('.')}. {broken.fix}"

@@ -1,4 +1,5 @@
-"""`reconcile drift`: what was changed live, behind git's back. Quiet when nothing was; repairs nothing."""
+"""`reconcile drift`: live changes that were made outside of git. Prints nothing when there are none; repairs
+nothing."""
 
 from __future__ import annotations
 
@@ -30,24 +31,24 @@ class DriftOptions:
 
 
 @click.command()
-@click.option("--client", "clients", multiple=True, metavar="ID", help="Look at this client only; may be repeated.")
-@click.option(
-    "--format", "output", type=click.Choice([*FORMATS, "prometheus"]), default="text", help="How it is shown."
-)
+@click.option("--client", "clients", multiple=True, metavar="ID", help="Only this client; may be repeated.")
+@click.option("--format", "output", type=click.Choice([*FORMATS, "prometheus"]), default="text", help="Output format.")
 @click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write it to this file instead.")
-@click.option("--notify", multiple=True, metavar="URL", help="Tell this address (Apprise) what is news; repeatable.")
+@click.option(
+    "--notify", multiple=True, metavar="URL", help="Notify this address (Apprise) of what is new; may be repeated."
+)
 @click.option("--pushgateway", metavar="URL", help="Push the metrics to this Prometheus Pushgateway as well.")
 @click.pass_context
 def drift(ctx: click.Context, /, **options: Any) -> None:
-    """Say what was changed live, behind git's back; exit 2 when something was.
+    """Report live changes that were made outside of git; exit 2 when there are any.
 
-    Changes that git made and nobody has applied yet are not drift: `reconcile --dry-run` shows them.
+    Changes in git that are not applied yet are not drift: `reconcile --dry-run` shows them.
     """
     ctx.exit(_drift(DriftOptions(**options)))
 
 
 def _drift(options: DriftOptions) -> Exit:
-    """What was found is shown before anything else can fail."""
+    """The findings are printed before anything else can fail."""
     settings, fleet = load_fleet(options.clients, is_quiet=True)
     channels = [*settings.drift_notify, *options.notify]
     if channels:
@@ -69,7 +70,7 @@ def _drift(options: DriftOptions) -> Exit:
 
 
 def drifted(plan: Plan) -> Plan:
-    """The plan's part that somebody else's hand made necessary."""
+    """The part of the plan that undoes changes made outside of `reconcile`."""
     found = [change for change in plan.changes if change.reason in ("drift", "both")]
     return replace(plan, changes=found, adoptions=())
 

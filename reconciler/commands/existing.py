@@ -1,4 +1,4 @@
-"""What is in the folder already that a command writes new manifests into."""
+"""Existing files in a folder into which a command writes new manifests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconciler.manifest.document import parse
 
 
 def existing_fleet(folder: Path) -> Fleet:
-    """The manifests there, none in a folder that is not there yet. Raises `ReconcileError` for wrong ones."""
+    """The manifests there, none in a folder that does not exist yet. Raises `ReconcileError` for invalid ones."""
     try:
         return load(folder)
     except NoManifests:
@@ -22,6 +22,6 @@ def existing_fleet(folder: Path) -> Fleet:
 
 
 def existing_defaults(folder: Path) -> dict[str, Any]:
-    """What `_defaults.yaml` there says; nothing where there is none."""
+    """The values of `_defaults.yaml` there; none where there is no such file."""
     path = folder / FILE
     return parse(FILE, path.read_bytes()).value if path.is_file() else {}

@@ -20,11 +20,13 @@ from runtime.store.records import RunRecord
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many, newest first.")
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="How they are shown.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Number of runs, newest first."
+)
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @click.pass_context
 def history(ctx: click.Context, limit: int, output: Literal["text", "json"]) -> None:
-    """Say who applied what, when, from which commit, and how it ended.
+    """List who applied what, when, from which commit, and with which outcome.
 
     Exit 1 when a run's record is damaged; the others are shown.
     """
@@ -38,7 +40,7 @@ def history(ctx: click.Context, limit: int, output: Literal["text", "json"]) -> 
     elif runs:
         write("\n".join(_text(run) for run in runs))
     else:
-        click.echo("Nothing was applied yet.", err=True)
+        click.echo("No run was recorded yet.", err=True)
     damaged = [run.id for run in runs if run.changes is None]
     if damaged:
         click.echo(_advice(damaged), err=True)
@@ -48,20 +50,20 @@ def history(ctx: click.Context, limit: int, output: Literal["text", "json"]) -> 
 def _advice(damaged: Sequence[str]) -> str:
     which = ", ".join(visible(run_id) for run_id in damaged)
     return (
-        f"The bot store's record of the run {which} is damaged in `changes`; nothing else needs it. Restore that "
+        f"The bot store's record of the run {which} is damaged in `changes`; nothing else depends on it. Restore that "
         "row of the table `runs` from a backup, or set its `changes` to [], and look for what damaged it."
     )
 
 
 def _text(run: RunRecord) -> str:
-    ended = run.outcome or "running, or ended without a word"
+    ended = run.outcome or "running, or ended without an outcome"
     commit = f"commit {run.git_sha[:12]}" if run.git_sha else "no commit"
     head = f"{run.started_at}  {ended}  by {visible(run.actor)}, {commit}, digest {run.digest[:12]}\n"
     return head + "".join(f"  {line}\n" for line in _changes(run))
 
 
 def _changes(run: RunRecord) -> list[str]:
-    """A line for each client: what was done to it, and what went wrong."""
+    """A line for each client: its changes, and its errors."""
     if run.changes is None:
         return ["its changes cannot be read"]
     lines: list[str] = []

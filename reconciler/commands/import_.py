@@ -1,4 +1,4 @@
-"""`reconcile import`: manifests from what is live. Reads everywhere, writes new files only."""
+"""`reconcile import`: manifests from live objects. Reads every source, writes new files only."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from reconciler.settings import load_settings
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an import did, and what it did not."""
+    """What was imported, and what was not."""
 
     written: Sequence[Written]
     left_out: Sequence[LeftOut]
     unused: Sequence[LeftOut]
     unread: Sequence[str]
-    """Sides that could not be read, each in a sentence."""
+    """Sources that could not be read, each in a sentence."""
 
 
 @click.command("import")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where to, instead of CLIENTS_DIR.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Target folder, instead of CLIENTS_DIR.")
 @click.option("--client", "only", multiple=True, metavar="NUMBER_OR_ID", help="This bot only; may be repeated.")
 @click.option(
     "--assistant",
@@ -44,7 +44,7 @@ class Report:
     help="An assistant exported as JSON, for the bots that name it; may be repeated.",
 )
 @click.option("--number", help="The WhatsApp number of an exported assistant that no bot names.")
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="How it is shown.")
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @click.pass_context
 def import_(
     ctx: click.Context,
@@ -54,9 +54,9 @@ def import_(
     number: str | None,
     output: Literal["text", "json"],
 ) -> None:
-    """Write manifests of the bots that were made by hand.
+    """Write manifests of the bots that were created by hand.
 
-    Changes nothing live and overwrites no file. What a manifest cannot say is listed with the reason.
+    Changes nothing live and overwrites no file. What a manifest cannot declare is listed with the reason.
     """
     settings = load_settings()
     folder = out or settings.clients_dir
@@ -150,7 +150,9 @@ def _item(item: LeftOut) -> str:
 
 
 def _steps(report: Report, folder: Path) -> list[str]:
-    steps = ["  2. reconcile --dry-run: empty, but for what is listed above; applying puts our mark on what is live"]
+    steps = [
+        "  2. reconcile --dry-run: empty, except for what is listed above; applying puts our marker on the live objects"
+    ]
     if any(one.draft.unsaid for one in report.written):
-        steps.append("  3. reconcile adopt ID, for a client that shall be taken over though it differs")
+        steps.append("  3. reconcile adopt ID, for a client whose objects differ and are to be adopted anyway")
     return [*steps, f"  {len(steps) + 2}. git add {folder.as_posix()}, and open a pull request"]

@@ -1,6 +1,6 @@
-"""`reconcile new`: writes the manifest of a new client, asking for what the options do not say.
+"""`reconcile new`: writes the manifest of a new client, asking for what the options do not give.
 
-It writes into the folder of manifests only, overwrites nothing, and leaves nothing behind that does not validate.
+It writes into the folder of manifests only, overwrites nothing, and removes what it wrote if that does not validate.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ Values = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One thing to know about the new client."""
+    """One question about the new client."""
 
     key: str
     label: str
     suggestion: Callable[[Values], str | None]
-    """From what is known so far; None when only the user can say."""
+    """A suggestion from the answers so far; None when only the user knows."""
     wrong: Callable[[str], str | None]
     """What is wrong with an answer."""
     tidy: Callable[[str], str] = str.strip
     assumed: bool = False
-    """Where nobody can be asked, the suggestion is taken."""
+    """Without a terminal the suggestion is used."""
 
 
 @click.command()
 @click.argument("id", metavar="[ID]", required=False)
-@click.option("--name", help="Name as people say it.")
+@click.option("--name", help="Display name of the client.")
 @click.option("--number", help='WhatsApp number, like "+56 9 6123 4567".')
 @click.option("--model", help=f"Model id; that of {FILE} without it, else {_MODEL}.")
 @click.option("--instructions", metavar="TEXT", help="The prompt.")
@@ -117,7 +117,7 @@ def _answers(given: Values, questions: list[Question]) -> dict[str, str | None]:
     known = dict(given)
     missing = [f"--{question.key}" for question in questions if not question.assumed and given[question.key] is None]
     if missing and not terminal:
-        raise click.UsageError(f"Missing {', '.join(missing)}. Without a terminal nobody can be asked.")
+        raise click.UsageError(f"Missing {', '.join(missing)}. Without a terminal they cannot be asked for.")
     for question in questions:
         answer = known[question.key]
         if answer is None and terminal:
@@ -164,7 +164,7 @@ def _tidy_number(number: str) -> str:
 
 
 def _write(folder: Path, answers: Mapping[str, str | None], engine: str) -> list[Path]:
-    """Writes manifest and prompt; takes them away again when the folder does not validate with them."""
+    """Writes manifest and prompt; deletes them again when the folder does not validate with them."""
     client, prompt = answers["id"] or "", answers["instructions"] or ""
     manifest, prompt_file = folder / f"{client}.yaml", folder / client / "prompt.md"
     apart = len(prompt) > _LONG_PROMPT
@@ -200,7 +200,7 @@ def _write(folder: Path, answers: Mapping[str, str | None], engine: str) -> list
 def _next_steps(files: list[Path]) -> str:
     return f"""\
 Next:
-  1. Edit {files[-1]}; what else a client can say stands as comments in {files[0]}.
+  1. Edit {files[-1]}; the other keys of a client are comments in {files[0]}.
   2. reconcile validate
-  3. reconcile verify {files[0].stem}, if the number is no WhatsApp sender yet.
+  3. reconcile verify {files[0].stem}, if the number is not a WhatsApp sender yet.
   4. git add {" ".join(str(path) for path in files)}, and open a pull request; or reconcile --dry-run, then reconcile"""

@@ -1,4 +1,4 @@
-"""What every command that plans does first: settings, manifests, all sources read, the plan made."""
+"""The first steps of every command that plans: settings, manifests, reading all sources, the plan."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def load_fleet(only: Collection[str], *, is_quiet: bool = False) -> tuple[Settin
 
 
 def tell_of_missing_store(live_state: LiveState, settings: Settings) -> None:
-    """Say on stderr that there is no store yet: the first run of all, or a command in the wrong folder."""
+    """Report on stderr that there is no store yet: the first run of all, or a command in the wrong folder."""
     if not isinstance(live_state.store, Failed) and not live_state.store.exists:
         say_store_is_missing(settings)
 
@@ -48,7 +48,7 @@ def tell_of_missing_store(live_state: LiveState, settings: Settings) -> None:
 def say_store_is_missing(settings: Settings) -> None:
     """The warning itself."""
     click.echo(
-        f"The bot store {masked(settings.bot_store_url)} does not exist yet; the first apply makes it. "
-        "If the runtime keeps its store elsewhere, set BOT_STORE_URL.",
+        f"The bot store {masked(settings.bot_store_url)} does not exist yet; the first apply creates it. "
+        "If the runtime's store is elsewhere, set BOT_STORE_URL.",
         err=True,
     )

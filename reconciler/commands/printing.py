@@ -1,4 +1,4 @@
-"""Results on stdout, in the format that was asked for. Each format is imported when it is used."""
+"""Results on stdout, in the requested format. Each format is imported when it is used."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def rendered(
 
 
 def write(text: str, out: str | None = None) -> None:
-    """Print it, or put it into the file `out`. Raises `ReconcileError` when that cannot be written."""
-    # Half a surrogate pair is valid in a provider's JSON and in no file; it is shown by its number.
+    """Print it, or write it to the file `out`. Raises `ReconcileError` when that cannot be written."""
+    # Half a surrogate pair is valid in a provider's JSON and invalid in a file; it is escaped.
     text = text.encode("utf-8", "backslashreplace").decode()
     if out is None:
         click.echo(text, nl=False)
@@ -59,5 +59,5 @@ def write(text: str, out: str | None = None) -> None:
 
 
 def colour_wanted() -> bool:
-    """Whether stdout is a terminal whose user has not said NO_COLOR."""
+    """Whether stdout is a terminal and NO_COLOR is not set."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -45,7 +45,7 @@ class ReconcileOptions:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was declared and live at one moment, and the plan that follows from it."""
+    """The declared and the live state at one time, and the plan that follows from them."""
 
     fleet: Fleet
     live_state: LiveState
@@ -57,12 +57,12 @@ def reconcile(options: ReconcileOptions) -> Exit:
     _check_usage(options)
     at_once = not options.dry_run and (options.yes or options.expect is not None)
     early = load_settings()
-    # What is applied at once is planned under the lease, from what is read under it. No PUBLIC_URL, no call.
+    # A plan that is applied without asking is made under the lease, from what is read under it. No PUBLIC_URL, no call.
     begun = None if at_once or early.public_url is None else begin(early)
     settings, fleet = load_fleet(options.scope.only)
     if options.dry_run:
         return _dry_run(options, settings, fleet, begun)
-    # Without a store yet, what would be done is looked at before one is made: this may be the wrong place for it.
+    # Without a store, the plan is checked before one is created: this may be the wrong folder.
     if at_once and _store_exists(settings):
         return _apply(options, settings, fleet, agreed=None)
     looked = _look(fleet, settings, options, begun)
@@ -83,7 +83,7 @@ def _check_usage(options: ReconcileOptions) -> None:
     if options.detailed_exitcode and not options.dry_run:
         raise click.UsageError("--detailed-exitcode goes with --dry-run.")
     if options.scope.prune and options.scope.only:
-        raise click.UsageError("--prune looks at the whole fleet; leave --client out.")
+        raise click.UsageError("--prune concerns all clients; leave --client out.")
     if options.expect is not None and not re.fullmatch(r"[0-9a-f]{64}", options.expect):
         raise Busy("--expect takes the 64 hex digits that a plan prints as its digest; nothing was applied.")
     if not (options.dry_run or options.yes or options.expect or sys.stdin.isatty()):
@@ -110,8 +110,8 @@ def _dry_run(options: ReconcileOptions, settings: Settings, fleet: Fleet, begun:
 def _apply(
     options: ReconcileOptions, settings: Settings, fleet: Fleet, agreed: Plan | None, before: Looked | None = None
 ) -> Exit:
-    """Look again under the lease, and apply. `agreed` is the plan that was shown, `before` what this run saw when there
-    was no store yet.
+    """Observe again under the lease, and apply. `agreed` is the plan that was shown, `before` what this run observed
+    when there was no store yet.
     """
     from reconciler.applying.session import apply_under_lease
 
@@ -121,7 +121,7 @@ def _apply(
         if agreed is None and options.output == "text":
             _show(plan, options)
         if agreed is not None and digest(plan) != digest(agreed):
-            raise Busy("Something changed since the plan was shown, so nothing was applied; look at the new plan.")
+            raise Busy("Something changed since the plan was shown, so nothing was applied; review the new plan.")
         _check_expected(plan, options)
         check(plan, fleet, looked.live_state, options.limits)
         return plan
@@ -140,8 +140,8 @@ def _look(fleet: Fleet, settings: Settings, options: ReconcileOptions, begun: Be
 
 
 def _look_into_new_store(before: Looked, settings: Settings, options: ReconcileOptions) -> Looked:
-    """What was seen a moment ago, when there was no store. While the new one is empty, nobody has applied anything
-    through it since; the providers are not asked again about each sender of a fleet that is all new."""
+    """The observation from just before the store was created. While the new store is empty, nothing was applied through
+    it since, so the providers are not asked again about each sender of an entirely new fleet."""
     store = read_store(settings)
     if store.clients:
         return _look(before.fleet, settings, options)
@@ -151,16 +151,16 @@ def _look_into_new_store(before: Looked, settings: Settings, options: ReconcileO
 
 
 def _check_expected(plan: Plan, options: ReconcileOptions) -> None:
-    """An empty plan has a digest too: when it is not the expected one, something else was agreed on."""
+    """An empty plan has a digest too: when it is not the expected one, another plan was approved."""
     if options.expect is not None and digest(plan) != options.expect:
         raise Busy(
             f"The plan is not the expected one: its digest is {digest(plan)}, expected was {options.expect}. "
-            "Nothing was applied; look at the new plan and agree on it first."
+            "Nothing was applied; review the new plan first."
         )
 
 
 def _question(plan: Plan) -> str:
-    adopted = f"put {len(plan.adoptions)} objects made by hand on record" if plan.adoptions else ""
+    adopted = f"record {len(plan.adoptions)} objects that were created by hand" if plan.adoptions else ""
     if not plan.changes:
         return f"{adopted.capitalize()}?"
     return f"Apply {len(plan.changes)} changes" + (f" and {adopted}?" if adopted else "?")
@@ -180,5 +180,5 @@ def _show_outcomes(plan: Plan, outcomes: Sequence[Outcome], options: ReconcileOp
             click.echo(outcomes_text(outcomes, colour=colour_wanted()), nl=False)
     except (OSError, ReconcileError) as error:
         if plan.work and not isinstance(error, BrokenPipeError):
-            tell("This run has made its changes and cannot show what became of each; `reconcile history` tells it.")
+            tell("The changes were applied and their outcomes cannot be shown; `reconcile history` lists them.")
         raise

@@ -1,4 +1,4 @@
-"""`reconcile render ID`: one client as it is after defaults and files, so that nobody has to merge in their head."""
+"""`reconcile render ID`: one client's manifest with defaults and files merged in."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from reconciler.settings import load_settings
 
 @click.command()
 @click.argument("client", metavar="ID")
-@click.option("--format", "output", type=click.Choice(["yaml", "json"]), default="yaml", help="How it is shown.")
+@click.option("--format", "output", type=click.Choice(["yaml", "json"]), default="yaml", help="Output format.")
 def render(client: str, output: Literal["yaml", "json"]) -> None:
-    """Show one client's manifest with defaults and prompt filled in.
+    """Show one client's manifest with defaults and prompt merged in.
 
-    Secrets stay what they are in the manifest: names of environment variables.
+    Secrets stay names of environment variables, as in the manifest.
     """
     directory = load_settings().clients_dir
     fleet = {manifest.client.id: manifest for manifest in load(directory).clients}
@@ -35,7 +35,7 @@ def render(client: str, output: Literal["yaml", "json"]) -> None:
 
 
 def merged(manifest: Manifest) -> dict[str, Any]:
-    """What is declared, in the order of the schema, the prompt in place of its file."""
+    """The declared values, in the order of the schema, the prompt in place of its file."""
     values = manifest.client.model_dump(mode="json", exclude_unset=True)
     values["assistant"]["instructions"] = manifest.instructions
     return values

@@ -1,4 +1,4 @@
-"""`reconcile schema`: the JSON Schema that an editor completes and checks manifests with."""
+"""`reconcile schema`: the JSON Schema with which an editor completes and checks manifests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.errors import ReconcileError
 @click.command()
 @click.argument("kind", type=click.Choice(["client", "defaults", "plan"]), default="client")
 @click.option("--out", type=click.Path(dir_okay=False), help="Write it to this file instead.")
-@click.option("--check", is_flag=True, help="Only say whether the shipped schemas are those of the models.")
+@click.option("--check", is_flag=True, help="Only check that the shipped schemas are those of the models.")
 def schema(kind: str, out: str | None, check: bool) -> None:
     """Print the JSON Schema of a manifest, or of a plan.
 
@@ -25,7 +25,7 @@ def schema(kind: str, out: str | None, check: bool) -> None:
         stale = [name for name, make in SCHEMAS.items() if not _holds(shipped(name), as_text(make()))]
         if stale:
             names = ", ".join(shipped(name).name for name in stale)
-            raise ReconcileError(f"Not what the models say: {names}. Run `make schema` and commit the result.")
+            raise ReconcileError(f"Outdated: {names}. Run `make schema` and commit the result.")
         return
     write(as_text(SCHEMAS[kind]()), out)
 

@@ -1,4 +1,4 @@
-"""`reconcile status`: how each client stands. Read-only."""
+"""`reconcile status`: the status of each client. Read-only."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ FORMAT_VERSION = 1
 
 
 @click.command()
-@click.option("--client", "clients", multiple=True, metavar="ID", help="Look at this client only; may be repeated.")
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="How it is shown.")
+@click.option("--client", "clients", multiple=True, metavar="ID", help="Only this client; may be repeated.")
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @click.option("--checklist", metavar="ID", help="The onboarding checklist of this client, in Markdown.")
 @click.pass_context
 def status(
     ctx: click.Context, clients: tuple[str, ...], output: Literal["text", "json"], checklist: str | None
 ) -> None:
-    """Say how each client stands: number, sender, assistant, model, bot, last message, last apply.
+    """Show the status of each client: number, sender, assistant, model, bot, last message, last apply.
 
     Exit 1 when a source could not be read; what depends on it is left blank.
     """
     if checklist is not None and (clients or output != "text"):
-        raise click.UsageError("--checklist goes alone.")
+        raise click.UsageError("--checklist takes no other option.")
     only = (checklist,) if checklist is not None else clients
     settings, fleet = load_fleet(only)
     chosen = Fleet(tuple(m for m in fleet.clients if m.client.state != "absent" and (not only or m.client.id in only)))
@@ -76,5 +76,5 @@ def _checklist(chosen: Fleet, rows: list[ClientStatus], settings: Settings) -> s
     from reconciler.status.checklist import checklist
 
     if not rows:
-        raise ReadFailed("A client that shall be absent has no checklist.")
+        raise ReadFailed("A client with `state: absent` has no checklist.")
     return checklist(chosen.clients[0], rows[0], probe("GET", f"{settings.public_url}/health").status == 200)

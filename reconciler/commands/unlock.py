@@ -1,4 +1,4 @@
-"""`reconcile unlock`: takes the lease away from a run that is known to be dead."""
+"""`reconcile unlock`: releases the lease of a run that is known to have crashed."""
 
 from __future__ import annotations
 
@@ -16,41 +16,43 @@ from runtime.store.records import Lease
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Take it away without asking; needed where there is no terminal.")
+@click.option("--yes", is_flag=True, help="Release it without asking; needed where there is no terminal.")
 def unlock(yes: bool) -> None:
-    """Take the lease away from a run that is known to be dead.
+    """Release the lease of a run that is known to have crashed.
 
-    A lease ends by itself a minute after its run did. A run that is alive after all stops when it notices.
+    A lease expires a minute after its run has ended. A run that still works stops when it notices.
     """
     settings = load_settings()
     try:
         held = read_lease(settings.bot_store_url, settings.api_token)
         if held is None:
-            click.echo("Nobody holds the lease.")
+            click.echo("No lease is held.")
             return
         click.echo(_sentence(held))
         if not yes and not sys.stdin.isatty():
-            raise ReconcileError("There is no terminal to ask on: add --yes to take it away.")
+            raise ReconcileError("There is no terminal to ask on: add --yes to release it.")
         if not yes:
-            click.confirm("Take it away?", abort=True, err=True)
+            click.confirm("Release it?", abort=True, err=True)
         _release(held, settings)
     except StoreError as error:
         raise ReconcileError(str(error)) from error
 
 
 def _release(held: Lease, settings: Settings) -> None:
-    """Take it from that owner only: a run that has taken it since was not agreed on."""
+    """Release that owner's lease only: one that was acquired since was not confirmed."""
     from runtime.store.client.writer import open_writer
 
     with closing(open_writer(settings.bot_store_url, settings.api_token)) as store:
         store.release_lease(held.owner)
         now = read_lease(settings.bot_store_url, settings.api_token)
     if now is not None:
-        raise ReconcileError(f"Somebody else has taken the lease since. {_sentence(now)}")
+        raise ReconcileError(f"Another run has acquired the lease since. {_sentence(now)}")
     click.echo("The lease is free.")
 
 
 def _sentence(held: Lease) -> str:
     ended = datetime.fromisoformat(held.expires_at) <= datetime.now(tz=UTC)
-    until = f"ended at {held.expires_at}, so the next run may take it anyway" if ended else f"until {held.expires_at}"
+    until = (
+        f"expired at {held.expires_at}, so the next run may acquire it anyway" if ended else f"until {held.expires_at}"
+    )
     return f"{held.owner} holds the lease since {held.acquired_at}, {until}."

@@ -1,4 +1,4 @@
-"""`reconcile validate`: reads every manifest and says what is wrong. No network, no secrets, nothing written."""
+"""`reconcile validate`: reads every manifest and reports its problems. No network, no secrets, nothing written."""
 
 from __future__ import annotations
 

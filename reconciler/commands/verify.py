@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from reconciler.writers.twilio import TwilioWriter
 
 SETTLE_SECONDS = 60.0
-"""How long a status that passes by itself is waited for."""
+"""How long a transient status is waited for."""
 LEAVE_SECONDS = 5.0
-"""How long it may take until an accepted code shows."""
+"""How long it may take until an accepted code changes the status."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Registration:
     reader: TwilioReader
     store: StoreWriter
     attempts: Attempts
-    """Those that count by now, the ones of this run included."""
+    """The attempts that count now, the ones of this run included."""
     has_tried: bool = False
     """Whether one of them was made in this run."""
 
@@ -53,7 +53,7 @@ class Registration:
         return self.manifest.client.number
 
     def count_attempt(self) -> None:
-        """Put one more on record, before it is made. Raises `Refused` when none is left."""
+        """Record one more before it is made. Raises `Refused` when none is left."""
         self.attempts = self.attempts.count(self.store, now())
         self.has_tried = True
 
@@ -61,12 +61,14 @@ class Registration:
 @click.command()
 @click.argument("client", metavar="ID")
 @click.option("--code", metavar="CODE", help="The code that the number was sent.")
-@click.option("--method", type=click.Choice(["sms", "voice"]), default="sms", show_default=True, help="How it is sent.")
+@click.option(
+    "--method", type=click.Choice(["sms", "voice"]), default="sms", show_default=True, help="How the code is sent."
+)
 @click.pass_context
 def verify(ctx: click.Context, client: str, code: str | None, method: str) -> None:
     """Register a client's number as a WhatsApp sender, and complete it with the code that its owner was sent.
 
-    Goes on from whatever status the sender is in. Exit 2 while the code is awaited; 3 when Meta's ten attempts in 72
+    Continues from any status of the sender. Exit 2 while the code is awaited; 3 when Meta's ten attempts in 72
     hours are used up.
     """
     if code is not None and not (code.isascii() and code.isdecimal()):
@@ -81,7 +83,7 @@ def verify(ctx: click.Context, client: str, code: str | None, method: str) -> No
         if live.status == "PENDING_VERIFICATION" and code is not None:
             _submit(registration, live, code)
             live = _settled(registration, live, after="PENDING_VERIFICATION")
-    ctx.exit(_told(client, live, method))
+    ctx.exit(_result(client, live, method))
 
 
 @contextmanager
@@ -111,7 +113,7 @@ def _opened(manifest: Manifest, settings: Settings) -> Iterator[Registration]:
 
 @contextmanager
 def _stopped_in_words(registration: Registration) -> Iterator[None]:
-    """Says at Ctrl-C that something may have been changed, once that is so."""
+    """Reports at Ctrl-C that something may have been changed, once that is so."""
     try:
         yield
     except KeyboardInterrupt:
@@ -119,8 +121,8 @@ def _stopped_in_words(registration: Registration) -> Iterator[None]:
             raise
         client = registration.manifest.client.id
         raise ReconcileError(
-            f"Stopped; the attempt under way is counted, and Twilio may have it. `reconcile verify {client}` "
-            "looks at the status and goes on from there."
+            f"Stopped; the attempt in progress is counted, and Twilio may have it. `reconcile verify {client}` "
+            "checks the status and continues from there."
         ) from None
 
 
@@ -154,14 +156,14 @@ def _submit(registration: Registration, live: LiveSender, code: str) -> None:
     except RegistrationLimit as error:
         raise Refused(_used_up(registration, error)) from error
     except UnknownOutcome as error:
-        # The status, read next, tells whether the code arrived; sending it again would count again.
-        click.echo(f"{error}; looking at the status instead.", err=True)
+        # The status, read next, shows whether the code arrived; sending it again would count again.
+        click.echo(f"{error}; checking the status instead.", err=True)
     except ProviderError as error:
         raise ReconcileError(f"{registration.manifest.client.id}: {error}.") from error
 
 
 def _settled(registration: Registration, live: LiveSender, after: str = "") -> LiveSender:
-    """The sender once its status is one that stays; `after` is one that it is about to leave."""
+    """The sender once its status is a lasting one; `after` is one that it is about to leave."""
     begun, wait = time.monotonic(), 0.1
     while live.status in ON_ITS_WAY or live.status == after:
         if time.monotonic() - begun > (LEAVE_SECONDS if live.status == after else SETTLE_SECONDS):
@@ -175,12 +177,12 @@ def _settled(registration: Registration, live: LiveSender, after: str = "") -> L
 def _used_up(registration: Registration, error: Exception) -> str:
     oldest = f" since {registration.attempts.at[0]:%Y-%m-%d %H:%M} UTC" if registration.attempts.at else ""
     return (
-        f"{registration.manifest.client.id}: {error}. {len(registration.attempts.at)} attempts of ours count{oldest}; "
-        "others were made elsewhere. Try again when 72 hours have passed since the first of them."
+        f"{registration.manifest.client.id}: {error}. {len(registration.attempts.at)} attempts by this tool "
+        f"count{oldest}; others were made elsewhere. Try again when 72 hours have passed since the first of them."
     )
 
 
-def _told(client: str, live: LiveSender, method: str) -> Exit:
+def _result(client: str, live: LiveSender, method: str) -> Exit:
     if live.status in ONLINE:
         click.echo(f"{live.number} is {live.status}. `reconcile --client {client}` attaches it.")
         return Exit.OK
@@ -189,7 +191,7 @@ def _told(client: str, live: LiveSender, method: str) -> Exit:
         click.echo(f"{live.number} awaits its code, which {sent} brings: `reconcile verify {client} --code CODE`.")
         return Exit.CHANGES
     if live.status in ON_ITS_WAY or live.status == "TWILIO_REVIEW":
-        click.echo(f"{live.number} is {live.status}, which can take minutes: `reconcile verify {client}` looks again.")
+        click.echo(f"{live.number} is {live.status}, which can take minutes: `reconcile verify {client}` checks again.")
         return Exit.CHANGES
     reasons = f" ({'; '.join(live.offline_reasons)})" if live.offline_reasons else ""
     raise ReconcileError(

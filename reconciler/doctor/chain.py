@@ -23,16 +23,16 @@ from schemas import FunctionTool
 from schemas.addresses import whatsapp_address
 
 NO_MESSAGE = "SM00000000000000000000000000000000"
-"""A message that nobody ever sent: the runtime checks the signature of what is said about it, and keeps nothing."""
+"""Sid of a message that does not exist: the runtime checks the signature of a call about it, and stores nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link: how it is, and what mends it when it is broken."""
+    """One link: its state, and its fix when it is broken."""
 
     name: str
     ok: bool | None
-    """None: nothing can be said while an earlier link is broken."""
+    """None: unknown while an earlier link is broken."""
     says: str
     fix: str = ""
 
@@ -49,7 +49,7 @@ class Patient:
 
     @property
     def account(self) -> AccountKey:
-        """Where its number lives."""
+        """The Twilio account of its number."""
         return account_of(self.manifest, self.settings)
 
     @property
@@ -70,7 +70,7 @@ def _manifest(patient: Patient) -> Iterator[Link]:
         yield Link("manifest", True, f"{patient.manifest.path} declares it active")
     else:
         yield Link(
-            "manifest", False, f"{patient.manifest.path} says `state: {client.state}`", "Say `state: active` there."
+            "manifest", False, f"{patient.manifest.path} says `state: {client.state}`", "Set `state: active` there."
         )
 
 
@@ -83,7 +83,7 @@ def _sender(patient: Patient) -> Iterator[Link]:
         return
     if live is None:
         fix = f"`reconcile verify {patient.manifest.client.id}` registers it."
-        yield Link("sender", False, f"{number} is no WhatsApp sender of {patient.account.describe()}", fix)
+        yield Link("sender", False, f"{number} is not a WhatsApp sender of {patient.account.describe()}", fix)
         yield Link("online", None, "there is no sender")
         yield Link("webhook", None, "there is no sender")
         return
@@ -98,7 +98,7 @@ def _online(patient: Patient, live: LiveSender) -> Link:
     reasons = f" ({'; '.join(live.offline_reasons)})" if live.offline_reasons else ""
     waits = live.status in ("CREATING", "PENDING_VERIFICATION", "VERIFYING")
     fix = (
-        f"`reconcile verify {patient.manifest.client.id}` goes on with it."
+        f"`reconcile verify {patient.manifest.client.id}` continues its registration."
         if waits
         else "See the sender in Twilio's console."
     )
@@ -106,21 +106,18 @@ def _online(patient: Patient, live: LiveSender) -> Link:
 
 
 def _webhook(patient: Patient, live: LiveSender) -> Link:
-    calls, wanted = called_by(live) or "nobody", our_webhook(patient.settings)
+    calls, wanted = called_by(live) or "no address", our_webhook(patient.settings)
     if calls == wanted:
         return Link("webhook", True, f"Twilio calls {wanted}")
-    fix = (
-        f"`reconcile --client {patient.manifest.client.id}` sets it; if it calls the right place, PUBLIC_URL is wrong."
-    )
+    client = patient.manifest.client.id
+    fix = f"`reconcile --client {client}` sets it; if it calls the right address, PUBLIC_URL is wrong."
     return Link("webhook", False, f"Twilio calls {calls}, and not {wanted}", fix)
 
 
 def _runtime(patient: Patient) -> Iterator[Link]:
     health = probe("GET", f"{patient.settings.public_url}/health")
     if health.status != 200:
-        fix = (
-            "Start the runtime, or mend DNS, certificate or proxy between: journalctl -u horizonai-whatsapp-bot -n 50."
-        )
+        fix = "Start the runtime, or repair DNS, certificate or proxy: journalctl -u horizonai-whatsapp-bot -n 50."
         yield Link("runtime", False, f"{patient.settings.public_url}/health: {health.said}", fix)
         yield Link("signature", None, "the runtime does not answer")
         return
@@ -134,15 +131,15 @@ def _signature(patient: Patient) -> Link:
         return Link("signature", False, f"{patient.account.token_env} is not set here", "Set it, then ask again.")
     answer = _signed_probe(patient, patient.account.sid, token)
     if answer.status == 204:
-        return Link("signature", True, "the runtime accepts what this account signs")
+        return Link("signature", True, "the runtime accepts this account's signature")
     if answer.status == 403:
         fix = (
             f"Give the runtime the same {patient.account.token_env} and PUBLIC_URL as here, and let no proxy change "
             "the path."
         )
-        return Link("signature", False, "the runtime refuses what this account signs", fix)
+        return Link("signature", False, "the runtime refuses this account's signature", fix)
     return Link(
-        "signature", False, f"the runtime cannot take in a signed call: {answer.said}", "See the runtime's log."
+        "signature", False, f"the runtime cannot process a signed call: {answer.said}", "See the runtime's log."
     )
 
 
@@ -163,10 +160,10 @@ def _signed_probe(patient: Patient, account_sid: str, token: str) -> Probe:
 def _bot(patient: Patient) -> Iterator[Link]:
     client = patient.manifest.client
     bot = bot_of(patient.manifest, patient.store)
-    apply = f"`reconcile --client {client.id}` mends it."
+    apply = f"`reconcile --client {client.id}` repairs it."
     holder = patient.store.bots_by_number.get(client.number)
     if holder is not None and holder.client not in (None, client.id):
-        fix = f"`reconcile --client {client.id} --dry-run` says how it comes to its number."
+        fix = f"`reconcile --client {client.id} --dry-run` shows how it gets its number."
         yield Link("bot", False, f"{client.number} is routed to the client {holder.client!r}", fix)
         yield Link("assistant", None, "messages go to another client's")
         return
@@ -177,10 +174,10 @@ def _bot(patient: Patient) -> Iterator[Link]:
     if bot.twilio_phone_number != client.number:
         yield Link("bot", False, f"the bot {bot.id} routes {bot.twilio_phone_number}, and not {client.number}", apply)
     elif bot.state != "active":
-        yield Link("bot", False, f"the bot {bot.id} is {bot.state}: messages are stored, nobody answers", apply)
+        yield Link("bot", False, f"the bot {bot.id} is {bot.state}: messages are stored and not answered", apply)
     elif bot.client is None:
-        fix = f"`reconcile adopt {client.id}` takes it over."
-        yield Link("bot", True, f"{bot.id} routes {client.number}; it was made by hand. {fix}")
+        fix = f"`reconcile adopt {client.id}` adopts it."
+        yield Link("bot", True, f"{bot.id} routes {client.number}; it was created by hand. {fix}")
     else:
         yield Link("bot", True, f"{bot.id} routes {client.number} and is active")
     yield _assistant(patient, bot.assistant_id, apply)
@@ -188,7 +185,7 @@ def _bot(patient: Patient) -> Iterator[Link]:
 
 def _assistant(patient: Patient, assistant_id: str | None, apply: str) -> Link:
     if assistant_id is None:
-        return Link("assistant", True, "the bot answers by itself")
+        return Link("assistant", True, "the bot has its own instructions")
     if assistant_id in patient.store.assistants:
         return Link("assistant", True, f"{assistant_id} (engine responses)")
     engine = live_engine_of(assistant_id)
@@ -203,7 +200,7 @@ def _assistant(patient: Patient, assistant_id: str | None, apply: str) -> Link:
 def _openai(patient: Patient) -> Iterator[Link]:
     models, wanted = patient.live_state.models, patient.manifest.client.assistant.model
     if isinstance(models, Failed):
-        yield Link("openai", False, models.message, "Mend that first; the runtime needs a valid key as well.")
+        yield Link("openai", False, models.message, "Repair that first; the runtime needs a valid key as well.")
         yield Link("model", None, "OpenAI could not be asked")
         return
     yield Link("openai", True, f"{patient.settings.openai_base_url} accepts the key")
@@ -222,7 +219,7 @@ def _documents(patient: Patient) -> Iterator[Link]:
         yield Link("documents", False, live.message, "Mend that first.")
     elif live is None or live.status == "expired":
         said = "does not exist" if live is None else f"({live.id}) has expired"
-        fix = f"`reconcile --client {patient.manifest.client.id} --dry-run` says what to do."
+        fix = f"`reconcile --client {patient.manifest.client.id} --dry-run` shows what to do."
         yield Link("documents", False, f"the vector store that it searches {said}", fix)
     else:
         yield _indexed(live)
@@ -243,7 +240,7 @@ def _functions(patient: Patient) -> Iterator[Link]:
     for tool in patient.manifest.client.assistant.tools:
         if not isinstance(tool, FunctionTool):
             continue
-        # Any answer will do: an endpoint need not know OPTIONS, and is not asked to do anything.
+        # Any answer is sufficient: an endpoint need not support OPTIONS, and the call has no effect.
         answer = probe("OPTIONS", tool.endpoint.url)
         reached = answer.status is not None and answer.status < 500
         fix = "" if reached else "Start the endpoint, or correct its URL in the manifest."
@@ -253,9 +250,9 @@ def _functions(patient: Patient) -> Iterator[Link]:
 def _answers(patient: Patient) -> Iterator[Link]:
     heard = patient.activity
     if heard is None:
-        yield Link("answer", True, "nobody has written to it yet")
+        yield Link("answer", True, "no message has arrived yet")
     elif heard.last_turn == "dead":
-        fix = "Mend what it says; the next message is answered again."
+        fix = "Repair its cause; the next message is answered again."
         yield Link(
             "answer", False, f"the last message ({heard.last_message_at}) got no answer: {heard.last_error}", fix
         )

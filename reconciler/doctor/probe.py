@@ -1,4 +1,4 @@
-"""One bounded HTTP request to an address that others will call: is anyone there? Follows nothing, retries nothing."""
+"""One bounded HTTP request to an address that others will call: does it answer? No redirects, no retries."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ PROBE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What came back."""
+    """The result of a request."""
 
     status: int | None
-    """None when nothing did."""
+    """None without an answer."""
     said: str
-    """The status, or why nothing came back."""
+    """The status, or why there was no answer."""
 
 
 def probe(
     method: str, url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> Probe:
-    """Send one request, with a form when one is given; never raises for what the other side does."""
+    """Send one request, with a form when one is given; never raises for the other side's failures."""
     body = None if form is None else urlencode(form).encode()
     sent = {} if form is None else {"Content-Type": "application/x-www-form-urlencoded"}
     try:

@@ -1,1 +1,2 @@
-"""Drift as an alarm: who changed what live, told once while it lasts, and counted for Prometheus. Repairs nothing."""
+"""Drift as an alarm: who changed what live, notified once while it lasts, and counted for Prometheus. Repairs
+nothing."""

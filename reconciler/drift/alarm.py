@@ -1,4 +1,4 @@
-"""What is news on a channel: findings that were not told there yet, and told ones that are gone. Pure."""
+"""What is new to a channel: findings that were not sent there yet, and sent ones that are resolved. Pure."""
 
 from __future__ import annotations
 
@@ -17,71 +17,72 @@ SHOWN_AT_MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What one channel has not been told."""
+    """What was not sent to a channel yet."""
 
     new: Mapping[str, Change]
     """By finding: `la-cocina/sender/+56912345678`."""
-    gone: Sequence[str]
+    resolved: Sequence[str]
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.gone)
+        return bool(self.new or self.resolved)
 
 
 def channel_of(url: str) -> str:
-    """What a channel is remembered by; its address may hold a secret, so that is not kept."""
+    """Key of a channel in the store; its address may hold a secret, so that is not stored."""
     return hashlib.sha256(url.encode()).hexdigest()[:32]
 
 
 def finding_of(change: Change) -> str:
-    """What a finding is remembered by: the resource, whatever was done to it."""
+    """Key of a finding in the store: the resource, regardless of the change."""
     return f"{change.client}/{change.kind}/{change.key}"
 
 
 def fingerprint_of(change: Change) -> str:
-    """Equal while the live side stays as it was found."""
+    """Equal while the live object stays as it was found."""
     seen = [change.action, sorted([field.path, repr(field.old)] for field in change.fields)]
     return hashlib.sha256(json.dumps(seen, ensure_ascii=False).encode()).hexdigest()
 
 
-def news(plan: Plan, told: Collection[NoticeRecord], only: Collection[str] = ()) -> News:
-    """What `told`, the notes of one channel, leaves to be said about a plan of drift.
+def news(plan: Plan, sent: Collection[NoticeRecord], only: Collection[str] = ()) -> News:
+    """What is new in a plan of drift to a channel with the notices `sent`.
 
-    A finding is gone only if its client was looked at in full: what could not be read is not in sync, nor is an orphan.
+    A finding is resolved only if its client was read in full: a client that could not be read is not in sync, nor is an
+    orphan.
     """
     found = {finding_of(change): change for change in plan.changes}
-    known = {notice.finding: notice.fingerprint for notice in told}
+    known = {notice.finding: notice.fingerprint for notice in sent}
     unseen = {*plan.unresolved, *(error.client for error in plan.errors), *(orphan.client for orphan in plan.orphans)}
-    looked_at = [name for name in known if (not only or _client(name) in only) and _client(name) not in unseen]
+    checked = [name for name in known if (not only or _client(name) in only) and _client(name) not in unseen]
     return News(
         new={name: change for name, change in found.items() if known.get(name) != fingerprint_of(change)},
-        gone=sorted(name for name in looked_at if name not in found),
+        resolved=sorted(name for name in checked if name not in found),
     )
 
 
-def title(told: News) -> str:
+def title(fresh: News) -> str:
     """The message's first line."""
-    parts = [f"{len(told.new)} changed behind git's back"] if told.new else []
-    parts += [f"{len(told.gone)} in sync again"] if told.gone else []
+    parts = [f"{len(fresh.new)} changed outside of git"] if fresh.new else []
+    parts += [f"{len(fresh.resolved)} in sync again"] if fresh.resolved else []
     return f"WhatsApp assistants: {', '.join(parts)}"
 
 
-def body(told: News, plan: Plan) -> str:
-    """The message: a paragraph for each new finding, a line for each that is gone."""
+def body(fresh: News, plan: Plan) -> str:
+    """The message: a paragraph for each new finding, a line for each resolved one."""
     lines: list[str] = []
-    for change in list(told.new.values())[:SHOWN_AT_MOST]:
+    for change in list(fresh.new.values())[:SHOWN_AT_MOST]:
         lines += [*_new(change, plan), ""]
-    if len(told.new) > SHOWN_AT_MOST:
-        lines += [f"… and {len(told.new) - SHOWN_AT_MOST} more.", ""]
-    lines += [f"In sync again: {visible(name)}" for name in told.gone[:SHOWN_AT_MOST]]
-    if len(told.gone) > SHOWN_AT_MOST:
-        lines.append(f"… and {len(told.gone) - SHOWN_AT_MOST} more in sync again.")
-    if told.new:
+    if len(fresh.new) > SHOWN_AT_MOST:
+        lines += [f"… and {len(fresh.new) - SHOWN_AT_MOST} more.", ""]
+    lines += [f"In sync again: {visible(name)}" for name in fresh.resolved[:SHOWN_AT_MOST]]
+    if len(fresh.resolved) > SHOWN_AT_MOST:
+        lines.append(f"… and {len(fresh.resolved) - SHOWN_AT_MOST} more in sync again.")
+    if fresh.new:
         lines.append("`reconcile drift` shows it in full; the next apply undoes it.")
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _new(change: Change, plan: Plan) -> Iterator[str]:
-    missing = " is gone" if change.action == "create" else ""
+    missing = " was deleted" if change.action == "create" else ""
     yield f"{change.client}: {change.kind} {visible(change.key)}{missing} ({change.reason})"
     if change.action != "create":
         yield from (f"  {_field(field)}" for field in change.fields)
@@ -98,7 +99,7 @@ def _field(field: FieldChange) -> str:
         return f"{field.path}: it is {value_text(field.old)}, declared {value_text(field.new)}"
     # A plan's `+` is what is declared and missing live.
     extra, missing = (sum(line.startswith(sign) for line in diff) for sign in "-+")
-    return f"{field.path}: text with {extra} lines of somebody else's, {missing} declared ones missing"
+    return f"{field.path}: text with {extra} undeclared lines, {missing} declared ones missing"
 
 
 def _client(finding: str) -> str:

@@ -1,6 +1,6 @@
-"""Who changed something live, and when, as far as the runtime's API was used for it and keeps a note of that.
+"""Who changed something live, and when, as far as the runtime's API was used for it and recorded it.
 
-Twilio's senders and OpenAI's assistants carry no author and no date of a change, so nothing can be said about those.
+Twilio's senders and OpenAI's assistants carry no author and no date of a change, so their authors are unknown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from runtime.store.records import EditRecord
 def with_edits(plan: Plan, live_state: LiveState, settings: Settings) -> Plan:
     """The plan with the editor of each drifted resource, where it is known. Asks the store only if one may be.
 
-    A plan stands without it: that the store did not tell is a warning.
+    It is optional for a plan: a failed read is a warning.
     """
     if not isinstance(live_state.store, Store) or not any(_may_be_known(change) for change in plan.changes):
         return plan
@@ -41,7 +41,7 @@ def _may_be_known(change: Change) -> bool:
 def _with_edit(change: Change, store: Store, by_object: Mapping[tuple[str, str], EditRecord]) -> Change:
     applied = store.applied.get((change.client, change.kind)) if _may_be_known(change) else None
     edit = by_object.get((change.kind, applied.live_id)) if applied else None
-    # An older edit was undone by the last apply, so it is not the one that is seen now.
+    # An older edit was undone by the last apply, so it did not cause this drift.
     if applied is None or edit is None or _moment(edit.at) < _moment(applied.applied_at):
         return change
     return replace(change, edit=edit)

@@ -16,21 +16,25 @@ TIMEOUT_SECONDS = 10.0
 
 
 def metrics(plan: Plan, now: float | None = None) -> CollectorRegistry:
-    """What a plan of drift counts. A resource in sync has no series, so a sum over none is in sync too."""
+    """The metrics of a plan of drift. A resource in sync has no series, so an empty sum means in sync."""
     registry = CollectorRegistry()
     changes = Gauge(
         "horizonai_drift_changes",
-        "Resources that were changed live, behind git's back.",
+        "Resources that were changed live, outside of git.",
         ["client", "kind"],
         registry=registry,
     )
     for (client, kind), count in sorted(Counter((change.client, change.kind) for change in plan.changes).items()):
         changes.labels(client, kind).set(count)
     for name, help_text, value in (
-        ("horizonai_drift_clients", "Clients that were looked at.", plan.clients),
+        ("horizonai_drift_clients", "Clients that were checked.", plan.clients),
         ("horizonai_drift_unresolved_clients", "Clients of which a source could not be read.", len(plan.unresolved)),
-        ("horizonai_drift_errors", "Errors of the run; what it says about their clients is not all.", len(plan.errors)),
-        ("horizonai_drift_orphans", "Live objects of ours that no manifest declares.", len(plan.orphans)),
+        (
+            "horizonai_drift_errors",
+            "Errors of the run; its findings about their clients are incomplete.",
+            len(plan.errors),
+        ),
+        ("horizonai_drift_orphans", "Live objects with our marker that no manifest declares.", len(plan.orphans)),
         (
             "horizonai_drift_last_run_timestamp_seconds",
             "When every source was last read, in seconds since the epoch.",
@@ -55,10 +59,10 @@ def write_textfile(registry: CollectorRegistry, path: str) -> None:
 
 
 def push(registry: CollectorRegistry, url: str) -> None:
-    """Replace what the Pushgateway holds of this job."""
+    """Replace this job's metrics at the Pushgateway."""
     try:
         push_to_gateway(url, JOB, registry, timeout=TIMEOUT_SECONDS)
     except (OSError, ValueError) as error:
         raise ReconcileError(
-            f"The Pushgateway {masked(url)} did not take the metrics: {error}. Its address looks like http://host:9091."
+            f"The Pushgateway {masked(url)} did not accept the metrics: {error}. Its address looks like http://host:9091."
         ) from error

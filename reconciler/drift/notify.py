@@ -1,6 +1,6 @@
-"""Sends what is news to every channel, by Apprise: e-mail, Slack, Telegram and whatever else it knows.
+"""Sends what is new to every channel, by Apprise: e-mail, Slack, Telegram and its other services.
 
-A channel's address holds its secret, so no sentence here shows more of it than its first word.
+A channel's address holds its secret, so no sentence here shows more of it than its scheme.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from apprise import Apprise
 
 TIMEOUT_SECONDS = 30
-"""For one message on one channel."""
+"""Time limit of one message on one channel."""
 SECRET_CHARACTERS = 8
-"""A word of an address that is this long may be its secret; what Apprise says is not repeated when it holds one."""
+"""A word of an address with this length may be its secret; a message of Apprise that contains one is not repeated."""
 
 
 def check_channels(urls: Sequence[str]) -> None:
@@ -35,42 +35,42 @@ def check_channels(urls: Sequence[str]) -> None:
     for number, url in enumerate(urls, start=1):
         if not _channel(url):
             raise InvalidSetting(
-                f"Notification address {number} ({_shown(url)}) is none that Apprise understands; its list of services "
-                "shows how each is written: https://github.com/caronc/apprise/wiki."
+                f"Notification address {number} ({_shown(url)}) is not one that Apprise understands; its list "
+                "of services shows how each is written: https://github.com/caronc/apprise/wiki."
             )
 
 
 def notify(plan: Plan, urls: Sequence[str], only: Collection[str], settings: Settings) -> list[str]:
-    """Tell each channel what is news to it, and remember what was told. Returns what went wrong, in sentences.
+    """Notify each channel of what is new to it, and record it. Returns the errors, in sentences.
 
-    A message that was not accepted is not remembered, so the next run sends it again.
+    A message that was not accepted is not recorded, so the next run sends it again.
     """
     try:
-        told = read_notices(settings.bot_store_url, settings.api_token)
-        pending = [(url, news(plan, [note for note in told if note.channel == channel_of(url)], only)) for url in urls]
+        sent = read_notices(settings.bot_store_url, settings.api_token)
+        pending = [(url, news(plan, [note for note in sent if note.channel == channel_of(url)], only)) for url in urls]
         if not any(fresh for _, fresh in pending):
             return []
         with closing(open_writer(settings.bot_store_url, settings.api_token)) as store:
             return list(_deliver([(url, fresh) for url, fresh in pending if fresh], plan, store))
     except StoreError as error:
-        raise ReconcileError(f"What was notified cannot be remembered, so it may be told again. {error}") from error
+        raise ReconcileError(f"The notifications cannot be recorded, so they may be sent again. {error}") from error
 
 
 def _deliver(pending: Sequence[tuple[str, News]], plan: Plan, store: StoreWriter) -> Iterator[str]:
     for url, fresh in pending:
         refused = _send(url, fresh, plan)
         if refused is not None:
-            yield f"{_shown(url)} did not take the notification{refused}; the next `reconcile drift` sends it again."
+            yield f"{_shown(url)} did not accept the notification{refused}; the next `reconcile drift` sends it again."
             continue
         now = datetime.now(tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         for name, change in fresh.new.items():
             store.put_notice(NoticeRecord(channel_of(url), name, fingerprint_of(change), now))
-        for name in fresh.gone:
+        for name in fresh.resolved:
             store.forget_notice(channel_of(url), name)
 
 
 def _send(url: str, fresh: News, plan: Plan) -> str | None:
-    """None when the message was taken; otherwise why not, as far as that can be said."""
+    """None when the message was accepted; otherwise the reason, as far as it may be shown."""
     from apprise import NotifyFormat, NotifyType
 
     kind = NotifyType.WARNING if fresh.new else NotifyType.SUCCESS
@@ -90,7 +90,7 @@ def _send(url: str, fresh: News, plan: Plan) -> str | None:
 
 
 def _channel(url: str) -> Apprise:
-    """The channel at an address; empty, and so false, when the address is not understood."""
+    """The channel at an address; empty, and so false, when Apprise does not understand it."""
     with warnings.catch_warnings():
         # Apprise loads every service it knows, and one of them still imports the module imghdr.
         warnings.filterwarnings("ignore", message=".*imghdr.*", category=DeprecationWarning)

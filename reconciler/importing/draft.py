@@ -1,4 +1,4 @@
-"""One bot made by hand as the manifest that declares it, and what no manifest can say of it. Pure."""
+"""The manifest that declares one bot created by hand, and what no manifest can declare of it. Pure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from runtime.store.records import BotRecord
 from schemas import Client, Profile
 
 MOST_NOTES: Final = 16
-"""Entries that a manifest's metadata may have."""
+"""Maximum number of entries in a manifest's metadata."""
 
 
 class NotImported(Exception):
-    """Nothing can be written for this bot; the text says why and what to do."""
+    """No manifest can be written for this bot; the text gives the reason and the next step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class ImportedManifest:
 
     id: str
     values: Mapping[str, Any]
-    """In the order in which a person would write them; the prompt stands in `assistant.instructions`."""
+    """In the order in which a person would write them; the prompt is in `assistant.instructions`."""
     unsaid: tuple[str, ...]
-    """What is live and the manifest does not say, each in a sentence."""
+    """What is live and not in the manifest, each in a sentence."""
     origin: str
-    """Where it comes from, for a comment."""
+    """The source, for a comment."""
 
 
 def draft_of(
@@ -70,9 +70,9 @@ def draft_of(
 
 
 def over_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with a null for every default that this client does not have.
+    """The values, with null for every default that this client does not have.
 
-    Settings of the assistant that were never made are left to the defaults.
+    Settings of the assistant that were never set are left to the defaults.
     """
     own = dict(values)
     for key, default in defaults.items():
@@ -87,7 +87,7 @@ def over_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dic
 
 
 def model_warning(wanted: str, models: Mapping[str, Model] | Failed) -> str | None:
-    """What is wrong with a model, None when the provider lists it without an end, or could not be asked."""
+    """A warning about a model; None when the provider lists it without a shutdown date, or could not be read."""
     if isinstance(models, Failed):
         return None
     model = models.get(wanted)
@@ -100,7 +100,7 @@ def _assistant(found: UnmanagedBot, bot: Mapping[str, Any], unsaid: list[str]) -
     live = found.effective
     for key in ("model", "instructions"):
         if not live.get(key):
-            raise NotImported(f"nobody has given it {key}; set them with PUT /bots/{found.bot.id}, then import again")
+            raise NotImported(f"it has no {key}; set them with PUT /bots/{found.bot.id}, then import again")
     declared: dict[str, Any] = {} if found.engine == "responses" else {"engine": found.engine}
     declared["model"] = _required(("assistant", "model"), live["model"], "its model")
     settings = live.get("settings", {})
@@ -108,7 +108,7 @@ def _assistant(found: UnmanagedBot, bot: Mapping[str, Any], unsaid: list[str]) -
         if _fits(("assistant", key), settings.get(key), f"the setting {key}", unsaid):
             declared[key] = settings[key]
     known = ("reasoning_effort", "max_output_tokens")
-    unsaid += [f"the setting {key!r} is none that a manifest knows" for key in sorted(settings) if key not in known]
+    unsaid += [f"a manifest has no key for the setting {key!r}" for key in sorted(settings) if key not in known]
     declared["instructions"] = _required(("assistant", "instructions"), live["instructions"], "its instructions")
     said = said_of(live["tools"], bot["functions"])
     if said.tools:
@@ -137,7 +137,7 @@ def _sender(number: str, senders: AccountSenders | Failed, settings: Settings, u
 
 
 def _say_webhook(live: LiveSender, settings: Settings, unsaid: list[str]) -> None:
-    """Webhooks come from the settings, so a sender that calls someone else is not as the next plan wants it."""
+    """Webhooks come from the settings, so the next plan changes a sender that calls another address."""
     if settings.public_url is None:
         return
     calls, wanted = called_by(live) or "nobody", our_webhook(settings)
@@ -170,7 +170,7 @@ def _metadata(live: Mapping[str, str], unsaid: list[str]) -> dict[str, str]:
 
 
 def _fits(loc: tuple[str, ...], value: Any, what: str, unsaid: list[str]) -> bool:
-    """Whether a manifest can say an optional value; when it cannot, that is noted."""
+    """Whether a manifest can declare an optional value; when it cannot, that is noted."""
     if value is None:
         return False
     wrong = problem_with(loc, value)
@@ -182,7 +182,7 @@ def _fits(loc: tuple[str, ...], value: Any, what: str, unsaid: list[str]) -> boo
 def _required(loc: tuple[str, ...], value: Any, what: str) -> Any:
     wrong = problem_with(loc, value)
     if wrong is not None:
-        raise NotImported(f"a manifest cannot say {what}: {wrong}")
+        raise NotImported(f"a manifest cannot declare {what}: {wrong}")
     return value
 
 

@@ -1,6 +1,6 @@
 """Drafts as files: a commented manifest each, a long prompt beside it.
 
-Writes new files only, and leaves none behind that does not validate.
+Writes new files only, and removes those that do not validate.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reconciler.manifest.emit import to_yaml
 from reconciler.render.wording import visible
 
 LONG_PROMPT: Final = 600
-"""Characters from which on a prompt is easier to read, and to review, in a file of its own."""
+"""Number of characters from which a prompt is easier to read, and to review, in its own file."""
 
 _GROUPS: Final = (("id", "name", "state", "number"), ("assistant",), ("sender",), ("fallback_message", "protected"))
 
@@ -35,7 +35,7 @@ def write_drafts(
 ) -> tuple[list[Written], dict[str, str]]:
     """Write the drafts; returns what was written, and by id why the others were not.
 
-    `warnings`: model id → what is wrong with it. Raises `ReconcileError` when the folder cannot be written to.
+    `warnings`: model id → the warning about it. Raises `ReconcileError` when the folder cannot be written to.
     """
     written: list[Written] = []
     refused: dict[str, str] = {}
@@ -44,7 +44,7 @@ def write_drafts(
         try:
             written.append(Written(draft, _write(texts)))
         except UnicodeEncodeError:
-            refused[draft.id] = "its text holds half a character, which no file in UTF-8 can"
+            refused[draft.id] = "its text contains half a character, which UTF-8 cannot encode"
     while written and (wrong := _invalid(folder, written)):
         for one in [one for one in written if one.draft.id in wrong]:
             for path in one.files:
@@ -56,10 +56,13 @@ def write_drafts(
 
 
 def manifest_text(values: Mapping[str, Any], draft: ImportedManifest, warnings: Mapping[str, str]) -> str:
-    """The manifest's text: where it comes from and what it does not say stands on top, as comments."""
+    """The manifest's text: its source and what it does not declare are comments at the top."""
     lines = ["# yaml-language-server: $schema=../schemas/client.schema.json", f"# Imported from {_line(draft.origin)}."]
     if draft.unsaid:
-        lines += ["# What was live and this file does not say:", *(f"#   - {_line(note)}." for note in draft.unsaid)]
+        lines += [
+            "# What was live and this file does not declare:",
+            *(f"#   - {_line(note)}." for note in draft.unsaid),
+        ]
     rest = tuple(key for key in values if not any(key in group for group in _GROUPS))
     blocks = ["\n".join(lines) + "\n" + to_yaml({key: values[key] for key in _GROUPS[0] if key in values})]
     for group in (*_GROUPS[1:], rest):
@@ -107,7 +110,7 @@ def _write(texts: Iterator[tuple[Path, str]]) -> list[Path]:
 
 
 def _invalid(folder: Path, written: Sequence[Written]) -> dict[str, str]:
-    """By client's id, what is wrong with files that were written a moment ago."""
+    """By client's id, what is wrong with the files that were just written."""
     try:
         load(folder)
     except ManifestErrors as found:

@@ -31,14 +31,14 @@ from reconciler.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """All that was read, at one moment."""
+    """The result of reading all sources."""
 
     store: Store
     models: Mapping[str, Model] | Failed
     objects: Mapping[ObjectEngine, Sequence[LiveAssistant] | Failed]
-    """Assistants that live at the provider, by engine; empty where the server has no such API."""
+    """Live assistants at the provider, by engine; empty where the server has no such API."""
     exported: Mapping[str, LiveAssistant]
-    """Assistants out of files, by id; the Assistants API may be gone by now."""
+    """Assistants from files, by id; the Assistants API may no longer exist."""
     vector_stores: Sequence[VectorStore] | Failed
     senders: Mapping[AccountKey, AccountSenders | Failed]
 
@@ -69,7 +69,7 @@ def take_inventory(settings: Settings, exports: Iterable[Path]) -> Inventory:
 
 
 def read_export(path: Path) -> list[LiveAssistant]:
-    """Assistants out of a JSON file: one object, or a list as `GET /v1/assistants` gives it."""
+    """Assistants from a JSON file: one object, or a list as `GET /v1/assistants` returns it."""
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:

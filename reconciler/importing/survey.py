@@ -1,4 +1,4 @@
-"""What an inventory comes to: a draft for each bot that a manifest can declare, a reason for everything else. Pure."""
+"""The result of an inventory: a draft for each bot that a manifest can declare, a reason for everything else. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from runtime.store.records import AssistantRecord, BotRecord
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A live object that no manifest was written for, and why."""
+    """A live object without a new manifest, and the reason."""
 
     kind: KindName
     name: str
@@ -39,13 +39,13 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What can be imported, and what not."""
+    """What can be imported, and what cannot."""
 
     drafts: Sequence[ImportedManifest]
     left_out: Sequence[LeftOut]
     """Bots."""
     unused: Sequence[LeftOut]
-    """What no bot uses, so that no manifest speaks of it."""
+    """Objects that no bot uses, so that no manifest declares them."""
 
 
 def survey(
@@ -53,7 +53,7 @@ def survey(
 ) -> Survey:
     """Drafts in the order of their numbers.
 
-    `taken`: ids that files have already; `number`: that of an exported assistant which no bot uses.
+    `taken`: ids of existing files; `number`: that of an exported assistant which no bot uses.
     """
     declared = {manifest.client.number: manifest.path for manifest in fleet.clients}
     ids = {manifest.client.id for manifest in fleet.clients} | set(taken)
@@ -87,7 +87,7 @@ def _draft(bot: BotRecord, client: str, inventory: Inventory, settings: Settings
 
 
 def _answering(bot: BotRecord, inventory: Inventory) -> tuple[UnmanagedBot, list[str]]:
-    """Who answers for a bot; where that cannot be read any more, as it was exported or as the bot itself says."""
+    """A bot's assistant; where it can no longer be read, as it was exported or from the bot's own fields."""
     try:
         return read_unmanaged(bot, inventory.store, inventory.objects), _stores_searched_by(bot, inventory)
     except AssistantUnavailable as error:
@@ -106,13 +106,13 @@ def _answering(bot: BotRecord, inventory: Inventory) -> tuple[UnmanagedBot, list
 
 
 def _stores_searched_by(bot: BotRecord, inventory: Inventory) -> list[str]:
-    """Which vector stores a live assistant searches: its engine's manifest cannot name them."""
+    """Notes about the vector stores that a live assistant searches: its engine's manifest cannot name them."""
     answering = [live for live in _live(inventory) if live.id == bot.assistant_id]
     return [f"its assistant searches the vector store {key}" for live in answering for key in live.vector_stores]
 
 
 def _as_record(exported: LiveAssistant) -> AssistantRecord:
-    """An object of the Assistants API, or an agent, as the engine `responses` would have it."""
+    """An object of the Assistants API, or an agent, as an assistant of the engine `responses`."""
     return AssistantRecord(
         id=exported.id,
         name=exported.values["name"] or exported.id,
@@ -168,7 +168,7 @@ def _unused(inventory: Inventory) -> Iterator[LeftOut]:
                 "assistant",
                 str(live.values["name"] or "without a name"),
                 live.id,
-                "no bot uses it; --number says whose it is",
+                "no bot uses it; give its number with --number",
             )
     for senders in inventory.senders.values():
         if isinstance(senders, AccountSenders):
@@ -184,13 +184,13 @@ def _unused(inventory: Inventory) -> Iterator[LeftOut]:
 
 
 def _live(inventory: Inventory) -> Iterator[LiveAssistant]:
-    """Assistants that live at the provider, as far as they could be read."""
+    """Live assistants at the provider, as far as they could be read."""
     for objects in inventory.objects.values():
         yield from () if isinstance(objects, Failed) else objects
 
 
 def _searched(inventory: Inventory) -> Iterator[str]:
-    """Ids of the vector stores that some assistant searches."""
+    """Ids of the vector stores that any assistant searches."""
     for record in inventory.store.assistants.values():
         for tool in record.tools:
             yield from tool.get("vector_store_ids") or ()

@@ -1,4 +1,4 @@
-"""Live tools as a manifest says them, and what it cannot say of them."""
+"""Live tools as a manifest declares them, and what it cannot declare of them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _FUNCTION = ("type", "name", "description", "parameters", "strict")
 
 @dataclass(slots=True)
 class Said:
-    """What a manifest says of an assistant's tools."""
+    """An assistant's tools as a manifest declares them."""
 
     tools: list[dict[str, Any]] = field(default_factory=list)
     unsaid: list[str] = field(default_factory=list)
-    """What is live and it cannot say, each in a sentence."""
+    """What is live and cannot be declared, each in a sentence."""
 
 
 def said_of(tools: Sequence[Mapping[str, Any]], functions: Mapping[str, Mapping[str, Any]]) -> Said:
@@ -37,7 +37,7 @@ def said_of(tools: Sequence[Mapping[str, Any]], functions: Mapping[str, Mapping[
             said.unsaid.append(f"the tool {tool.get('type')!r} is not managed by this version and was left out")
     named = {tool["name"] for tool in said.tools if tool["type"] == "function"}
     said.unsaid += [
-        f"the bot has an endpoint for {name!r}, which is no function of its assistant; it was left out"
+        f"the bot has an endpoint for {name!r}, which is not a function of its assistant; it was left out"
         for name in sorted(set(functions) - named)
     ]
     return said
@@ -47,7 +47,7 @@ def _function(said: Said, tool: Mapping[str, Any], functions: Mapping[str, Mappi
     name = str(tool.get("name"))
     endpoint = functions.get(name)
     if endpoint is None:
-        said.unsaid.append(f"the function {name!r} was left out: no endpoint is known that answers it")
+        said.unsaid.append(f"the function {name!r} was left out: it has no known endpoint")
         return
     declared: dict[str, Any] = {"type": "function", "name": name}
     if tool.get("description"):
@@ -61,8 +61,10 @@ def _function(said: Said, tool: Mapping[str, Any], functions: Mapping[str, Mappi
         return
     said.tools.append(declared)
     if tool.get("strict"):
-        said.unsaid.append(f"the function {name!r} is strict, which a manifest cannot say")
-    said.unsaid += [f"the function {name!r} has {key!r}, which a manifest cannot say" for key in _more(tool, _FUNCTION)]
+        said.unsaid.append(f"the function {name!r} is strict, which a manifest cannot declare")
+    said.unsaid += [
+        f"the function {name!r} has {key!r}, which a manifest cannot declare" for key in _more(tool, _FUNCTION)
+    ]
 
 
 def _endpoint(live: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,11 +81,13 @@ def _web_search(said: Said, tool: Mapping[str, Any]) -> None:
     place = tool.get("user_location") or tool.get("location") or {}
     declared = {"type": "web_search", "country": place.get("country")}
     if problem_with(("assistant", "tools"), [declared]) is not None:
-        said.unsaid.append("the tool web_search searches in no country, which a manifest cannot say; it was left out")
+        said.unsaid.append(
+            "the tool web_search searches in no country, which a manifest cannot declare; it was left out"
+        )
         return
     said.tools.append(declared)
     more = _more(tool, ("type", "user_location", "location")) + _more(place, ("type", "country"))
-    said.unsaid += [f"the tool web_search has {key!r}, which a manifest cannot say" for key in more]
+    said.unsaid += [f"the tool web_search has {key!r}, which a manifest cannot declare" for key in more]
 
 
 def _file_search(said: Said, tool: Mapping[str, Any]) -> None:
@@ -108,7 +112,7 @@ def _file_search(said: Said, tool: Mapping[str, Any]) -> None:
     said.tools.append(declared)
     said.unsaid += [f"the tool file_search searches {more} too; a manifest names one store" for more in stores[1:]]
     unsaid = _more(tool, ("type", "vector_store_ids", "max_num_results"))
-    said.unsaid += [f"the tool file_search has {key!r}, which a manifest cannot say" for key in unsaid]
+    said.unsaid += [f"the tool file_search has {key!r}, which a manifest cannot declare" for key in unsaid]
 
 
 def _more(live: Mapping[str, Any], known: Sequence[str]) -> list[str]:

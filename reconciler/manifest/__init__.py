@@ -1,6 +1,6 @@
-"""Reads `clients.d/`: every manifest, or an error that lists every problem with its place.
+"""Reads `clients.d/`: every manifest, or an error that lists every problem with its position.
 
-It calls nobody and writes nothing.
+It makes no call and writes nothing.
 """
 
 from reconciler.manifest.fleet import Fleet, Manifest, load

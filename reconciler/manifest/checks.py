@@ -1,6 +1,6 @@
 """Checks of a manifest that its types cannot express: the phone number, function tools, search in documents.
 
-They look at the values as written, so that they also speak where something else in the file is wrong.
+They check the values as written, so that they also report where something else in the file is wrong.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Violation:
 
 
 def check(values: Mapping[str, Any]) -> Iterator[Violation]:
-    """The violations of one client. What has the wrong type is left to the models."""
+    """The violations of one client. Wrong types are left to the models."""
     number = values.get("number")
     if isinstance(number, str) and _E164.fullmatch(number):
         yield from _number(number)
@@ -59,7 +59,7 @@ def tools(values: Mapping[str, Any], kind: str) -> Iterator[tuple[int, Mapping[s
 
 
 def _number(number: str) -> Iterator[Violation]:
-    import phonenumbers  # heavy, and only needed here
+    import phonenumbers  # slow to import, and only needed here
 
     try:
         parsed = phonenumbers.parse(number)
@@ -72,23 +72,23 @@ def _number(number: str) -> Iterator[Violation]:
         message, hint = "is not a possible phone number", "Check its country code and count its digits."
         yield Violation(("number",), f"number: {number} {message}", hint)
     else:
-        message = "is in no range that is assigned to anyone"
+        message = "is not in any assigned range"
         hint = "Check it; numbers for trials, such as +1 555…, are fine with the sandbox only."
         yield Violation(("number",), f"number: {number} {message}", hint, "warning")
 
 
 def _address(loc: Loc, endpoint: Any) -> Iterator[Violation]:
-    """A user or password in an address would be lost to git, and shown in every plan. The address is not repeated."""
+    """A user or password in an address would be exposed in git and in every plan. The address is not repeated."""
     url = endpoint.get("url") if isinstance(endpoint, Mapping) else None
     if isinstance(url, str) and "@" in re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]:
-        message = f"{dotted(loc)}: a user or password stands in the address"
+        message = f"{dotted(loc)}: a user or password in the address"
         yield Violation(
-            loc, message, "Take it out; secret: {env: NAME} signs each call, so that the endpoint can tell."
+            loc, message, "Remove it; secret: {env: NAME} signs each call, so that the endpoint can verify it."
         )
 
 
 def _file_search(values: Mapping[str, Any]) -> Iterator[Violation]:
-    """One tool, one place where its documents are, and an engine that can search."""
+    """One such tool, one source of its documents, and an engine that can search."""
     for position, (index, tool) in enumerate(tools(values, "file_search")):
         engine = values["assistant"].get("engine", "responses")
         loc: Loc = ("assistant", "tools", index)
@@ -101,17 +101,17 @@ def _file_search(values: Mapping[str, Any]) -> Iterator[Violation]:
             yield Violation((*loc, "type"), message, "Use engine: responses, or remove the tool.")
         elif not given:
             message = f"{dotted(loc)}: file_search without documents"
-            hint = "Add files: [la-cocina/menu.pdf], or vector_store: vs_… for one that is kept by hand."
+            hint = "Add files: [la-cocina/menu.pdf], or vector_store: vs_… for one that is maintained by hand."
             yield Violation((*loc, "type"), message, hint)
         elif len(given) == 2:
             message = f"{dotted(loc)}: both files and vector_store"
-            hint = "Keep files for documents in git, or vector_store for one that is kept by hand."
+            hint = "Keep files for documents in git, or vector_store for one that is maintained by hand."
             yield Violation((*loc, "vector_store"), message, hint)
 
 
 def _parameters(loc: Loc, parameters: dict[str, Any]) -> Iterator[Violation]:
     if parameters.get("type") != "object":
-        message = f'{dotted(loc)}: the arguments of a function are an object, its "type" must say so'
+        message = f'{dotted(loc)}: the arguments of a function are an object, so its "type" must be "object"'
         yield Violation(loc, message, "Write type: object at its top, with the arguments below properties.")
         return
     validator = _json_schema()
@@ -119,7 +119,7 @@ def _parameters(loc: Loc, parameters: dict[str, Any]) -> Iterator[Violation]:
         return
     errors: dict[Loc, Any] = {}
     for error in validator.iter_errors(parameters):
-        # Each alternative that did not fit has an error of its own; the first one of a place says enough.
+        # Each alternative that did not fit has its own error; the first one of a position is enough.
         errors.setdefault((*loc, *error.instance_path), error)
         if len(errors) == MAX_PROBLEMS:
             break
@@ -131,10 +131,10 @@ def _wrong_schema(place: Loc, error: Any) -> Violation:
     if place[-1] == "type":
         near = nearest(str(error.instance), list(_JSON_TYPES))
         hint = f'Did you mean "{near}"? ' if near else ""
-        message = f"{dotted(place)}: {shown(error.instance)} is no JSON type"
+        message = f"{dotted(place)}: {shown(error.instance)} is not a JSON type"
         return Violation(place, message, f"{hint}Types: {', '.join(_JSON_TYPES)}.")
     message = f"{dotted(place)}: not valid JSON Schema, {error.message}"
-    return Violation(place, message, "See json-schema.org for what may stand there.")
+    return Violation(place, message, "See json-schema.org for the allowed values.")
 
 
 @functools.cache

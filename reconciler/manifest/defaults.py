@@ -1,4 +1,4 @@
-"""`_defaults.yaml`: what every client has unless its own manifest says otherwise.
+"""`_defaults.yaml`: what every client has unless its own manifest sets it.
 
 Mappings are merged key by key; lists and single values replace the default; null in a manifest removes it.
 """
@@ -23,7 +23,7 @@ FILLER: Mapping[str, Any] = {
     "number": "+56912345678",
     "assistant": {"model": "filler", "instructions": "filler"},
 }
-"""Stands in for a client where only a part of one is to be checked."""
+"""A placeholder client where only a part of one is checked."""
 
 
 def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 
 def check_defaults(document: YamlDocument) -> None:
-    """Adds to the document what is wrong with it as defaults, and takes out what cannot be one."""
+    """Adds the document's problems as defaults, and removes values that cannot be defaults."""
     for key in OWN_KEYS:
         if key in document.value:
             message = f"{key}: belongs to one client, it cannot have a default"
@@ -52,7 +52,7 @@ def check_defaults(document: YamlDocument) -> None:
     except ValidationError as invalid:
         for error in relevant(invalid.errors(include_url=False)):
             spot = follow(error["loc"])
-            # What the defaults leave out the clients may give.
+            # Keys that the defaults leave out may be in the clients' files.
             if error["type"] != "missing" and document.find(spot.loc)[1] is not None:
                 place = document.place(spot.loc, key=error["type"] == "extra_forbidden")
                 document.report(place, *explain(error, spot, document.written(spot.loc)))

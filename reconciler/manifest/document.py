@@ -1,7 +1,7 @@
-"""One YAML file as plain values, each with its place: what a manifest says, before anyone asks whether it may.
+"""One YAML file as plain values, each with its position: the content of a manifest before it is validated.
 
 Parsed by libyaml; the values are built here, because PyYAML's own constructor lets the last of two equal keys win and
-reads plain scalars as YAML 1.1 does. Nothing is guessed: what is unclear becomes a problem with a place.
+reads plain scalars as YAML 1.1 does. Nothing is guessed: unclear input becomes a problem with a position.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class YamlDocument:
     value: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     root: Node | None = None
-    """The tree that places are looked up in, None without a mapping."""
+    """The tree in which positions are looked up, None without a mapping."""
 
     def report(self, node: Node | tuple[int, int], message: str, hint: str) -> None:
         """Adds an error at a node or at a (line, column) counted from 1."""
@@ -45,7 +45,7 @@ class YamlDocument:
             self.problems.append(Problem(self.path, line, column, message, hint))
 
     def find(self, loc: Loc) -> tuple[Node | None, Node | None]:
-        """Key and value node at a location, (None, None) when there is nothing."""
+        """Key and value node at a location, (None, None) when there is none."""
         key: Node | None = None
         node: Node | None = self.root
         for part in loc:
@@ -55,7 +55,7 @@ class YamlDocument:
         return key, node
 
     def place(self, loc: Loc, *, key: bool = False) -> tuple[int, int]:
-        """Line and column of the value (or key) at a location, of the nearest thing around it when it is not there."""
+        """Line and column of the value (or key) at a location, or of the nearest enclosing one when it is missing."""
         key_node, node = self.find(loc)
         if node is None:
             return self.place(loc[:-1], key=True) if loc else (1, 1)
@@ -63,13 +63,13 @@ class YamlDocument:
         return _start(key_node if at_key and key_node is not None else node)
 
     def written(self, loc: Loc) -> str:
-        """The scalar at a location as it stands in the file, empty when there is none."""
+        """The scalar at a location as written in the file, empty when there is none."""
         node = self.find(loc)[1]
         return node.value if isinstance(node, ScalarNode) else ""
 
 
 def parse(path: str, data: bytes) -> YamlDocument:
-    """Parses the bytes of one file; whatever they hold, the answer is a document with its problems."""
+    """Parses the bytes of one file; the result is always a document, with its problems."""
     document = YamlDocument(path)
     if len(data) > MAX_BYTES:
         document.report((0, 0), *too_large(len(data)))
@@ -83,19 +83,20 @@ def parse(path: str, data: bytes) -> YamlDocument:
         document.report(
             _position(document.text[:offset].encode()),
             f"{kind} is written out",
-            "Revoke it, it is in git now; write {env: NAME} and set that environment variable where the command runs.",
+            "Revoke it, since it is in git now; write {env: NAME} and set that environment variable where the "
+            "command runs.",
         )
     _compose(document)
     return document
 
 
 def too_large(size: int) -> tuple[str, str]:
-    """What to say about a file of more than MAX_BYTES."""
+    """The message about a file of more than MAX_BYTES."""
     return f"the file has {size / MAX_BYTES:.1f} MiB, 1 MiB at most", "Keep long texts in files of their own."
 
 
 class _Parser(CSafeLoader):
-    """libyaml's parser and composer; only the reading of plain scalars is ours."""
+    """libyaml's parser and composer; only plain scalars are read by this module."""
 
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
         """Tag of a node that names none; `implicit[0]` says that a scalar is plain."""
@@ -117,7 +118,9 @@ def _compose(document: YamlDocument) -> None:
     try:
         document.value = _Builder(document).build(root, 0)
     except _Unbounded as error:
-        document.report(error.node, str(error), "Look at the aliases (*name): each one repeats all that it stands for.")
+        document.report(
+            error.node, str(error), "Check the aliases (*name): each one repeats everything that it refers to."
+        )
     else:
         document.is_mapping, document.root = True, root
 
@@ -127,7 +130,7 @@ def _composed(document: YamlDocument) -> MappingNode | None:
     try:
         too_deep = syntax.too_deep(document.text, MAX_DEPTH)
         if too_deep is not None:
-            document.report(too_deep, f"more than {MAX_DEPTH} levels deep", "Look at the brackets.")
+            document.report(too_deep, f"more than {MAX_DEPTH} levels deep", "Check the brackets.")
             return None
         parser = _Parser(document.text)
         try:
@@ -152,8 +155,8 @@ class _Unbounded(Exception):
 
 
 class _Builder:
-    """Builds plain values out of nodes. Aliases are written out, within bounds; only equal texts are one object, since
-    a fleet repeats its keys and words, and the live side repeats them all once more.
+    """Builds plain values from nodes. Aliases are expanded, within bounds; equal texts share one object, since a fleet
+    repeats its keys and words, and the live state repeats them once more.
     """
 
     def __init__(self, document: YamlDocument) -> None:

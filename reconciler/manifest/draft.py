@@ -54,7 +54,7 @@ _REST = """
 
 @dataclass(frozen=True, slots=True)
 class NewManifest:
-    """What a new manifest says."""
+    """The values of a new manifest."""
 
     id: str
     name: str
@@ -69,7 +69,7 @@ class NewManifest:
 
 
 def problem_with(loc: Loc, value: Any) -> str | None:
-    """What is wrong with one value of a manifest, in a sentence or two; None when nothing is."""
+    """The problem with one value of a manifest, in a sentence or two; None when it is valid."""
     part = value
     for key in reversed(loc):
         part = {key: part}
@@ -86,7 +86,7 @@ def problem_with(loc: Loc, value: Any) -> str | None:
 
 
 def draft_text(draft: NewManifest) -> str:
-    """The manifest, with everything else that it could say as comments that need only their `# ` removed."""
+    """The manifest, with all other keys as comments that need only their `# ` removed."""
     head = to_yaml({"id": draft.id, "name": draft.name, "number": draft.number})
     assistant: dict[str, Any] = {} if draft.model is None else {"model": draft.model}
     assistant["instructions"] = draft.instructions

@@ -1,4 +1,4 @@
-"""Writes values as YAML that reads back as the same values, in the style a person would write a manifest in."""
+"""Writes values as YAML that reads back as the same values, in the style in which a person would write a manifest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from yaml import Node, SafeDumper, ScalarNode, dump
 
 from reconciler.manifest import plain
 
-# Written as they are, a parser folds these into spaces or refuses them.
+# A parser folds these characters into spaces or refuses them unless they are escaped.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
@@ -29,7 +29,7 @@ class _Dumper(SafeDumper):
 
 def _text(dumper: SafeDumper, value: str) -> Node:
     style = "|" if "\n" in value else None
-    # A block keeps blank lines at its end only by taking every one that follows it in the file.
+    # A block that keeps its trailing blank lines would also include those that follow it in the file.
     keeps = value.endswith("\n\n") or value == "\n"
     if keeps or plain.tag_of(value) is not plain.STR or _UNPRINTABLE.search(value):
         style = '"'

@@ -1,4 +1,4 @@
-"""What pydantic found, in sentences for the person who wrote the manifest. No value of a secret's place is repeated."""
+"""Pydantic's errors, in sentences for the author of the manifest. The value of a secret's key is never repeated."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _FORMATS = {
 
 
 def explain(error: ErrorDetails, spot: Spot, written: str) -> tuple[str, str]:
-    """Message and hint for one error; `written` is the scalar as it stands in the file."""
+    """Message and hint for one error; `written` is the scalar as written in the file."""
     kind, value = error["type"], error["input"]
     where = f"the key {dotted(spot.loc)}" if error["loc"][-1] == "[key]" else dotted(spot.loc)
     context = error.get("ctx", {})
@@ -70,7 +70,7 @@ def explain(error: ErrorDetails, spot: Spot, written: str) -> tuple[str, str]:
     if kind == "extra_forbidden":
         return _unknown_key(spot, where)
     if SecretRef in spot.alternatives:
-        return f"{where}: a secret is only named here, never written out", (
+        return f"{where}: a secret is referred to by name, never written out", (
             "Write {env: NAME} and set that environment variable where the command runs."
         )
     if kind in _WANTED:
@@ -87,8 +87,8 @@ def explain(error: ErrorDetails, spot: Spot, written: str) -> tuple[str, str]:
 
 
 def relevant(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """Leaves out what says the same thing twice: the alternatives of a union that were not meant, and a missing key
-    that stands there misspelt."""
+    """Leaves out duplicate errors: of the alternatives of a union that were not meant, and of a missing key that is
+    present misspelt."""
     errors = list(errors)
     unknown = [shape.follow(error["loc"]) for error in errors if error["type"] == "extra_forbidden"]
     misspelt = {(*spot.loc[:-1], _meant(spot)) for spot in unknown}
@@ -106,7 +106,7 @@ def _superseded(error: ErrorDetails, spot: Spot) -> bool:
 
 
 def _meant(spot: Spot) -> str | None:
-    """The key that an unknown key probably means, among those known where it stands."""
+    """The key that an unknown key probably means, among those known at its position."""
     key = str(spot.loc[-1])
     return nearest(_SYNONYMS.get(key.lower(), key), shape.known_keys(spot.owner))
 
@@ -130,7 +130,7 @@ def slug(text: str) -> str:
 
 
 def nearest(word: str, known: list[str]) -> str | None:
-    """The known word that was probably meant."""
+    """The known word that is the nearest."""
     found = difflib.get_close_matches(word.lower(), known, 1, 0.6)
     return found[0] if found else None
 

@@ -3,7 +3,7 @@
     bytes ──► YamlDocument ──► values over _defaults.yaml ──► schemas.Client ──► files, number, tools ──► Manifest
                                                                        ids and numbers across files ──► Fleet
 
-It reads that folder only and calls nobody.
+It reads that folder only and makes no call.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from schemas import Client, FileSearchTool
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One client as declared, with everything that its file refers to."""
+    """One client as declared, with the files that its manifest refers to."""
 
     path: str
     """`clients.d/la-cocina.yaml`: from the folder's own name on, the same on every machine."""
@@ -44,7 +44,7 @@ class Manifest:
 
     @property
     def search(self) -> FileSearchTool | None:
-        """The tool that searches in documents; an assistant has one at the most."""
+        """The tool that searches in documents; an assistant has at most one."""
         return next((tool for tool in self.client.assistant.tools if isinstance(tool, FileSearchTool)), None)
 
 
@@ -73,14 +73,14 @@ def load(clients_dir: Path) -> Fleet:
 
 @dataclass(slots=True)
 class _Claim:
-    """A file says that an id or a number is its own."""
+    """A file's claim to an id or a number."""
 
     file: str
     value: str
 
 
 class _Reading:
-    """What has been read so far."""
+    """The files that were read so far."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
@@ -100,7 +100,7 @@ class _Reading:
         return document
 
     def read(self, name: str) -> None:
-        """Reads one manifest; what is wrong with it becomes problems."""
+        """Reads one manifest; its errors become problems."""
         document = self.folder.parse(name)
         if not document.is_mapping and not document.problems:
             document.report((0, 0), "the file is empty", "Write a client into it (reconcile new helps), or remove it.")
@@ -136,7 +136,7 @@ class _Reading:
 
 
 class _OneManifest:
-    """One manifest on its way from values to a Manifest."""
+    """The conversion of one manifest's values into a Manifest."""
 
     def __init__(self, folder: Folder, name: str, document: YamlDocument, defaults: YamlDocument) -> None:
         self.folder = folder
@@ -147,7 +147,7 @@ class _OneManifest:
         self.problems: list[Problem] = []
 
     def manifest(self) -> Manifest | None:
-        """The manifest, None when its values are not a client; problems are collected either way."""
+        """The manifest, None when its values are not a valid client; problems are collected in both cases."""
         client = self._validated()
         for violation in check(self.value):
             self._report(violation)
@@ -171,11 +171,11 @@ class _OneManifest:
 
     def _explain(self, error: ErrorDetails, spot: Spot) -> None:
         if error["type"] == "missing" and self.defaults.problems:
-            # It may well stand in the defaults, once those can be read.
+            # It may be in the defaults, once those can be read.
             return
         loc = (*spot.loc, "type") if error["type"] == "union_tag_invalid" else spot.loc
         source, place = self._place(loc, key=error["type"] == "extra_forbidden")
-        # A scalar that was already found unclear is not of the wrong type as well.
+        # A scalar that was already reported as unclear is not reported as a wrong type, too.
         if place not in _places(source.problems):
             message, hint = explain(error, spot, source.written(spot.loc))
             self.problems.append(Problem(source.path, *place, message, hint))
@@ -186,7 +186,7 @@ class _OneManifest:
             self.problems.append(Problem(source.path, *place, violation.message, violation.hint, violation.severity))
 
     def _place(self, loc: Loc, *, key: bool = False) -> tuple[YamlDocument, tuple[int, int]]:
-        """The file that says what stands at a location, and the place in it."""
+        """The file that sets the value at a location, and the position in it."""
         for source in (self.document, self.defaults):
             if source.find(loc)[1] is not None:
                 return source, source.place(loc, key=key)
@@ -235,7 +235,8 @@ def _places(problems: Iterable[Problem]) -> set[tuple[int, int]]:
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Everything that is read stays alive, so collecting while reading costs a fifth of the time for nothing."""
+    """All objects that are read stay alive, so garbage collection while reading would cost a fifth of the time without
+    effect."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""The folder of manifests: which files count, how they are read and how they are called in messages."""
+"""The folder of manifests: which files belong to it, how they are read, and their names in messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Folder:
 
     path: Path
     display: str
-    """The folder as messages call it: relative to where the command runs when it lies below."""
+    """The folder's name in messages: relative to the working directory when it is below that."""
     name: str
     """The folder's own name."""
     manifests: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Folder:
         return f"{self.display}/{file}"
 
     def parse(self, file: str) -> YamlDocument:
-        """Reads and parses a file; what goes wrong is in the document."""
+        """Reads and parses a file; errors become the document's problems."""
         shown = self.shown(file)
         try:
             with open(f"{self.path}/{file}", "rb", buffering=0) as stream:  # noqa: PTH123 - a third less for each client
@@ -42,7 +42,7 @@ class Folder:
 
 
 def open_folder(clients_dir: Path) -> Folder:
-    """Lists a folder; raises ManifestErrors when there is none, or nothing in it."""
+    """Lists a folder; raises ManifestErrors when it does not exist or is empty."""
     folder = Folder(clients_dir, _display(clients_dir), clients_dir.resolve().name)
     try:
         with os.scandir(clients_dir) as entries:
@@ -50,7 +50,7 @@ def open_folder(clients_dir: Path) -> Folder:
                 if not entry.name.startswith(".") and entry.name.lower().endswith((".yaml", ".yml")):
                     _take(folder, entry)
     except FileNotFoundError:
-        hint = "Run in the folder that holds it, or set CLIENTS_DIR; reconcile new begins one."
+        hint = "Run in the folder that holds it, or set CLIENTS_DIR; reconcile new creates one."
         raise _nothing(folder, f"no {clients_dir.name or clients_dir} here", hint) from None
     except OSError as error:
         hint = "CLIENTS_DIR names the folder that holds the manifests."
@@ -66,7 +66,7 @@ def _take(folder: Folder, entry: os.DirEntry[str]) -> None:
         folder.problems.append(Problem(folder.shown(entry.name), 0, 0, message, hint))
 
     if entry.is_symlink() and not _stays_inside(folder.path, entry.path):
-        refuse("a link to a file outside the folder", "Put the manifest itself here.")
+        refuse("a link to a file outside the folder", "Put the manifest itself into the folder.")
     elif not entry.is_file():
         refuse("not a file", "Only files end in .yaml here; remove or rename it.")
     elif entry.name == FILE:

@@ -1,7 +1,7 @@
 """Finds secrets that were written out, and keeps them out of every message.
 
-A manifest and its prompts live in git, so a key in one of them is already lost. What looks like one is refused by its
-place; its text is never repeated.
+A manifest and its prompts are in git, so a key in one of them is already exposed. What looks like one is refused with
+its position; its text is never repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NAMES = {
     "webhook": "a webhook signing secret",
     "bearer": "a bearer token",
 }
-# Cheap to look for; the expression above runs only over a text that has one of them.
+# Cheap to search for; the expression above runs only over a text that contains one of them.
 _TRACES = ("sk-", "SK", "whsec_", "earer ")
 _HIDDEN = re.compile(rf"{_SECRET.pattern}|[0-9a-fA-F]{{24,}}", re.VERBOSE)
 

@@ -1,7 +1,7 @@
 """How an unquoted YAML scalar is read: as YAML 1.2 reads it, and where YAML 1.1 would read something else, not at all.
 
 `no`, `2025-10-22`, `0123`, `1_000` and `12:30` mean one thing to one tool and another thing to the next. They are
-reported with the quoted spelling instead of being turned into something that nobody wrote.
+reported with the quoted form instead of being converted into an unintended value.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 
-# Tags are compared by identity: a document can spell a tag that is equal to one of these, never one that is the same.
+# Tags are compared by identity: a document can contain a tag that is equal to one of these, never the same object.
 STR = "plain text"
 INT = "plain int"
 FLOAT = "plain float"
@@ -62,13 +62,13 @@ def tag_of(value: str) -> str:
 
 @functools.lru_cache(4096)
 def _matched(value: str) -> str:
-    # Kept, since the same keys and words stand in every file of a fleet.
+    # Cached, since the same keys and words are in every file of a fleet.
     match = _PLAIN.fullmatch(value)
     return _TAGS[match.lastgroup] if match and match.lastgroup else STR
 
 
 def ambiguity(tag: str, value: str) -> tuple[str, str] | None:
-    """What is wrong with a scalar that YAML versions read differently, and what to write instead."""
+    """The problem with a scalar that YAML versions read differently, and what to write instead."""
     if tag is WORD:
         return f"{value} without quotes is true or false to some tools and a text to others", (
             f'Write true or false, or "{value}" in quotes where the text is meant.'
@@ -76,7 +76,7 @@ def ambiguity(tag: str, value: str) -> tuple[str, str] | None:
     if tag is DATE:
         return "an unquoted date", f'Write it in quotes: "{value}".'
     if tag is NUMBER:
-        return f"{value} without quotes does not mean the same to all tools", (
+        return f"{value} without quotes means different things to different tools", (
             f'Write it in quotes: "{value}"; where a number is meant, in plain decimal digits.'
         )
     return None

@@ -1,4 +1,4 @@
-"""What is wrong in a manifest, where, and what to do about it. Prints no value that could be a secret."""
+"""A problem in a manifest: what is wrong, where, and what to do. It prints no value that could be a secret."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from reconciler.errors import ReconcileError
 Severity = Literal["error", "warning"]
 
 MAX_PROBLEMS = 100
-"""Of one kind in one file; a file with more is beyond correcting line by line."""
+"""Maximum number of problems of one sort in one file; a file with more cannot be corrected line by line."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """What is wrong at one place; problems sort by file, line and column."""
+    """One problem; problems sort by file, line and column."""
 
     path: str
-    """File as the user would open it from where the command runs."""
+    """The file, relative to the working directory."""
     line: int
     """From 1, likewise `column` (in characters); 0 when the folder or the whole file is meant."""
     column: int
@@ -45,9 +45,9 @@ class ManifestErrors(ReconcileError):
     def __init__(self, problems: Iterable[Problem], manifests: int = 0) -> None:
         self.problems = tuple(sorted(set(problems)))
         self.manifests = manifests
-        """How many files were looked at."""
+        """Number of files that were checked."""
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 class NoManifests(ManifestErrors):
-    """The folder is not there, or holds no manifest."""
+    """The folder does not exist, or contains no manifest."""

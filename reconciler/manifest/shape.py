@@ -1,7 +1,7 @@
-"""The manifest's models, walked along a location: which model stands there, which keys it knows, an example.
+"""The manifest's models, walked along a location: the model there, its keys, an example.
 
 Pydantic's error locations also name the alternative of a union that was tried ("function", "InstructionsFile"); those
-are no keys of the file, and only the models say where they stand.
+are not keys of the file, and only the models show where they occur.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Loc = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A location with the names of union alternatives taken out."""
+    """A location without the names of union alternatives."""
 
     loc: Loc
     owner: type[BaseModel]
     """Model that holds the last key of `loc`."""
     alternatives: tuple[Any, ...]
-    """What may stand there: models, `str`, `list[…]`, `dict[…]`, literals."""
+    """The types allowed there: models, `str`, `list[…]`, `dict[…]`, literals."""
 
 
 def follow(loc: Loc) -> Spot:
@@ -66,7 +66,7 @@ def example(owner: type[BaseModel], key: str) -> Any:
 
 
 def homes(key: str) -> list[str]:
-    """Where a key that stands in the wrong place belongs, as dotted paths."""
+    """The right positions of a misplaced key, as dotted paths."""
     return [".".join(path) for path, model in _models(Client, ()) if key in model.model_fields]
 
 

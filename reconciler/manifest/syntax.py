@@ -8,16 +8,16 @@ from typing import Any
 from yaml import CSafeLoader, MarkedYAMLError, YAMLError
 from yaml.events import CollectionEndEvent, CollectionStartEvent, Event
 
-# libyaml's words → ours. The first line that fits is taken.
+# libyaml's message → ours. The first one that matches is used.
 _MEANINGS = (
     (
         "mapping values are not allowed",
-        "a colon where none can stand",
+        "a colon where none is allowed",
         "Put the text in quotes if it holds a colon and a space, or check the indentation of this line.",
     ),
     (
         "block sequence entries are not allowed",
-        "a list item where none can stand",
+        "a list item where none is allowed",
         'Begin the list on a line of its own below its key, each item with "- ".',
     ),
     (
@@ -27,7 +27,7 @@ _MEANINGS = (
     ),
     (
         "did not find expected key",
-        "what stands here belongs neither to the value before it nor to a key of its own",
+        "the text here belongs neither to the value before it nor to a key of its own",
         "Check the indentation of the line and the quotes in it.",
     ),
     (
@@ -55,10 +55,10 @@ _MEANINGS = (
         "a character that cannot begin a value",
         "Put the text in quotes.",
     ),
-    ("Unicode character escape", "a character code that is none", "Write the character itself."),
+    ("Unicode character escape", "an invalid character code", "Write the character itself."),
     ("found duplicate anchor", "two anchors with one name", "Give one of them another name."),
 )
-# Where libyaml notices these is the end of the file or the next line; where they begin says more.
+# libyaml reports these at the end of the file or the next line; the position where they begin is more useful.
 _TOLD_AT_THE_START = (
     "while scanning a simple key",
     "while scanning a quoted scalar",
@@ -68,7 +68,7 @@ _TOLD_AT_THE_START = (
 
 
 def explain(error: YAMLError, text: str) -> tuple[tuple[int, int], str, str]:
-    """(line, column) from 1, what is wrong, what to do."""
+    """(line, column) from 1, the problem, the hint."""
     context = str(getattr(error, "context", None) or "")
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "")
     where = _where(error, text)
@@ -83,12 +83,12 @@ def explain(error: YAMLError, text: str) -> tuple[tuple[int, int], str, str]:
         if words in f"{problem} {context}":
             return where, message, hint
     if "control characters" in problem or "special characters" in problem or "unacceptable" in problem:
-        return where, "a control character", "Remove it; it cannot be seen, so write the line anew."
+        return where, "a control character", "Remove it; it is invisible, so write the line again."
     return where, f"not valid YAML: {problem}", "Check the indentation and the quotes around this place."
 
 
 def too_deep(text: str, limit: int) -> tuple[int, int] | None:
-    """Place where the nesting passes the limit. The composer recurses in C, without a bound of its own."""
+    """Position where the nesting exceeds the limit. The composer recurses in C, without a limit of its own."""
     openings = sum(text.count(mark) for mark in ("[", "{", "- ", "-\t", "? ", "?\t"))
     if openings <= 400:
         return None

@@ -1,6 +1,6 @@
 """Files that a manifest names: prompts, which are read, and documents, which are hashed.
 
-None may lie outside the folder of manifests, and none is written.
+None may be outside the folder of manifests, and none is written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
 
 TEXTS = re.compile(r"\.(c|cpp|cs|css|go|html|java|js|json|md|php|py|rb|sh|tex|ts|txt)")
 FORMATS = re.compile(r"\.(doc|docx|pdf|pptx)")
-"""Endings of the files that OpenAI searches in; it reads the kind off the name."""
+"""Suffixes of the files that OpenAI can search; it derives the type from the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class KnowledgeFile:
     """A document of a file_search tool."""
 
     path: str
-    """As the manifest writes it."""
+    """As written in the manifest."""
     resolved: Path
     size: int
     """Bytes."""
@@ -38,7 +38,7 @@ class KnowledgeFile:
 
 
 class FileProblem(Exception):
-    """A named file cannot be used: what is wrong, and what to do."""
+    """A named file cannot be used: the problem, and what to do."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -49,11 +49,11 @@ class FileProblem(Exception):
 def resolve(folder: Path, name: str) -> Path:
     """The file that a manifest names, inside the folder also after symbolic links; FileProblem otherwise."""
     if "\0" in name:
-        raise FileProblem("a file name with a NUL character", "Write the name anew.")
+        raise FileProblem("a file name with a NUL character", "Write the name again.")
     root = os.path.realpath(folder)
     path = os.path.realpath(os.path.join(root, name))  # noqa: PTH118 - pathlib costs 20 µs more for each client
     if os.path.commonpath((root, path)) != root:
-        raise FileProblem("the file lies outside the folder of manifests", "Move it into that folder.")
+        raise FileProblem("the file is outside the folder of manifests", "Move it into that folder.")
     try:
         if Path(path).is_file():
             return Path(path)
@@ -96,7 +96,7 @@ def hash_document(folder: Path, name: str) -> KnowledgeFile:
     try:
         size = path.stat().st_size
         if not size:
-            raise FileProblem("the file is empty", "Write something into it, or take it off the list.")
+            raise FileProblem("the file is empty", "Write something into it, or remove it from the list.")
         if size > MAX_DOCUMENT_BYTES:
             raise FileProblem(f"the file has {size:,} bytes, {MAX_DOCUMENT_BYTES:,} at most", "Split it.")
         with path.open("rb") as file:
@@ -109,7 +109,7 @@ def hash_document(folder: Path, name: str) -> KnowledgeFile:
 
 
 def _check_encoding(file: BinaryIO) -> None:
-    """OpenAI: text is UTF-8 or UTF-16; anything else is found with broken letters or not at all."""
+    """OpenAI: text is UTF-8 or UTF-16; text in other encodings is found with broken letters or not at all."""
     file.seek(0)
     if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return

@@ -1,6 +1,6 @@
 """GET and JSON over HTTP, with retries: the only way in which planning talks to a provider.
 
-A read has no effect, so what fails after the last retry for want of an answer is a `TemporaryError`.
+A read has no effect, so a call without an answer after the last retry is a `TemporaryError`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from runtime.store.client.light_http import MAX_BODY, AnswerTooLarge, HttpAnswer
 from runtime.store.codec import share_texts
 
 LONGEST_WAIT: Final = 60.0
-"""Seconds; a provider that asks for more than this is asked again after as much."""
+"""Longest pause in seconds, also where a provider asks for more."""
 CONNECT_RETRIES: Final = 2
-"""Where nothing listens, more of them only make a person wait."""
+"""Retries where no connection can be made; more would only delay the user."""
 RETRIED: Final = frozenset({429, 500, 502, 503, 504})
 
 
 class Reader:
     """A JSON API that can only be read. Thread-safe; keeps its connections.
 
-    `timeout`: seconds that one attempt may take. `retries`: attempts after the first.
+    `timeout`: time limit of one attempt, in seconds. `retries`: attempts after the first.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Reader:
             try:
                 answer = self._http.call("GET", target)
             except AnswerTooLarge as error:
-                raise PermanentError(f"{where} gave an answer that is not read: {error}") from error
+                raise PermanentError(f"{where} sent an answer that is not read: {error}") from error
             except NoAnswer as error:
                 if attempt >= (
                     min(CONNECT_RETRIES, self._retries) if isinstance(error, NotConnected) else self._retries
@@ -81,11 +81,11 @@ def _pause(attempt: int) -> float:
     """Seconds before the next attempt: none after the first, then half a second, twice as long each time."""
     if attempt == 0:
         return 0.0
-    return min(8.0, 0.25 * 2.0**attempt + random.uniform(0, 0.25))  # noqa: S311 - spreads attempts, keeps no secret
+    return min(8.0, 0.25 * 2.0**attempt + random.uniform(0, 0.25))  # noqa: S311 - spreads attempts, protects no secret
 
 
 def _refusal(where: str, status: int, body: bytes) -> ProviderError:
-    # OpenAI's own words for a 401 quote a part of the key.
+    # OpenAI's own message for a 401 quotes a part of the key.
     said = "it does not accept the credentials" if status == 401 else provider_message(body).rstrip(".")
     text = f"{where} answered {status}" + (f": {said}" if said else "")
     if status < 400:

@@ -1,4 +1,4 @@
-"""What is live at OpenAI, or at a server that speaks its API: models, vector stores, and objects of the Assistants API
+"""Live objects at OpenAI, or at a server that speaks its API: models, vector stores, and objects of the Assistants API
 and the Agents API.
 """
 
@@ -15,15 +15,15 @@ from reconciler.readers.shape import listed, mapping, text, understood
 from reconciler.settings import Settings
 
 PAGE = 100
-"""The largest page that these lists give."""
+"""The largest page of these lists."""
 
 ObjectEngine = Literal["assistants", "agents"]
-"""Engines whose assistants live at the provider. The API's path is called the same."""
+"""Engines whose assistants live at the provider. The API's path has the same name."""
 OBJECT_ENGINES: Final[tuple[ObjectEngine, ...]] = ("assistants", "agents")
 OBJECT_PREFIXES: Final[Mapping[ObjectEngine, str]] = {"assistants": "asst_", "agents": "agent_"}
-"""How the ids begin that each API gives out; one without a record of ours is a live object."""
+"""The prefixes of each API's ids; such an id without a record in the bot store is a live object."""
 BETAS: Final[Mapping[ObjectEngine, str]] = {"assistants": "assistants=v2", "agents": "agents=v1"}
-"""What each API wants to read in the header OpenAI-Beta."""
+"""The value of the header OpenAI-Beta for each API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class LiveAssistant:
     vector_stores: Sequence[str] = ()
     """Ids of those that its file_search searches."""
     reasoning: Mapping[str, Any] = field(default_factory=dict)
-    """Of an agent, how it thinks: what stands there beside the effort is not declared."""
+    """Of an agent, its reasoning settings: only the effort is declared."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileCounts:
-    """How far the files of a vector store are indexed."""
+    """Number of files of a vector store by indexing status."""
 
     total: int
     completed: int
@@ -67,7 +67,7 @@ class VectorStore:
     id: str
     name: str
     status: str
-    """in_progress, completed, or expired: then it answers no search any more."""
+    """in_progress, completed, or expired: then it can no longer be searched."""
     counts: FileCounts
     expires_after: Mapping[str, Any] | None
     metadata: Mapping[str, str]
@@ -75,13 +75,13 @@ class VectorStore:
 
 @dataclass(frozen=True, slots=True)
 class StoreFile:
-    """A file in a vector store. Its content and its name cannot be seen there."""
+    """A file in a vector store. Its content and its name are not returned there."""
 
     id: str
     status: str
     """in_progress, completed, failed or cancelled."""
     error: str | None
-    """Why it could not be indexed."""
+    """The error when it could not be indexed."""
     attributes: Mapping[str, Any]
 
 
@@ -93,7 +93,7 @@ class OpenAIReader:
         self._http = self._reader("assistants")
 
     def _reader(self, engine: ObjectEngine) -> Reader:
-        """A reader that may see the objects of one beta."""
+        """A reader with access to the objects of one beta API."""
         settings = self._settings
         return Reader(
             settings.openai_base_url,
@@ -134,7 +134,7 @@ class OpenAIReader:
                 return found
             last = page.get("last_id")
             if not isinstance(last, str) or last in seen:
-                raise PermanentError(f"the list of {path[1:]} says that it goes on, but not where")
+                raise PermanentError(f"the list of {path[1:]} has a next page without a cursor")
             seen.add(last)
             query["after"] = last
 
@@ -148,12 +148,12 @@ def _items(page: Any) -> Sequence[Mapping[str, Any]]:
 
 def _model(item: Mapping[str, Any]) -> Model:
     shutdown = item.get("shutdown_date")
-    # OpenAI gives a date; of a server that gives a moment, the day counts.
+    # OpenAI returns a date; where a server returns a timestamp, the day counts.
     return Model(text(item["id"]), datetime.date.fromisoformat(text(shutdown)[:10]) if shutdown else None)
 
 
 def live_assistant(item: Mapping[str, Any]) -> LiveAssistant:
-    """An object of the Assistants API as its JSON tells it."""
+    """An object of the Assistants API from its JSON."""
     values = {
         "name": item.get("name"),
         "model": item.get("model"),
@@ -165,7 +165,7 @@ def live_assistant(item: Mapping[str, Any]) -> LiveAssistant:
 
 
 def _tools(item: Mapping[str, Any], inner: str) -> Sequence[Mapping[str, Any]]:
-    """An assistant's tools; `inner`: the key below which its API says more of some."""
+    """An assistant's tools; `inner`: the key below which its API nests the fields of some."""
     tools = listed(item.get("tools"))
     for tool in tools:
         mapping(tool.get(inner))
@@ -173,7 +173,7 @@ def _tools(item: Mapping[str, Any], inner: str) -> Sequence[Mapping[str, Any]]:
 
 
 def live_agent(item: Mapping[str, Any]) -> LiveAssistant:
-    """An agent of the Agents API as its JSON tells it. Its effort is null where the model decides."""
+    """An agent of the Agents API from its JSON. Its effort is null where the model decides."""
     reasoning = mapping(item.get("reasoning"))
     values = {
         "name": item.get("name"),

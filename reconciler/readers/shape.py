@@ -1,6 +1,6 @@
-"""What an answer must look like before anything is read from it.
+"""The expected shape of an answer, checked before anything is read from it.
 
-An item that is not what its provider describes is a failed read: nothing is known then, about it and about the others.
+An item with another shape is a failed read: its state and that of all others is unknown then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def understood(what: str, items: Iterable[Any], read: Callable[[Mapping[str, Any]], T]) -> list[T]:
-    """What `read` makes of each item. Raises `PermanentError` for one that it stumbles over."""
+    """The results of `read` for each item. Raises `PermanentError` for one on which it fails."""
     try:
         return [read(mapping(item)) for item in items]
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
-"""What is live at Twilio: the WhatsApp senders of one account.
+"""Live objects at Twilio: the WhatsApp senders of one account.
 
-Twilio: Senders API v2 (public beta). The list is sparse, so what it leaves out is fetched one by one, and only then.
+Twilio: Senders API v2 (public beta). The list is sparse, so missing fields are fetched one by one, and only then.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PAGE = 1000
 
 
 ONLINE = ("ONLINE", "ONLINE:UPDATING")
-"""Statuses of a sender that takes and sends messages."""
+"""Statuses of a sender that receives and sends messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSender:
-    """A WhatsApp sender as Twilio tells it."""
+    """A WhatsApp sender as Twilio returns it."""
 
     sid: str
     number: str
@@ -37,13 +37,13 @@ class LiveSender:
     status: str
     """CREATING, PENDING_VERIFICATION, VERIFYING, ONLINE, ONLINE:UPDATING, OFFLINE, …; an open list."""
     webhook: Mapping[str, Any] | None
-    """None when Twilio's answer left it out."""
+    """None when Twilio's answer did not contain it."""
     profile: Mapping[str, Any] | None
     offline_reasons: Sequence[str] = ()
     quality_rating: str | None = None
-    """HIGH, MEDIUM, LOW, …; None where Twilio did not tell it or nobody has rated it yet."""
+    """HIGH, MEDIUM, LOW, …; None where Twilio did not return it or there is no rating yet."""
     is_rating_told: bool = False
-    """Whether Twilio's answer had anything to say of it; a list may leave it out."""
+    """Whether Twilio's answer contained the rating; a list may leave it out."""
 
 
 class TwilioReader:
@@ -76,13 +76,13 @@ class TwilioReader:
             page = self._http.get(_path_and_query(following))
 
     def sender(self, sid: str) -> LiveSender:
-        """One sender, whole."""
+        """One sender, complete."""
         [live] = understood(f"Twilio's sender {sid}", [self._http.get(f"{PATH}/{sid}")], _sender)
         return live
 
 
 def _path_and_query(url: str) -> str:
-    """Twilio names the next page with its own host; when another base is configured it is reached there."""
+    """Twilio returns the next page's URL with its own host; when another base is configured it is called there."""
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}"
 

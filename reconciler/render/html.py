@@ -1,4 +1,4 @@
-"""A plan as one HTML file for people who read no diffs for a living: in Spanish, grouped by client, nothing cut off."""
+"""A plan as one HTML file for people who do not read diffs: in Spanish, grouped by client, nothing cut off."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from reconciler.render.page import page
 from reconciler.render.wording import text_diff, value_text
 
 VALUE_CHARACTERS = 2_000
-"""Where a value in one line is cut; longer text stands as a diff, whole."""
+"""Length at which a value in one line is cut; a longer text is shown in full as a diff."""
 OPEN_LINES = 12
-"""Up to this length a diff is open from the start."""
+"""Up to this number of lines a diff is open initially."""
 
 ACTIONS: Final[Mapping[Action, str]] = {
     "create": "Crear",
@@ -52,19 +52,19 @@ class _TextDiff:
 
     path: str
     lines: Sequence[tuple[str, str]]
-    """How each looks, and what it says."""
+    """Style and text of each."""
     added: int
     dropped: int
 
     @property
     def is_short(self) -> bool:
-        """Whether it is open from the start."""
+        """Whether it is open initially."""
         return len(self.lines) <= OPEN_LINES
 
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """A value of one line that changes; None where there is none."""
+    """A changed value of one line; None where there is none."""
 
     path: str
     old: str | None
@@ -78,13 +78,13 @@ class _ShownChange:
     change: Change
     outcome: Outcome | None
     origin: str
-    """Why it is made."""
+    """The reason of the change."""
     values: Sequence[_Value]
     diffs: Sequence[_TextDiff]
 
 
 def plan_html(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
-    """The document; with `outcomes`, what became of each change."""
+    """The document; with `outcomes`, also the outcome of each change."""
     done = {outcome.change.id: outcome for outcome in outcomes or ()}
     return page(
         "plan.html",
@@ -132,7 +132,7 @@ def _clients(plan: Plan, done: Mapping[str, Outcome]) -> Iterator[tuple[str, Seq
 
 
 def _adopted(plan: Plan, done: Mapping[str, Outcome]) -> Iterator[_ShownChange]:
-    """What becomes ours, where more is written than that it is, or where that did not succeed; the rest is counted."""
+    """Adoptions that write more than our marker, or that failed; the others are counted."""
     for change in plan.adoptions:
         outcome = done.get(change.id)
         if change.fields or (outcome is not None and outcome.status != "applied"):

@@ -1,4 +1,4 @@
-"""A plan, and what became of it, as one JSON document. Its shape is a contract: `format_version` changes with it."""
+"""A plan and its outcomes as one JSON document. Its shape is a contract: `format_version` changes with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMAT_VERSION = 1
 
 
 def plan_json(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
-    """The document, indented, keys in a fixed order; `outcomes` is there after an apply only."""
+    """The document, indented, keys in a fixed order; `outcomes` is present after an apply only."""
     document: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "digest": digest(plan),

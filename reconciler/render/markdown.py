@@ -21,11 +21,11 @@ from reconciler.render.wording import (
 )
 
 MAX_CHARACTERS = 65_536 - 256
-"""GitHub takes 65,536 characters, by its own words, or 262,144 bytes, by what it does: the first is never more than the
-second. The rest is for what a workflow puts around a plan: a marker, a link to its run."""
+"""GitHub accepts 65,536 characters by its documentation, and 262,144 bytes in practice: the first is never more than
+the second. The rest is for what a workflow adds to a plan: a marker, a link to its run."""
 
 CUT_CHARACTERS = 160
-"""Kept for the lines that say how much was left out."""
+"""Reserved for the lines that count what was left out."""
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>@])")
 _REFERENCE = re.compile(r"([@#])(?=\w)")
@@ -33,9 +33,9 @@ _EMOJI = {"error": "❌", "warning": "⚠️", "notice": "ℹ️"}
 
 
 def plan_markdown(plan: Plan, outcomes: Sequence[Outcome] | None = None, limit: int = MAX_CHARACTERS) -> str:
-    """The comment. Clients that do not fit are counted instead of shown; the summary stands first, the digest last.
+    """The comment. Clients that do not fit are counted instead of shown; the summary is first, the digest last.
 
-    With `outcomes`, what became of the plan: the changes that were not applied come first.
+    With `outcomes`, the changes that were not applied come first.
     """
     head = f"### {escape(summary(plan) if outcomes is None else outcome_summary(outcomes))}\n\n"
     foot = f"\nDigest: `{digest(plan)}`\n"
@@ -50,7 +50,7 @@ def plan_markdown(plan: Plan, outcomes: Sequence[Outcome] | None = None, limit: 
 
 
 def _fitting(parts: Iterable[str], room: int) -> tuple[list[str], int]:
-    """The parts that fit, each whole, in their order; and how many do not."""
+    """The parts that fit, each complete, in their order; and the number of those that do not."""
     shown, left_out = [], 0
     for part in parts:
         if len(part) > room:
@@ -71,8 +71,8 @@ def escape(text: str) -> str:
 
 
 def _inert(text: str) -> str:
-    """Text within HTML, in one line. GitHub looks for people and issues in what is shown, so an escaped `@name` would
-    still call somebody: a space of no width keeps them apart."""
+    """Text within HTML, in one line. GitHub searches the rendered text for users and issues, so an escaped `@name`
+    would still mention a user: a zero-width space prevents that."""
     line = visible(" ".join(text.split("\n")))
     return _REFERENCE.sub("\\1\u200b", html.escape(line, quote=False))
 
@@ -86,9 +86,10 @@ def _notes(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
     for finding in plan.findings:
         yield f"{_EMOJI[finding.severity]} {escape(finding_text(finding))}"
     for client in plan.unresolved:
-        yield f"❌ {escape(client)}: left alone, since a source of it could not be read\\."
+        yield f"❌ {escape(client)}: left unchanged, since a source of it could not be read\\."
     for orphan in plan.orphans:
-        yield f"⚠️ {escape(orphan.client)}: {orphan.kind} {escape(orphan.key)} is ours and no manifest declares it\\."
+        what = f"{escape(orphan.client)}: {orphan.kind} {escape(orphan.key)}"
+        yield f"⚠️ {what} has our marker and no manifest declares it\\."
 
 
 def _section(client: str, changes: list[Change]) -> Iterator[str]:

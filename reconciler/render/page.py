@@ -1,8 +1,8 @@
 """HTML documents that stand alone: one file, nothing loaded, nothing executed.
 
-The markup is in `templates/`. What is put into it is escaped by Jinja, and shown as `visible` shows it, without a word
-in the template. The content security policy names the one style sheet by its hash, so
-even markup that slipped in could neither run nor fetch anything.
+The markup is in `templates/`. Values are escaped by Jinja and made visible by `visible`, without a filter in the
+template. The content security policy names the one style sheet by its hash, so even markup that slipped in could
+neither run nor fetch anything.
 """
 
 from __future__ import annotations
@@ -43,5 +43,5 @@ def _environment() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """A text in which nothing acts unseen; markup, which a macro or `safe` gives, as it is."""
+    """A text with visible control characters; markup from a macro or `safe` as it is."""
     return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value

@@ -1,5 +1,5 @@
-"""How far an apply is: a bar on a terminal, otherwise a log line every ten seconds and one for each failure. Always on
-stderr."""
+"""The progress of an apply: a bar on a terminal, otherwise a log line every ten seconds and one for each failure.
+Always on stderr."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _logged(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
                 told = time.monotonic()
                 log.info("applying", done=done, of=total)
         except OSError:
-            # A log on a full disk, or one that nobody reads any more, must not cut off an apply that goes well.
+            # A log on a full disk, or on a closed pipe, must not interrupt an apply that succeeds.
             is_heard = False
         yield outcome
 

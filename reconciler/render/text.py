@@ -28,22 +28,22 @@ Paint = Callable[..., str]
 
 
 def plan_text(plan: Plan, *, colour: bool = False, verbose: bool = False) -> str:
-    """The whole plan. `verbose` adds what was left alone."""
+    """The whole plan. `verbose` adds what was left unchanged."""
     paint = click.style if colour else _plain
     lines: list[str] = []
     for client, changes in groupby(plan.changes, key=lambda change: change.client):
         lines += [paint(client, bold=True), *(line for change in changes for line in _change(change, paint)), ""]
     lines += [_finding(finding, paint) for finding in plan.findings]
     for client in plan.unresolved:
-        lines.append(paint(f"unresolved: {client}: left alone, since a source of it could not be read.", fg="red"))
+        lines.append(paint(f"unresolved: {client}: left unchanged, since a source of it could not be read.", fg="red"))
     for orphan in plan.orphans:
         what = visible(f"{orphan.client}: {orphan.kind} {orphan.key} ({orphan.live_id})")
-        lines.append(paint(f"orphan: {what} is ours and no manifest declares it.", fg="yellow"))
+        lines.append(paint(f"orphan: {what} has our marker and no manifest declares it.", fg="yellow"))
     if verbose:
         lines += [line for change in plan.adoptions for line in _adoption(change, paint)]
         unmanaged = (visible(f"{item.kind} {item.key} ({item.live_id})") for item in plan.unmanaged)
-        lines += [f"not ours: {what}, left alone." for what in unmanaged]
-        lines.append(f"{len(plan.unmanaged)} live objects are not ours and were left alone.")
+        lines += [f"unmanaged: {what}, left unchanged." for what in unmanaged]
+        lines.append(f"{len(plan.unmanaged)} unmanaged live objects were left unchanged.")
     if plan.work:
         lines.append(f"Digest: {digest(plan)}")
     lines.append(paint(summary(plan), bold=True))
@@ -51,7 +51,7 @@ def plan_text(plan: Plan, *, colour: bool = False, verbose: bool = False) -> str
 
 
 def outcome_text(outcome: Outcome, *, colour: bool = False) -> str:
-    """One line as each change is done."""
+    """One line for each change when it is done."""
     paint = click.style if colour else _plain
     change = outcome.change
     what = f"{change.client}: {change.kind} {change.key}: {change.action}"
@@ -62,7 +62,7 @@ def outcome_text(outcome: Outcome, *, colour: bool = False) -> str:
 
 
 def outcomes_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
-    """What did not work, once more and together, and the summary."""
+    """The failures, once more and together, and the summary."""
     bad = [outcome_text(outcome, colour=colour) for outcome in outcomes if outcome.status != "applied"]
     return "\n".join([*bad, (click.style if colour else _plain)(outcome_summary(outcomes), bold=True)]) + "\n"
 

@@ -1,4 +1,4 @@
-"""What every format says in the same words: summaries, signs, values."""
+"""Texts that all formats share: summaries, signs, values."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ SIGNS: Final[dict[Action, str]] = {"create": "+", "update": "~", "delete": "-", 
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
-"""What steers a terminal, ends a line or turns the writing direction instead of being read."""
+"""Characters that control a terminal, end a line or change the writing direction."""
 
 
 def summary(plan: Plan) -> str:
-    """One line: what the plan would do."""
+    """One line: a summary of the plan."""
     looked = _count(plan.clients, "client")
     left = f" {_count(len(plan.errors), 'error')}." if plan.errors else ""
     left += f" {_count(len(plan.unresolved), 'client')} unresolved." if plan.unresolved else ""
     left += adoption_summary(plan)
     if not plan.changes:
-        return f"No changes: {looked} looked at.{left}"
+        return f"No changes: {looked} checked.{left}"
     parts = [
         f"{plan.count('create')} to create",
         f"{plan.count('update')} to update",
@@ -37,16 +37,16 @@ def summary(plan: Plan) -> str:
 
 
 def adoption_summary(plan: Plan) -> str:
-    """How much that was made by hand becomes ours as it is; "" when there is nothing of the kind."""
+    """The number of objects made by hand that are adopted as they are; "" when there is none."""
     if not plan.adoptions:
         return ""
     one = len(plan.adoptions) == 1
     objects = f"{_count(len(plan.adoptions), 'object')} made by hand {'is' if one else 'are'} as declared"
-    return f" {objects}; applying puts {'it' if one else 'them'} on record."
+    return f" {objects}; applying records {'it' if one else 'them'}."
 
 
 def outcome_summary(outcomes: Sequence[Outcome]) -> str:
-    """One line: what became of the plan."""
+    """One line: the outcomes of the plan."""
     counts = {status: sum(o.status == status for o in outcomes) for status in ("applied", "failed", "skipped")}
     return "Applied: " + ", ".join(f"{count} {status}" for status, count in counts.items()) + "."
 
@@ -65,17 +65,17 @@ def edit_text(edit: EditRecord) -> str:
 
 
 def sentence(text: str) -> str:
-    """The text with one final stop; a question keeps its mark."""
+    """The text with one full stop at its end; a question keeps its mark."""
     return text if text.endswith(("?", "!")) else text.rstrip(".") + "."
 
 
 def visible(text: str) -> str:
-    """Text in which nothing acts unseen: a control character is shown by its number, `\\x1b`, and not obeyed."""
+    """Text with visible control characters: each is replaced by its number, such as `\\x1b`."""
     return _UNSEEN.sub(_numbered, text)
 
 
 def value_text(value: Any, limit: int = 120) -> str:
-    """A value in one line, as YAML or JSON would have it, cut to `limit` characters."""
+    """A value in one line, in YAML or JSON, cut to `limit` characters."""
     if value is None:
         return "(none)"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -84,7 +84,8 @@ def value_text(value: Any, limit: int = 120) -> str:
 
 
 def text_diff(change: FieldChange) -> list[str] | None:
-    """A unified diff, without its header, where one of the sides is text of several lines or a long one; else None."""
+    """A unified diff, without its header, where one of the values is a text of several lines or a long one; else
+    None."""
     old, new = change.old or "", change.new or ""
     if not (isinstance(old, str) and isinstance(new, str)):
         return None
@@ -92,7 +93,7 @@ def text_diff(change: FieldChange) -> list[str] | None:
         return None
     before, after = _lines(old), _lines(new)
     if old and new and old.endswith("\n") is not new.endswith("\n"):
-        # The one difference that lines alone do not show: there it is an empty last line.
+        # A missing final newline is not visible in lines; it is shown as an empty last line.
         (before if old.endswith("\n") else after).append("")
     lines = difflib.unified_diff(before, after, lineterm="", n=2)
     return [visible(line) for number, line in enumerate(lines) if number >= 2]

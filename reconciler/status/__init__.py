@@ -1,1 +1,1 @@
-"""How each client stands, from live facts: a table for everybody, the onboarding checklist for one. Read-only."""
+"""The status of each client, from live facts: a table of all, the onboarding checklist of one. Read-only."""

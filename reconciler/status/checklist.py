@@ -1,4 +1,4 @@
-"""The onboarding checklist of one client, in Markdown and Spanish. A box is ticked by a live fact or not at all."""
+"""The onboarding checklist of one client, in Markdown and Spanish. A box is ticked by a live fact only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.status.facts import ClientStatus
 from schemas import FunctionTool
 
 _ACTIVE = re.compile(r"([\\`*_\[\]<>|])")
-"""What Markdown would act on in the middle of a line."""
+"""Characters with a meaning in Markdown in the middle of a line."""
 
 BY_HAND = "ninguna máquina puede saberlo: se marca al entregar"
 

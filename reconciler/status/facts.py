@@ -1,4 +1,4 @@
-"""What is known of each client at one moment, in one row. Pure: everything was read before."""
+"""The facts about each client, in one row. Pure: everything was read before."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runtime.store.records import ActivityRecord, BotRecord
 
 @dataclass(frozen=True, slots=True)
 class ClientStatus:
-    """One client's row. None means: not there, or not known because its source could not be read."""
+    """One client's row. None means: not found, or not known because its source could not be read."""
 
     client: str
     name: str
@@ -30,7 +30,7 @@ class ClientStatus:
     sender_status: str | None
     quality_rating: str | None
     webhook: str | None
-    """`ours`, or the URL that is called instead; "" when none is."""
+    """`ours`, or the URL that is called instead; "" when no webhook is set."""
     assistant_id: str | None
     engine: str
     model: str
@@ -41,7 +41,7 @@ class ClientStatus:
     knowledge_in_progress: int | None
     """Documents that are being indexed."""
     knowledge_failed: int | None
-    """Documents that could not be indexed and are never found."""
+    """Documents that could not be indexed, so that no search finds them."""
     bot_id: str | None
     bot_state: str | None
     last_message_at: str | None
@@ -51,7 +51,7 @@ class ClientStatus:
     sync: str
     """`in sync`, `made by hand` (as declared, not on record), `differs`, `error` or `unresolved`."""
     problems: Sequence[str] = ()
-    """What the plan says about it."""
+    """The plan's messages about it."""
 
 
 def statuses(
@@ -74,7 +74,7 @@ def sender_of(manifest: Manifest, live_state: LiveState, settings: Settings) -> 
 
 
 def bot_of(manifest: Manifest, store: Store) -> BotRecord | None:
-    """The client's own bot, or the one that somebody made by hand for its number; never another client's."""
+    """The client's own bot, or the one created by hand for its number; never another client's."""
     own = store.bots_by_client.get(manifest.client.id)
     holder = store.bots_by_number.get(manifest.client.number)
     return own or (holder if holder is not None and holder.client is None else None)
@@ -130,7 +130,7 @@ def _status(
 
 
 def _documents(manifest: Manifest, live_state: LiveState, store: Store) -> FileCounts | None:
-    """How many documents are searched; None when the vector store is not there or could not be read."""
+    """How many documents are searched; None when the vector store does not exist or could not be read."""
     if manifest.search is None:
         return FileCounts(0, 0, 0, 0)
     live = searched(manifest, live_state, store)

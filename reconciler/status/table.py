@@ -13,15 +13,15 @@ from reconciler.render.wording import visible
 from reconciler.status.facts import ClientStatus
 
 NOBODY_WATCHES = 260
-"""Columns where there is no terminal: wide enough that nothing is cut."""
+"""Width where there is no terminal: wide enough that nothing is truncated."""
 SOON = 60
-"""Days from which on the end of a model is urgent."""
+"""A model's shutdown within this many days is urgent."""
 
 _SYNC_COLOURS = {"in sync": "green", "made by hand": "cyan", "differs": "yellow", "error": "red", "unresolved": "red"}
 
 
 def table_text(rows: Sequence[ClientStatus], *, width: int | None, colour: bool) -> str:
-    """The table, and below it what is wrong, a line each. `width` is the terminal's; None where there is none."""
+    """The table, and below it the problems, a line each. `width` is the terminal's; None where there is none."""
     table = Table(box=None, pad_edge=False, header_style="bold" if colour else "")
     for title in ("Client", "Number", "Sender", "Quality", "Webhook", "Assistant", "Model", "Days left", "Files"):
         table.add_column(title, justify="right" if title in ("Days left", "Files") else "left")

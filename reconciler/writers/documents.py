@@ -1,7 +1,8 @@
 """Writes a client's documents to OpenAI: files, and the vector store that they are searched in.
 
-The store carries the client's mark from the first request on. A file has no metadata, so its name says whose it is and
-which content: an upload whose answer was lost is found again by it. A new version is searched before the old one goes.
+The store has the client's marker from the first request on. A file has no metadata, so its name contains the client and
+the content's hash: an upload whose answer was lost is found again by it. A new version is searchable before the old one
+is deleted.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from reconciler.writers.uploads import Uploads
 T = TypeVar("T")
 
 UPLOAD_SECONDS: Final = 600.0
-"""How long one upload may take; the largest file has 512 MB."""
+"""Time limit of one upload; the largest file has 512 MB."""
 INDEXING_SECONDS: Final = 600.0
-"""How long a client's documents may take to be indexed."""
+"""Time limit for indexing a client's documents."""
 FIRST_LOOK, LONGEST_LOOK = 0.1, 10.0
-"""Seconds between looks at what is being indexed."""
+"""Seconds between polls while files are being indexed."""
 
 
 class DocumentsWriter:
-    """Makes vector stores hold what is declared. Thread-safe."""
+    """Makes vector stores equal to what is declared. Thread-safe."""
 
     def __init__(self, client: openai.OpenAI, patience: Patience, folder: Path) -> None:
         self._client = client
@@ -45,7 +46,7 @@ class DocumentsWriter:
     def put(self, client: str, store_id: str | None, values: Values, metadata: Mapping[str, str]) -> str:
         """Make a store hold the declared documents, all of them indexed, and nothing else. Returns its id.
 
-        A store with this client's mark that is already there is taken; metadata that others wrote is kept.
+        An existing store with this client's marker is used; other metadata is kept.
         """
         if store_id is None:
             store_id = self._create(client, values)
@@ -55,16 +56,17 @@ class DocumentsWriter:
         return store_id
 
     def delete(self, client: str, store_id: str) -> None:
-        """Delete a store and all documents of the client; not what others put into the store, or keep by hand.
+        """Delete a store and all documents of the client; not files that others put into the store, or maintain by
+        hand.
 
-        The store goes last: as long as it is there, a run that was cut off is continued by the next one.
+        The store is deleted last: while it exists, the next run continues an interrupted one.
         """
         for upload in self._uploads.free(client):
             self._delete_file(upload.id)
         self.delete_store(store_id)
 
     def delete_store(self, store_id: str) -> None:
-        """Delete a store and no document, since another store has them by now."""
+        """Delete a store and no document, since another store has them now."""
         self._gone_is_fine(lambda: self._client.vector_stores.delete(store_id))
 
     def _create(self, client: str, values: Values) -> str:
@@ -106,7 +108,7 @@ class DocumentsWriter:
                 self._remove(client, store_id, file)
 
     def _left_over(self, client: str, missing: Sequence[Document], attached: Collection[str]) -> dict[str, str]:
-        """By path, the id of an upload that a run which was cut off did not put into the store; others are deleted."""
+        """By path, the id of an upload that an interrupted run did not put into the store; others are deleted."""
         names = {document.upload_name(client): document.path for document in missing}
         found: dict[str, str] = {}
         for upload in self._uploads.free(client, attached):
@@ -158,7 +160,7 @@ class DocumentsWriter:
         return create_once(upload, lambda: self._uploads.find(name), self._patience)
 
     def _local(self, path: str, content: str) -> Document:
-        """A document beside the manifest. Raises `PermanentError` when it is not what was planned any more."""
+        """A document beside the manifest. Raises `PermanentError` when its content has changed since the plan."""
         try:
             read = hash_document(self._folder, path)
         except FileProblem as error:
@@ -182,14 +184,16 @@ class DocumentsWriter:
                 return
             if time.monotonic() > deadline:
                 raise PermanentError(
-                    f"{waiting[0]} is not indexed after {INDEXING_SECONDS / 60:g} minutes; the next run goes on waiting"
+                    f"{waiting[0]} is not indexed after {INDEXING_SECONDS / 60:g} minutes; "
+                    "the next run continues to wait"
                 )
             if self._patience.stop.wait(pause):
                 raise Stopped(f"the run was stopped while {waiting[0]} was being indexed")
             pause = min(pause * 2, LONGEST_LOOK)
 
     def _remove(self, client: str, store_id: str, file: VectorStoreFile) -> None:
-        """Take a file out of the store; a document from git is deleted, and first, so that none is ever left over."""
+        """Remove a file from the store; a document from git is deleted as a file first, so that none is ever left
+        over."""
         if document_of(file.attributes, client) is not None:
             self._delete_file(file.id)
         self._gone_is_fine(lambda: self._client.vector_stores.files.delete(file.id, vector_store_id=store_id))
@@ -217,7 +221,7 @@ class DocumentsWriter:
 
 
 def _kept(present: Sequence[VectorStoreFile], client: str, declared: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Path and id of the files that are what is declared; of two alike either will do."""
+    """Path and id of the files that are as declared; of two equal ones either is used."""
     for file in present:
         document = document_of(file.attributes, client)
         if document is None or file.status not in ("completed", "in_progress"):

@@ -1,7 +1,7 @@
 """Writes to a server that speaks the Assistants API or the Agents API, through the openai SDK.
 
-An object carries its client's mark from the first request on, so that a create whose answer was lost is found again
-instead of repeated.
+An object has its client's marker from the first request on, so that after a create without an answer it is found
+instead of created again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class OpenAIWriter:
     """Creates, updates and deletes objects of either API, chosen by the engine. Thread-safe."""
 
     def __init__(self, settings: Settings, patience: Patience) -> None:
-        # The SDK calls these methods deprecated; that OpenAI's own server is gone is said when planning.
+        # The SDK marks these methods as deprecated; that OpenAI switched its own server off is reported when planning.
         warnings.filterwarnings("ignore", message="deprecated$", category=DeprecationWarning)
         self._patience = patience
         self._client = openai.OpenAI(
@@ -37,7 +37,7 @@ class OpenAIWriter:
         )
 
     def create_object(self, client: str, values: Values) -> str:
-        """Create and return the id; an object with this client's mark that is already there is taken."""
+        """Create and return the id; an existing object with this client's marker is used."""
         body = {**_body(values), "metadata": marked({}, client, values)}
         objects = self._objects(values["engine"])
         return create_once(
@@ -49,7 +49,7 @@ class OpenAIWriter:
     def update_object(
         self, live_id: str, client: str, values: Values, before: Values, changed: Collection[str]
     ) -> None:
-        """Set the `changed` ones of the values, and our mark; what others wrote beside them, and `before`, is kept."""
+        """Set the `changed` ones of the values, and our marker; other values, and `before`, are kept."""
         body = {key: value for key, value in _body(values).items() if key in changed}
         if values["engine"] == "agents" and "settings" in changed:
             body["reasoning"] = {**before.get("reasoning", {}), "effort": values["settings"]["reasoning_effort"]}
@@ -58,7 +58,7 @@ class OpenAIWriter:
         repeat_safe(lambda: called(lambda: objects.update(live_id, **body)), self._patience)
 
     def delete_object(self, engine: str, live_id: str) -> None:
-        """Delete; an object that is already gone is fine."""
+        """Delete; an object that does not exist is a success."""
 
         def delete() -> None:
             try:
@@ -70,7 +70,7 @@ class OpenAIWriter:
 
     @property
     def client(self) -> openai.OpenAI:
-        """For the writer of documents, which is told apart from this one by its subject only."""
+        """The client for the writer of documents, which shares this writer's connections."""
         return self._client
 
     @property
@@ -79,7 +79,7 @@ class OpenAIWriter:
         return self._patience
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         self._client.close()
 
     def _objects(self, engine: str) -> Any:
@@ -95,14 +95,14 @@ class OpenAIWriter:
 
 
 def id_of(answer: Any) -> str:
-    """The id in an answer. Raises `TypeError` when there is none: the SDK takes any JSON for what it asked for."""
+    """The id in an answer. Raises `TypeError` when there is none: the SDK accepts any JSON as an answer."""
     if not isinstance(answer.id, str):
         raise TypeError("an id was expected")
     return answer.id
 
 
 def called(call: Callable[[], T]) -> T:
-    """What a call of the SDK gives, and what is taken from its answer. Raises a `ProviderError`."""
+    """The result of a call with the SDK, reading its answer included. Raises a `ProviderError`."""
     try:
         return call()
     except openai.APIConnectionError as error:
@@ -110,7 +110,7 @@ def called(call: Callable[[], T]) -> T:
     except openai.APIStatusError as error:
         raise _failure(error) from error
     except (openai.APIError, AttributeError, TypeError, ValueError) as error:
-        raise UnknownOutcome(f"OpenAI's answer cannot be understood ({type(error).__name__}); run again") from error
+        raise UnknownOutcome(f"OpenAI's answer cannot be parsed ({type(error).__name__}); run again") from error
 
 
 def _failure(error: openai.APIStatusError) -> ProviderError:
@@ -122,7 +122,7 @@ def _failure(error: openai.APIStatusError) -> ProviderError:
     if kind is TemporaryError:
         return TemporaryError(text, retry_after(error.response.headers.get("retry-after")))
     if kind is UnknownOutcome:
-        return UnknownOutcome(f"{text}; run again when OpenAI is well")
+        return UnknownOutcome(f"{text}; run again when OpenAI works")
     if kind is KeyRefused:
         return KeyRefused(
             f"{answered}; set OPENAI_API_KEY to a key that may change assistants, files and vector stores"

@@ -1,6 +1,6 @@
-"""How fast one account of a provider is called: so many calls in flight, so many a second, none while it said "wait".
+"""The rate limit of one account of a provider: a number of concurrent calls, calls a second, and a pause after a 429.
 
-One `RateLimit` is shared by everything in a run that calls the same account, so that a 429 to one call holds back all.
+One `RateLimit` is shared by everything in a run that calls the same account, so that a 429 to one call delays all.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 
 class RateLimit:
-    """A token bucket with a bound on calls in flight. Thread-safe.
+    """A token bucket with a limit of concurrent calls. Thread-safe.
 
     `rate` is in calls a second, None for no limit; up to `burst` calls may start at once after a pause.
     """
@@ -26,18 +26,18 @@ class RateLimit:
 
     @contextmanager
     def call(self, stop: threading.Event) -> Iterator[None]:
-        """Wait for a turn, then hold a slot for the call. When `stop` is set nobody waits for the rate any longer."""
+        """Wait for a turn, then hold a slot for the call. When `stop` is set the wait ends."""
         with self._in_flight:
             stop.wait(self._reserve())
             yield
 
     def hold(self, seconds: float) -> None:
-        """Let no call start for this long: the provider asked for it."""
+        """Start no call for this many seconds, as the provider asked."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
     def _reserve(self) -> float:
-        """Take the next start; returns the seconds until then."""
+        """Reserve the next start; returns the seconds until then."""
         with self._lock:
             now = time.monotonic()
             if self._rate is None:

@@ -1,6 +1,6 @@
 """Repeating a call to a provider: only where that is safe, and never faster than the provider asks.
 
-A `TemporaryError` is always safe to repeat; after an `UnknownOutcome` what was to be created is looked for first.
+A `TemporaryError` is always safe to repeat; after an `UnknownOutcome` the object to create is searched for first.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often and how long a call to one account is repeated, and how fast the account is called at all."""
+    """Retries of calls to one account, within the account's rate limit."""
 
     rate_limit: RateLimit
     stop: threading.Event
-    """When set, nothing is waited for any longer."""
+    """When set, every wait ends."""
     attempts: int = 6
     first_wait: float = 0.5
     longest_wait: float = 60.0
-    """Seconds; a provider that asks for more than this is not waited for."""
+    """Longest pause in seconds; a provider that asks for more is not waited for."""
 
     def call(self, call: Callable[[], T], *, follows_up: bool = False) -> T:
-        """Call within the account's rate limit; a 429 with Retry-After holds back every other call to it too.
+        """Call within the account's rate limit; a 429 with Retry-After delays every other call to it too.
 
         Raises `Stopped` for a call that waited while the run was stopped, unless it follows up on one that was made.
         """
@@ -45,30 +45,31 @@ class Patience:
                 raise
 
     def wait(self, attempt: int, delay: float | None = None) -> bool:
-        """Wait before the next attempt: as long as the provider asks, plus a doubling, jittered pause.
+        """Wait before the next attempt: the pause that the provider asks for, plus a doubling, jittered one.
 
-        Returns False when there shall be no next attempt. The formula is this room's own: the runtime's, which the
-        reconciler cannot import, waits for what is asked or doubles, and never both.
+        Returns False when there is no next attempt. The formula differs from the runtime's, which the reconciler cannot
+        import: that one uses the requested or the doubled pause, never both.
         """
         if attempt + 1 >= self.attempts or (delay or 0) > self.longest_wait:
             return False
-        jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads calls, keeps no secret
+        jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads calls, protects no secret
         seconds = (delay or 0) + min(self.first_wait * 2**attempt, self.longest_wait) * jitter
         return not self.stop.wait(seconds)
 
 
 def repeat_safe(call: Callable[[], T], patience: Patience, *, follows_up: bool = False) -> T:
-    """Call something that may be repeated whatever became of it (a read, an update, a delete)."""
+    """Make a call that may be repeated after any outcome (a read, an update, a delete)."""
     return _repeated(call, lambda: None, patience, follows_up)
 
 
 def create_once(create: Callable[[], T], find: Callable[[], T | None], patience: Patience) -> T:
-    """Create something that the provider would gladly create twice: after an unknown outcome it is looked for first."""
+    """Create an object that the provider would create twice: after an unknown outcome it is searched for first."""
     return _repeated(create, find, patience)
 
 
 def _repeated(call: Callable[[], T], find: Callable[[], T | None], patience: Patience, follows_up: bool = False) -> T:
-    """Call until it goes well or patience ends; after an unknown outcome, what is found counts as its result."""
+    """Call until it succeeds or the retries are used up; after an unknown outcome, a found object counts as its
+    result."""
     attempt = 0
     while True:
         try:

@@ -1,8 +1,7 @@
 """Writes to Twilio's WhatsApp senders, through the twilio SDK.
 
-Twilio: Senders API v2. An update answers 202 and echoes only what was sent, so it counts as done when the sender,
-fetched again, shows it. The SDK's request models drop keys they do not know without a word; the body goes out as we
-wrote it.
+Twilio: Senders API v2. An update answers 202 and echoes only what was sent, so it is done when the sender, fetched
+again, shows it. The SDK's request models silently drop unknown keys, so the body is sent as we wrote it.
 """
 
 from __future__ import annotations
@@ -43,10 +42,10 @@ from schemas.addresses import whatsapp_address
 T = TypeVar("T")
 
 REGISTRATION_LIMIT = 20249
-"""Twilio's error for it."""
+"""Twilio's error code for it."""
 
 SETTLE_SECONDS = 30.0
-"""How long a sender may stay ONLINE:UPDATING before the run leaves it to the next one."""
+"""How long a sender may be ONLINE:UPDATING before the run leaves it to the next one."""
 
 
 class TwilioWriter:
@@ -58,10 +57,10 @@ class TwilioWriter:
         self._senders = Client(account_sid, auth_token, http_client=http).messaging.v2.channels_senders
 
     def update_sender(self, sid: str, planned_on: Values, declared: Values) -> None:
-        """Set what is declared and keep the rest as it is right now: webhook and profile go back whole, merged.
+        """Set the declared fields and keep the others as they are now: webhook and profile are sent complete, merged.
 
-        `planned_on`: the sender as the plan has seen it. Raises `PermanentError` when a declared field is neither that
-        any more nor as declared: somebody has changed it since, and nobody has agreed on undoing that.
+        `planned_on`: the sender as the plan read it. Raises `PermanentError` when a declared field is neither as
+        planned nor as declared: it was changed since, and no plan shows that.
         """
         live = self._unchanged(sid, planned_on, declared)
         webhook, profile = live.webhook or {}, live.profile or {}
@@ -71,16 +70,16 @@ class TwilioWriter:
         self._update(sid, body, declared)
 
     def detach_sender(self, sid: str, planned_on: Values) -> None:
-        """Clear the webhook, so that nothing comes in any longer; the sender stays registered.
+        """Clear the webhook, so that no message arrives any more; the sender stays registered.
 
-        Raises `PermanentError` when somebody has pointed it elsewhere since the plan.
+        Raises `PermanentError` when it was changed to another address since the plan.
         """
         declared = {"webhook": DETACHED}
         live = self._unchanged(sid, planned_on, declared)
         self._update(sid, {"webhook": _merged(live.webhook or {}, DETACHED)}, declared)
 
     def delete_sender(self, sid: str) -> None:
-        """Delete the sender; one that is already gone is fine. Registering the number again needs a new code."""
+        """Delete the sender; one that does not exist is a success. Registering the number again needs a new code."""
 
         def delete() -> None:
             try:
@@ -93,8 +92,8 @@ class TwilioWriter:
     def create_sender(self, number: str, name: str, client: str, method: str) -> str:
         """Register a number, which sends its owner a code, and return the sender's sid.
 
-        Meta allows ten attempts in 72 hours, so this is tried once: after an unknown outcome the sender is looked for.
-        Raises `RegistrationLimit` when the attempts are used up.
+        Meta allows ten attempts in 72 hours, so this is tried once: after an unknown outcome the sender is searched
+        for. Raises `RegistrationLimit` when the attempts are used up.
         """
         body = {
             "sender_id": whatsapp_address(number),
@@ -112,7 +111,7 @@ class TwilioWriter:
             return found
 
     def submit_code(self, sid: str, code: str) -> None:
-        """Send the code that the number's owner was sent; tried once, since each try counts."""
+        """Submit the code that the number's owner received; tried once, since each attempt counts."""
         body = {"configuration": {"verification_code": code}}
         request = cast("ChannelsSenderList.MessagingV2ChannelsSenderRequestsUpdate", _Body(body))
         self._patience.call(lambda: _call(lambda: self._senders(sid).update(request)))
@@ -125,7 +124,7 @@ class TwilioWriter:
         return repeat_safe(lambda: _call(find), self._patience)
 
     def _unchanged(self, sid: str, planned_on: Values, declared: Values) -> LiveSender:
-        """The sender as it is right now. Raises `PermanentError` when that is not what was planned on."""
+        """The sender's current state. Raises `PermanentError` when it differs from the plan's."""
         live, _ = repeat_safe(lambda: _call(lambda: self._shown(sid, declared)), self._patience)
         known = replace(live, webhook=planned_on.get("webhook"), profile=planned_on.get("profile"))
         logo = declared.get("profile", {}).get("logo_url")
@@ -137,9 +136,7 @@ class TwilioWriter:
             if now[part][key] not in (then[part][key], value)
         ]
         if changed:
-            raise PermanentError(
-                f"somebody changed {', '.join(changed)} since the plan was made; look at a new plan first"
-            )
+            raise PermanentError(f"{', '.join(changed)} changed since the plan was made; review a new plan first")
         return live
 
     def _update(self, sid: str, body: Mapping[str, Any], declared: Values) -> None:
@@ -158,12 +155,12 @@ class TwilioWriter:
                 raise PermanentError(
                     f"Twilio accepted the update and still shows another {paths}; run again in a minute"
                 )
-            # Not cut short by a stop: what Twilio has accepted shall be seen and put on record.
+            # Not interrupted by a stop: an update that Twilio has accepted is to be verified and recorded.
             time.sleep(wait)
             wait = min(wait * 2, 3.0)
 
     def _shown(self, sid: str, declared: Values) -> tuple[LiveSender, Sequence[FieldChange]]:
-        """The sender as it is by now, and what of it is not as declared."""
+        """The sender's current state, and its fields that are not as declared."""
         shown = self._senders(sid).fetch()
         live = LiveSender(sid, "", shown.status or "", mapping(shown.webhook), mapping(shown.profile))
         logo = declared.get("profile", {}).get("logo_url")
@@ -212,14 +209,14 @@ def _call(call: Callable[[], T]) -> T:
     except TwilioException as error:
         raise PermanentError(f"Twilio's answer could not be used: {str(error.args[0])[:200]}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UnknownOutcome(f"Twilio's answer cannot be understood ({type(error).__name__}); run again") from error
+        raise UnknownOutcome(f"Twilio's answer cannot be parsed ({type(error).__name__}); run again") from error
 
 
 def _failure(status: int, code: int | None, message: str) -> ProviderError:
     text = f"Twilio answered {status}" + (f", error {code}" if code else "") + f": {message[:200]}"
     kind = error_of_status(status)
     if kind is UnknownOutcome:
-        return UnknownOutcome(f"{text}; run again when Twilio is well")
+        return UnknownOutcome(f"{text}; run again when Twilio works")
     if code == REGISTRATION_LIMIT:
         return RegistrationLimit(text)
     if kind is KeyRefused:

@@ -1,8 +1,8 @@
-"""What was uploaded for clients among OpenAI's files, and what of it somebody keeps by hand by now.
+"""Uploads for clients among OpenAI's files, and those of them that are maintained by hand now.
 
-An upload that no store of ours has is what a run that was cut off left behind, unless its store was handed over: that
-one has lost our mark, and its files keep the names that we gave them. Nothing can be asked of a file itself, so both
-lists are read, once in a run and only where something would be used again or deleted.
+An upload that is in no managed store was left by an interrupted run, unless its store is no longer managed: such a
+store has lost our marker, and its files keep the names that we gave them. A file itself does not show that, so both
+lists are read, once in a run and only where an upload would be used again or deleted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Upload:
 
 
 class Uploads:
-    """The uploads as this run found them. Thread-safe."""
+    """The uploads at the time of this run. Thread-safe."""
 
     def __init__(self, client: openai.OpenAI, patience: Patience) -> None:
         self._client = client
@@ -42,7 +42,7 @@ class Uploads:
         self._kept_by_hand: Collection[str] | None = None
 
     def free(self, client: str, attached: Collection[str] = ()) -> Sequence[Upload]:
-        """A client's uploads but for those that are `attached` to its store, or in a store without our mark."""
+        """A client's uploads except those that are `attached` to its store, or in a store without our marker."""
         with self._lock:
             if self._by_client is None:
                 self._by_client = _by_client(self._listed())
@@ -53,7 +53,7 @@ class Uploads:
         return [upload for upload in found if upload.id not in kept]
 
     def find(self, name: str) -> str | None:
-        """The id of an upload that was made a moment ago, and whose answer was lost; None when it was not made."""
+        """The id of an upload that was just made and whose answer was lost; None when it was not made."""
         kept = self._kept_by_hand or ()
         listed = self._listed(follows_up=True)
         return next((upload.id for upload in listed if upload.name == name and upload.id not in kept), None)

@@ -1,1 +1,2 @@
-"""The management API: bots, assistants, proactive messages, and the reconciler's way to the store. JSON in and out."""
+"""The management API: bots, assistants, proactive messages, and the reconciler's access to the store. JSON in and
+out."""

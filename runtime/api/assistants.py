@@ -25,7 +25,7 @@ class Assistants:
         self._database = database
 
     def endpoints(self) -> list[ApiEndpoint]:
-        """What is served."""
+        """The endpoints served."""
         one = "/assistants/{id}"
         return [
             ApiEndpoint(

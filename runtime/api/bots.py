@@ -23,7 +23,7 @@ class Bots:
         self._database = database
 
     def endpoints(self) -> list[ApiEndpoint]:
-        """What is served."""
+        """The endpoints served."""
         one = "/bots/{id}"
         return [
             ApiEndpoint("GET", "/bots/", "List bots.", self.index, answer=list[BotRecord], query=PAGE_QUERY),
@@ -32,7 +32,7 @@ class Bots:
             ApiEndpoint(
                 "PUT",
                 one,
-                "Change a bot; fields left out stay, and it counts from the next message on.",
+                "Change a bot; fields left out stay. It takes effect with the next message.",
                 self.put,
                 body=BotUpdate,
                 declaration=BotDeclaration,

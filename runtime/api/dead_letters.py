@@ -1,4 +1,4 @@
-"""/dead-letters/: turns that failed for good, to be tried again or let go."""
+"""/dead-letters/: turns that failed for good, to be retried or dropped."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from runtime.store.messages.dead_letters import DeadLetter
 
 QUERY = {
     "client": "Only this client's.",
-    "limit": "How many, from 1 to 1000.",
-    "after": "The last id of the page before.",
+    "limit": "Page size, from 1 to 1000.",
+    "after": "The last id of the previous page.",
 }
 
 
@@ -24,13 +24,15 @@ class DeadLetters:
         self._database = database
 
     def endpoints(self) -> list[ApiEndpoint]:
-        """What is served."""
+        """The endpoints served."""
         one = "/dead-letters/{id}"
         return [
             ApiEndpoint(
                 "GET", "/dead-letters/", "List dead letters.", self.index, answer=list[DeadLetter], query=QUERY
             ),
-            ApiEndpoint("POST", f"{one}/retry", "Answer its messages after all.", self.retry, status=204),
+            ApiEndpoint(
+                "POST", f"{one}/retry", "Retry one: its messages are answered after all.", self.retry, status=204
+            ),
             ApiEndpoint("DELETE", one, "Drop one: its messages stay unanswered.", self.drop, status=204),
         ]
 

@@ -1,4 +1,4 @@
-"""An endpoint as data: what it takes, does and answers. Routes and the OpenAPI description are both made from it."""
+"""An endpoint as data: its input, handler and answer. Routes and the OpenAPI description are both generated from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECONCILER = "reconcile"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that was let through and understood."""
+    """One authorized request with a valid body."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
@@ -53,7 +53,7 @@ class ApiEndpoint:
     status: int = 200
     body: type[BaseModel] | None = None
     declaration: type[BaseModel] | None = None
-    """The body when the reconciler calls, where that is another one."""
+    """The body model for the reconciler's calls, where it differs."""
     answer: Any = None
     """Type of the answer, for the description; None for an empty one."""
     query: Mapping[str, str] = field(default_factory=dict)
@@ -112,7 +112,7 @@ async def _read_body(request: web.Request, model: type[BaseModel]) -> BaseModel:
 
 
 def _from_pydantic(error: ValidationError, model: type[BaseModel]) -> ApiError:
-    """The first thing that is wrong, with the field named; unknown fields first, since they explain missing ones."""
+    """The first error, with the field's name; unknown fields first, since they explain missing ones."""
     problems = error.errors(include_url=False)
     problem = next((item for item in problems if item["type"] == "extra_forbidden"), problems[0])
     path = ".".join(str(part) for part in problem["loc"])

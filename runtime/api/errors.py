@@ -1,4 +1,4 @@
-"""Errors of the API: one shape, `{"error": {"code", "message", "field"?}}`, whatever went wrong."""
+"""Errors of the API: one shape, `{"error": {"code", "message", "field"?}}`, for every failure."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ApiError(Exception):
         self.facts = facts
 
     def response(self) -> web.Response:
-        """The answer that says so."""
+        """The error as a response."""
         error: dict[str, object] = {"code": self.code, "message": str(self)}
         if self.field is not None:
             error["field"] = self.field
@@ -50,13 +50,13 @@ class ApiError(Exception):
 
 
 def not_found(kind: str, object_id: str) -> ApiError:
-    """There is no such object."""
+    """The 404 for an object that does not exist."""
     return ApiError(404, "not_found", f"There is no {kind} {object_id!r}.")
 
 
 def guard(let_in: Callable[[web.Request], Awaitable[None]]) -> Middleware:
-    """The middleware around every handler. It lets in only who may call, and gives every error its shape; an unexpected
-    one is logged whole and told in one word."""
+    """The middleware around every handler. It admits authorized callers only and gives every error its shape; an
+    unexpected one is logged in full and reported as `internal`."""
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -75,7 +75,7 @@ def guard(let_in: Callable[[web.Request], Awaitable[None]]) -> Middleware:
         except Exception:
             log.exception("request_failed", method=request.method, path=request.path)
             return ApiError(
-                500, "internal", "The request failed through a fault of this service; it was logged."
+                500, "internal", "The request failed because of a bug in this service; it was logged."
             ).response()
 
     return guarded

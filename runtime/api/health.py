@@ -1,4 +1,4 @@
-"""/health: the process lives. /ready: it can do its work. Neither needs a token, neither shows a value."""
+"""/health: the process runs. /ready: it can do its work. Neither needs a token, neither shows a value."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Health:
         self._stopping = False
 
     def stop(self) -> None:
-        """From now on the service is not ready: a load balancer shall send nothing more."""
+        """Makes the service not ready, so that a load balancer sends no further requests."""
         self._stopping = True
 
     def routes(self) -> list[web.RouteDef]:
-        """Where they are served."""
+        """The routes."""
         return [web.get("/health", self.health), web.get("/ready", self.ready)]
 
     async def health(self, _request: web.Request) -> web.Response:
-        """200 for as long as requests are answered at all, during a stop too."""
+        """200 while requests are answered at all, also during a stop."""
         return web.json_response({"status": "ok"})
 
     async def ready(self, _request: web.Request) -> web.Response:
@@ -38,7 +38,7 @@ class Health:
         if self._stopping:
             problems.append("the service is stopping")
         try:
-            # Through the writer: a store that can only be read cannot take a message in.
+            # Through the writer: a read-only store cannot accept a message.
             await self._database.write(catalog_version)
         except StoreError as error:
             problems.append(str(error))

@@ -31,7 +31,7 @@ class Messages:
         self._proactive = proactive
 
     def endpoints(self) -> list[ApiEndpoint]:
-        """What is served."""
+        """The endpoints served."""
         return [
             ApiEndpoint(
                 "POST",

@@ -26,12 +26,12 @@ class MetricsPage:
     database: Database
 
     def routes(self) -> list[web.RouteDef]:
-        """Where it is served."""
+        """The route."""
         return [web.get("/metrics", self.get)]
 
     async def get(self, _request: web.Request) -> web.Response:
-        """200, also when the store does not answer: that is what the page is then there to tell."""
-        # With many clients the text takes a while to write; messages go on meanwhile.
+        """200, also when the store does not answer, which the page then reports."""
+        # With many clients the text takes a while to write; messages are processed meanwhile.
         text = await asyncio.to_thread(self.metrics.exposition, await self._backlog())
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 

@@ -34,7 +34,7 @@ class FunctionEndpoint(Body):
 
 
 class BotFields(Body):
-    """What both creating and changing a bot may say."""
+    """Fields of both creating and changing a bot."""
 
     assistant_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
     instructions: Text | None = None
@@ -53,7 +53,7 @@ class BotFields(Body):
 
 
 class BotByHand(BotFields):
-    """What a person may say besides, in words that this program knows."""
+    """Further fields of a call by hand, in the values that this program knows."""
 
     policy: PolicyDocument = PolicyDocument()
 
@@ -70,26 +70,26 @@ class BotCreate(BotByHand):
 
 
 class BotUpdate(BotByHand):
-    """What changes about a bot; what is left out stays."""
+    """Changes to a bot; fields left out stay."""
 
     name: Name = ""
     twilio_phone_number: Number = ""
 
 
 class BotDeclaration(BotFields):
-    """A bot as the reconciler declares it, whole."""
+    """A bot as the reconciler declares it, complete."""
 
     name: Name
     twilio_phone_number: Number
     policy: Annotated[dict[str, Any], AfterValidator(checked_document)] = {}
-    """Kept as it is: a reconciler that is newer than this program may say more, for replicas that know it."""
+    """Stored as it is: a newer reconciler may send more than this program knows, for replicas that do."""
     protected: bool = False
     client: str | None = None
     managed_by: str | None = None
 
 
 class AssistantFields(Body):
-    """What both creating and changing an assistant may say."""
+    """Fields of both creating and changing an assistant."""
 
     tools: list[dict[str, Any]] = Field(default=[], max_length=128)
     settings: dict[str, Any] = {}
@@ -105,7 +105,7 @@ class AssistantCreate(AssistantFields):
 
 
 class AssistantUpdate(AssistantFields):
-    """What changes about an assistant; what is left out stays."""
+    """Changes to an assistant; fields left out stay."""
 
     name: Name = ""
     instructions: Text = ""
@@ -113,7 +113,7 @@ class AssistantUpdate(AssistantFields):
 
 
 class AssistantDeclaration(AssistantCreate):
-    """An assistant as the reconciler declares it, whole."""
+    """An assistant as the reconciler declares it, complete."""
 
     client: str | None = None
     managed_by: str | None = None
@@ -142,14 +142,14 @@ class AppliedBody(Body):
 
 
 class LeaseBody(Body):
-    """Who wants to apply, and for how long at first."""
+    """The owner of a lease, and its first duration."""
 
     owner: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     ttl_seconds: float = Field(gt=0, le=86_400, strict=False)
 
 
 class NumbersBody(Body):
-    """The next number of each bot, by the bot's id."""
+    """The new number of each bot, by the bot's id."""
 
     numbers: Annotated[dict[str, Number], Field(min_length=1, max_length=10_000)]
 
@@ -168,14 +168,14 @@ class RunBody(Body):
 
 
 class NoticeBody(Body):
-    """A finding of drift that was told on a channel."""
+    """A finding of drift that was sent to a channel."""
 
     fingerprint: str
     notified_at: str
 
 
 def checked_number(value: str) -> str:
-    """The number, when it is E.164; raises ValueError that shows the right spelling."""
+    """The number, when it is E.164; raises ValueError that shows the right form."""
     digits = number_of(value).removeprefix("+")
     if (
         value == f"+{digits}"

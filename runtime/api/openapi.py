@@ -1,4 +1,4 @@
-"""/openapi.json, made from the endpoints themselves, so that it cannot fall behind them."""
+"""/openapi.json, generated from the endpoints themselves, so that it cannot become outdated."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from runtime.api.endpoint import Call
 from runtime.api.errors import ApiError
 from runtime.store.catalog_changes import Author
 
-PAGE_QUERY = {"limit": "How many, 1 to 1000; all without it.", "after": "The last id of the page before."}
+PAGE_QUERY = {"limit": "Page size, 1 to 1000; all without it.", "after": "The last id of the previous page."}
 OVERRIDE_QUERY = {"override": "`true` changes an object that is declared in git; the next plan shows it as drift."}
 
 

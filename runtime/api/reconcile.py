@@ -1,4 +1,4 @@
-"""/reconcile/…: what the reconciler keeps in the store, for one that cannot reach the database."""
+"""/reconcile/…: the reconciler's records in the store, for a reconciler without access to the database."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Reconcile:
         self._database = database
 
     def endpoints(self) -> list[ApiEndpoint]:
-        """What is served."""
+        """The endpoints served."""
         applied, lease, runs = "/reconcile/applied", "/reconcile/lease", "/reconcile/runs"
         one = applied + "/{client}/{kind}"
-        page = PAGE_QUERY | {"after": "client/kind of the last one of the page before."}
-        release = {"owner": "Whose lease.", "force": "`true` releases another's as well."}
+        page = PAGE_QUERY | {"after": "client/kind of the last one of the previous page."}
+        release = {"owner": "Owner of the lease.", "force": "`true` releases another owner's lease as well."}
         return [
             *self._drift_endpoints(),
             ApiEndpoint(
                 "GET", applied, "List last applied values.", self.applied, answer=list[AppliedRecord], query=page
             ),
-            ApiEndpoint("PUT", one, "Keep last applied values.", self.keep, status=204, body=AppliedBody),
-            ApiEndpoint("DELETE", one, "Forget last applied values.", self.forget, status=204),
-            ApiEndpoint("GET", lease, "Who holds the lease.", self.lease, answer=Lease),
-            ApiEndpoint("POST", lease, "Take the lease.", self.acquire, body=LeaseBody, answer=Lease),
+            ApiEndpoint("PUT", one, "Store last applied values.", self.keep, status=204, body=AppliedBody),
+            ApiEndpoint("DELETE", one, "Delete last applied values.", self.forget, status=204),
+            ApiEndpoint("GET", lease, "Get the lease.", self.lease, answer=Lease),
+            ApiEndpoint("POST", lease, "Acquire the lease.", self.acquire, body=LeaseBody, answer=Lease),
             ApiEndpoint("PUT", lease, "Renew the lease.", self.renew, body=LeaseBody, answer=Lease),
-            ApiEndpoint("DELETE", lease, "Give the lease back.", self.release, status=204, query=release),
+            ApiEndpoint("DELETE", lease, "Release the lease.", self.release, status=204, query=release),
             ApiEndpoint(
                 "GET",
                 runs,
@@ -46,8 +46,8 @@ class Reconcile:
                 answer=list[RunRecord],
                 query={"limit": PAGE_QUERY["limit"]},
             ),
-            ApiEndpoint("POST", runs, "Record a run that begins.", self.begin, status=204, body=RunBody),
-            ApiEndpoint("PUT", runs + "/{id}", "Record how a run ended.", self.finish, status=204, body=RunBody),
+            ApiEndpoint("POST", runs, "Record the start of a run.", self.begin, status=204, body=RunBody),
+            ApiEndpoint("PUT", runs + "/{id}", "Record the result of a run.", self.finish, status=204, body=RunBody),
             ApiEndpoint(
                 "PUT", "/reconcile/numbers", "Move bots to other numbers.", self.move, status=204, body=NumbersBody
             ),
@@ -61,9 +61,9 @@ class Reconcile:
                 "GET", edits, "The last change by hand of declared objects.", self.edits, answer=list[EditRecord]
             ),
             ApiEndpoint("GET", activity, "When bots were last used.", self.activity, answer=list[ActivityRecord]),
-            ApiEndpoint("GET", notices, "Findings of drift that were told.", self.notices, answer=list[NoticeRecord]),
-            ApiEndpoint("PUT", notice, "Note that one was told.", self.put_notice, status=204, body=NoticeBody),
-            ApiEndpoint("DELETE", notice, "Drop that note.", self.forget_notice, status=204),
+            ApiEndpoint("GET", notices, "Findings of drift that were sent.", self.notices, answer=list[NoticeRecord]),
+            ApiEndpoint("PUT", notice, "Record that one was sent.", self.put_notice, status=204, body=NoticeBody),
+            ApiEndpoint("DELETE", notice, "Delete that record.", self.forget_notice, status=204),
         ]
 
     async def applied(self, call: Call) -> object:
@@ -90,7 +90,7 @@ class Reconcile:
         """GET /reconcile/lease"""
         lease = await self._database.read(reconcile_state.current_lease)
         if lease is None:
-            raise ApiError(404, "not_found", "Nobody holds the lease.")
+            raise ApiError(404, "not_found", "No lease is held.")
         return asdict(lease)
 
     async def acquire(self, call: Call) -> object:

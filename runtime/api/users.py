@@ -1,4 +1,4 @@
-"""/users/{user}: people who write to the bots. They can be forgotten, and nothing else is told about them."""
+"""/users/{user}: people who write to the bots. They can be erased; nothing else about them is returned."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Users:
         self._forgetting = forgetting
 
     def endpoints(self) -> list[ApiEndpoint]:
-        """What is served."""
+        """The endpoints served."""
         summary = (
-            "Forget a user for good, with all bots: a number (+56912345678) or WhatsApp's user id. 502 when something "
-            "is left at a provider; what is here is gone then all the same, and the same call goes on with the rest."
+            "Erase a user for good, with all bots: a number (+56912345678) or WhatsApp's user id. 502 when something "
+            "is left at a provider; the store is erased all the same, and the same call continues with the rest."
         )
         return [ApiEndpoint("DELETE", "/users/{user}", summary, self.forget, answer=ForgottenUser, query=QUERY)]
 
@@ -43,5 +43,5 @@ class Users:
         log.info("user_erased", actor=actor, conversations=outcome.conversations, complete=outcome.complete)
         if outcome.complete:
             return asdict(outcome)
-        message = "Something is left at a provider, see `provider` and `twilio`; the rest is gone. Call again."
+        message = "Something is left at a provider, see `provider` and `twilio`; the rest is deleted. Call again."
         return Reply(502, {"error": {"code": "left_at_provider", "message": message}, **asdict(outcome)})

@@ -1,4 +1,4 @@
-"""`horizonai-whatsapp-bot dead-letters`: messages that no answer could be made for."""
+"""`horizonai-whatsapp-bot dead-letters`: turns that failed for good."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from runtime.commands.opening import actor_name, configured, in_sentences
 from schemas.addresses import number_of
 
 
-@click.group("dead-letters", short_help="Messages that no answer could be made for.")
+@click.group("dead-letters", short_help="Turns that failed for good.")
 def dead_letters() -> None:
-    """Messages that no answer could be made for: their users got the fallback message."""
+    """Turns that failed for good: their users got the fallback message."""
 
 
-@dead_letters.command("list", short_help="List them, with the reason.")
+@dead_letters.command("list", short_help="List dead letters, with the reason.")
 @click.option("--client", help="Only this client's.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def dead_letters_list(client: str | None, form: str) -> None:
@@ -37,10 +37,11 @@ def dead_letters_list(client: str | None, form: str) -> None:
         click.echo("\t".join(str(cell) for cell in cells))
 
 
-@dead_letters.command("retry", short_help="Answer their messages after all.")
+@dead_letters.command("retry", short_help="Retry dead letters: their messages are answered after all.")
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
 def dead_letters_retry(ids: tuple[int, ...]) -> None:
-    """Answer their messages after all. A running service begins within seconds, another one when it starts."""
+    """Retry dead letters: their messages are answered after all. A running service begins within seconds, another one
+    when it starts."""
     from runtime.store.database.once import run_once
     from runtime.store.messages.dead_letters import leave_all, retry
 
@@ -49,10 +50,10 @@ def dead_letters_retry(ids: tuple[int, ...]) -> None:
     click.echo(f"To be answered again: {len(set(ids))}.")
 
 
-@dead_letters.command("drop", short_help="Let them go unanswered.")
+@dead_letters.command("drop", short_help="Drop dead letters: their messages stay unanswered.")
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
 def dead_letters_drop(ids: tuple[int, ...]) -> None:
-    """Let them go: their messages stay unanswered. Who did it, and when, is kept."""
+    """Drop dead letters: their messages stay unanswered. Who did it, and when, is recorded."""
     from runtime.store.database.once import run_once
     from runtime.store.messages.dead_letters import drop, leave_all
 

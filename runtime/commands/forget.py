@@ -1,4 +1,4 @@
-"""`horizonai-whatsapp-bot forget`: deletes a person's data, here and where the providers let us."""
+"""`horizonai-whatsapp-bot forget`: deletes a person's data, here and at the providers where possible."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
     from runtime.settings import Settings
 
 IN_PART = 4
-"""Exit code: something is left at a provider, and the command is to be called again."""
+"""Exit code: something is left at a provider; the command is to be repeated."""
 
 
 @click.command()
 @click.argument("user")
 @click.option("--at-twilio", is_flag=True, help="Delete Twilio's own copies of the messages too, in all accounts.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def forget(user: str, at_twilio: bool, yes: bool) -> None:
-    """Delete for good what is kept of USER (+56912345678, or WhatsApp's user id): messages, answers, addresses.
+    """Delete for good the data of USER (+56912345678, or WhatsApp's user id): messages, answers, addresses.
 
-    Holds for all bots, also while the service runs, and for the conversations at the model's provider. Exit 4 when
-    something could not be deleted there: what is here is gone all the same, and the same command goes on with the rest.
+    For all bots, also while the service runs, and for the conversations at the model's provider. Exit 4 when something
+    could not be deleted there: the store is erased all the same, and the same command continues with the rest.
     """
     if not yes:
-        click.confirm(f"Everything that {user} wrote and was answered will be gone. Go on?", abort=True)
+        click.confirm(f"All messages from {user} and their answers will be deleted for good. Continue?", abort=True)
     with in_sentences():
         done = asyncio.run(_forget(configured(), user, at_twilio))
-    click.echo(f"Forgotten. Conversations: {done.conversations}, messages: {done.messages}.")
+    click.echo(f"Erased. Conversations: {done.conversations}, messages: {done.messages}.")
     for item in done.provider:
         _say_provider(item)
     if done.twilio is not None:
         _say_twilio(done.twilio)
     for sentence in done.remains:
-        click.echo(f"Still there. {sentence}")
+        click.echo(f"Not deleted. {sentence}")
     if not done.complete:
-        click.echo("Not all of it is gone: call the same command again, once what is said above is mended.", err=True)
+        click.echo("Not everything was deleted: repeat the command once the problems above are solved.", err=True)
         sys.exit(IN_PART)
 
 
@@ -53,11 +53,11 @@ async def _forget(settings: Settings, user: str, at_twilio: bool) -> ForgottenUs
 
 
 def _say_provider(item: AtProvider) -> None:
-    what = f"{item.id or 'what else there is'} (bot {item.bot_id})"
+    what = f"{item.id or 'further sessions'} (bot {item.bot_id})"
     if item.state == "left":
         click.echo(f"Left at the model's provider: {what}: {item.reason}", err=True)
     else:
-        how = "Deleted at" if item.state == "deleted" else "Not there any more, at"
+        how = "Deleted at" if item.state == "deleted" else "Not found at"
         click.echo(f"{how} the model's provider: {what}.")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def configured() -> Settings:
-    """The settings, with logs as they say. Raises `SettingsError`."""
+    """The settings, after configuring the logs by them. Raises `SettingsError`."""
     from runtime.observability.logs import configure_logs
     from runtime.settings import read_settings
 
@@ -27,7 +27,7 @@ def configured() -> Settings:
 
 @contextmanager
 def in_sentences() -> Iterator[None]:
-    """Turns what a user can mend into one sentence on stderr and exit code 1."""
+    """Turns an error that the user can correct into one sentence on stderr and exit code 1."""
     from runtime.errors import OperatorError
     from runtime.store.errors import StoreError
 
@@ -38,7 +38,7 @@ def in_sentences() -> Iterator[None]:
 
 
 def actor_name() -> str:
-    """Who runs the command, as the audit names them."""
+    """The caller's name, as recorded in the audit."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

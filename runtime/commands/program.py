@@ -1,4 +1,4 @@
-"""`horizonai-whatsapp-bot` as a whole: what becomes of it when its output is closed or on a full disk."""
+"""`horizonai-whatsapp-bot` as a whole: how it ends when its output is closed or on a full disk."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from typing import Any, Final
 import click
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""What writing to an output meets. A reader who went away is no error to be told; Click ends quietly then, with 1."""
+"""Errors of writing to an output. A closed pipe is not reported as an error; Click exits quietly then, with 1."""
 
 
 class Program(click.Group):
-    """A group that never claims success for a result that nobody could see."""
+    """A group that never reports success when its result could not be written."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run, and exit. Does nothing at all while stdout is closed: the next file opened would get its number."""
+        """Run, and exit. Does nothing while stdout is closed: the next file opened would get its descriptor."""
         if not fill_closed_streams():
-            _tell("stdout is closed, so nobody would see the result; nothing was done. Send it to a file or /dev/null.")
+            _tell(
+                "stdout is closed, so the result could not be written; nothing was done. "
+                "Redirect it to a file or /dev/null."
+            )
             sys.exit(1)
         try:
             return super().main(*args, **kwargs)
@@ -32,9 +35,9 @@ class Program(click.Group):
 
 
 def fill_closed_streams() -> bool:
-    """Opens nothing in place of closed streams; returns whether stdout was open. `reconcile` has the same: what both
-    may import would load pydantic before either command knows that it needs it."""
-    # In the order of their numbers, since a file gets the lowest that is free.
+    """Opens the null device in place of closed streams; returns whether stdout was open. `reconcile` has the same: a
+    shared module would load pydantic before either command knows that it needs it."""
+    # In the order of their descriptors, since a file gets the lowest free one.
     closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
     for name in closed:
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -45,10 +48,10 @@ def fill_closed_streams() -> bool:
 def _tell(text: str) -> None:
     try:
         click.echo(f"Error: {text}", err=True)
-    except OSError:  # on the same full disk: the exit code has to tell
+    except OSError:  # on the same full disk: only the exit code can report it
         _drop(sys.stderr.fileno())
 
 
 def _drop(stream: int) -> None:
-    """What is left of a stream, and comes yet, goes nowhere."""
+    """Discards what a stream has buffered and what is written to it later."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream)

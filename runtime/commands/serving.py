@@ -1,4 +1,4 @@
-"""`horizonai-whatsapp-bot serve`: the process that answers, from its event loop to SIGTERM."""
+"""`horizonai-whatsapp-bot serve`: the serving process, from its event loop to SIGTERM."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
 
 
 def _collect_rarely() -> None:
-    """Has Python look for cyclic garbage less often, and not among what the start has left.
+    """Makes Python collect cyclic garbage less often, and exempts the objects that the start has created.
 
-    With its own thresholds it stops the service for a hundred milliseconds and more, again and again, to walk through
-    the conversations under way. Reference counts free nearly everything that a message leaves.
+    With its default thresholds it pauses the service for a hundred milliseconds and more, again and again, to traverse
+    the running conversations. Reference counts free nearly everything that a message leaves.
     """
     gc.collect()
     gc.freeze()
@@ -54,7 +54,7 @@ def _collect_rarely() -> None:
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's event loop where there is one (not on Windows), else None for Python's own."""
+    """uvloop's event loop where it is available (not on Windows), else None for Python's own."""
     try:
         import uvloop
     except ImportError:

@@ -1,4 +1,4 @@
-"""`horizonai-whatsapp-bot token`: makes, lists and revokes the management API's tokens."""
+"""`horizonai-whatsapp-bot token`: creates, lists and revokes the management API's tokens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def token() -> None:
     help="read: lists and plans; write also changes.",
 )
 def token_create(name: str, scope: str) -> None:
-    """Make a token and print it, this once: only its digest is kept."""
+    """Create a token and print it once: only its digest is stored."""
     from runtime.store.database.once import run_once
     from runtime.store.tokens import create_token
 
@@ -33,14 +33,14 @@ def token_create(name: str, scope: str) -> None:
 
 @token.command("list")
 def token_list() -> None:
-    """List tokens: name, scope, when made, whether revoked."""
+    """List tokens: name, scope, when created, whether revoked."""
     from runtime.store.database.once import run_once
     from runtime.store.tokens import list_tokens
 
     with in_sentences():
         found = run_once(configured().database_url, list_tokens)
     if not found:
-        click.echo("There is no token yet; `horizonai-whatsapp-bot token create NAME` makes one.", err=True)
+        click.echo("There is no token yet; `horizonai-whatsapp-bot token create NAME` creates one.", err=True)
     for record in found:
         click.echo(f"{record.name}\t{record.scope}\t{record.created_at}\t{record.revoked_at or 'valid'}")
 
@@ -48,7 +48,7 @@ def token_list() -> None:
 @token.command("revoke")
 @click.argument("name")
 def token_revoke(name: str) -> None:
-    """End a token's validity at once."""
+    """Revoke a token at once."""
     from runtime.store.database.once import run_once
     from runtime.store.tokens import revoke_token
 

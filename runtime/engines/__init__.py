@@ -1,1 +1,1 @@
-"""Who answers: one module for each engine, all behind the port `Engine`."""
+"""Engines, which make the answers: one module each, all behind the port `Engine`."""

@@ -1,7 +1,7 @@
-"""Turns of a session at the Agents API: followed to their ends, their function calls answered, their texts read.
+"""Turns of a session at the Agents API: polled until they end, their function calls answered, their texts read.
 
-They are asked after instead of listened to. The stream is live only: who loses it for a moment has to ask anyway, and
-one way is enough.
+They are polled rather than streamed: the stream is live only, a client that loses it has to poll anyway, and one way is
+enough.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from runtime.store.messages.turns import Usage
 
 POLL_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.0)
 USAGE_PAUSES = (2.0, 4.0, 8.0, 16.0, 30.0)
-"""Seconds before each look for what an ended turn used."""
+"""Seconds before each request for the usage of an ended turn."""
 ACTIVE = frozenset({"queued", "in_progress", "waiting"})
 
 log = structlog.get_logger("runtime.engines")
@@ -40,7 +40,8 @@ class SessionTurns:
         self._sessions = sessions
 
     async def last(self, session: AgentSession) -> str | None:
-        """The id of the session's newest turn. One that still runs was given up by us and is cancelled first."""
+        """The id of the session's newest turn. One that still runs was abandoned by an earlier attempt and is cancelled
+        first."""
         newest = await self._sessions.turns.list(session.id, order="desc", limit=1)
         if not newest.data:
             return None
@@ -50,12 +51,12 @@ class SessionTurns:
         return newest.data[0].id
 
     async def after(self, note: Mapping[str, Any], session_id: str) -> Turn | None:
-        """The turn that began with what a note tells of."""
+        """The turn that began with the input that a note records."""
         found = await self._sessions.turns.list(session_id, order="asc", limit=1, after=note["after"] or omit)
         return found.data[0] if found.data else None
 
     async def ended(self, session_id: str, note: Mapping[str, Any], work: Work) -> Turn:
-        """Follows a turn to its end, answering its function calls on the way."""
+        """Polls a turn until it ends, answering its function calls meanwhile."""
         answered: set[str] = set()
         rounds = polls = 0
         while True:
@@ -86,11 +87,11 @@ class SessionTurns:
         strange = next((action.type for action in actions if not isinstance(action, FunctionCall)), None)
         if strange is not None:
             await cancel(self._sessions, session_id)
-            raise PermanentError(f"The agent asks for something that nobody answers here: {strange}.")
+            raise PermanentError(f"The agent requires an action that is not supported here: {strange}.")
         return [action for action in actions if isinstance(action, FunctionCall) and action.turn_id == turn.id]
 
     async def _answer_calls(self, session_id: str, calls: Sequence[FunctionCall], work: Work) -> None:
-        """Calls functions, each once however often the turn is attempted, and tells the results."""
+        """Calls functions, each once regardless of how often the turn is attempted, and submits the results."""
         new = [call for call in calls if call.call_id not in work.called]
         outputs = await asyncio.gather(
             *(work.request.call_function(call.name, _arguments(call), call.call_id) for call in new)
@@ -110,7 +111,7 @@ class SessionTurns:
         await self._sessions.events.create(session_id, events=results)
 
     async def late_usage(self, turns: Sequence[Turn]) -> Late:
-        """What turns used that have ended, once it is known: mostly within seconds, sometimes never."""
+        """The usage of ended turns, once it is known: mostly within seconds, sometimes never."""
         usage, waiting, lost = Usage(), list(turns), False
         for pause in USAGE_PAUSES:
             await asyncio.sleep(pause)
@@ -119,7 +120,7 @@ class SessionTurns:
                 try:
                     known = await self._usage(turn)
                 except NotFoundError:
-                    lost = True  # with its session, which another one has replaced, or whose user was forgotten
+                    lost = True  # deleted with its session, which was replaced or whose user was erased
                     continue
                 if known is None:
                     waiting.append(turn)
@@ -130,7 +131,7 @@ class SessionTurns:
         return Late(usage, is_all=not waiting and not lost)
 
     async def _usage(self, turn: Turn) -> TokenUsage | None:
-        """What a turn used; None when that is to be asked again."""
+        """A turn's usage; None when it is to be requested again."""
         try:
             return (await self._sessions.turns.retrieve(turn.id, session_id=turn.session_id)).usage
         except NotFoundError:
@@ -140,7 +141,7 @@ class SessionTurns:
             return None
 
     async def text(self, turn: Turn) -> str:
-        """What the agent said to the user in a turn. Commentary while it works is not for the user."""
+        """The agent's answer to the user in a turn. Commentary while it works is not for the user."""
         parts = [
             item.output_text
             async for item in self._sessions.turns.items.list(
@@ -155,7 +156,7 @@ class SessionTurns:
 
 
 async def cancel(sessions: AsyncSessions, session_id: str) -> None:
-    """Ends what a session is doing, as soon as it can."""
+    """Cancels a session's turn, as soon as the session can."""
     await sessions.events.create(session_id, events=[{"type": "agent.session.input.cancel"}])
 
 

@@ -1,4 +1,5 @@
-"""What one attempt at a turn of the engine `agents` knows, and the notes in which it tells the next one."""
+"""The state of one attempt at a turn of the engine `agents`, and the notes in which it passes that to the next
+attempt."""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ from runtime.store.messages.turns import Usage
 
 @dataclass(slots=True)
 class Work:
-    """One attempt at a turn, and what it knows of the attempts before it.
+    """One attempt at a turn, with the notes of the attempts before it.
 
-    Notes of the type `said` tell up to which message something was said, in which session (null: in one that was being
-    made) and after which of its turns; those of the type `called` hold the results of functions.
+    Notes of the type `said` record up to which message the input was submitted, to which session (null: to one that was
+    being created) and after which of its turns; those of the type `called` hold the results of functions.
     """
 
     request: Request
@@ -28,7 +29,7 @@ class Work:
     called: dict[str, str] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     uncounted: list[Turn] = field(default_factory=list)
-    """Turns that have ended, and nobody knows yet what they used."""
+    """Turns that have ended and whose usage is not known yet."""
 
     def __post_init__(self) -> None:
         self.said += [note for note in self.request.progress if note.get("type") == "said"]
@@ -37,12 +38,12 @@ class Work:
         }
 
     async def keep(self) -> None:
-        """Notes what is known, so that the next attempt goes on from here."""
+        """Stores a note, so that the next attempt continues from here."""
         called = [{"type": "called", "call_id": key, "output": output} for key, output in self.called.items()]
         await self.request.keep_progress([*self.said, *called])
 
     def count(self, turn: Turn) -> None:
-        """Adds what a turn used. Often nothing is known yet when it has just ended."""
+        """Adds a turn's usage, which is often not known yet when the turn has just ended."""
         if turn.usage is None:
             self.uncounted.append(turn)
         else:
@@ -50,7 +51,7 @@ class Work:
 
 
 def added(usage: Usage, more: TokenUsage) -> Usage:
-    """With what the provider counted besides."""
+    """With the other usage that the provider counted."""
     return Usage(
         usage.input_tokens + more.input_tokens,
         usage.cached_tokens + more.input_tokens_details.cached_tokens,
@@ -59,6 +60,7 @@ def added(usage: Usage, more: TokenUsage) -> Usage:
 
 
 def note_of_saying(request: Request, session_id: str | None, after: str | None) -> Mapping[str, Any]:
-    """The note that all which the user wrote is about to be said, in a session (None: in one that is being made)."""
+    """The note that all of the user's messages are about to be submitted to a session (None: to one that is being
+    created)."""
     said = len(request.messages)
     return {"type": "said", "session": session_id, "after": after, "messages": said, "at": int(time.time())}

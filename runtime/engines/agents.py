@@ -1,9 +1,9 @@
 """The engine `agents`: a live agent at OpenAI's Agents API (a beta), with one session for each conversation.
 
-The session is the provider's memory, and what is said in it stays. So everything is noted before it is said, and a turn
-that is attempted again looks whether it was said before it says it again. A session keeps the agent as it was when the
-session began: once the agent, or what the bot says otherwise, has changed, the conversation goes on in a new session,
-whose first message tells what our own history has of it, and the old one is deleted.
+The session is the provider's memory, and input that was submitted to it stays. So every input is noted before it is
+submitted, and a turn that is attempted again checks for it before submitting it again. A session keeps the agent as it
+was when the session began: once the agent, or what the bot overrides of it, has changed, the conversation continues in
+a new session, whose first message is a recap from our own history, and the old one is deleted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from runtime.engines.port import Answer, Request
 from runtime.errors import PermanentError
 
 LOST = frozenset({"failed", "budget_reached"})
-"""Sessions that nothing more is said in; the conversation goes on in another one."""
+"""Sessions that accept no further input; the conversation continues in another one."""
 CLOCK_SKEW_SECONDS = 120
 """How far the provider's clock may be behind ours."""
 METADATA_LIMIT = 512
@@ -57,7 +57,7 @@ class AgentsEngine:
             raise from_openai(error, request.model) from error
 
     async def _answer(self, work: Work) -> Answer:
-        """Goes on with what was said before; messages that came since then are said after it."""
+        """Continues with the input that was submitted before; messages that came since then are submitted after it."""
         request, texts, answered = work.request, list[str](), 0
         messages = [as_text(message.content) for message in request.messages]
         while True:
@@ -80,7 +80,7 @@ class AgentsEngine:
         return Answer(text, [*said, {"role": "assistant", "content": text}], session.agent.model, work.usage, late)
 
     async def _heard(self, note: Mapping[str, Any], request: Request) -> AgentSession | None:
-        """The session in which something was said already; None when it was not, or came to nothing."""
+        """The session to which input was submitted already; None when there was none, or it had no effect."""
         making = note["session"] is None
         session = await self._made(note, request) if making else await self._session(note["session"])
         if session is None:
@@ -91,7 +91,7 @@ class AgentsEngine:
         return session if turn.status not in ("failed", "cancelled") else None
 
     async def _made(self, note: Mapping[str, Any], request: Request) -> AgentSession | None:
-        """A session that an earlier attempt made, or asked for without hearing of it again.
+        """A session that an earlier attempt created, or requested without receiving the answer.
 
         The plain list is read: one that is filtered by metadata lags behind.
         """
@@ -104,7 +104,7 @@ class AgentsEngine:
         return None
 
     async def _say(self, messages: Sequence[str], work: Work) -> AgentSession:
-        """Says something in the conversation's session, or in a new one where there is none that will do."""
+        """Submits input to the conversation's session, or to a new one where there is none that can be used."""
         request = work.request
         agent = await self._agent(request)
         marks = {**_marks(request), "version": _version(agent, request)}
@@ -135,18 +135,18 @@ class AgentsEngine:
         return session
 
     async def _clear_away(self, session_id: str, request: Request) -> None:
-        """Deletes the conversation's sessions but this one, which has taken over what they knew: the provider keeps
-        them until then. One that cannot be deleted now is found again when this one is replaced."""
+        """Deletes the conversation's sessions but this one, which has their history as a recap: the provider keeps them
+        until then. One that cannot be deleted now is found again when this one is replaced."""
         mark = {"conversation": request.user_hash}
         left: str | None = None
         try:
             found = await self._sessions.list(metadata=mark, limit=100)
-            # A server that does not filter must not lose anybody else's.
+            # A server that does not filter must not lose sessions of other conversations.
             for session in (one for one in found.data if mark.items() <= one.metadata.items() and one.id != session_id):
                 left = session.id
                 await self._sessions.delete(session.id)
         except APIError as error:
-            # The answer is there; nobody shall wait for it because of this.
+            # The answer is there; a failed deletion must not delay it.
             log.warning("replaced_session_left", session=left, error=error.message)
 
     async def _agent(self, request: Request) -> Agent:
@@ -154,7 +154,7 @@ class AgentsEngine:
             return await self._agents.retrieve(request.assistant_id)
         except NotFoundError as error:
             raise PermanentError(
-                f"The agent {request.assistant_id} does not exist at OpenAI; `reconcile` makes it again where a "
+                f"The agent {request.assistant_id} does not exist at OpenAI; `reconcile` creates it again where a "
                 "manifest declares it, else give the bot another assistant_id."
             ) from error
 
@@ -166,7 +166,7 @@ class AgentsEngine:
 
 
 def _marks(request: Request) -> dict[str, str]:
-    """What says in a session's metadata which turn it was made for."""
+    """The metadata of a session that names the turn that it was created for."""
     return {
         "client": request.client[:METADATA_LIMIT],
         "conversation": request.user_hash,
@@ -175,7 +175,7 @@ def _marks(request: Request) -> dict[str, str]:
 
 
 def _version(agent: Agent, request: Request) -> str:
-    """Sixteen hex digits that change when the agent would answer otherwise; its name and metadata do not count."""
+    """Sixteen hex digits that change when the agent would answer differently; its name and metadata do not count."""
     told = {
         "model": request.model or agent.model,
         "instructions": request.instructions or agent.instructions,
@@ -187,13 +187,13 @@ def _version(agent: Agent, request: Request) -> str:
 
 
 def _recap(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One message that tells what was said before: a session's input can speak for the user only."""
+    """One message with the history so far: a session's input can only be in the user's name."""
     lines = [f"{item['role']}: {item['content']}" for item in history if item.get("role") in ("user", "assistant")]
     return ["\n".join([RECAP, "", *lines])] if lines else []
 
 
 def _told(request: Request) -> list[str]:
-    """The same for what the model is told in this turn only."""
+    """The same for a line that the model receives in this turn only."""
     return [] if request.line is None else [f"{TOLD} {request.line}"]
 
 

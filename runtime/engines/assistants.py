@@ -1,8 +1,8 @@
 """The engine `assistants`: a live object at a server that speaks the Assistants API (threads, messages, runs).
 
-OpenAI's own server answers 404 there since 2026-08-26; compatible servers go on. The thread is the provider's memory of
-the conversation, and what is written to it stays, so each message and run carries the turn's id in its metadata: a turn
-that is attempted again looks for its own before it adds anything.
+OpenAI's own server answers 404 there since 2026-08-26; compatible servers continue. The thread is the provider's memory
+of the conversation, and what is written to it stays, so each message and run carries the turn's id in its metadata: a
+turn that is attempted again searches for its own before it adds anything.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from runtime.engines.port import MAX_ROUNDS, Answer, Request
 from runtime.errors import PermanentError, TemporaryError
 from runtime.store.messages.turns import Usage
 
-# The SDK marks this API as deprecated with every call; using it is what this module is for.
+# The SDK marks this API as deprecated with every call; using it is this module's purpose.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=__name__)
 
 T = TypeVar("T")
@@ -107,7 +107,8 @@ class AssistantsEngine:
         return run
 
     async def _when_idle(self, thread_id: str, request: Request, action: Awaitable[T]) -> T:
-        """Does what a thread refuses while an earlier turn's run is active; then cancels that run, for a later try."""
+        """Makes a call that a thread refuses while an earlier turn's run is active; when refused, cancels that run for
+        a later attempt."""
         try:
             return await action
         except BadRequestError as error:
@@ -120,7 +121,7 @@ class AssistantsEngine:
         raise TemporaryError("An earlier run is still active on this thread; it is being cancelled.", delay=1.0)
 
     async def _finished(self, run: Run, request: Request, deadline: float) -> Run:
-        """Follows a run to its end, answering its function calls on the way."""
+        """Polls a run until it ends, answering its function calls meanwhile."""
         called = {note["call_id"]: note["output"] for note in request.progress if note.get("type") == "called"}
         rounds = polls = 0
         while run.status in ACTIVE or run.status == "requires_action":
@@ -144,7 +145,7 @@ class AssistantsEngine:
         raise failure(f"The run ended as {run.status} ({code}): {said}")
 
     async def _answer_calls(self, run: Run, request: Request, called: dict[str, str]) -> Run:
-        """Calls functions, each once however often the turn is attempted, and tells the results."""
+        """Calls functions, each once regardless of how often the turn is attempted, and submits the results."""
         calls = run.required_action.submit_tool_outputs.tool_calls if run.required_action else []
         new = [call for call in calls if call.id not in called]
         outputs = await asyncio.gather(
@@ -161,7 +162,7 @@ class AssistantsEngine:
         )
 
     async def _text(self, run: Run) -> str:
-        """What the assistant said in a run, without the marks that stand for its sources."""
+        """The assistant's answer in a run, without the marks that stand for its sources."""
         messages = await self._threads.messages.list(run.thread_id, run_id=run.id, order="asc", limit=100)
         parts: list[str] = []
         for message in messages.data:
@@ -180,7 +181,7 @@ class AssistantsEngine:
 
 
 async def delete_thread(client: AsyncOpenAI, thread_id: str) -> bool:
-    """Deletes a thread and what was said in it; False when the server has none of that id."""
+    """Deletes a thread with its messages; False when the server has none of that id."""
     try:
         await client.beta.threads.delete(thread_id)
     except NotFoundError:

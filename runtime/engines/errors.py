@@ -1,4 +1,4 @@
-"""OpenAI's errors in our words. The body is always `{"error": {"message", "type", "param", "code"}}`."""
+"""OpenAI's errors as `runtime.errors`. The body is always `{"error": {"message", "type", "param", "code"}}`."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ KEY_REFUSED = frozenset(
         "usage_limit_exceeded",
     }
 )
-"""Codes of a turn at the Agents API that failed as every other one with this key will."""
+"""Error codes of a turn at the Agents API with which every other turn with this key fails too."""
 WORTH_ANOTHER_TRY = frozenset(
     {
         "active_turn_not_steerable",
         "cancelled",
         "connection_failed",
-        "context_length_exceeded",  # the next session knows only what our history has
+        "context_length_exceeded",  # the next session has only our own history
         "flex_unavailable",
         "internal_error",
         "rate_limit_exceeded",
@@ -44,7 +44,7 @@ WORTH_ANOTHER_TRY = frozenset(
         "session_budget_exceeded",
     }
 )
-"""Codes of one that may go well the next time."""
+"""Error codes of a turn that may succeed when it is attempted again."""
 
 TOO_LATE = "The model did not answer in time (MODEL_TIMEOUT_SECONDS)."
 NOT_REACHED = "The model's provider cannot be reached; check OPENAI_BASE_URL and the network."
@@ -53,7 +53,8 @@ NOT_REACHED = "The model's provider cannot be reached; check OPENAI_BASE_URL and
 def from_call(
     error: aiohttp.ClientError | TimeoutError | CallRefused | UnreadableAnswer, model: str | None
 ) -> ProviderError:
-    """What a failed call of `ResponsesApi` means: permanent or temporary, in one sentence with the next step."""
+    """The runtime's error for a failed call of `ResponsesApi`: permanent or temporary, in one sentence with the next
+    step."""
     if isinstance(error, TimeoutError):
         return TemporaryError(TOO_LATE)
     if isinstance(error, CallRefused):
@@ -64,7 +65,7 @@ def from_call(
 
 
 def from_openai(error: APIError, model: str | None) -> ProviderError:
-    """Likewise for a call that was made with the SDK."""
+    """The runtime's error for a failed call with the SDK."""
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
     if isinstance(error, APITimeoutError):
@@ -77,7 +78,7 @@ def from_openai(error: APIError, model: str | None) -> ProviderError:
 
 
 def from_turn(status: str, code: str | None = None, message: str | None = None) -> ProviderError:
-    """What a turn at the Agents API that ended otherwise than well means."""
+    """The runtime's error for a turn at the Agents API that ended without success."""
     said = f"The agent's turn ended as {status} ({code or status}): {message or 'no reason given'}"
     if code in KEY_REFUSED:
         return KeyRefused(said)
@@ -85,7 +86,7 @@ def from_turn(status: str, code: str | None = None, message: str | None = None) 
 
 
 class _StatusError(Protocol):
-    """What the SDK's error and ours have in common."""
+    """The fields that the SDK's error and ours have in common."""
 
     message: str
     status_code: int
@@ -109,11 +110,13 @@ def _from_status(error: _StatusError, headers: Mapping[str, str], model: str | N
         case 403:
             return PermanentError(f"OpenAI refuses this key (403): {said}")
         case 404 if code == "model_not_found":
-            return PermanentError(f"The model {model!r} does not exist or is gone; choose another one for this client.")
+            return PermanentError(
+                f"The model {model!r} does not exist or is no longer available; choose another one for this client."
+            )
         case 400 if code == "conversation_locked":
             return TemporaryError("Another call is working on this conversation.")
         case 409:
-            return TemporaryError(f"Another call was in the way of this one (409 {code}).", delay)
+            return TemporaryError(f"Another call conflicted with this one (409 {code}).", delay)
         case status:
             at = f"{code} at {error.param}" if error.param else code
             return error_of_status(OPENAI, status, code=at, said=said, delay=delay)

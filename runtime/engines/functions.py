@@ -1,10 +1,9 @@
 """Calls the HTTP endpoint behind a function tool: one signed POST, bounded in time and size, to public addresses only.
 
 Signature: `X-Horizonai-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>">`, keyed with the tool's
-secret. What the endpoint answers is the result, whatever its type, as long as it is text; an empty success is
-`{"result": "ok"}`. Whatever goes wrong is told to the model as `{"error": …}`, with what the endpoint said of a request
-that it refuses (4xx): it can then say so in its own words. Redirects are not followed, since the place they lead to was
-not checked.
+secret. The endpoint's answer is the result, of any type, as long as it is text; an empty success is `{"result": "ok"}`.
+Every failure is reported to the model as `{"error": …}`, with the endpoint's text for a request that it refuses (4xx),
+so that the model can explain it to the user. Redirects are not followed, since their target was not checked.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ from runtime.text import portable
 SIGNATURE_HEADER = "X-Horizonai-Signature"
 MAX_ANSWER_BYTES = 256 * 1024
 MAX_REFUSAL_CHARACTERS = 2_000
-"""Of what an endpoint says with a status of 400 to 499, as the model reads it."""
+"""Characters of an endpoint's text with a status of 400 to 499, as the model reads it."""
 DEFAULT_TIMEOUT_SECONDS = 10.0
 
 log = structlog.get_logger("runtime.functions")
 
 
 class EndpointError(Exception):
-    """Why a call failed, in words that the model may read; `answer` is what the endpoint said of it."""
+    """Why a call failed, in words that the model may read; `answer` is the endpoint's own text."""
 
     def __init__(self, reason: str, answer: str | None = None) -> None:
         super().__init__(reason)
@@ -46,7 +45,7 @@ class EndpointError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """One call that the model asked for."""
+    """One call that the model requested."""
 
     name: str
     arguments: str
@@ -63,7 +62,7 @@ class Functions:
         self._secrets = secrets
         self._allow_private = allow_private
         resolver = ThreadedResolver() if allow_private else PublicResolver()
-        # No cookies: a cookie one client's endpoint sets must not travel to another's.
+        # No cookies: a cookie that one client's endpoint sets must not be sent to another's.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=resolver, limit=200),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -75,7 +74,7 @@ class Functions:
         await self._session.close()
 
     async def call(self, endpoint: Mapping[str, Any] | None, call: FunctionCall) -> str:
-        """What the model is told, as JSON."""
+        """The result that the model receives, as JSON."""
         began = time.monotonic()
         try:
             answer = await self._post(endpoint, call)
@@ -123,7 +122,7 @@ class Functions:
         try:
             address = ip_address(parts.hostname or "")
         except ValueError:
-            return  # a name: the resolver checks what it leads to
+            return  # a name: the resolver checks its addresses
         if not address.is_global:
             raise EndpointError("the endpoint's address is not a public one")
 
@@ -139,11 +138,11 @@ class Functions:
 
 
 class PrivateAddress(OSError):
-    """A name that leads into this machine or its network."""
+    """A name that resolves to this machine or its network."""
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names to public addresses only. The connection goes to the very addresses checked here."""
+    """Resolves names to public addresses only. The connection is made to exactly the addresses checked here."""
 
     def __init__(self) -> None:
         self._resolver = ThreadedResolver()
@@ -163,7 +162,7 @@ class PublicResolver(AbstractResolver):
 
 
 def function_signature(secret: str, moment: str, body: bytes) -> str:
-    """The hex HMAC-SHA256 that an endpoint computes to know that the call is ours."""
+    """The hex HMAC-SHA256 with which an endpoint verifies that the call comes from here."""
     return hmac.digest(secret.encode(), moment.encode() + b"." + body, "sha256").hex()
 
 
@@ -209,7 +208,7 @@ async def _answer(response: aiohttp.ClientResponse) -> str:
 
 
 async def _content(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The body, `limit` bytes of it at the most."""
+    """The body, at most `limit` bytes of it."""
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk
@@ -219,7 +218,7 @@ async def _content(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> str:
-    """What an endpoint says of a request that it refuses, as far as it is text: a reason, or other times to choose."""
+    """The endpoint's text for a request that it refuses, as far as it is text: a reason, or other times to choose."""
     content = await _content(response, 4 * MAX_REFUSAL_CHARACTERS)
     try:
         text = content.decode(_charset(response), "ignore")

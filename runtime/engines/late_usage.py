@@ -1,6 +1,8 @@
-"""Books what answered turns used where the provider says it only after their end: in the metrics and in the turn's row.
+"""Records the usage of answered turns where the provider reports it only after their end: in the metrics and in the
+turn's row.
 
-What is not known within a minute is counted as such, never guessed. What is not known when the process ends is lost.
+Usage that is not known within a minute is counted as unknown, never estimated. What is not known when the process ends
+is lost.
 """
 
 from __future__ import annotations
@@ -18,13 +20,13 @@ from runtime.store.messages.turns import Usage
 from runtime.store.messages.usage import add_usage
 
 WAITING_LIMIT = 2_000
-"""Turns whose usage is waited for at once; of those beyond it nothing is asked."""
+"""Maximum number of turns whose usage is awaited at the same time; for further ones it is not requested."""
 
 log = structlog.get_logger("runtime.engines")
 
 
 class LateBooking:
-    """Waits for usage beside the turns to come."""
+    """Waits for usage in the background."""
 
     def __init__(self, database: Database, metrics: Metrics) -> None:
         self._database = database
@@ -32,7 +34,7 @@ class LateBooking:
         self._waiting: set[asyncio.Task[None]] = set()
 
     def book(self, turn_id: int, client: str, model: str, late: LateUsage, price: Callable[[Usage], None]) -> None:
-        """Books in the background what an answered turn used; `price` is told of it."""
+        """Records the usage of an answered turn in the background, and calls `price` with it."""
         if len(self._waiting) >= WAITING_LIMIT:
             self._uncounted(turn_id, client, model)
             return
@@ -41,7 +43,7 @@ class LateBooking:
         task.add_done_callback(self._waiting.discard)
 
     async def close(self) -> None:
-        """Waits for nothing any more."""
+        """Stops waiting."""
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
@@ -52,7 +54,7 @@ class LateBooking:
         try:
             found: Late = await late()
         except Exception:
-            # Nobody waits for this task, so nobody else would say it.
+            # The task is not awaited, so the error would not be logged elsewhere.
             log.exception("usage_request_failed", turn=turn_id)
             self._uncounted(turn_id, client, model)
             return

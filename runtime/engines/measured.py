@@ -1,4 +1,4 @@
-"""An engine whose answers are counted and traced: time, tokens, cost, errors. What it answers is the engine's own."""
+"""An engine whose answers are counted and traced: time, tokens, cost, errors. The answers are the engine's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runtime.store.messages.turns import Usage
 
 PROVIDER = "openai"
 RATES_LIMIT = 200
-"""Models whose rates are kept; a server that makes up names cannot fill the memory with them."""
+"""Maximum number of models whose rates are cached, so that a server that invents names cannot fill the memory."""
 
 
 class MeasuredEngine:
@@ -37,7 +37,7 @@ class MeasuredEngine:
         with span("model", "client", client=request.client, turn=request.turn_id, model=request.model) as current:
             began = time.monotonic()
             try:
-                # Who has no tools calls no function.
+                # An assistant without tools calls no function.
                 measured = replace(request, call_function=functions.call) if request.tools else request
                 answer = await self._engine.answer(measured)
             except ProviderError as error:
@@ -66,7 +66,7 @@ class MeasuredEngine:
         self._unpriced[model].append((client, usage))
 
     async def _look_up(self, model: str) -> None:
-        """Prices a model's first answers while they are already on their way to their users."""
+        """Prices a model's first answers while they are already being sent to their users."""
         rates = await asyncio.to_thread(list_rates, model)
         if len(self._rates) < RATES_LIMIT:
             self._rates[model] = rates
@@ -75,7 +75,7 @@ class MeasuredEngine:
 
 
 class _FunctionClock:
-    """Measures how long functions were being called, several at a time counted once."""
+    """Measures the time spent in function calls; concurrent calls count once."""
 
     def __init__(self, request: Request) -> None:
         self._request = request

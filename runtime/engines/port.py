@@ -1,4 +1,4 @@
-"""The port between a turn and whoever answers it."""
+"""The port between a turn and the engine that answers it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any, Protocol
 from runtime.store.messages.turns import Usage, WaitingMessage
 
 CallFunction = Callable[[str, str, str], Awaitable[str]]
-"""(function name, arguments as JSON, call id) → what the model is told, as JSON. Never raises for a failed endpoint."""
+"""(function name, arguments as JSON, call id) → the result for the model, as JSON. Never raises for a failed
+endpoint."""
 
 LateUsage = Callable[[], Awaitable["Late"]]
-"""Waits until the provider has said what a turn used, for a bounded time. Never raises for what a provider does."""
+"""Waits for a bounded time until the provider has reported a turn's usage. Never raises for a provider's failure."""
 
 MAX_ROUNDS = 5
-"""Rounds of function calls in one turn; then the model has to answer with what it knows."""
+"""Maximum number of rounds of function calls in one turn; then the turn fails for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,56 +25,56 @@ class Request:
 
     turn_id: int
     client: str
-    """The client's id, the bot's id for one that was made through the API."""
+    """The client's id, or the bot's id for a bot that was created through the API."""
     assistant_id: str
     assistant_name: str
     model: str | None
     """None: the assistant's own, which only a live object has."""
     instructions: str | None
     line: str | None
-    """What the model is told besides, after all that was said before and ahead of `messages`; not remembered."""
+    """A further instruction for this turn, between the history and `messages`; not stored in the history."""
     tools: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any]
     history: Sequence[Mapping[str, Any]]
     messages: Sequence[WaitingMessage]
-    """What the user wrote since the last answer, in order and prepared. Addresses are not for the provider."""
+    """The user's messages since the last answer, in order and prepared. Addresses are not for the provider."""
     user_hash: str
-    """The user, recognisable to the provider only as the same one."""
+    """A pseudonym of the user: the provider can only recognise the same user again."""
     progress: Sequence[Mapping[str, Any]]
-    """What the engine kept of an earlier attempt at this turn."""
+    """Notes that the engine stored in earlier attempts at this turn."""
     keep_progress: Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]]
-    """Keeps what an attempt did, so that the next one does not do it again."""
+    """Stores a note of what an attempt did, so that the next one does not repeat it."""
     call_function: CallFunction
     thread_id: str | None
     keep_thread: Callable[[str], Awaitable[None]]
-    """Notes the provider's thread of the conversation before anything is said in it."""
+    """Stores the provider's thread of the conversation before any input is submitted to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """What became known of a turn's usage after its end."""
+    """The usage of a turn that was reported after its end."""
 
     usage: Usage
     is_all: bool
-    """False when the provider has not said all of it, and nobody asks any more."""
+    """False when the provider has not reported all of it and it is no longer requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an engine came up with."""
+    """An engine's answer."""
 
     text: str
     items: Sequence[Mapping[str, Any]]
-    """What is remembered of the turn, the user's messages included."""
+    """The turn's items for the history, the user's messages included."""
     model: str | None
     usage: Usage
-    """As far as it is known by now."""
+    """As far as it is known when the answer is there."""
     late_usage: LateUsage | None = None
-    """The rest of it, where the provider says it later; to be asked for once."""
+    """The rest of it, where the provider reports it later; to be called once."""
 
 
 class Engine(Protocol):
-    """Answers turns. Raises PermanentError or TemporaryError, and nothing else for what a provider does."""
+    """Answers turns. Raises PermanentError or TemporaryError, and nothing else for a provider's failure."""
 
     async def answer(self, request: Request) -> Answer:
         """The answer to a turn."""

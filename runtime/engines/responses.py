@@ -1,10 +1,10 @@
-"""The engine `responses`: OpenAI's Responses API, with nothing kept there.
+"""The engine `responses`: OpenAI's Responses API, with nothing stored there.
 
-The conversation is ours and is sent along with each turn (docs/adr/0008-memory-in-our-store.md). So are the
+The history is in our store and is sent with each turn (docs/adr/0008-memory-in-our-store.md). So are the
 instructions: a change takes effect with the next turn.
 
-Function calls do have effects, at the client's endpoint. Each is noted before it is made, so a turn that is cut short
-goes on with the same calls under the same call ids instead of asking the model anew.
+Function calls have effects at the client's endpoint. Each is noted before it is made, so an interrupted turn continues
+with the same calls under the same call ids instead of asking the model again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ResponsesEngine:
             response = await self._create(request, progress, last=round_number == MAX_ROUNDS)
             usage = _added(usage, response)
             if response.get("status") == "failed":
-                # What it had wanted to call before it failed is not called.
+                # The calls that it requested before it failed are not made.
                 _raise_failed(response.get("error") or {})
             if not any(item.get("type") == "function_call" for item in response["output"]):
                 text, phase = _text(response)
@@ -54,7 +54,7 @@ class ResponsesEngine:
         raise PermanentError(f"The model still called functions after {MAX_ROUNDS} rounds.")
 
     async def _call_functions(self, request: Request, progress: list[Mapping[str, Any]]) -> None:
-        """Makes the calls in `progress` that have no result yet, all at once, and adds their results."""
+        """Makes the calls in `progress` that have no result yet, concurrently, and adds their results."""
         answered = {item["call_id"] for item in progress if item.get("type") == "function_call_output"}
         calls = [item for item in progress if item.get("type") == "function_call" and item["call_id"] not in answered]
         if not calls:
@@ -117,7 +117,7 @@ def _body(request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool
 
 
 def _told(request: Request) -> list[dict[str, Any]]:
-    """Behind the history, so that what a provider caches of the beginning stays the same from turn to turn."""
+    """After the history, so that the prefix that a provider caches stays the same from turn to turn."""
     return [] if request.line is None else [{"role": "developer", "content": request.line}]
 
 
@@ -128,7 +128,7 @@ def _said(request: Request) -> list[dict[str, Any]]:
 def _remembered(
     request: Request, progress: Sequence[Mapping[str, Any]], text: str, phase: str | None
 ) -> list[Mapping[str, Any]]:
-    """The turn as later ones see it: no reasoning, no commentary, the calls with their results."""
+    """The turn's items for later turns: no reasoning, no commentary, the calls with their results."""
     calls = [
         {key: item[key] for key in ("type", "call_id", "name", "arguments", "output") if key in item}
         for item in progress
@@ -149,7 +149,7 @@ def _added(usage: Usage, response: Mapping[str, Any]) -> Usage:
 
 
 def _text(response: Mapping[str, Any]) -> tuple[str, str | None]:
-    """What the user reads, and the phase it was said in. Commentary between tool calls is not for the user."""
+    """The text for the user, and its phase. Commentary between tool calls is not for the user."""
     parts: list[str] = []
     phase: str | None = None
     for item in response["output"]:
@@ -173,7 +173,7 @@ def _raise_failed(error: Mapping[str, Any]) -> NoReturn:
 
 
 def _is_about_reasoning(error: CallRefused, body: Mapping[str, Any]) -> bool:
-    """Whether a request was refused for what older models do not know: an effort, or reasoning told in cipher."""
+    """Whether a request was refused for what older models do not support: an effort, or encrypted reasoning."""
     return "reasoning" in body and error.status_code == 400 and str(error.param).startswith(("reasoning", "include"))
 
 
@@ -183,10 +183,10 @@ def _without_reasoning(body: dict[str, Any]) -> None:
 
 
 def _said_back(output: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Items of an answer as the API takes them back, of which it has kept nothing.
+    """Items of an answer in the form in which the API accepts them as input, since it has stored none of them.
 
-    Null is not always allowed where it is answered. Reasoning that was not told in cipher is looked up by its id, in
-    vain, and so is what an id says to belong to it.
+    Null is not always accepted in a field in which it is returned. The API looks up reasoning that was not encrypted by
+    its id, and items that refer to it, and does not find them.
     """
     items = [{key: value for key, value in item.items() if value is not None} for item in output]
     kept = [item for item in items if item.get("type") != "reasoning" or "encrypted_content" in item]

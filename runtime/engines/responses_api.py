@@ -1,6 +1,6 @@
 """`POST /responses` over aiohttp: JSON in, JSON out, and OpenAI's errors as one exception.
 
-Every answer makes this call. Why it goes without OpenAI's SDK: docs/adr/0005-no-sdk-for-responses.md.
+Every answer makes this call. Why it does not use OpenAI's SDK: docs/adr/0005-no-sdk-for-responses.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from yarl import URL
 DEFAULT_URL = "https://api.openai.com/v1"
 CONNECT_SECONDS = 5.0
 CONNECTIONS = 20_000
-"""Calls at once: each conversation that waits for the model holds one."""
+"""Maximum number of concurrent calls: each conversation that waits for the model holds one."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
@@ -38,7 +38,7 @@ class CallRefused(Exception):
 
 
 class UnreadableAnswer(Exception):
-    """A success whose body is no response object."""
+    """A success whose body is not a response object."""
 
 
 class ResponsesApi:
@@ -47,7 +47,7 @@ class ResponsesApi:
     def __init__(self, base_url: str | None, api_key: str | None, timeout_seconds: float) -> None:
         self._url = URL(f"{(base_url or DEFAULT_URL).rstrip('/')}/responses")
         headers = {
-            # A server that wants a key says so better than we could, and per turn.
+            # A server that requires a key reports a missing one better than we could, and per turn.
             "Authorization": f"Bearer {api_key or 'OPENAI_API_KEY-is-not-set'}",
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -66,9 +66,9 @@ class ResponsesApi:
 
     async def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The response object; raises CallRefused, UnreadableAnswer, TimeoutError or aiohttp.ClientError."""
-        # What the model said a moment ago is said back to it, also half a surrogate pair.
+        # The model's last output is part of the next input, also half a surrogate pair.
         data = _ENCODER.encode(body).encode("utf-8", "replace")
-        # A redirect would carry the conversation to wherever it points.
+        # A redirect would send the conversation to another address.
         async with self._session.post(self._url, data=data, allow_redirects=False) as response:
             raw = await _read(response)
         try:
@@ -80,7 +80,7 @@ class ResponsesApi:
         if response.status >= 300:
             raise CallRefused(response.status, response.headers, document)
         if not _is_response(document):
-            raise UnreadableAnswer("what it sent is no response object")
+            raise UnreadableAnswer("what it sent is not a response object")
         return document
 
     async def close(self) -> None:
@@ -89,7 +89,7 @@ class ResponsesApi:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body; raises UnreadableAnswer for one that is too large, whatever it says of its length."""
+    """The body; raises UnreadableAnswer for one that is too large, regardless of its Content-Length."""
     raw = bytearray()
     async for chunk in response.content.iter_any():
         raw += chunk
@@ -99,8 +99,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _is_response(document: object) -> TypeGuard[dict[str, Any]]:
-    """Whether it has what is relied on: items, and of a function call all that is needed to make it and to tell its
-    result."""
+    """Whether it has the fields that are relied on: items, and of a function call all that is needed to make it and to
+    return its result."""
     output = document.get("output") if isinstance(document, dict) else None
     return isinstance(output, list) and all(isinstance(item, dict) and _is_complete(item) for item in output)
 

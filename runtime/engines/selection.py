@@ -1,7 +1,7 @@
 """Chooses the engine of a bot.
 
-`responses` is always there. The others go through OpenAI's SDK, which takes most of a second and a good part of our
-memory to import: each is imported in a thread when a bot first needs it, and they share one client.
+`responses` is always loaded. The others use OpenAI's SDK, which takes most of a second and much memory to import: each
+is imported in a thread when a bot first needs it, and they share one client.
 """
 
 from __future__ import annotations
@@ -88,18 +88,18 @@ class Engines:
 
 
 def open_client(settings: Settings, *, retries: int) -> AsyncOpenAI:
-    """A client of the SDK that makes a failed call again so many times, whatever the call does."""
+    """A client of the SDK that repeats a failed call `max_retries` times, regardless of what the call does."""
     from httpx2 import Limits
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
     key = settings.openai_api_key
     return AsyncOpenAI(
-        # The SDK refuses to start without a key; the provider's 401 says it better, and per turn.
+        # The SDK refuses to start without a key; the provider's 401 reports it better, and per turn.
         api_key=key.get_secret_value() if key else "OPENAI_API_KEY-is-not-set",
         base_url=settings.openai_base_url,
         timeout=settings.model_timeout_seconds,
         max_retries=retries,
-        # The SDK would let a thousand conversations wait for the model, and the others for those; with None the limit
-        # would be aiohttp's, a hundred.
+        # The SDK's default of a thousand connections would make further conversations wait; with None the limit would
+        # be aiohttp's, a hundred.
         http_client=DefaultAioHttpClient(limits=Limits(max_connections=CONNECTIONS)),
     )

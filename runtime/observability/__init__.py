@@ -1,1 +1,1 @@
-"""What the runtime reports of itself: logs, metrics, traces, and prices of what it used."""
+"""What the runtime reports about itself: logs, metrics, traces, and the price of its usage."""

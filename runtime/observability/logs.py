@@ -31,8 +31,8 @@ _facts: ContextVar[Mapping[str, object]] = ContextVar("facts", default=MappingPr
 
 
 class About:
-    """Around what is done: every line of the log says these facts, whoever writes it. structlog's own variables, one
-    for each fact, take ten times as long."""
+    """Context manager: every log line written inside carries these facts. structlog's own context variables, one for
+    each fact, take ten times as long."""
 
     __slots__ = ("_before", "_said")
 
@@ -72,22 +72,23 @@ def configure_logs(form: Literal["auto", "json", "text"], level: str) -> None:
 
 
 class _OfLibraries(logging.Handler):
-    """What a library says becomes an event like ours: one line, a traceback inside it, so that every line is JSON."""
+    """Turns a library's log records into events like ours: one line, the traceback inside it, so that every line is
+    JSON."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger(record.name)
         try:
             log.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
-        except Exception:  # noqa: BLE001 - as logging has it: a line that cannot be written ends nobody's work
+        except Exception:  # noqa: BLE001 - as in logging: a line that cannot be written stops no work
             self.handleError(record)
 
 
 class Lines:
     """Rendered lines on their way to a file.
 
-    What only informs is written together with everything else of one round of the event loop: a write lets the store's
-    thread run, and having the loop wait for its turn after each line costs more than the line. Warnings and errors are
-    written at once, with all that came before.
+    Lines of the level info are buffered until the end of one iteration of the event loop: a write releases the GIL to
+    the store's thread, and waiting to get it back after each line costs more than the line. Warnings and errors are
+    written at once, with all lines before them.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -96,7 +97,7 @@ class Lines:
         self._lock = threading.Lock()
 
     def info(self, line: str) -> None:
-        """Takes a line that may wait for its round to end."""
+        """Buffers a line until the end of this iteration."""
         with self._lock:
             self._waiting.append(line)
             is_first = len(self._waiting) == 1
@@ -117,7 +118,7 @@ class Lines:
     error = critical = exception = warning
 
     def write_out(self) -> None:
-        """Writes what waits."""
+        """Writes the buffered lines."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
             if waiting:
@@ -137,7 +138,7 @@ def _stamp(_logger: object, _method: str, event: structlog.typing.EventDict) -> 
 def _as_json(event: object, **_options: object) -> str:
     try:
         return to_json(event, fallback=repr).decode()
-    except ValueError:  # half of a surrogate pair, which UTF-8 cannot write
+    except ValueError:  # half of a surrogate pair, which UTF-8 cannot encode
         return json.dumps(event, default=repr)
 
 

@@ -1,8 +1,8 @@
-"""What the runtime counts of itself, for Prometheus. It counts and measures; it decides nothing and reads no message.
+"""The runtime's own metrics, for Prometheus. They count and measure; nothing is decided here, and no message is read.
 
-The label `client` is a bot's client (its id, for a bot that was made by hand), never anything a caller may choose. Each
-process has counters of its own; what comes from the store (`runtime.store.messages.backlog`) is the same in every
-replica.
+The label `client` is a bot's client (its id, for a bot that was created by hand), never a value that a caller may
+choose. Each process has counters of its own; values from the store (`runtime.store.messages.backlog`) are the same in
+every replica.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TimerResult = Literal["done", "failed"]
 BreakerState = Literal["closed", "half_open", "open"]
 
 NO_CLIENT = ""
-"""Label of what no client's bot was found for."""
+"""Label where no client's bot was found."""
 OTHER_MODEL = "other"
 MODELS_LIMIT = 100
 """Names of models come from a server's answers: those beyond this many share one label."""
@@ -38,7 +38,7 @@ ANSWER_BUCKETS = (0.5, 1, 2, 3, 5, 8, 15, 30, 60, 120)
 MODEL_BUCKETS = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
 PROVIDERS = ("openai", "twilio")
 ERROR_CLASSES = ("timeout", "quota", "auth", "rate_limit", "server", "refused", "connection", "temporary", "other")
-"""What `error_class` gives."""
+"""The results of `error_class`."""
 BREAKER_VALUES: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 
@@ -51,7 +51,7 @@ def _series(metric: M) -> Callable[..., M]:
 
 
 class _TurnUnderWay:
-    """Counts a turn from when it is entered until it is left."""
+    """Context manager that counts a turn as running."""
 
     __slots__ = ("_in_flight", "_received", "_received_at", "_turn_id")
 
@@ -74,7 +74,7 @@ class Metrics:
     """The counters of one process. Called on the event loop only."""
 
     def __init__(self) -> None:
-        # When a series began is told by the process; told for each, it doubles the page.
+        # The start of a series is the start of the process; reporting it for each one would double the page.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the package leaves it without types
         self.registry = registry = CollectorRegistry()
         self._received: dict[int, float] = {}
@@ -82,16 +82,18 @@ class Metrics:
         self._inbound = _series(
             Counter(
                 "horizonai_inbound_messages",
-                "Users' messages by what became of them.",
+                "Users' messages by result.",
                 ["client", "result"],
                 registry=registry,
             )
         )
-        self._in_flight = _series(Gauge("horizonai_turns_in_flight", "Turns under way.", ["client"], registry=registry))
+        self._in_flight = _series(
+            Gauge("horizonai_turns_in_flight", "Turns that are running.", ["client"], registry=registry)
+        )
         self._turns = _series(
             Counter(
                 "horizonai_turns",
-                "Ends of turns, and retries; of turns that nobody answers with the reason.",
+                "Ends of turns, and retries; `reason` says why a turn is not answered.",
                 ["client", "result", "reason"],
                 registry=registry,
             )
@@ -136,14 +138,14 @@ class Metrics:
         self._uncounted = _series(
             Counter(
                 "horizonai_uncounted_answers",
-                "Answers of which the provider did not say what they used: not in horizonai_tokens_total.",
+                "Answers whose usage the provider did not report: not in horizonai_tokens_total.",
                 ["client", "model"],
                 registry=registry,
             )
         )
         self._errors = _series(
             Counter(
-                "horizonai_provider_errors", "Failed calls of a provider.", ["provider", "class"], registry=registry
+                "horizonai_provider_errors", "Failed calls to a provider.", ["provider", "class"], registry=registry
             )
         )
         for provider, kind in product(PROVIDERS, ERROR_CLASSES):
@@ -151,7 +153,7 @@ class Metrics:
         self._sends = _series(
             Counter(
                 "horizonai_sends",
-                "Messages that left, or will never. channel: twiml | rest.",
+                "Messages that were sent or failed for good. channel: twiml | rest.",
                 ["client", "channel", "result"],
                 registry=registry,
             )
@@ -165,39 +167,36 @@ class Metrics:
                 registry=registry,
             )
         )
-        Gauge("horizonai_build_info", "The version that runs.", ["version"], registry=registry).labels(_version()).set(
-            1
-        )
+        Gauge("horizonai_build_info", "The running version.", ["version"], registry=registry).labels(_version()).set(1)
         ProcessCollector(registry=registry)
 
     def inbound(self, client: str, result: InboundResult) -> None:
-        """A webhook of a user's message was answered, or a message was found that had none."""
+        """A webhook of a user's message was answered, or the sweep found a message without one."""
         self._inbound(client, result).inc()
 
     def turn(self, client: str, turn_id: int, received_at: str) -> _TurnUnderWay:
-        """A turn is under way; `received_at` is the moment of its oldest message.
+        """A turn has begun; `received_at` is the timestamp of its oldest message.
 
-        What may become of it is there from now on, at 0: Prometheus sees no increase in a series that is born at 1, and
-        the first failure of a client would raise no alert.
+        The series of its possible results are created now, at 0: Prometheus sees no increase in a series that begins at
+        1, and the first failure of a client would raise no alert.
         """
         self._turns(client, "dead", "")
         self._sends(client, "rest", "failed")
         return _TurnUnderWay(self._in_flight(client), self._received, turn_id, received_at)
 
     def turn_ended(self, client: str, result: TurnResult, reason: str = "") -> None:
-        """A turn came to its end, or failed and will be tried again. `reason`: one of the policy's words, why nobody
-        answers."""
+        """A turn ended, or failed and will be retried. `reason`: the policy's reason for not answering."""
         self._turns(client, result, reason).inc()
 
     def sent(self, client: str, channel: str, turn_id: int | None) -> None:
-        """A message was handed to Twilio; the first one of a turn under way is its answer."""
+        """A message was accepted by Twilio; the first one of a running turn is its answer."""
         self._sends(client, channel, "sent").inc()
         received = self._received.pop(turn_id, None) if turn_id is not None else None
         if received is not None:
             self._time_to_answer(client).observe(max(time.time() - received, 0.0))
 
     def not_sent(self, client: str, channel: str) -> None:
-        """A message will not go out."""
+        """A message failed for good."""
         self._sends(client, channel, "failed").inc()
 
     def answered(self, client: str, model: str, seconds: float, usage: Usage) -> None:
@@ -206,7 +205,7 @@ class Metrics:
         self.used(client, model, usage)
 
     def used(self, client: str, model: str, usage: Usage) -> None:
-        """An answer used tokens, or more of them than were known."""
+        """The token usage of an answer, or a later part of it, was reported."""
         model = self._bounded(model)
         for kind, count in (
             ("input", usage.input_tokens - usage.cached_tokens),
@@ -216,7 +215,7 @@ class Metrics:
             self._tokens(client, model, kind).inc(max(count, 0))
 
     def cost(self, client: str, model: str, usage: Usage, rates: Rates | None) -> None:
-        """What an answer cost, or that nobody knows."""
+        """The cost of an answer; None counts it as unpriced."""
         model = self._bounded(model)
         if rates is None:
             self._unpriced(client, model).inc()
@@ -226,11 +225,11 @@ class Metrics:
         self._cost(client, model).inc(dollars)
 
     def uncounted(self, client: str, model: str) -> None:
-        """Nobody knows all that an answer used."""
+        """The usage of an answer is not known in full."""
         self._uncounted(client, self._bounded(model)).inc()
 
     def provider_error(self, provider: str, error: BaseException, status: int | None = None) -> None:
-        """A call of a provider failed with this error of its SDK; `status` where the error does not have it."""
+        """A call to a provider failed with this error of its SDK; `status` where the error does not have it."""
         self._errors(provider, error_class(error, status)).inc()
 
     def timer_kind(self, kind: str) -> None:
@@ -242,11 +241,11 @@ class Metrics:
         self._timers(kind, result).inc()
 
     def breaker(self, provider: str, account: str, state: BreakerState) -> None:
-        """A circuit breaker changed. `account` tells the keys of a provider apart by a name, never by a secret."""
+        """A circuit breaker changed. `account` distinguishes the keys of a provider by a name, never by a secret."""
         self._breaker(provider, account).set(BREAKER_VALUES[state])
 
     def exposition(self, backlog: Backlog | None) -> bytes:
-        """The text that Prometheus reads; without a backlog when the store could not be asked."""
+        """The text that Prometheus scrapes; without a backlog when the store could not be read."""
         return generate_latest(self.registry) + generate_latest(_of_store(backlog))
 
     def _bounded(self, model: str) -> str:
@@ -257,12 +256,12 @@ class Metrics:
 
 
 def client_label(bot: BotRecord | None) -> str:
-    """Whom something is counted for."""
+    """The label that a bot is counted under."""
     return bot.label if bot else NO_CLIENT
 
 
 def error_class(error: BaseException, status: int | None = None) -> str:
-    """The class of a failed call, from what the SDKs' and aiohttp's errors have in common."""
+    """The class of a failed call, from the fields that the SDKs' and aiohttp's errors have in common."""
     status = status or getattr(error, "status_code", None) or getattr(error, "status", None)
     kind = getattr(error, "code", None) or getattr(error, "type", None)
     names = {base.__name__ for base in type(error).__mro__}

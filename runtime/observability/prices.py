@@ -19,14 +19,14 @@ class Rates:
 
     input: float
     cached: float
-    """Input that the provider had in its cache."""
+    """Input that the provider read from its cache."""
     output: float
 
 
 def list_rates(model: str) -> Rates | None:
-    """What the model's tokens cost; None when nobody knows.
+    """What the model's tokens cost; None when no price is known.
 
-    The first call of all takes part of a second, since it imports the package; make it in a thread.
+    The first call takes part of a second, since it imports the package; make it in a thread.
     """
     from genai_prices import Usage, calc_price
 

@@ -6,8 +6,8 @@
      │    └── function
      └── send
 
-The ids of a webhook's span follow from the message's own, so a turn can link to it wherever it runs, with nothing
-stored for it. Spans name clients, their numbers and turns. They never hold a message, a user, or an error's text.
+The ids of a webhook's span are computed from the message's own, so a turn in any process can link to it without stored
+ids. Spans carry clients, their numbers and turns. They never carry a message, a user, or an error's text.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ MessageId = tuple[str, str]
 
 
 class Span(Protocol):
-    """A span under way."""
+    """A running span."""
 
     def note(self, **attributes: Value | None) -> None:
         """Adds attributes; None is left out."""
 
 
 class _NoSpan:
-    """Stands for every span when there are none; entering a generator instead would cost more than it does."""
+    """Replaces every span when traces are off; a generator would cost more."""
 
     def __enter__(self) -> _NoSpan:
         return self
@@ -60,14 +60,14 @@ _exporter: _Exporter | None = None
 
 
 def start_tracing() -> None:
-    """Begins to export spans when the environment says where to. Takes part of a second: call it before serving."""
+    """Starts exporting spans when the environment names an endpoint. Takes part of a second: call it before serving."""
     global _exporter
     if _exporter is None and any(os.environ.get(name) for name in ENDPOINT_VARIABLES):
         _exporter = _Exporter()
 
 
 def stop_tracing() -> None:
-    """Exports what is left, for FLUSH_SECONDS at the most."""
+    """Exports the remaining spans, for at most FLUSH_SECONDS."""
     global _exporter
     if _exporter is not None:
         _exporter.close()
@@ -77,12 +77,12 @@ def stop_tracing() -> None:
 def span(
     name: str, kind: Kind = "internal", links: Sequence[MessageId] = (), **attributes: Value | None
 ) -> AbstractContextManager[Span]:
-    """A span around what is done inside; `links` are messages whose webhooks it follows from."""
+    """Context manager for a span; `links` are messages whose webhooks it follows from."""
     return _NO_SPAN if _exporter is None else _exporter.span(name, kind, links, attributes)
 
 
 def webhook_span(message: MessageId, seconds: float, **attributes: Value | None) -> None:
-    """The span of a message that was just taken in, which took so long."""
+    """Records the span of a message that was just stored; `seconds` is how long that took."""
     if _exporter is not None:
         _exporter.webhook(message, seconds, attributes)
 
@@ -99,7 +99,7 @@ class _Exporter:
         from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
         class Ids(RandomIdGenerator):
-            """Random ids, but for the span whose ids were planned."""
+            """Random ids, except for the span whose ids were set beforehand."""
 
             planned: tuple[int, int] | None = None
 
@@ -119,7 +119,7 @@ class _Exporter:
         self._tracer = self._provider.get_tracer("runtime")
 
     def close(self) -> None:
-        """Exports what is left."""
+        """Exports the remaining spans."""
         self._provider.force_flush(int(FLUSH_SECONDS * 1000))
         self._provider.shutdown()
 
@@ -135,7 +135,7 @@ class _Exporter:
             kind=self._kind(kind),
             links=[Link(self._context_of(message)) for message in links],
             attributes=_told(attributes),
-            # The text of an exception may quote what a user wrote.
+            # The text of an exception may quote a user's message.
             record_exception=False,
             set_status_on_exception=False,
         ) as current:

@@ -1,9 +1,9 @@
-"""Forgets a user here and elsewhere: in the store, at the provider of the model, and at Twilio when that is asked for.
+"""Erases a user here and elsewhere: in the store, at the model's provider, and at Twilio when requested.
 
-    store: what was said, for good ──► provider: sessions, threads ──► Twilio ──► store: what led there
+    store: messages and memory ──► provider: sessions, threads ──► Twilio ──► store: the ids that led there
 
-What could not be deleted elsewhere keeps the addresses and the provider's id of its conversation, so that forgetting
-the same user again goes on from there. Nothing else waits for it.
+While something could not be deleted elsewhere, the addresses and the provider's id of its conversation are kept, so
+that erasing the same user again continues from there. Nothing else waits for it.
 """
 
 from __future__ import annotations
@@ -30,54 +30,54 @@ if TYPE_CHECKING:
     from runtime.privacy.provider_sessions import ProviderMemory
 
 RETRIES = 2
-"""How often a call of the provider that failed is made again: deleting twice does no harm."""
+"""How often a failed call to the provider is repeated: deletion is idempotent."""
 
 
 class UnknownUser(OperatorError):
-    """Nothing was found of a user."""
+    """No data of a user was found."""
 
 
 @dataclass(frozen=True, slots=True)
 class AtProvider:
-    """What a conversation has at the provider of the model."""
+    """A conversation's object at the model's provider, with the result of its deletion."""
 
     id: str | None
-    """Of a session or thread; None when the provider could not be asked which there are."""
+    """Id of a session or thread; None when the provider could not be asked which there are."""
     bot_id: str
     state: Literal["deleted", "gone", "left"]
     """`gone`: the provider has none of that id."""
     reason: str | None = None
-    """Why it is left."""
+    """Why it is left, else None."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForgottenUser:
-    """What was found of a user and what became of it."""
+    """What was found of a user, and the results of deleting it."""
 
     complete: bool
-    """False when something is left that was to be deleted: to be asked for again."""
+    """False when something that was to be deleted is left: repeat the erasure."""
     conversations: int
     messages: int
-    """What the user had written, as far as it was here."""
+    """Number of the user's messages in the store."""
     provider: Sequence[AtProvider]
     twilio: AtTwilio | None
-    """None when it was not asked for."""
+    """None when it was not requested."""
     remains: Sequence[str]
-    """What nobody was asked to delete, or what cannot be deleted from here."""
+    """What was not requested to be deleted, or cannot be deleted from here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
-    """Forgets users."""
+    """Erases users."""
 
     settings: Settings
     database: Database
     copies: TwilioCopies
     salt: str
-    """Of the hashes under which the provider knows users."""
+    """Key of the hashes under which the provider knows users."""
 
     async def forget(self, user: str, actor: str, *, at_twilio: bool) -> ForgottenUser:
-        """Forgets whoever has a number (`+56912345678`) or WhatsApp's user id; raises UnknownUser."""
+        """Erases the user with a number (`+56912345678`) or WhatsApp's user id; raises UnknownUser."""
         address = whatsapp_address(user)
         if portable(address) != address or not number_of(address):
             raise _unknown(user)
@@ -102,7 +102,7 @@ class Forgetting:
         )
 
     async def _at_provider(self, conversations: Sequence[Forgotten]) -> dict[int, list[AtProvider]]:
-        """Conversation → what became of it at the provider, which is asked only about those that it may know."""
+        """Conversation → its results at the provider, which is asked only about those that it may know."""
         remembered = [one for one in conversations if one.thread_id is not None or _is_an_agent_s(one)]
         if not remembered:
             return {}
@@ -149,4 +149,4 @@ def _remains(twilio: AtTwilio | None) -> list[str]:
 
 
 def _unknown(user: str) -> UnknownUser:
-    return UnknownUser(f"Nobody is known as {user}; write a number with its country, as +56912345678.")
+    return UnknownUser(f"No user {user} was found; write a number with its country code, as +56912345678.")

@@ -1,8 +1,7 @@
-"""What the provider of a model remembers of conversations: sessions of agents and threads of assistants, found and
-deleted, never read.
+"""Conversations at the model's provider: sessions of agents and threads of assistants, found and deleted, never read.
 
-A conversation notes one id. There may be more: a session whose deletion failed when another one replaced it, and one
-that a turn was making while its conversation was forgotten. Those carry the conversation's mark.
+A conversation stores one id. There may be more: a session whose deletion failed when another one replaced it, and one
+that a turn was creating while its user was erased. Those carry the conversation's mark.
 """
 
 from __future__ import annotations
@@ -25,23 +24,23 @@ from runtime.errors import TemporaryError
 THREAD_PREFIX = "thread_"
 BUSY = frozenset({"in_progress", "requires_action"})
 QUIET_SECONDS = 20.0
-"""How long a session may take to come to rest after it was told to."""
+"""How long a session may take to become idle after its turn was cancelled."""
 MAKING_SECONDS = 1.0
-"""How often is looked for a session that may still be made."""
+"""Interval at which a session that may still be created is searched for."""
 
 
 class ProviderMemory:
-    """Deletes conversations at the provider. What it raises is a ProviderError."""
+    """Deletes conversations at the provider. Raises ProviderError only."""
 
     def __init__(self, client: AsyncOpenAI, timeout: float) -> None:
-        """`timeout` is how long in seconds a call that makes a session may be under way."""
+        """`timeout` is the time limit of a call that creates a session, in seconds."""
         self._client = client
         self._sessions = client.beta.agents.sessions
         self._timeout = timeout
 
     @staticmethod
     def is_thread(memory_id: str) -> bool:
-        """Whether an id is one that OpenAI gave a thread; other servers have ids of their own."""
+        """Whether an id is one of OpenAI's for a thread; other servers have ids of their own."""
         return memory_id.startswith(THREAD_PREFIX)
 
     async def delete(self, memory_id: str) -> bool:
@@ -54,8 +53,8 @@ class ProviderMemory:
     async def sessions_of(self, hashes: Collection[str], cut_off: Sequence[tuple[int, str]]) -> list[str]:
         """Sessions with the mark of a conversation, whose user was known to the provider under these hashes.
 
-        `cut_off` are turns that were under way, with what their engine had noted: one may be making a session, which is
-        waited for.
+        `cut_off` are turns that were running, with their engine's notes: one may be creating a session, which is waited
+        for.
         """
         async with _told():
             # These first, at once: later, a session may be one that the user began after having been forgotten.
@@ -67,7 +66,7 @@ class ProviderMemory:
         """Sessions with a conversation's mark; none at a server without the Agents API."""
         mark = {"conversation": user_hash}
         try:
-            # A server that does not filter must not lose anybody else's.
+            # A server that does not filter must not lose sessions of other conversations.
             return [
                 session.id
                 async for session in self._sessions.list(metadata=mark, limit=100)
@@ -77,7 +76,7 @@ class ProviderMemory:
             return []
 
     async def _being_made(self, turn_id: int, at: float, hashes: Collection[str]) -> str | None:
-        """The session that a turn asked for; waited for until the call that asks has timed out.
+        """The session that a turn requested; waited for until that call has timed out.
 
         The plain list is read: one that is filtered by metadata lags behind.
         """
@@ -101,7 +100,7 @@ class ProviderMemory:
                 try:
                     await self._sessions.delete(session_id)
                 except ConflictError:
-                    # A turn under way said something in it after it had come to rest.
+                    # A running turn submitted input to it after it had become idle.
                     if time.monotonic() > give_up:
                         raise
                 else:
@@ -110,7 +109,7 @@ class ProviderMemory:
             return False
 
     async def _quiet(self, session_id: str, give_up: float) -> None:
-        """Ends what a session is doing: one that is busy is not deleted."""
+        """Cancels a session's turn: a busy session cannot be deleted."""
         for polls in count():
             session = await self._sessions.retrieve(session_id)
             if session.status not in BUSY:
@@ -122,7 +121,7 @@ class ProviderMemory:
 
 
 def _making(cut_off: Sequence[tuple[int, str]]) -> list[tuple[int, float]]:
-    """Turns that asked for a session and did not hear of it, each with the moment."""
+    """Turns that requested a session and received no answer, each with its timestamp."""
     return [
         (turn_id, float(note["at"]))
         for turn_id, progress in cut_off
@@ -133,7 +132,7 @@ def _making(cut_off: Sequence[tuple[int, str]]) -> list[tuple[int, float]]:
 
 @asynccontextmanager
 async def _told() -> AsyncIterator[None]:
-    """Says in our words what the SDK's errors mean."""
+    """Translates the SDK's errors into `runtime.errors`."""
     try:
         yield
     except APIError as error:

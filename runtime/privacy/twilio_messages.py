@@ -1,7 +1,7 @@
-"""Twilio's own copies of what a user wrote and was sent: found by the user's addresses in every account, and deleted
+"""Twilio's own copies of a user's messages and answers: found by the user's addresses in every account, and deleted
 with their files.
 
-Twilio deletes no message that is still on its way; it is left, and the next look finds it again.
+Twilio refuses to delete a message that is still on its way; it is left, and the next erasure finds it again.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import PAGE_SIZE, Twilio
 
 AT_ONCE = 4
-"""Messages that are deleted at the same time."""
+"""Maximum number of concurrent deletions."""
 ATTEMPTS = 3
-"""How often a deletion is tried that fails for a moment."""
+"""Attempts at a deletion that fails temporarily."""
 LONGEST_PAUSE = 10.0
-"""As long as Twilio may make us wait before the next attempt, in seconds."""
+"""Longest pause before the next attempt that Twilio may ask for, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class AtTwilio:
-    """What became of Twilio's own copies."""
+    """The result of deleting Twilio's own copies."""
 
     deleted: int
     left: int
-    """Messages that are known to be left; where an account could not be asked, nobody knows how many there are."""
+    """Number of messages that are known to be left; in an account that could not be asked the number is unknown."""
     reasons: Sequence[str]
     """Why something is left; empty when nothing is."""
 
@@ -51,14 +51,14 @@ class TwilioCopies:
     breakers: Breakers
 
     async def delete(self, addresses: Collection[str], account_sids: Collection[str]) -> AtTwilio:
-        """Deletes all messages from and to addresses (`whatsapp:+…`) in all accounts that are known here.
+        """Deletes all messages from and to addresses (`whatsapp:+…`) in all known accounts.
 
         `account_sids` are those that messages are known to have come from.
         """
         tally = _Tally()
         accounts = await self._known_accounts(tally)
         for sid in sorted(set(account_sids) - {account.sid for account in accounts}):
-            tally.leave(f"Messages came from the Twilio account {sid}, of which no auth token is known here any more.")
+            tally.leave(f"Messages came from the Twilio account {sid}, whose auth token is no longer configured here.")
         twilio = _Twilio(
             self.settings.twilio_base_url, self.metrics, self.breakers, self.settings.turn_deadline_seconds
         )
@@ -71,7 +71,8 @@ class TwilioCopies:
         return AtTwilio(tally.deleted, tally.left, tally.reasons)
 
     async def _known_accounts(self, tally: _Tally) -> list[Account]:
-        """Those of all bots, and the shared one, which proactive messages may have come from without a bot."""
+        """The accounts of all bots, and the shared one, from which proactive messages may have been sent without a
+        bot."""
         bots = await self.database.read(catalog.bot_of_each_account)
         accounts: dict[str, Account] = {}
         for bot in (*bots, None):
@@ -102,7 +103,7 @@ class _Twilio(Twilio):
                 *await messages.list_async(from_=address, page_size=PAGE_SIZE),
                 *await messages.list_async(to=address, page_size=PAGE_SIZE),
             ]
-        # A server that does not filter must not lose anybody else's.
+        # A server that does not filter must not lose messages of other users.
         theirs = [message for message in listed if address in (message.from_, message.to)]
         return [_Copy(str(message.sid), int(message.num_media or 0)) for message in theirs]
 
@@ -110,7 +111,7 @@ class _Twilio(Twilio):
         message = self._client(account).messages(copy.sid)
         try:
             async with self._asking(account):
-                # The files first: without their message nobody would find them again.
+                # The files first: without their message they could not be found again.
                 for file in await message.media.list_async() if copy.files else ():
                     await file.delete_async()
                 await message.delete_async()
@@ -132,8 +133,8 @@ class _Tally:
 
 
 async def _delete_all(twilio: _Twilio, account: Account, address: str, tally: _Tally) -> None:
-    """Deletes what an account has of an address. A message that Twilio refuses to delete holds up none of the others;
-    when Twilio does not work, the rest is left."""
+    """Deletes an account's messages of an address. A message that Twilio refuses to delete delays none of the others;
+    when Twilio is unavailable, the rest is left."""
     places = asyncio.Semaphore(AT_ONCE)
     broken: list[str] = []
 
@@ -163,7 +164,7 @@ async def _delete_all(twilio: _Twilio, account: Account, address: str, tally: _T
 
 
 async def _delete_patiently(twilio: _Twilio, account: Account, copy: _Copy) -> None:
-    """Deletes a message, again when that fails for a moment: deleting twice does no harm."""
+    """Deletes a message, again when that fails temporarily: deletion is idempotent."""
     for failures in range(1, ATTEMPTS):
         try:
             return await twilio.delete(account, copy)

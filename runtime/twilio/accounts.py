@@ -10,7 +10,7 @@ from runtime.store.records import BotRecord
 
 
 class AccountError(OperatorError):
-    """An account's credentials are not configured; the text says which."""
+    """An account's credentials are not configured; the text names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Account:
 
 
 class Accounts:
-    """The shared account of the settings, and those that clients bring along."""
+    """The shared account of the settings, and clients' own accounts."""
 
     def __init__(self, settings: Settings, secrets: Secrets) -> None:
         self._settings = settings

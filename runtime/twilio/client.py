@@ -1,6 +1,7 @@
 """Sends and looks up WhatsApp messages with Twilio's SDK.
 
-Twilio has no idempotency key for messages, so every failure is sorted by one question: can the message have gone out?
+Twilio has no idempotency key for messages, so every failure is classified by one question: can the message have been
+sent?
 """
 
 from __future__ import annotations
@@ -36,21 +37,22 @@ TWILIO = Provider(
     is_repeatable=False,
 )
 PAUSE_SECONDS = 30.0
-"""How long a call waits while Twilio is not called; whoever wants it made tries again then."""
+"""How long a call waits while the circuit breaker is open; then it fails, and the caller may retry."""
 API_HOST = "https://api.twilio.com"
 PAGE_SIZE = 1000
-"""The largest page that Twilio gives."""
+"""The largest page that Twilio returns."""
 LOOKUP_LIMIT = PAGE_SIZE
-"""Messages to one user that may have followed the one that is looked for, which are listed newest first."""
+"""Maximum number of messages that are listed in a search, newest first; that many may have followed the one searched
+for."""
 
 
 FAILURES = (aiohttp.ClientError, TimeoutError, TwilioException, ValueError)
-"""What a call ends with that went wrong; ValueError where Twilio's answer is no JSON."""
+"""Errors of a failed call; ValueError where Twilio's answer is not JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message that Twilio has taken."""
+    """A message that Twilio has accepted."""
 
     sid: str
     status: str
@@ -58,16 +60,16 @@ class SentMessage:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """A user's message as Twilio keeps it."""
+    """A user's message as Twilio stores it."""
 
     sid: str
     sender: str
     recipient: str
     body: str
     media: int
-    """How many files came with it."""
+    """Number of its media files."""
     at: datetime
-    """When Twilio took it in, in UTC, to the second."""
+    """When Twilio received it, in UTC, to the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Received:
 
 
 class Slot:
-    """Leave to send one message from a sender now; `Twilio.slot` gives it."""
+    """Permission to send one message from a sender now, from `Twilio.slot`."""
 
     __slots__ = ("_account", "_sender", "_twilio")
 
@@ -110,7 +112,7 @@ class Twilio:
     """WhatsApp messages of any account."""
 
     def __init__(self, base_url: str | None, metrics: Metrics, breakers: Breakers, longest_pause: float) -> None:
-        """`longest_pause` bounds in seconds how long Twilio may make us wait before the next try."""
+        """`longest_pause` is the longest pause in seconds that Twilio may ask for before the next attempt."""
         self._longest_pause = longest_pause
         self._http = TwilioHttp(base_url)
         self._metrics = metrics
@@ -124,10 +126,10 @@ class Twilio:
 
     @asynccontextmanager
     async def slot(self, account: Account, sender: str) -> AsyncIterator[Slot]:
-        """Entered when a message may leave from a sender, which may take a while; it is sent with the slot, at once.
+        """Entered when a message may be sent from a sender, which may take a while; it is sent with the slot, at once.
 
-        What is to be done just before it leaves is done in the block, and what that raises keeps the message here.
-        Raises TemporaryError when no message may leave soon.
+        Work just before the send belongs in the block; an exception there prevents the send. Raises TemporaryError when
+        no message may be sent soon.
         """
         await self._rate_limit.quiet(sender)
         async with self._passing(account):
@@ -135,7 +137,7 @@ class Twilio:
             yield Slot(self, account, sender)
 
     async def sent(self, account: Account, *, sender: str, recipient: str, since: str) -> list[ListedMessage]:
-        """Messages to a user at or after a moment, oldest first.
+        """Messages to a user at or after a timestamp, oldest first.
 
         Raises PermanentError or TemporaryError when Twilio could not be asked.
         """
@@ -147,14 +149,14 @@ class Twilio:
         return [_listed(message) for message in reversed(listed)]
 
     async def received(self, account: Account, since: datetime, limit: int) -> Received:
-        """The oldest of users' messages to an account at or after a moment, `limit` at the most.
+        """The oldest of users' messages to an account at or after a timestamp, at most `limit`.
 
         Raises PermanentError or TemporaryError when Twilio could not be asked.
         """
         oldest: deque[ReceivedMessage] = deque(maxlen=limit)
         count = 0
         async with self._asking(account):
-            # Twilio lists the newest first and sorts no other way, so all of them are paged through.
+            # Twilio lists the newest first and supports no other order, so all pages are read.
             listed = await self._client(account).messages.stream_async(
                 date_sent_after=since.replace(microsecond=0), page_size=PAGE_SIZE
             )
@@ -176,11 +178,11 @@ class Twilio:
         ]
 
     async def callback_urls(self, account: Account) -> dict[str, str]:
-        """Sender address → the URL that Twilio calls when somebody writes to it; errors as of `received`."""
+        """Sender address → the URL that Twilio calls for a message to it; errors as of `received`."""
         async with self._asking(account):
             senders = self._client(account).messaging.v2.channels_senders
             listed = await senders.list_async(channel="whatsapp", page_size=PAGE_SIZE)
-            # The list leaves out what it likes; a sender that is asked for by itself is told whole.
+            # The list may omit fields; a sender that is fetched by itself is complete.
             whole = [
                 sender if (sender.webhook or {}).get("callback_url") else await senders(sender.sid).fetch_async()
                 for sender in listed
@@ -195,7 +197,7 @@ class Twilio:
 
     @asynccontextmanager
     async def _asking(self, account: Account) -> AsyncIterator[None]:
-        """A call without effect: when its outcome is unknown it may simply be made again."""
+        """A call without effect: when its outcome is unknown it may be repeated."""
         async with self._passing(account):
             try:
                 yield
@@ -241,20 +243,20 @@ def _received(message: Any, moment: datetime) -> ReceivedMessage:
 
 
 def _from_twilio(error: Exception, longest_pause: float) -> ProviderError:
-    """What a failed call means for the message that it was about."""
+    """The runtime's error for a failed call about a message."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return TemporaryError("Twilio cannot be reached; check the network and TWILIO_BASE_URL.")
     if isinstance(error, (aiohttp.ClientError, TimeoutError)):
         return UnknownOutcome("The connection to Twilio broke before it answered.")
     if isinstance(error, (ValueError, AttributeError)):
-        return UnknownOutcome("Twilio's answer cannot be understood.")
+        return UnknownOutcome("Twilio's answer cannot be parsed.")
     status, code, said = _details(error)
     delay = retry_after_seconds(error.headers, longest_pause) if isinstance(error, TooManyRequests) else None
     return error_of_status(TWILIO, status, code=str(code or ""), said=said, delay=delay)
 
 
 def _details(error: Exception) -> tuple[int | None, int | None, str]:
-    """Status, Twilio's code and message, out of any of the SDK's errors: a failed list raises another than a failed
+    """Status, Twilio's code and message from any of the SDK's errors: a failed list raises another than a failed
     call."""
     status = getattr(error, "status", None) or getattr(error, "status_code", None)
     response = error.args[1] if len(error.args) > 1 else None

@@ -1,4 +1,5 @@
-"""How Twilio's SDK reaches Twilio: its own types, over one aiohttp connection pool. Nothing here knows what is sent."""
+"""The transport of Twilio's SDK: its own types, over one aiohttp connection pool. Nothing here depends on what is
+sent."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
         super().__init__(logging.getLogger("runtime.twilio"), True, TIMEOUT_SECONDS)
         self._base_url = base_url
         self._session = aiohttp.ClientSession(
-            # aiohttp's own limit, a hundred, is what a busy minute has under way.
+            # aiohttp's own limit of a hundred can be reached in a busy minute.
             connector=aiohttp.TCPConnector(limit=CONNECTIONS),
             timeout=_timeout(TIMEOUT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -63,7 +64,7 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
             method.upper(),
             self.rewritten(url),
             params={key: str(value) for key, value in params.items()} if params else None,
-            # Encoded here, since aiohttp takes longer to find out what it was given than to send it.
+            # Encoded here, since aiohttp takes longer to detect the body's type than to send it.
             data=_encoded(data, given) if data is not None else None,
             headers=given,
             allow_redirects=allow_redirects,
@@ -79,7 +80,7 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
         await self._session.close()
 
     def rewritten(self, url: str) -> str:
-        """Where one of Twilio's URLs is reached."""
+        """The address at which one of Twilio's URLs is called."""
         if self._base_url is None:
             return url
         parts = urlsplit(url)
@@ -87,11 +88,12 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
 
 
 def _encoded(data: Mapping[str, object], headers: Mapping[str, str]) -> bytes:
-    """A body as its Content-Type has it: the SDK gives JSON where it says so, and else forms, some values as lists."""
+    """A body encoded by its Content-Type: the SDK passes JSON where it says so, and otherwise forms, some values as
+    lists."""
     if headers.get("Content-Type") == "application/json":
         return json.dumps(data).encode()
     plain = {name: value if isinstance(value, (str, list)) else str(value) for name, value in data.items()}
-    # A query is written like a form, and yarl writes one in a fifth of the time that the standard library takes.
+    # A query is encoded like a form, and yarl does so in a fifth of the time that the standard library takes.
     return URL.build(query=plain).raw_query_string.encode()
 
 

@@ -1,4 +1,4 @@
-"""TwiML: what a webhook is answered with."""
+"""TwiML: the body of a webhook's response."""
 
 from __future__ import annotations
 

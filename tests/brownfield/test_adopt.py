@@ -147,7 +147,7 @@ def test_nothing_is_left_to_take_over(agency: Agency) -> None:
     agency.declare(CLIENT)
     agency.apply()
     result = agency.reconcile("adopt", CLIENT, "--yes")
-    assert (result.code, result.out) == (0, "la-cocina: nothing is left to take over.\n")
+    assert (result.code, result.out) == (0, "la-cocina: nothing is left to adopt.\n")
 
 
 def test_without_a_terminal_it_needs_yes(agency: Agency, by_hand: ByHand) -> None:
@@ -174,7 +174,7 @@ def test_verbose_names_what_was_made_by_hand_and_belongs_to_nobody(agency: Agenc
     out = agency.reconcile("--dry-run", "--verbose").out
     assert "not ours: bot +56996500001 (bot_1), left alone.\n" in out
     assert "not ours: assistant Bot La Cocina (assistant_1), left alone.\n" in out
-    assert "3 live objects are not ours and were left alone.\n" in out
+    assert "3 unmanaged live objects were left unchanged.\n" in out
 
 
 @pytest.mark.parametrize("engine", ["assistants", "agents"])
@@ -241,6 +241,6 @@ def test_what_differs_from_what_was_shown_by_the_time_it_is_agreed_on_is_not_tak
         agency, "adopt", CLIENT, answer="y", meanwhile=lambda: by_hand.assistant(instructions="Eres otro.")
     )
     assert code == 5, shown
-    assert "Something changed meanwhile, so nothing was taken over; look at it again." in shown
+    assert "Something changed meanwhile, so nothing was adopted; run the command again to see it." in shown
     assert agency.snapshot().bots[0].client is None
     assert agency.runs() == []

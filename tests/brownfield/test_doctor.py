@@ -91,7 +91,7 @@ def with_a_dead_last_turn(agency: Agency) -> None:
         (without_a_sender, "`reconcile verify la-cocina` registers it."),
         (offline, "`online`: it is OFFLINE (Twilio couldn't verify the business)"),
         (calling_elsewhere, "`webhook`: Twilio calls https://otro.cl, and not http://127.0.0.1"),
-        (paused, "`bot`: the bot la-cocina is paused: messages are stored, nobody answers"),
+        (paused, "`bot`: the bot la-cocina is paused: messages are stored and not answered"),
         (with_a_gone_model, "`model`: gpt-4-turbo is not available to this key"),
         (with_a_dead_endpoint, "`function crear_reserva`: http://127.0.0.1:9/reservas"),
         (with_a_dead_last_turn, "`answer`: the last message ("),
@@ -110,7 +110,7 @@ def test_a_token_that_the_runtime_does_not_know_breaks_the_signature(well: Agenc
     account = {"sid": "AC" + "1" * 32, "auth_token": {"env": "OTHER_TOKEN"}}
     well.declare(CLIENT, number=number, registered=False, sender={"account": account})
     result = well.reconcile("doctor", CLIENT, OTHER_TOKEN="another-token")
-    assert "✗   signature: the runtime refuses what this account signs." in result.out
+    assert "✗   signature: the runtime refuses this account's signature." in result.out
 
 
 def test_a_runtime_that_is_not_there_is_named_and_what_lies_behind_it_is_left_open(agency: Agency) -> None:
@@ -139,6 +139,6 @@ def test_a_number_that_another_clients_bot_holds_is_no_working_link(served: Agen
     served.withdraw("el-viejo")
     served.declare(CLIENT, number=served.number("el-viejo"))
     said = f"The first broken link is `bot`: {served.number('el-viejo')} is routed to the client 'el-viejo'. "
-    assert verdict(served) == f"{said}`reconcile --client la-cocina --dry-run` says how it comes to its number."
+    assert verdict(served) == f"{said}`reconcile --client la-cocina --dry-run` shows how it gets its number."
     [row] = served.reconcile("status", "--format", "json").document["clients"]
     assert (row["bot_id"], row["assistant_id"]) == (None, None)

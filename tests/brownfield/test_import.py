@@ -48,7 +48,7 @@ def test_the_plan_after_an_import_is_empty_and_says_what_goes_on_record(agency: 
     result = agency.reconcile("--dry-run", "--detailed-exitcode")
     assert result.code == 0, result.said
     assert result.out.endswith(
-        "No changes: 1 client looked at. 3 objects made by hand are as declared; applying puts them on record.\n"
+        "No changes: 1 client checked. 3 objects made by hand are as declared; applying records them.\n"
     )
 
 
@@ -78,7 +78,7 @@ def test_the_apply_after_an_import_marks_everything_and_folds_the_bots_overrides
     assert agency.senders()[NUMBER]["webhook"] == WEBHOOK
     assert {record.kind for record in agency.snapshot().applied} == {"assistant", "bot", "sender"}
     again = agency.reconcile("--dry-run")
-    assert again.out == "No changes: 1 client looked at.\n"
+    assert again.out == "No changes: 1 client checked.\n"
 
 
 def test_an_adopted_client_is_drifted_like_any_other(agency: Agency, by_hand: ByHand) -> None:
@@ -100,7 +100,7 @@ def test_a_live_assistant_is_imported_with_its_engine_and_gets_our_mark(agency: 
     [assistant] = agency.assistants()
     assert assistant["id"] == live_id
     assert assistant["metadata"]["client"] == "el-viejo"
-    assert agency.reconcile("--dry-run").out == "No changes: 1 client looked at.\n"
+    assert agency.reconcile("--dry-run").out == "No changes: 1 client checked.\n"
 
 
 AGENT_TOOLS = [
@@ -127,7 +127,7 @@ def test_a_live_agent_is_imported_with_its_engine_its_effort_and_its_prompt_in_a
     [agent] = agency.agents()
     assert (agent["id"], agent["metadata"]["client"]) == (live_id, "el-nuevo")
     assert agency.snapshot().bots[0].assistant_id == live_id
-    assert agency.reconcile("--dry-run").out == "No changes: 1 client looked at.\n"
+    assert agency.reconcile("--dry-run").out == "No changes: 1 client checked.\n"
 
 
 def test_what_no_manifest_says_of_an_agents_tools_is_listed(agency: Agency, by_hand: ByHand) -> None:
@@ -173,7 +173,7 @@ def test_two_bots_with_one_assistant_get_one_each(agency: Agency, by_hand: ByHan
     assert agency.plan()["changes"] == []
     agency.apply()
     assert {bot.assistant_id for bot in agency.snapshot().bots} == set(clients)
-    assert agency.reconcile("--dry-run").out == "No changes: 2 clients looked at.\n"
+    assert agency.reconcile("--dry-run").out == "No changes: 2 clients checked.\n"
 
 
 def test_functions_get_the_bots_endpoints(agency: Agency, by_hand: ByHand) -> None:
@@ -405,7 +405,7 @@ def test_bots_that_were_made_through_the_runtimes_api_come_in_through_it(served:
     assert served.plan()["changes"] == []
     served.apply()
     assert [bot.client for bot in served.snapshot().bots] == ["restaurante-la-cocina"]
-    assert served.reconcile("--dry-run").out == "No changes: 1 client looked at.\n"
+    assert served.reconcile("--dry-run").out == "No changes: 1 client checked.\n"
 
 
 def test_a_bot_with_a_twilio_account_of_its_own_keeps_it(agency: Agency, by_hand: ByHand) -> None:

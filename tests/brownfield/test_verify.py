@@ -96,7 +96,7 @@ def test_the_eleventh_attempt_is_refused_with_the_moment_of_the_next(declared: A
     result = declared.reconcile("verify", CLIENT)
     assert result.code == 3
     again = datetime.now(UTC) + timedelta(hours=1)
-    assert re.search(rf"is possible from {again:%Y-%m-%d} \d\d:\d\d UTC on; nothing was sent", result.err)
+    assert re.search(rf"is possible from {again:%Y-%m-%d} \d\d:\d\d UTC; nothing was sent", result.err)
     assert creates(declared) == 0
 
 
@@ -145,8 +145,8 @@ def test_ctrl_c_in_the_middle_of_an_attempt_does_not_say_that_nothing_was_change
     running.signal(signal.SIGINT)
     result = running.wait()
     assert (result.code, result.out) == (1, "")
-    assert "Stopped; the attempt under way is counted" in result.err
-    assert "`reconcile verify la-cocina` looks at the status" in result.err
+    assert "Stopped; the attempt in progress is counted" in result.err
+    assert "`reconcile verify la-cocina` checks the status" in result.err
 
 
 def test_ctrl_c_before_the_first_attempt_says_that_nothing_was_changed(declared: Agency) -> None:

@@ -21,7 +21,7 @@ def test_a_finding_is_told_once_and_not_every_night(agency: Agency, receiver: Re
     for _ in range(2):
         assert agency.reconcile("drift", "--notify", receiver.url()).code == 2
     [message] = receiver.messages
-    assert message["title"] == "WhatsApp assistants: 1 changed behind git's back"
+    assert message["title"] == "WhatsApp assistants: 1 changed outside of git"
     assert message["type"] == "warning"
     assert f"la-cocina: sender {agency.number('la-cocina')} (drift)" in message["message"]
     assert "webhook.callback_url: it is https://otro.cl/webhook, declared https://whatsapp" in message["message"]
@@ -62,7 +62,7 @@ def test_a_message_that_is_not_taken_is_an_error_and_sent_again(agency: Agency, 
     receiver.status = 500
     result = agency.reconcile("drift", "--notify", receiver.url())
     assert result.code == 1
-    assert "json://… did not take the notification" in result.err
+    assert "json://… did not accept the notification" in result.err
     assert "the next `reconcile drift` sends it again." in result.err
     assert "secret-of-the-address" not in result.said
     assert agency.number("la-cocina") in result.out
@@ -117,5 +117,5 @@ def test_an_address_that_apprise_does_not_understand_is_named_without_its_secret
     agency.declare("la-cocina")
     result = agency.reconcile("drift", "--notify", "slak://TokenOfTheChannel")
     assert result.code == 1
-    assert "Notification address 1 (slak://…) is none that Apprise understands" in result.err
+    assert "Notification address 1 (slak://…) is not one that Apprise understands" in result.err
     assert "TokenOfTheChannel" not in result.said

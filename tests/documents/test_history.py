@@ -110,7 +110,7 @@ def test_a_run_whose_record_is_damaged_is_named_and_the_others_are_shown(either:
 
 def test_without_a_store_there_is_no_history_and_none_is_made(agency: Agency) -> None:
     result = agency.reconcile("history")
-    assert (result.code, result.out, result.err) == (0, "", "Nothing was applied yet.\n")
+    assert (result.code, result.out, result.err) == (0, "", "No run was recorded yet.\n")
     assert not agency.store_file.exists()
 
 
@@ -135,7 +135,7 @@ def test_unlock_without_a_terminal_needs_yes(agency: Agency) -> None:
 
 
 def test_unlock_when_nobody_holds_it(either: Agency) -> None:
-    assert either.reconcile("unlock").out == "Nobody holds the lease.\n"
+    assert either.reconcile("unlock").out == "No lease is held.\n"
 
 
 def test_drift_names_who_changed_it_through_the_api(either: Agency, serving: Runtime) -> None:

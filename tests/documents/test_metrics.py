@@ -70,5 +70,5 @@ def test_a_pushgateway_that_is_down_is_an_error_and_the_finding_is_shown(agency:
     drifting(agency)
     result = agency.reconcile("drift", "--pushgateway", "http://127.0.0.1:9")
     assert result.code == 1
-    assert "The Pushgateway http://127.0.0.1:9 did not take the metrics" in result.err
+    assert "The Pushgateway http://127.0.0.1:9 did not accept the metrics" in result.err
     assert "la-cocina" in result.out

@@ -118,5 +118,5 @@ def test_prompt_that_links_out_of_the_folder(tmp_path: Path) -> None:
     folder = write_files(tmp_path, {"uno.yaml": text})
     (tmp_path / "secreto.md").write_text("Hola")
     (folder / "p.md").symlink_to(tmp_path / "secreto.md")
-    with pytest.raises(ManifestErrors, match="the file lies outside the folder of manifests"):
+    with pytest.raises(ManifestErrors, match="the file is outside the folder of manifests"):
         load(folder)

@@ -23,7 +23,7 @@ def test_validate_counts_what_it_found(tmp_path: Path) -> None:
     done = reconcile(tmp_path, "validate")
     assert (done.returncode, done.stderr) == (0, "")
     warning, summary = done.stdout.splitlines()
-    assert warning.startswith("clients.d/dos.yaml:3:9: warning: number: +15552222222 is in no range")
+    assert warning.startswith("clients.d/dos.yaml:3:9: warning: number: +15552222222 is not in any assigned range")
     assert summary == "2 clients, 0 errors, 1 warning"
 
 

@@ -66,7 +66,7 @@ def test_model_is_left_to_the_defaults_when_they_have_one(tmp_path: Path) -> Non
 def test_without_a_terminal_missing_flags_are_named(tmp_path: Path) -> None:
     done = reconcile(tmp_path, "new", *NAME)
     assert done.returncode == 1
-    assert "Missing --number, --instructions. Without a terminal nobody can be asked." in done.stderr
+    assert "Missing --number, --instructions. Without a terminal they cannot be asked for." in done.stderr
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

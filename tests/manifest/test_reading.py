@@ -86,7 +86,7 @@ def test_link_inside_the_folder_is_followed(tmp_path: Path) -> None:
 def test_unassigned_number_is_a_warning(tmp_path: Path) -> None:
     (warning,) = load(write_files(tmp_path, {"uno.yaml": manifest(number="+15551234567")})).warnings
     assert (warning.severity, warning.line, warning.column) == ("warning", 3, 9)
-    assert "number: +15551234567 is in no range that is assigned to anyone" in str(warning)
+    assert "number: +15551234567 is not in any assigned range" in str(warning)
 
 
 def test_absent_client_keeps_its_number_to_itself(tmp_path: Path) -> None:

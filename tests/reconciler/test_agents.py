@@ -35,7 +35,7 @@ def test_what_the_provider_fills_in_is_no_difference(agency: Agency) -> None:
     agency.declare("la-cocina", assistant={**AGENT, **TOOLS})
     agency.apply()
     writes = agency.writes()
-    assert agency.reconcile("--dry-run").out == "No changes: 1 client looked at.\n"
+    assert agency.reconcile("--dry-run").out == "No changes: 1 client checked.\n"
     update(agency, text={"verbosity": "low"}, service_tier="flex", multi_agent={"enabled": True})
     assert agency.changes() == []
     agency.apply()

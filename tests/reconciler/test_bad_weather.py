@@ -79,7 +79,7 @@ def test_a_stop_while_a_call_is_being_repeated_ends_the_run_and_says_what_did_no
     assert "Stopping: calls in flight are finished and recorded." in result.err
     assert f"failed  cliente-a: sender {agency.number('cliente-a')}: update: Twilio answered 500" in result.out
     assert "failed  el-viejo: assistant assistants: create: OpenAI answered 500" in result.out
-    assert "run again when OpenAI is well" in result.out
+    assert "run again when OpenAI works" in result.out
     agency.sandbox.faults()
     agency.apply()
     assert agency.changes() == []

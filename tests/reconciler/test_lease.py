@@ -138,7 +138,7 @@ def test_a_plan_that_is_not_the_shown_one_by_the_time_it_is_agreed_on_is_not_app
         agency, answer="y", meanwhile=lambda: agency.break_in("UPDATE bots SET name = 'Otro' WHERE id = 'cliente-a'")
     )
     assert code == 5, shown
-    assert "Something changed since the plan was shown, so nothing was applied; look at the new plan." in shown
+    assert "Something changed since the plan was shown, so nothing was applied; review the new plan." in shown
     assert len(agency.runs()) == 1
 
 

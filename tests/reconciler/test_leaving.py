@@ -47,7 +47,7 @@ def test_when_nothing_is_left_of_it_the_plan_says_that_the_file_can_go(three: Ag
     assert result.code == 0
     assert "notice: cliente-b: nothing of it is left, so clients.d/cliente-b.yaml can be removed." in result.out
     three.withdraw("cliente-b")
-    assert three.reconcile("--dry-run").out == "No changes: 2 clients looked at.\n"
+    assert three.reconcile("--dry-run").out == "No changes: 2 clients checked.\n"
 
 
 def test_a_sender_that_somebody_pointed_elsewhere_meanwhile_is_left_alone(three: Agency) -> None:
@@ -80,7 +80,7 @@ def test_prune_takes_orphans_away(three: Agency) -> None:
     assert clients(three) == {"cliente-a", "cliente-b"}
     assert three.assistants() == []
     assert three.sender("el-viejo")["webhook"]["callback_url"] == ""
-    assert three.reconcile("--dry-run").out == "No changes: 2 clients looked at.\n"
+    assert three.reconcile("--dry-run").out == "No changes: 2 clients checked.\n"
 
 
 def test_looking_at_one_client_never_speaks_of_orphans(three: Agency) -> None:

@@ -45,7 +45,7 @@ def test_a_declared_field_that_was_changed_meanwhile_is_not_overwritten_unseen(
     sent = len(updates(planned))
     result = apply_while(planned, **{part: {key: value}})
     assert result.code == 1
-    assert f"somebody changed {part}.{key} since the plan was made; look at a new plan first." in result.out
+    assert f"{part}.{key} changed since the plan was made; review a new plan first." in result.out
     assert planned.sender("la-cocina")[part][key] == value
     assert len(updates(planned)) == sent
     [change] = planned.plan()["changes"]
@@ -72,7 +72,7 @@ def test_a_sender_that_was_pointed_elsewhere_meanwhile_is_not_detached(planned: 
     everything = ("--allow-empty", "--max-delete-percent", "100")
     result = apply_while(planned, *everything, webhook={"callback_url": "https://otro.cl"})
     assert result.code == 1
-    assert "somebody changed webhook.callback_url since the plan was made" in result.out
+    assert "webhook.callback_url changed since the plan was made" in result.out
     assert planned.sender("la-cocina")["webhook"]["callback_url"] == "https://otro.cl"
     planned.apply(*everything)
     assert planned.sender("la-cocina")["webhook"]["callback_url"] == "https://otro.cl"

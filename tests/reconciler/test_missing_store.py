@@ -13,7 +13,7 @@ from tests.reconciler.agency import Agency
 from tests.reconciler.terminal import on_a_terminal
 from tests.runtime.stores import drop_database, make_database
 
-WARNING = "does not exist yet; the first apply makes it. If the runtime keeps its store elsewhere, set BOT_STORE_URL."
+WARNING = "does not exist yet; the first apply creates it. If the runtime's store is elsewhere, set BOT_STORE_URL."
 AGENT = {"engine": "agents"}
 
 

@@ -172,7 +172,7 @@ def test_away_from_an_assistants_api_that_is_gone(agency: Agency) -> None:
     assert agency.reconcile("--yes").code == 0
     assert agency.snapshot().bots[0].assistant_id == "la-cocina"
     result = agency.reconcile("--dry-run")
-    assert (result.code, result.out) == (0, "No changes: 1 client looked at.\n")
+    assert (result.code, result.out) == (0, "No changes: 1 client checked.\n")
 
 
 def test_two_live_assistants_with_one_clients_mark_are_a_persons_decision(agency: Agency) -> None:

@@ -108,7 +108,7 @@ def test_a_terminal_is_not_asked_when_there_is_nothing_to_do(agency: Agency) -> 
     agency.declare("cliente-a")
     agency.apply()
     code, shown = on_a_terminal(agency, NO_COLOR="1")
-    assert (code, shown) == (0, "No changes: 1 client looked at.\n")
+    assert (code, shown) == (0, "No changes: 1 client checked.\n")
 
 
 def test_ctrl_c_does_not_wait_for_a_provider_that_is_silent(agency: Agency) -> None:
@@ -167,7 +167,7 @@ def test_an_apply_whose_outcome_cannot_be_shown_says_where_it_stands(agency: Age
     agency.declare("cliente-a")
     done = in_a_shell(agency, "reconcile --yes --format json > /dev/full")
     assert done.returncode == 1
-    assert "cannot show what became of each; `reconcile history` tells it." in done.stderr
+    assert "their outcomes cannot be shown; `reconcile history` lists them." in done.stderr
     assert "Traceback" not in done.stderr
     assert agency.runs()[0]["outcome"] == "applied"
 
@@ -193,7 +193,7 @@ def test_a_closed_output_is_a_sentence_and_nothing_is_done(agency: Agency, comma
     agency.declare("cliente-a")
     done = in_a_shell(agency, f"reconcile {command} >&-")
     assert done.returncode == 1
-    assert done.stderr.startswith("stdout is closed, so nobody would see the result; nothing was done.")
+    assert done.stderr.startswith("stdout is closed, so the result could not be written; nothing was done.")
     assert len(done.stderr.splitlines()) == 1
     assert agency.writes() == 0
 

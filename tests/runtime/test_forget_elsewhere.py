@@ -97,11 +97,11 @@ def test_what_the_provider_does_not_delete_is_named_and_deleted_by_the_next_call
     assert (
         f"Left at the model's provider: {session} (bot {shop.bot['id']}): OpenAI refused the request (400" in done.err
     )
-    assert "call the same command again" in done.err
+    assert "repeat the command once the problems above are solved" in done.err
     assert shop.ask("¿Cómo me llamo?", user).endswith("¿Cómo me llamo? · turn 1")
     assert len(sessions(live)) == 2
     again = forget(shop.runtime, user)
-    assert (again.code, again.out.splitlines()[0]) == (0, "Forgotten. Conversations: 2, messages: 1.")
+    assert (again.code, again.out.splitlines()[0]) == (0, "Erased. Conversations: 2, messages: 1.")
     assert sessions(live) == []
     assert forget_over_api(shop.runtime, user).status == 404
 
@@ -193,7 +193,7 @@ def test_twilio_s_copies_stay_unless_they_are_asked_for(line: Callable[..., Line
     shop = line()
     shop.ask("Hola", user)
     done = forget(shop.runtime, user)
-    assert "Still there. At Twilio: its own copies of the messages (--at-twilio deletes them)." in done.out
+    assert "Not deleted. At Twilio: its own copies of the messages (--at-twilio deletes them)." in done.out
     assert f"whatsapp:{user}" in parties(shop.sandbox)
 
 

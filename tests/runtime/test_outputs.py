@@ -48,7 +48,7 @@ def test_a_full_disk_under_the_output_is_a_sentence_and_no_success(tmp_path: Pat
 def test_a_closed_output_is_a_sentence_and_nothing_is_done(tmp_path: Path, command: str) -> None:
     done = in_a_shell(tmp_path, f"bot {command} >&-")
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: stdout is closed, so nobody would see the result; nothing was done.")
+    assert done.stderr.startswith("Error: stdout is closed, so the result could not be written; nothing was done.")
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -171,10 +171,10 @@ def _delay(error: ProviderError) -> float | None:
     ("answer", "words"),
     [
         (web.Response(text="<html>", content_type="text/html"), "not JSON"),
-        (web.json_response(["output"]), "no response object"),
-        (web.json_response({"output": "text"}), "no response object"),
-        (web.json_response({"output": ["text"]}), "no response object"),
-        (web.json_response({"output": [{"type": "function_call", "name": "x"}]}), "no response object"),
+        (web.json_response(["output"]), "not a response object"),
+        (web.json_response({"output": "text"}), "not a response object"),
+        (web.json_response({"output": ["text"]}), "not a response object"),
+        (web.json_response({"output": [{"type": "function_call", "name": "x"}]}), "not a response object"),
         (web.Response(body=b"[" * 100_000, content_type="application/json"), "not JSON"),
     ],
 )
