@@ -5,8 +5,10 @@ Rules are data given by `PUT /_sandbox/faults`. This module decides *whether* a 
 a restarted sandbox is a healthy one.
 """
 
+import asyncio
 import random
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,7 +17,7 @@ from sandbox.errors import InputError
 
 PROVIDERS = ("openai", "twilio")
 CALL_KINDS = (
-    "latency",  # `seconds` are added before the call is worked on
+    "latency",  # `seconds` are added before the call is worked on, or less when the rules are replaced meanwhile
     "status",  # answers `status` (default 500) without doing anything
     "retry_after",  # answers 429 with Retry-After: `retry_after` without doing anything
     "timeout_before_write",  # nothing is done; the connection hangs for `seconds` (default 30), then closes
@@ -58,6 +60,7 @@ class Rule:
     seen: int = field(default=0, init=False)
     fired: int = field(default=0, init=False)
     _dice: random.Random = field(init=False, repr=False)
+    _lifted: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._dice = random.Random(self.seed)  # noqa: S311 - repeatable by design
@@ -78,6 +81,15 @@ class Rule:
             return False
         self.fired += 1
         return True
+
+    async def delay(self) -> None:
+        """Holds a call for `seconds` (default 0.2), or until other rules are put in place of this one."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._lifted.wait(), self.hold(0.2))
+
+    def lift(self) -> None:
+        """Lets the calls that it delays continue."""
+        self._lifted.set()
 
     def hold(self, default: float) -> float:
         return default if self.seconds is None else self.seconds
@@ -122,7 +134,9 @@ class Faults:
         rules = document.get("rules", [])
         if not isinstance(rules, list):
             raise InputError("'rules' is a list")
-        self.rules = [_rule(item, f"rules[{index}]") for index, item in enumerate(rules)]
+        former, self.rules = self.rules, [_rule(item, f"rules[{index}]") for index, item in enumerate(rules)]
+        for rule in former:
+            rule.lift()
 
     def matching(self, provider: str, method: str, path: str, kinds: Iterable[str]) -> Iterator[Rule]:
         """The rules that affect this call, in the order given. Each rule that is read counts the call once."""

@@ -100,7 +100,7 @@ class _ProviderCall:
             for rule in self.state.faults.matching(*place, CALL_KINDS):
                 self.applied.append(rule.kind)
                 if rule.kind == "latency":
-                    await asyncio.sleep(rule.hold(0.2))
+                    await rule.delay()
                 elif rule.kind in ("status", "retry_after"):
                     raise _own_failure(self.provider, rule)
                 elif rule.kind in ("timeout_before_write", "drop_connection"):

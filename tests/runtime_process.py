@@ -26,7 +26,7 @@ from twilio.request_validator import RequestValidator
 from tests.sandbox_process import ACCOUNT_SID, AUTH_TOKEN, ROOT, Sandbox, wait_until
 
 API_TOKEN = "runtime-tests-token"
-STARTUP_SECONDS = 30.0
+STARTUP_SECONDS = 60.0
 WARNINGS = "error,ignore:The Assistants API is deprecated:DeprecationWarning"
 """A warning is an error in the product's processes as it is in the tests'; that the provider ends an API is known."""
 
@@ -239,7 +239,7 @@ class Line:
         """The bot's number."""
         return str(self.bot["twilio_phone_number"])
 
-    def write(self, text: str, origin: str = "+56912345678", *, wait: float = 15.0, **fields: object) -> Json:
+    def write(self, text: str, origin: str = "+56912345678", *, wait: float = 45.0, **fields: object) -> Json:
         """A user writes; gives what came of it."""
         return self.sandbox.inbound(self.number, text, origin, wait=wait, **fields)
 

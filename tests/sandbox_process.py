@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ACCOUNT_SID = "AC00000000000000000000000000005a4d"
 AUTH_TOKEN = "sandbox-token"
 API_KEY = "sk-sandbox"
-_STARTUP_SECONDS = 20.0
+_STARTUP_SECONDS = 60.0
 _OWN_SETTINGS = ("OPENAI_", "TWILIO_")
 
 Json = dict[str, Any]
@@ -214,7 +214,7 @@ def sandbox_factory() -> Iterator[Callable[..., Sandbox]]:
         running.stop()
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 10.0, what: str = "the expected state") -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 30.0, what: str = "the expected state") -> None:
     """Polls until a condition holds. Fails the test with `what` when it does not come true in time."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -209,13 +209,14 @@ def test_ctrl_c_lets_the_call_in_flight_finish_and_says_what_was_taken_over(agen
     by_hand.bot(by_hand.object())
     by_hand.sender()
     declare(agency, assistant={"engine": "assistants"})
-    agency.sandbox.faults({"kind": "latency", "seconds": 1, "method": "POST", "provider": "openai", "times": 1})
+    agency.sandbox.faults({"kind": "latency", "seconds": 300, "method": "POST", "provider": "openai"})
     running = agency.start("adopt", CLIENT, "--yes")
     agency.await_fault()
     running.signal(signal.SIGINT)
+    running.await_said("Stopping: calls in flight are finished and recorded.")
+    agency.sandbox.faults()
     result = running.wait()
     assert result.code == 4, result.said
-    assert "Stopping: calls in flight are finished and recorded." in result.err
     assert "Applied: 1 applied, 0 failed, 2 skipped." in result.out
     assert agency.reconcile("adopt", CLIENT, "--yes").code == 0
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.sandbox_process import wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
 WARNINGS = ("-W", "error", "-W", "ignore:.*BasicAuth.*:DeprecationWarning")
 DEADLINE_SECONDS = 60.0
@@ -102,6 +104,10 @@ class Running:
         """Its result, once it has ended."""
         code = self.commands.exit_code(self.pid)
         return Result(code, self._out.read_text(), self._err.read_text())
+
+    def await_said(self, text: str) -> None:
+        """Wait until the command has written that to stderr."""
+        wait_until(lambda: text in self._err.read_text(), DEADLINE_SECONDS, f"the command to say {text!r}")
 
     def kill(self) -> None:
         """kill -9."""

@@ -186,7 +186,7 @@ def test_what_an_endpoint_says_of_a_request_it_refuses_is_bounded(
 def test_arguments_that_are_nested_too_deeply_are_told_to_the_model(
     restaurant: Callable[..., Line], endpoint: Endpoint
 ) -> None:
-    deep = '{"a":' * 2_000 + "1" + "}" * 2_000
+    deep = '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"
     assert "too deeply nested" in _answered(restaurant(endpoint.url), f"llama a crear_reserva {deep}")
     assert endpoint.received == []
 

@@ -142,7 +142,7 @@ def test_a_sid_seen_before_is_the_same_message_again(sandbox: Sandbox, sender: A
 
 
 def test_status_callbacks_may_come_out_of_order(sandbox: Sandbox, sender: Any, webhook: Webhook) -> None:
-    sandbox.faults({"kind": "reorder_webhooks", "path": "/status", "seconds": 0.3, "seed": 1})
+    sandbox.faults({"kind": "reorder_webhooks", "path": "/status", "seconds": 1, "seed": 22})
     webhook.answer("/whatsapp", twiml("hola"))
     sandbox.inbound(NUMBER, "hola")
     wait_until(lambda: sandbox.summary()["twilio"]["webhooks"] == 4)
