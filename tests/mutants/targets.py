@@ -13,6 +13,10 @@ TABLES = {
     "runtime/turns/policy.py": ["tests/tables/test_policy.py"],
     "runtime/store/messages/outbox.py": ["tests/tables/test_outbox.py"],
     "runtime/content/parameters.py": ["tests/runtime/test_content.py"],
+    "runtime/content/rendering.py": ["tests/runtime/test_content.py"],
+    "runtime/store/messages/content.py": ["tests/runtime/test_content.py"],
+    "runtime/turns/prepare.py": ["tests/runtime/test_prepare.py"],
+    "runtime/turns/progress.py": ["tests/runtime/test_prepare.py"],
     "reconciler/planning/digest.py": ["tests/tables/test_digest.py"],
     "reconciler/planning/guards.py": ["tests/tables/test_guards.py"],
 }

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.content.parameters import content_of
@@ -59,6 +59,7 @@ def test_a_message_knows_the_ad_that_led_to_it() -> None:
     assert content_of({"Body": "Hola", "ReferralNumMedia": "0"}).referral is None
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(sorted({name for example in EXAMPLES for name in example.parameters})), st.text())
 )
@@ -86,6 +87,7 @@ CONTENTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(CONTENTS)
 def test_what_is_kept_of_a_message_is_all_of_it(content: Content) -> None:
     assert load_content(dump_content(content), "", "{}") == content

@@ -40,6 +40,8 @@ class Transcriber:
         if not isinstance(part, Voice):
             return part
 
+        assert preparation.configuration is CONFIGURATION
+
         async def work() -> dict[str, str]:
             self.paid.append(part.url)
             return {"text": f"{part.url} dice {len(self.paid)}"}
