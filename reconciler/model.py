@@ -21,7 +21,7 @@ Values = Mapping[str, Any]
 KIND_ORDER: Final[tuple[KindName, ...]] = ("knowledge", "assistant", "bot", "sender")
 """The fixed order of creates and updates: traffic is switched on last. Deletes run in reverse order."""
 
-TAKING_AWAY: Final[tuple[Action, ...]] = ("delete", "detach")
+DESTRUCTIVE: Final[tuple[Action, ...]] = ("delete", "detach")
 """The destructive actions."""
 
 MANAGED_BY: Final = "horizonai-reconciler"

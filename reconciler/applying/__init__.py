@@ -1,1 +1,1 @@
-"""Makes a plan real: one run at a time, recorded step by step."""
+"""Applies a plan: one run at a time, recorded step by step."""

@@ -1,7 +1,7 @@
-"""Makes a plan real.
+"""Applies a plan.
 
 A client's changes run one after the other, clients side by side, and one failing does not stop the others. What was
-applied is put on record before the next change begins, so a run that is cut off is continued by the next one.
+applied is recorded before the next change begins, so the next run continues an interrupted one.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from reconciler.applying.unexpected_errors import fault_text, fault_trace
 from reconciler.applying.writes import write
 from reconciler.errors import ProviderError, Stopped
 from reconciler.kinds.registry import KINDS
-from reconciler.model import TAKING_AWAY, Binding, Change, KindName, Outcome, Plan
+from reconciler.model import DESTRUCTIVE, Binding, Change, KindName, Outcome, Plan
 from reconciler.settings import Settings
 from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import StoreError
 from runtime.store.records import AppliedRecord
 
 WORKERS = 32
-"""Clients in work at once; the rate limits of the providers are narrower."""
+"""Maximum number of clients that are applied concurrently; the rate limits of the providers are lower."""
 
 
 def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: threading.Event) -> Iterator[Outcome]:
     """Apply every change, yielding each outcome as it is known.
 
-    When `stop` is set, calls in flight are finished and recorded and the rest is skipped.
+    When `stop` is set, running calls are finished and recorded and the rest is skipped.
     """
     by_client: dict[str, list[Change]] = {}
     for change in plan.work:
@@ -72,8 +72,8 @@ def apply_client(
 ) -> Iterator[Outcome]:
     """Apply one client's changes in order; after the first failure the rest is skipped.
 
-    What replaces something is put on record when the replaced thing is gone, since that is found by the record of the
-    last apply. Until then the record is `held`; so is one that an earlier, cut off run did not come to write.
+    A replacement is recorded when the replaced object is deleted, since that is found by the record of the last apply.
+    Until then the record is `held`; so is one that an earlier, interrupted run did not write.
     """
     last = _last_take_away(changes)
     made: dict[KindName, str] = {}
@@ -97,7 +97,7 @@ def apply_client(
             broken = f"{change.kind} failed"
             yield Outcome(change, "failed", str(error))
             continue
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this client's; it is told and logged
+        except Exception as error:  # noqa: BLE001 - any error is this client's failure; it is reported and logged
             broken = f"{change.kind} failed"
             yield Outcome(change, "failed", fault_text(error), trace=fault_trace(error))
             continue
@@ -107,8 +107,8 @@ def apply_client(
 
 
 def _last_take_away(changes: Sequence[Change]) -> dict[KindName, str]:
-    """By kind, the change that ends the taking away of what this client's other changes replace."""
-    replaced = [change for change in changes if change.action in TAKING_AWAY and change.source is not None]
+    """By kind, the last delete of objects that this client's other changes replace."""
+    replaced = [change for change in changes if change.action in DESTRUCTIVE and change.source is not None]
     return {change.kind: change.id for change in replaced}
 
 

@@ -1,4 +1,4 @@
-"""Every apply goes on record: who, from which commit, which plan, what became of it."""
+"""The record of every apply: who, from which commit, which plan, and its outcome."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from runtime.store.records import RunRecord
 
 @contextmanager
 def recorded(store: StoreWriter, plan: Plan, actor: str) -> Iterator[list[Outcome]]:
-    """Put a run on record before its first change and its outcomes when it ends, however it ends.
+    """Record a run before its first change, and its outcomes when it ends for any reason.
 
-    Yields the list that the outcomes go to. An empty plan is no run.
+    Yields the list that the outcomes go to. An empty plan is not recorded.
     """
     outcomes: list[Outcome] = []
     if not plan.work:
@@ -57,7 +57,7 @@ def _change(outcome: Outcome) -> dict[str, str | None]:
 
 
 def _git_sha() -> str | None:
-    """The commit that the manifests are at, None outside a checkout."""
+    """The commit of the manifests, None outside a checkout."""
     try:
         asked = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607 - the user's own git

@@ -17,14 +17,15 @@ from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import LeaseHeld, StoreError
 
 TTL_SECONDS = 60.0
-"""How long a lease outlives a run that was killed on another machine."""
+"""How long a lease lasts after a run was killed on another machine."""
 
 
 @contextmanager
 def lease(store: StoreWriter, *, stop: threading.Event) -> Iterator[str]:
-    """Hold the lease while the body runs; yields who does, as `user@host:pid`. Raises `Busy` when somebody else has it.
+    """Hold the lease while the body runs; yields its owner, as `user@host:pid`. Raises `Busy` when another run holds
+    it.
 
-    When it cannot be renewed, `stop` is set: somebody else may be applying.
+    When it cannot be renewed, `stop` is set: another run may be applying.
     """
     owner = owner_name()
     _acquire(store, owner)
@@ -49,15 +50,15 @@ def lease(store: StoreWriter, *, stop: threading.Event) -> Iterator[str]:
 
 
 def owner_name() -> str:
-    """Who holds the lease: `user@host:pid/place`.
+    """The owner of the lease: `user@host:pid/place`.
 
-    Machines share names, and containers pids: only the place tells whether a pid can be looked up from here.
+    Machines share names, and containers pids: only the place shows whether a pid can be looked up from here.
     """
     return f"{_user()}@{platform.node()}:{os.getpid()}/{_place()}"
 
 
 def _place() -> str:
-    """Eight hex digits for where our pid means something: this start of this machine, and there this container."""
+    """Eight hex digits for the scope of our pid: this boot of this machine, and this container on it."""
     try:
         place = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii") + str(
             Path("/proc/self/ns/pid").readlink()
@@ -73,7 +74,7 @@ def _acquire(store: StoreWriter, owner: str) -> None:
     except LeaseHeld as held:
         if not _is_dead(held.lease.owner):
             raise Busy(str(held)) from held
-        # The run that holds it was killed right here: nobody is left to wait for.
+        # The run that holds it was killed on this machine: there is no reason to wait.
         store.release_lease(held.lease.owner, force=True)
         try:
             store.acquire_lease(owner, TTL_SECONDS)

@@ -1,4 +1,4 @@
-"""The ports that kinds write through: the writers of the bot store and of each provider. Made here only."""
+"""The ports through which kinds write: the writers of the bot store and of each provider. Created here only."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""One apply, from taking the lease to giving it back: the same for every command that applies a plan.
+"""One apply, from acquiring the lease to releasing it: the same for every command that applies a plan.
 
-    lease ──► plan ──► on record as begun ──► changes, an outcome each ──► on record as ended ──► lease released
+    lease ──► plan ──► recorded as begun ──► changes, an outcome each ──► recorded as ended ──► lease released
                │                                     │
                raises `Busy` or `Refused`:           SIGINT, SIGTERM, the deadline or a lost lease:
                nothing was applied                   calls in flight finish, the rest is skipped
 
-What is applied is planned here, from what is read while nobody else applies. The outcomes are returned also when the
-store fails meanwhile: what was changed at a provider has been changed.
+The plan is made here, from what is read while no other run applies. The outcomes are returned also when the store fails
+meanwhile, since changes at a provider remain.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from runtime.store.errors import StoreError
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A plan, and how far it came."""
+    """A plan, and the outcomes so far."""
 
     plan: Plan
     outcomes: Sequence[Outcome] = ()
     was_stopped: bool = False
-    """Whether it was told to begin nothing new before it was done."""
+    """Whether it was stopped before it was done."""
     is_recorded: bool = True
-    """False when the store failed, so that the history does not tell how it ended."""
+    """False when the store failed, so that the history lacks its outcome."""
 
     @property
     def exit_code(self) -> Exit:
-        """What the command ends with."""
+        """The exit code of the command."""
         some = any(outcome.status == "applied" for outcome in self.outcomes)
         if not self.is_recorded:
             return Exit.PARTIAL if some else Exit.ERROR
@@ -56,10 +56,10 @@ class Applied:
 def apply_under_lease(
     settings: Settings, plan: Callable[[], Plan], *, deadline: float | None = None, verbose: bool = False
 ) -> Applied:
-    """Take the lease, make the plan, apply it, show its progress on stderr and put it on record.
+    """Acquire the lease, make the plan, apply it, show its progress on stderr and record it.
 
-    `plan` is called under the lease; what it raises ends the apply before anything is changed. `deadline`: seconds
-    after which no further change is begun. `verbose`: show tracebacks on a terminal, too.
+    `plan` is called under the lease; an exception from it ends the apply before anything is changed. `deadline`:
+    seconds after which no further change is begun. `verbose`: show tracebacks on a terminal, too.
 
     Raises `Busy` when another run holds the lease, `ReconcileError` when the store failed before the first change.
     """
@@ -75,7 +75,8 @@ def apply_under_lease(
             stopped_by_signals(stop),
         ):
             planned = plan()
-            # Unlike planning, applying lasts and leaves garbage; what was read for the plan is none of it.
+            # Unlike planning, applying takes long and creates garbage; the objects of the plan are exempted from
+            # collection.
             gc.freeze()
             gc.enable()
             with recorded(store, planned, owner) as known:
@@ -88,13 +89,13 @@ def apply_under_lease(
     if begun is None:
         raise ReconcileError(str(broken)) from broken
     if broken is not None:
-        tell(f"The bot store failed, so this run is not on record as it ended: {broken}")
+        tell(f"The bot store failed, so the outcome of this run is not recorded: {broken}")
     return Applied(begun, outcomes, was_stopped=stop.is_set(), is_recorded=broken is None)
 
 
 @contextmanager
 def _deadline(seconds: float | None, stop: threading.Event) -> Iterator[None]:
-    """Begin nothing new after this many seconds; what is in flight is finished and recorded."""
+    """Begin nothing new after this many seconds; running calls are finished and recorded."""
     if seconds is None:
         yield
         return

@@ -12,12 +12,12 @@ from reconciler.streams import tell
 
 @contextmanager
 def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets calls in flight finish and be recorded; the second ends the program at once."""
+    """The first Ctrl-C or SIGTERM lets running calls finish and be recorded; the second ends the program at once."""
 
     def first(number: int, _frame: object) -> None:
         stop.set()
         signal.signal(number, signal.SIG_DFL)
-        tell("Stopping: calls in flight are finished and recorded. Once more to stop at once.")
+        tell("Stopping: running calls are finished and recorded. Press Ctrl-C again to stop at once.")
 
     former = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

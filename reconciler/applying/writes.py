@@ -1,4 +1,4 @@
-"""How a change of each kind is written. The only place at which a kind's `write` meets writers."""
+"""How a change of each kind is written. The only module in which a kind's `write` gets writers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from reconciler.kinds.assistant import write as assistant
 from reconciler.kinds.bot import write as bot
 from reconciler.kinds.knowledge import write as knowledge
 from reconciler.kinds.sender import write as sender
-from reconciler.model import TAKING_AWAY, Change, KindName, Values
+from reconciler.model import DESTRUCTIVE, Change, KindName, Values
 from runtime.store.records import AppliedRecord
 
 Made = Mapping[KindName, str]
-"""Ids of what was created for the same client a moment ago."""
+"""Ids of objects that were just created for the same client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Write:
     put: Callable[[Change, Made, Ports], tuple[str, Values]]
     """Creates, updates or adopts; returns the live id, and the values that were applied."""
     remove: Callable[[Change, Ports], None]
-    """Deletes or detaches; what is not found is fine."""
+    """Deletes or detaches; an object that is not found is a success."""
 
 
 WRITES: Final[Mapping[KindName, Write]] = {
@@ -39,7 +39,7 @@ WRITES: Final[Mapping[KindName, Write]] = {
 def write(change: Change, made: Made, ports: Ports) -> tuple[str, AppliedRecord | None]:
     """Apply one change. Returns the live id, and what is to be recorded. Raises `ProviderError` or `StoreError`."""
     kind = WRITES[change.kind]
-    if change.action in TAKING_AWAY:
+    if change.action in DESTRUCTIVE:
         kind.remove(change, ports)
         if change.source is None:
             ports.store.forget_applied(change.client, change.kind)

@@ -11,14 +11,15 @@ from reconciler.model import Action, Binding, Change, FieldChange, KindName, Rea
 
 
 def create(context: ClientContext, kind: KindName, key: str, after: Values, last: Values | None) -> Change:
-    """Makes what is declared and not there. `last`: the values that were applied last, None without such a record."""
+    """Creates a declared object that does not exist. `last`: the values that were applied last, None without such a
+    record."""
     return _change(context, kind, "create", key, None, all_fields(after), after, reason_of_missing(after, last))
 
 
 def update(
     context: ClientContext, kind: KindName, key: str, live_id: str, live: Values, after: Values, before: Values
 ) -> ClientPlan:
-    """Makes a live object equal to what is declared; one that is gets on record, unless it is already.
+    """Makes a live object equal to what is declared; one that is equal already is recorded, unless it is recorded.
 
     `live`: the object in the shape of `after`; `before`: all of it, for the write.
     """
@@ -36,7 +37,7 @@ def update(
 def adoption(
     context: ClientContext, kind: KindName, key: str, live_id: str | None, live: Values, after: Values, before: Values
 ) -> Change:
-    """Takes over an object that is what is declared, though perhaps said in another way."""
+    """Adopts an object that is as declared, possibly expressed in another way."""
     return _change(context, kind, "adopt", key, live_id, field_changes(live, after), after, "config", before)
 
 
@@ -48,7 +49,7 @@ def removal(
     action: Action = "delete",
     before: Values | None = None,
 ) -> Change:
-    """Removes what shall be absent, or what was replaced."""
+    """Removes an object of an absent client, or one that was replaced."""
     return _change(context, kind, action, key, live_id, (), {}, "config", before)
 
 

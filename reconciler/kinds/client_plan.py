@@ -1,4 +1,4 @@
-"""The client plan: what planning one client comes to, from one kind or from all of them. Frozen."""
+"""The client plan: the result of planning one client, for one kind or for all of them. Frozen."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class ClientPlan:
     """Deletes what was replaced, once everything else of the client is in place."""
     findings: Sequence[Finding] = ()
     unrecorded: Sequence[Binding] = ()
-    """As declared, but not on record as applied."""
+    """As declared, but not recorded as applied."""
     forgotten: Sequence[KindName] = ()
-    """On record as applied, while the client neither declares nor has any of it."""
+    """Recorded as applied, while the client neither declares nor has any of it."""
     adoptions: Sequence[Change] = ()
-    """Made by hand, already as declared, and ours from the next apply on."""
+    """Created by hand, already as declared, and managed from the next apply on."""
     withheld: KindName | None = None
-    """The kind that could not be planned; a finding says why, and the kinds after it were not looked at."""
+    """The kind that could not be planned; a finding gives the reason, and the kinds after it were not planned."""
 
 
 NOTHING: Final = ClientPlan()
-"""In sync, and on record."""
+"""In sync, and recorded."""
 
 
 def joined(parts: Sequence[ClientPlan]) -> ClientPlan:

@@ -1,4 +1,4 @@
-"""What every kind is handed to plan one client: what is declared, what is live, and what was applied last. Frozen."""
+"""The input of every kind for planning one client: declared, live and last applied values. Frozen."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
 
 @dataclass(frozen=True, slots=True)
 class DesiredClient:
-    """One client as it shall be; worked out once, by `planning.desired`."""
+    """The desired state of one client; computed once, by `planning.desired`."""
 
     id: str
     manifest: Manifest | None
     """None for a client that no manifest declares any more."""
     account: AccountKey
-    """The Twilio account that its number lives in."""
+    """The Twilio account of its number."""
     is_leaving: bool = False
-    """Whether all that is live of it shall be deleted."""
+    """Whether all of its live objects are to be deleted."""
     resources: Mapping[KindName, Values] = field(default_factory=dict)
-    """What is declared of each kind that it has something of; nothing while it is leaving."""
+    """The declared values of each kind that it has; none while it is leaving."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientContext:
-    """One client, and all that the plan for it depends on."""
+    """One client, and everything that its plan depends on."""
 
     client: DesiredClient
     live_state: LiveState
     store: Store
-    """The live state's, read."""
+    """The bot store of the live state, which was read."""
     settings: Settings
     numbers: Mapping[str, str] = field(default_factory=dict)
-    """The declared numbers of all clients that shall exist, by client."""
+    """The declared numbers of all clients that are not absent, by client."""
     moving: Collection[str] = ()
     """Clients whose bots leave their numbers in this plan."""
     delete_sender: bool = False
-    """Whether a leaving client's sender is deleted at Twilio, and not only detached."""
+    """Whether a leaving client's sender is deleted at Twilio, rather than detached."""
     is_adopted: bool = False
-    """Whether the client's bot, made by hand, is adopted in this plan."""
+    """Whether the client's bot, created by hand, is adopted in this plan."""
 
     @property
     def id(self) -> str:
@@ -52,12 +52,12 @@ class ClientContext:
 
     @property
     def account(self) -> AccountKey:
-        """Where the client's number lives."""
+        """The Twilio account of the client's number."""
         return self.client.account
 
     @property
     def manifest(self) -> Manifest:
-        """What is declared; a client without a manifest is never planned by what needs it."""
+        """The manifest; a client without one is only planned by steps that do not need it."""
         if self.client.manifest is None:
             raise LookupError(f"nothing is declared for {self.id}")
         return self.client.manifest
@@ -74,14 +74,14 @@ class ClientContext:
 
     @property
     def unmanaged_bot(self) -> BotRecord | None:
-        """The bot that somebody made by hand for the declared number, while the client has none of its own."""
+        """The bot created by hand for the declared number, while the client has none of its own."""
         if self.bot is not None:
             return None
         holder = self.store.bots_by_number.get(self.manifest.client.number)
         return holder if holder is not None and holder.client is None else None
 
     def desired(self, kind: KindName) -> Values:
-        """What is declared of a kind. Ids of live objects that other kinds make stand as `UNKNOWN_ID` in it."""
+        """The declared values of a kind. Ids of live objects that other kinds create are `UNKNOWN_ID` in it."""
         return self.client.resources[kind]
 
     def applied(self, kind: KindName) -> AppliedRecord | None:

@@ -1,7 +1,7 @@
-"""What differs between declared and live, and why.
+"""The differences between declared and live values, and their reason.
 
-Only declared fields are compared: what a provider fills in by itself is never a difference. Equality is tried first;
-DeepDiff, which costs a hundred times as much, is asked only about what is known to differ.
+Only declared fields are compared: a provider's defaults are never a difference. Equality is tried first; DeepDiff,
+which costs a hundred times as much, is used only for values that are known to differ.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any, Final
 from reconciler.model import FieldChange, Reason, Values
 
 ABSENT: Final = object()
-"""What `at_path` answers where nothing was ever declared."""
+"""The result of `at_path` where nothing was ever declared."""
 
 
 def field_changes(live: Values, declared: Values) -> list[FieldChange]:
-    """The declared fields that differ, by path, in the order of their paths. Both sides are normalised values.
+    """The declared fields that differ, by path, in the order of their paths. Both arguments are normalised values.
 
-    A declared field is ours whole: what stands live below it and is not declared is a difference too.
+    A declared field is managed as a whole: an undeclared live value below it is a difference too.
     """
     seen = {key: live.get(key) for key in declared}
     if seen == declared:
@@ -38,7 +38,7 @@ def field_changes(live: Values, declared: Values) -> list[FieldChange]:
 
 
 def all_fields(declared: Values) -> list[FieldChange]:
-    """Every declared field that says something as new, in the order of declaration: what a create shows."""
+    """Every declared field with a value as new, in the order of declaration: what a create shows."""
     says_nothing: tuple[Any, ...] = (None, False, [], {})
     return [FieldChange(steps, None, value) for steps, value in _leaves(declared) if value not in says_nothing]
 
@@ -46,7 +46,7 @@ def all_fields(declared: Values) -> list[FieldChange]:
 def reason_of(fields: Sequence[FieldChange], applied: Values | None) -> Reason:
     """Why the fields differ, by the values that were applied last (three-way). `config` without such a record.
 
-    Only git moved on: `config`. Only the live side was changed: `drift`. Both: `both`.
+    Only the manifest changed: `config`. Only the live object was changed: `drift`. Both: `both`.
     """
     if applied is None:
         return "config"
@@ -54,7 +54,7 @@ def reason_of(fields: Sequence[FieldChange], applied: Values | None) -> Reason:
     for change in fields:
         last = at_path(applied, change.steps)
         if last is ABSENT:
-            # Never declared before: it is new in git, or, where git says nothing, somebody added it live.
+            # Never declared before: it is new in git, or, where it is not in git, it was added live.
             moved |= change.new is not None
             drifted |= change.new is None
         else:
@@ -66,7 +66,7 @@ def reason_of(fields: Sequence[FieldChange], applied: Values | None) -> Reason:
 
 
 def reason_of_missing(declared: Values, applied: Values | None) -> Reason:
-    """Why a declared object is not there: never made (`config`), or deleted by someone else."""
+    """Why a declared object does not exist: never created (`config`), or deleted outside of `reconcile`."""
     if applied is None:
         return "config"
     return "drift" if applied == declared else "both"

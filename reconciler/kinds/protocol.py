@@ -1,11 +1,11 @@
-"""What a kind is: its steps, each a function of what it is handed. None of them calls anybody or writes.
+"""The steps of a kind, each a function of its arguments. None of them makes a call or writes.
 
     desired ──► plan ──► changes        a client that shall exist
     unread      plan_absent             a client that leaves
     undeclared                          what is live and in no manifest
 
-How a change is written stands beside them, in the kind's `write.py`. That is no step of planning: it is handed writers,
-which only applying makes.
+How a change is written is beside them, in the kind's `write.py`. That is not a step of planning: it gets writers, which
+only applying creates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reconciler.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A source that could not be read, as one client sees it."""
+    """A source that could not be read, and its effect on one client."""
 
     source: str
     """Its name in sentences."""
@@ -55,25 +55,25 @@ class Kind:
 
     name: KindName
     spanish: str
-    """What a client's page calls it."""
+    """Its name in the Spanish HTML plan."""
     desired: Callable[[Manifest, Settings], Values | None]
-    """What a manifest declares of it, None when it declares none. An id that another kind makes stands as
-    `UNKNOWN_ID`."""
+    """What a manifest declares of it, None when it declares none. An id that another kind creates is `UNKNOWN_ID`."""
     check: Callable[[ClientContext], Iterable[Finding]] = _nothing_to_check
-    """What there is to be said about the declared values before they are compared. May raise `Withheld`."""
+    """Findings about the declared values before they are compared. May raise `Withheld`."""
     plan: Callable[[ClientContext], ClientPlan]
-    """What makes the client's live objects as declared. May raise `Withheld`."""
+    """The changes that make the client's live objects as declared. May raise `Withheld`."""
     plan_absent: Callable[[ClientContext], ClientPlan]
-    """What removes all that is live of a leaving client. May raise `Withheld`."""
+    """The changes that remove all live objects of a leaving client. May raise `Withheld`."""
     unread: Callable[[ClientContext], Iterable[Unread]] = _nothing_unread
     """Sources that a client needs for this kind, and that could not be read."""
     failed: Callable[[LiveState], Iterable[Unread]] = _all_read
-    """Sources of this kind that could not be read, whoever needs them; how severe that is where no client does."""
+    """Sources of this kind that could not be read, for any client; with the severity where no client needs them."""
     undeclared: Callable[[LiveState, Store, Collection[str], Collection[str]], Iterable[Orphan | Unmanaged]]
-    """What is live and of none of these clients (their ids, their numbers): ours are orphans, others unmanaged."""
+    """Live objects that belong to none of these clients (their ids, their numbers): managed ones are orphans, others
+    unmanaged."""
     is_of_earlier_apply: Callable[[Change], bool] = _has_live_id
-    """Whether a planned change shows that its object was made by an apply, though nothing is on record of it."""
+    """Whether a planned change shows that its object was created by an apply, although none is recorded."""
     is_optional: bool = False
-    """Whether a client may have nothing of it: its record then goes with the last object."""
+    """Whether a client may have none of it: its record is then deleted with the last object."""
     is_in_store: bool = False
-    """Whether it may be a row of the bot store, whose API keeps a note of who changed it."""
+    """Whether it may be a row of the bot store, whose API records who changed it."""

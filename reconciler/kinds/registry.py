@@ -1,4 +1,4 @@
-"""Every kind, by its name, in the fixed order. A kind is complete once it stands here and in `applying.writes`."""
+"""Every kind, by its name, in the fixed order. A kind is complete once it is here and in `applying.writes`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Bots that were made by hand, and the assistants that answer for them, in the shape in which a manifest declares one.
+"""Bots that were created by hand, and their assistants, in the shape of a manifest's declared values.
 
-A bot may replace its assistant's instructions and model, leave settings to the provider, or answer by itself. What
-counts is the effective values: plans adopt a bot by them, and `reconcile import` writes them down.
+A bot may replace its assistant's instructions and model, leave settings to the provider, or have none. What counts is
+the effective values: plans adopt a bot by them, and `reconcile import` writes them down.
 """
 
 from __future__ import annotations
@@ -23,40 +23,41 @@ from runtime.store.records import AssistantRecord, BotRecord
 from schemas import Endpoint
 
 PROVIDERS_COUNTRY: Final = "US"
-"""OpenAI searches the web for the United States when no place is named."""
+"""OpenAI's default country of a web search."""
 
 PROVIDERS_PASSAGES: Final = 20
-"""OpenAI's search in documents returns so many passages when no number is named."""
+"""OpenAI's default number of passages of a search in documents."""
 
 
 class AssistantUnavailable(Exception):
-    """The assistant of a bot does not exist or cannot be read, so what it answers with is unknown; the text is why."""
+    """The assistant of a bot does not exist or cannot be read, so its effective values are unknown; the text gives the
+    reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedBot:
-    """A bot made by hand, and the assistant that answers for it."""
+    """A bot created by hand, and its assistant."""
 
     bot: BotRecord
     engine: Literal["responses", "assistants", "agents"]
     effective: Values
-    """In the shape in which `kinds.assistant` declares one: the bot's own instructions and model are folded in."""
+    """In the shape of `kinds.assistant`: the bot's own instructions and model are merged in."""
     live_id: str | None
-    """The assistant that answers; None when the bot answers by itself."""
+    """The assistant's id; None when the bot has none."""
     own: Values
-    """The assistant as it is, nothing folded in; empty when the bot answers by itself."""
+    """The assistant as it is, nothing merged in; empty when the bot has none."""
     metadata: Mapping[str, str]
     """The assistant's."""
     client: str | None
     """The client that the assistant belongs to already."""
 
     def withhold_foreign(self) -> None:
-        """Raise `Withheld` when another tool has its mark on the bot or its assistant: that is never taken over."""
+        """Raise `Withheld` when the bot or its assistant has another tool's marker: such objects are never adopted."""
         withhold_foreign("bot", self.bot.id, self.bot.metadata)
         withhold_foreign("assistant", self.live_id, self.metadata)
 
     def may_be_taken(self, client: str, store: Store) -> bool:
-        """Whether the assistant answers for this bot alone and belongs to nobody else; a shared one is copied."""
+        """Whether the assistant belongs to this bot alone and to no other client; a shared one is copied."""
         if self.live_id is None or self.client not in (None, client):
             return False
         return store.bots_of_assistant.get(self.live_id, 0) <= 1
@@ -65,7 +66,7 @@ class UnmanagedBot:
 def read_unmanaged(
     bot: BotRecord, store: Store, at_provider: Mapping[ObjectEngine, Sequence[LiveAssistant] | Failed]
 ) -> UnmanagedBot:
-    """What a bot answers with. Raises `AssistantUnavailable`."""
+    """A bot's effective values. Raises `AssistantUnavailable`."""
     assistant_id = bot.assistant_id
     record = store.assistants.get(assistant_id) if assistant_id else None
     if assistant_id is None or record is not None:
@@ -89,13 +90,13 @@ def engine_of(bot: BotRecord, store: Store) -> Literal["responses", "assistants"
 
 
 def live_engine_of(assistant_id: str) -> ObjectEngine | None:
-    """The engine whose API gives out such ids."""
+    """The engine whose API assigns such ids."""
     return next((engine for engine, prefix in OBJECT_PREFIXES.items() if assistant_id.startswith(prefix)), None)
 
 
 def bot_as_declared(bot: BotRecord, settings: Settings) -> dict[str, Any]:
-    """A bot made by hand in the shape in which `kinds.bot` declares one, once its overrides are the assistant's; which
-    assistant that is, is left out."""
+    """A bot created by hand in the shape of `kinds.bot`, once its overrides are the assistant's; without the
+    assistant's id."""
     sid, token_env = bot.account_sid, bot.auth_token_env or SHARED_TOKEN_ENV
     shared = sid is None or (sid, token_env) == (settings.twilio_account_sid, SHARED_TOKEN_ENV)
     timeout = Endpoint.model_fields["timeout_seconds"].default
@@ -118,7 +119,7 @@ def bot_as_declared(bot: BotRecord, settings: Settings) -> dict[str, Any]:
 
 
 def answered_by_record(bot: BotRecord, answering: AssistantRecord | None) -> UnmanagedBot:
-    """A bot that is answered by a record, or that answers by itself."""
+    """A bot with a record as its assistant, or without an assistant."""
     own = values_of_record(answering) if answering else {}
     effective = {
         "engine": "responses",
@@ -147,7 +148,7 @@ def _answered_by_object(bot: BotRecord, live: LiveAssistant) -> UnmanagedBot:
 def _responses_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     said = {key: value for key, value in tool.items() if value is not None}
     if tool.get("type") == "function":
-        # OpenAI: a function of the Responses API is strict unless it says otherwise.
+        # OpenAI: a function of the Responses API is strict by default.
         return {"description": "", "parameters": dict(NO_PARAMETERS), "strict": True, **said}
     if tool.get("type") == "web_search":
         place = {key: value for key, value in said.get("user_location", {}).items() if value is not None}

@@ -14,22 +14,22 @@ class Withheld(Exception):
 
 
 def withhold_foreign(what: str, live_id: str | None, metadata: Mapping[str, str]) -> None:
-    """Raise `Withheld` when another tool has its mark on an object: that is never written to."""
+    """Raise `Withheld` when an object has another tool's marker: it is never written to."""
     owner = foreign_owner(metadata)
     if owner is not None:
         raise Withheld(
-            f"the {what} {live_id!r} carries the mark of {owner!r} and is left alone; who takes it over removes "
-            "`managed-by` from its metadata first"
+            f"the {what} {live_id!r} has the marker of {owner!r} and is left unchanged; to adopt it, remove "
+            "`managed-by` from its metadata"
         )
 
 
 def withhold_namesake(client: str, what: KindName, namesake: BotRecord | AssistantRecord | None) -> None:
-    """Raise `Withheld` when the store's id for what is to be made is taken: by hand, or by another client that has
-    adopted it."""
+    """Raise `Withheld` when the id for a new object in the store is in use: by an object created by hand, or one that
+    another client adopted."""
     if namesake is None:
         return
     if namesake.client is None:
-        raise Withheld(f"the bot store's {what} {client!r} was made by hand; `reconcile adopt {client}` takes it over")
+        raise Withheld(f"the bot store's {what} {client!r} was made by hand; `reconcile adopt {client}` adopts it")
     raise Withheld(
         f"the bot store's {what} {client!r} belongs to client {namesake.client!r}; give this client another id"
     )

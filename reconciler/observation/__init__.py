@@ -1,1 +1,1 @@
-"""Reads every source at once into one live state. Writes nothing."""
+"""Reads every source concurrently into one live state. Writes nothing."""

@@ -1,4 +1,4 @@
-"""Which Twilio account a client's number lives in."""
+"""The Twilio account of a client's number."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ SHARED_TOKEN_ENV = "TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of the variable,
 
 
 def account_of(manifest: Manifest, settings: Settings) -> AccountKey:
-    """The Twilio account that a client's number lives in: its own, else the shared one."""
+    """The Twilio account of a client's number: its own, else the shared one."""
     own = manifest.client.sender.account
     return AccountKey(own.sid, own.auth_token.env) if own else shared_account(settings)
 
 
 def account_of_bot(bot: BotRecord | None, settings: Settings) -> AccountKey:
-    """The same for a client without a manifest, as its bot remembers it."""
+    """The same for a client without a manifest, from its bot."""
     if bot is None or bot.account_sid is None:
         return shared_account(settings)
     return AccountKey(bot.account_sid, bot.auth_token_env or SHARED_TOKEN_ENV)
 
 
 def former_account(manifest: Manifest, bot: BotRecord | None, settings: Settings) -> AccountKey | None:
-    """The account that a client's bot is still in, when another one is declared by now."""
+    """The account that a client's bot is still in, when another one is declared now."""
     live = account_of_bot(bot, settings)
     return live if bot is not None and live != account_of(manifest, settings) else None
 
@@ -38,5 +38,5 @@ def shared_account(settings: Settings) -> AccountKey:
 
 @functools.cache
 def _shared(sid: str | None) -> AccountKey:
-    # One object, which equals itself at once: a plan asks for it nine times for each client.
+    # One object, which compares equal by identity: a plan needs it nine times for each client.
     return AccountKey(sid, SHARED_TOKEN_ENV)

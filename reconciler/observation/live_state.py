@@ -1,7 +1,7 @@
-"""What was read of every source, at one moment, with the look-ups that planning needs.
+"""The result of an observation: every source, with the look-ups that planning needs.
 
 A source that could not be read is not empty, it is unresolved: it is a `Failed` with the reason, and every client that
-depends on it is left alone.
+depends on it is left unchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Failed:
 
     message: str
     gone: bool = False
-    """The server has no such API, so nothing can be left there."""
+    """The server has no such API, so no object can be left there."""
     refused: bool = False
     """The credentials are not set, or not accepted."""
 
@@ -43,7 +43,7 @@ class Store:
 
     @property
     def clients(self) -> set[str]:
-        """Every client that the store has anything of."""
+        """Every client in the store."""
         return {*self.bots_by_client, *self.assistants_by_client, *(client for client, _ in self.applied)}
 
 
@@ -53,7 +53,7 @@ class AccountSenders:
 
     account_sid: str
     by_number: Mapping[str, LiveSender | Failed]
-    """A `Failed` where the list left something out and the sender itself could not be read."""
+    """A `Failed` where the list lacked fields and the sender itself could not be read."""
     by_sid: Mapping[str, LiveSender]
 
 
@@ -64,25 +64,25 @@ class Documents:
     stores: Mapping[str, VectorStore] = field(default_factory=dict)
     """By id."""
     by_client: Mapping[str, Sequence[VectorStore]] = field(default_factory=dict)
-    """Those that carry a client's mark."""
+    """Those with a client's marker."""
     files: Mapping[str, Sequence[StoreFile] | Failed] = field(default_factory=dict)
-    """What is in those of clients whose documents are in git, as far as they were looked at; by the store's id."""
+    """The files in those of clients whose documents are in git, as far as they were read; by the store's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """All that was read, at one moment."""
+    """All sources, as read in one observation."""
 
     store: Store | Failed
     models: Mapping[str, Model] | Failed
     objects: Mapping[ObjectEngine, Sequence[LiveAssistant] | Failed]
-    """Assistants that live at the provider, by engine; empty and not asked for when nobody uses it."""
+    """Assistants that live at the provider, by engine; empty and not read when no client uses it."""
     objects_by_client: Mapping[str, Sequence[LiveAssistant]] = field(default_factory=dict)
-    """Those of them that carry a client's mark."""
+    """Those of them with a client's marker."""
     senders: Mapping[AccountKey, AccountSenders | Failed] = field(default_factory=dict)
     """By account: one SID with two tokens is read twice, since each may be refused."""
     documents: Documents | Failed = field(default_factory=Documents)
-    """Empty and not asked for when nobody searches in documents."""
+    """Empty and not read when no client searches in documents."""
 
 
 def index_store(snapshot: Snapshot) -> Store:

@@ -1,4 +1,4 @@
-"""Reads every source at once: the bot store, OpenAI and each Twilio account."""
+"""Reads every source concurrently: the bot store, OpenAI and each Twilio account."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ MANAGED_URLS = ("callback_url", "fallback_url", "status_callback_url")
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """Reads on their way that no manifest decides."""
+    """Reads that were begun before the manifests are known."""
 
     store: Future[Store | Failed]
     objects: Mapping[ObjectEngine, Future[Sequence[LiveAssistant] | Failed | None]]
-    """None where the store knows of nobody who uses that engine."""
+    """None where no client in the store uses that engine."""
     models: Future[Mapping[str, Model] | Failed]
     senders: Mapping[AccountKey, Future[Sequence[LiveSender]]]
-    """Lists of the accounts that need no manifest to be known: the shared one."""
+    """Lists of the accounts that are known without manifests: the shared one."""
 
 
 def begin(settings: Settings) -> Begun:
-    """Begin to read the store, the models, the shared account's senders, and the objects of each engine of which the
-    store says that somebody uses it.
+    """Begin to read the store, the models, the shared account's senders, and the objects of each engine that a client
+    in the store uses.
 
-    Providers answer while manifests are parsed. Each page of objects and senders names the next one, so these are the
-    longest ways.
+    Providers answer while manifests are parsed. Each page of objects and senders names the next one, so these reads
+    take the longest.
     """
     shared = shared_account(settings)
     senders = _in_background(lambda: open_twilio(settings, shared).senders())
@@ -78,20 +78,20 @@ def _begin_store(settings: Settings) -> Future[Store | Failed]:
 
     if not is_sqlite(settings.bot_store_url):
         return _in_background(read)
-    # SQLite lets go of the interpreter at each row; beside a busy parser it would get it back thousands of times late.
+    # SQLite releases the GIL at each row; beside a busy parser it would wait to get it back thousands of times.
     store: Future[Store | Failed] = Future()
     store.set_result(read())
     return store
 
 
 def _in_background(read: Callable[[], T]) -> Future[T]:
-    """Read in a daemon thread: a command that finds its manifests wrong ends without waiting for it."""
+    """Read in a daemon thread: a command that finds invalid manifests ends without waiting for it."""
     future: Future[T] = Future()
 
     def run() -> None:
         try:
             future.set_result(read())
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is requested
             future.set_exception(error)
 
     threading.Thread(target=run, name="begun", daemon=True).start()
@@ -108,9 +108,9 @@ def observe(
 ) -> LiveState:
     """Read all sources concurrently; live objects only of the engines that the store or a manifest uses.
 
-    With `only`, what concerns nobody but other clients is not read: their accounts, the files in their vector stores,
-    and what orphans left. A sender is fetched by itself where the list left out what we manage, or why it is not
-    online; with `whole_senders` also where it left out the quality rating. What was `begun` is not read again.
+    With `only`, what concerns other clients only is not read: their accounts, the files in their vector stores, and
+    orphans. A sender is fetched by itself where the list lacks managed fields, or the reason why it is not online; with
+    `whole_senders` also where it lacks the quality rating. What was `begun` is not read again.
     """
     begun = begun or begin(settings)
     chosen = [manifest for manifest in fleet.clients if not only or manifest.client.id in only]
@@ -160,14 +160,14 @@ def _by_client(objects: Iterable[Sequence[LiveAssistant] | Failed]) -> Mapping[s
 
 
 def _strays(fleet: Fleet, store: Store | Failed) -> set[str]:
-    """Clients that the store has something of and no manifest declares."""
+    """Clients that are in the store and that no manifest declares."""
     return set() if isinstance(store, Failed) else store.clients - {manifest.client.id for manifest in fleet.clients}
 
 
 def _accounts_in_use(
     chosen: Sequence[Manifest], strays: Collection[str], store: Store | Failed, settings: Settings
 ) -> set[AccountKey]:
-    """Accounts of live bots that no manifest names: orphans are described and pruned there, and who has moved away is
+    """Accounts of live bots that no manifest names: orphans are described and pruned there, and former senders are
     detached there."""
     if isinstance(store, Failed):
         return set()
@@ -187,8 +187,8 @@ def _documents_are_used(chosen: Sequence[Manifest], strays: Collection[str], sto
 def _with_own_documents(chosen: Sequence[Manifest], store: Store | Failed) -> Mapping[str, str | None]:
     """Clients whose documents are in git, whose files are compared then; each with the vector store applied last.
 
-    Also while nothing seems to have changed: what the store says of itself, its counts, bytes and mark, stays the same
-    when somebody exchanges a file for another of its size, and the time of its last use moves with each search.
+    Also while nothing seems to have changed: a store's own counts, bytes and marker stay the same when a file is
+    exchanged for another of its size, and the time of its last use changes with each search.
     """
     clients = [manifest.client.id for manifest in chosen if manifest.search is not None and manifest.search.files]
     applied = {} if isinstance(store, Failed) else store.applied
@@ -197,7 +197,7 @@ def _with_own_documents(chosen: Sequence[Manifest], store: Store | Failed) -> Ma
 
 
 def is_sparse(live: LiveSender, manifest: Manifest) -> bool:
-    """Whether the list left a field empty that we manage, or why a sender is not online, so that it must be fetched."""
+    """Whether the list lacks a managed field, or the reason why a sender is not online, so that it must be fetched."""
     webhook = live.webhook or {}
     if live.status not in ONLINE or any(webhook.get(key) is None for key in MANAGED_URLS):
         return True
@@ -210,9 +210,10 @@ def _declared_engines(chosen: Sequence[Manifest]) -> list[ObjectEngine]:
 
 
 def _is_used(engine: ObjectEngine, store: Store | Failed) -> bool:
-    """Whether the store knows of anyone who uses an engine.
+    """Whether a client in the store uses an engine.
 
-    Bots that somebody made by hand count for agents only: the Assistants API is mostly gone, and asked for a manifest.
+    Bots created by hand count for agents only: most servers have no Assistants API any more, and it is read for a
+    manifest only.
     """
     if isinstance(store, Failed):
         return False

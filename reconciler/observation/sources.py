@@ -1,6 +1,6 @@
 """Reads one source each: the bot store, a list of OpenAI's, the senders of a Twilio account.
 
-`attempt` makes of a failed read a `Failed`, which says what to do.
+`attempt` turns a failed read into a `Failed` with the next step.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OBJECTS: Final[Mapping[ObjectEngine, str]] = {"assistants": "OpenAI assistants",
 
 
 def attempt(read: Callable[[], T], advice: Callable[[ProviderError], str] = lambda error: "") -> T | Failed:
-    """What was read, or that it could not be, in a sentence with the next step."""
+    """The result of a read, or a `Failed`, in a sentence with the next step."""
     try:
         return read()
     except ProviderError as error:
@@ -43,7 +43,7 @@ def attempt(read: Callable[[], T], advice: Callable[[ProviderError], str] = lamb
 
 @contextmanager
 def reading_threads(workers: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """Threads that read. Ctrl-C waits for none: a provider may be silent, and a read leaves nothing half done."""
+    """Threads that read. Ctrl-C waits for none: a provider may not answer, and a read leaves nothing incomplete."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
     is_waiting = True
     try:
@@ -61,7 +61,7 @@ def read_store(settings: Settings) -> Store:
 
 
 def store_exists(settings: Settings) -> bool:
-    """Whether there is a bot store already; one behind the runtime's API always is. Raises `StoreError`."""
+    """Whether there is a bot store; one behind the runtime's API always exists. Raises `StoreError`."""
     url = settings.bot_store_url
     return is_api(url) or read_tables(url, settings.timeout, lambda _: True, False)
 
@@ -96,8 +96,8 @@ def read_senders(
     needs_fetch: Callable[[LiveSender], bool],
     listed: Future[Sequence[LiveSender]] | None = None,
 ) -> AccountSenders:
-    """An account's senders: listed, unless they are `listed` already, and those of which the list leaves out too much
-    fetched one by one."""
+    """An account's senders: listed, unless they are `listed` already, and those with missing fields in the list fetched
+    one by one."""
     reader = open_twilio(settings, account)
     found = reader.senders() if listed is None else listed.result()
     by_number: dict[str, LiveSender | Failed] = {live.number: live for live in found}
@@ -160,5 +160,5 @@ def twilio_advice(error: ProviderError) -> str:
     if isinstance(error, KeyRefused):
         return "Set TWILIO_ACCOUNT_SID and the auth token to a pair that belongs together."
     if isinstance(error, NotFound):
-        return "The account has no WhatsApp Senders API, or the sender is gone."
+        return "The account has no WhatsApp Senders API, or the sender does not exist any more."
     return "Check Twilio's status, then run again."

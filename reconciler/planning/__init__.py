@@ -1,1 +1,1 @@
-"""From declared and live to a plan, and what may be refused of it. Pure: no call, no write."""
+"""From declared and live to a plan, and the guards that may refuse it. Pure: no call, no write."""

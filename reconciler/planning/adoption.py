@@ -1,7 +1,7 @@
-"""Bots made by hand that are what the manifest declares: the plan adopts them as they are. Pure.
+"""Bots created by hand that are as the manifest declares: the plan adopts them as they are. Pure.
 
-A bot and its assistant are compared by their effective values. Any other is left alone until `reconcile adopt` takes it
-over (see `as_it_is`).
+A bot and its assistant are compared by their effective values. Any other is left unchanged until `reconcile adopt`
+adopts it (see `as_it_is`).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from runtime.store.records import BotRecord
 
 
 def adopted(context: ClientContext, bot: BotRecord) -> ClientPlan:
-    """Adopts a bot made by hand and its assistant, when together they are what is declared.
+    """Adopts a bot created by hand and its assistant, when together they are as declared.
 
-    Raises `Withheld` when they are not. An assistant that is ours already is changed, where it has to be.
+    Raises `Withheld` when they are not. An assistant that is managed already is updated where necessary.
     """
     made_by_hand = f"the bot {bot.id!r} of {context.manifest.client.number} was made by hand"
-    advice = f"`reconcile adopt {context.id}` takes it over"
+    advice = f"`reconcile adopt {context.id}` adopts it"
     if engine_of(bot, context.store) != context.manifest.client.assistant.engine:
-        raise Withheld(f"{made_by_hand}, and other than declared (engine); {advice}")
+        raise Withheld(f"{made_by_hand}, and differs from what is declared (engine); {advice}")
     try:
         found = read_unmanaged(bot, context.store, context.live_state.objects)
     except AssistantUnavailable as error:
@@ -45,7 +45,7 @@ def adopted(context: ClientContext, bot: BotRecord) -> ClientPlan:
     declared = assistant.declared(context)
     differing = _differences(context, found, declared)
     if differing:
-        raise Withheld(f"{made_by_hand}, and other than declared ({', '.join(differing)}); {advice}")
+        raise Withheld(f"{made_by_hand}, and differs from what is declared ({', '.join(differing)}); {advice}")
     assistant_id, part = _assistant(context, found, declared)
     after, before = with_ids(context.desired("bot"), {"assistant": assistant_id}), values_of(bot)
     change = adoption(context, "bot", bot.twilio_phone_number, bot.id, before, after, before)
@@ -53,10 +53,10 @@ def adopted(context: ClientContext, bot: BotRecord) -> ClientPlan:
 
 
 def _differences(context: ClientContext, found: UnmanagedBot, declared: Values) -> list[str]:
-    """Paths at which a bot made by hand is not what is declared.
+    """Paths at which a bot created by hand differs from what is declared.
 
-    Tools and functions count whole, since what a manifest cannot say of them would be lost. A setting that was never
-    made has no value that could differ.
+    Tools and functions are compared as a whole, since what a manifest cannot declare of them would be lost. A setting
+    that was never set has no value that could differ.
     """
     changes = field_changes(found.effective, declared)
     paths = [change.path for change in changes if change.steps[0] not in ("tools", "settings")]
@@ -72,10 +72,10 @@ def _differences(context: ClientContext, found: UnmanagedBot, declared: Values) 
 
 
 def _assistant(context: ClientContext, found: UnmanagedBot, declared: Values) -> tuple[str, ClientPlan]:
-    """The id of the assistant that the bot has from then on, and what makes it ours."""
+    """The id of the bot's assistant after the adoption, and the changes for it."""
     engine = found.engine
     if context.record is not None if engine == "responses" else objects_of(context, engine):
-        # A run that was cut off has adopted it already, or made the copy.
+        # An interrupted run has adopted it already, or created the copy.
         return own_assistant_id(context), assistant.plan(context)
     if found.live_id is not None and found.may_be_taken(context.id, context.store):
         metadata = {"metadata": dict(found.metadata)}
@@ -84,7 +84,7 @@ def _assistant(context: ClientContext, found: UnmanagedBot, declared: Values) ->
     if engine == "responses" and context.id in context.store.assistants:
         raise Withheld(
             f"the bot store has another assistant {context.id!r} that was made by hand; `reconcile adopt {context.id}` "
-            "takes it over"
+            "adopts it"
         )
     change = adoption(context, "assistant", engine, None, found.effective, declared, {})
     return context.id if engine == "responses" else UNKNOWN_ID, ClientPlan(adoptions=(change,))

@@ -1,7 +1,7 @@
-"""What `reconcile adopt` takes over for a client, although it is not what the manifest declares. Pure.
+"""What `reconcile adopt` adopts for a client, although it differs from the manifest. Pure.
 
-The objects stay as they are: the plan made here puts our mark on them and keeps their live values as the last applied
-ones, so that the next plan shows every difference, with the reason `config`.
+The objects stay as they are: the plan made here puts our marker on them and records their live values as the last
+applied ones, so that the next plan shows every difference, with the reason `config`.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from runtime.store.records import AssistantRecord, BotRecord
 
 @dataclass(frozen=True, slots=True)
 class Takeover:
-    """What is taken over, and what is not and why."""
+    """What is adopted, and what is not and why."""
 
     adoptions: Sequence[Change] = ()
-    """One change for each object, its live values as what is applied."""
+    """One change for each object, with its live values as the applied ones."""
     notes: Sequence[str] = ()
 
     def __add__(self, other: Takeover) -> Takeover:
@@ -46,7 +46,7 @@ class Takeover:
 
 
 def take_over_as_it_is(context: ClientContext) -> Takeover:
-    """What a manifest's client would take over. Raises `Refused` for what belongs to somebody else."""
+    """What a manifest's client would adopt. Raises `Refused` for objects that belong to another client or tool."""
     found = Takeover()
     holder = _bot_of(context)
     if holder is not None:
@@ -57,13 +57,13 @@ def take_over_as_it_is(context: ClientContext) -> Takeover:
 
 
 def _bot_of(context: ClientContext) -> BotRecord | None:
-    """The bot to take over: that of the declared number, else the one that has the client's id."""
+    """The bot to adopt: that of the declared number, else the one that has the client's id."""
     number = context.manifest.client.number
     holder = context.store.bots_by_number.get(number)
     if holder is not None and holder.client not in (None, context.id):
         raise Refused(
             f"{context.id}: the number {number} belongs to the bot of client {holder.client!r}, which is managed. "
-            "Take it out of that client's manifest and apply that first."
+            "Remove it from that client's manifest and apply that first."
         )
     if context.bot is not None:
         return None
@@ -81,7 +81,7 @@ def _bot(context: ClientContext, holder: BotRecord) -> Takeover:
         answered_by_record(holder, None).withhold_foreign()
         found = _answering(context, holder)
     except AssistantUnavailable as error:
-        found = _note(f"{error}; the next apply makes one")
+        found = _note(f"{error}; the next apply creates one")
     except Withheld as error:
         raise Refused(f"{context.id}: {error}.") from error
     values = values_of(holder)
@@ -92,8 +92,8 @@ def _answering(context: ClientContext, holder: BotRecord) -> Takeover:
     engine, wanted = engine_of(holder, context.store), context.manifest.client.assistant.engine
     if engine != wanted:
         return _note(
-            f"the assistant {holder.assistant_id} is of the engine {engine} and is left alone; the next apply makes "
-            f"one of the engine {wanted}"
+            f"the assistant {holder.assistant_id} is of the engine {engine} and is left unchanged; the next apply "
+            f"creates one of the engine {wanted}"
         )
     answering = read_unmanaged(holder, context.store, context.live_state.objects)
     answering.withhold_foreign()
@@ -102,9 +102,11 @@ def _answering(context: ClientContext, holder: BotRecord) -> Takeover:
 
 def _assistant(context: ClientContext, answering: UnmanagedBot) -> Takeover:
     if answering.live_id is None:
-        return _note("the bot answers by itself; the next apply makes an assistant of what is declared")
+        return _note("the bot has no assistant; the next apply creates the declared one")
     if not answering.may_be_taken(context.id, context.store):
-        return _note(f"the assistant {answering.live_id} answers for others too; the next apply makes one of its own")
+        return _note(
+            f"the assistant {answering.live_id} answers for others too; the next apply creates one for this client"
+        )
     if answering.client is not None or context.record is not None:
         return Takeover()
     before = {**answering.own, "metadata": dict(answering.metadata)}
@@ -114,7 +116,7 @@ def _assistant(context: ClientContext, answering: UnmanagedBot) -> Takeover:
 def _record(context: ClientContext, record: AssistantRecord) -> Takeover:
     owner = foreign_owner(record.metadata)
     if owner is not None:
-        raise Refused(f"{context.id}: the assistant {record.id!r} carries the mark of {owner!r}.")
+        raise Refused(f"{context.id}: the assistant {record.id!r} has the marker of {owner!r}.")
     values = values_of_record(record)
     before = {**values, "metadata": dict(record.metadata)}
     return _taken(context, "assistant", "responses", record.id, values, before)
@@ -125,7 +127,7 @@ def _sender(context: ClientContext) -> Takeover:
     senders = context.live_state.senders[context.account]
     live = senders.by_number.get(number) if isinstance(senders, AccountSenders) else senders
     if isinstance(live, Failed):
-        raise Refused(f"{context.id}: its sender could not be read, so it cannot be taken over: {live.message}")
+        raise Refused(f"{context.id}: its sender could not be read, so it cannot be adopted: {live.message}")
     if live is None:
         return _note(f"{number} is not registered as a WhatsApp sender")
     if context.applied("sender") is not None:

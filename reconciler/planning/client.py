@@ -1,4 +1,4 @@
-"""The plan for one client: its kinds in their order, each withheld one holding up those that follow it. Pure."""
+"""The plan for one client: its kinds in their order; a withheld one withholds those that follow it. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from runtime.store.records import BotRecord
 
 
 def plan_client(context: ClientContext) -> ClientPlan:
-    """The changes of a client that shall exist. While its bot is one that was made by hand, it is adopted with its
-    assistant or nothing of the client is touched."""
+    """The changes of a client that is not absent. While its bot is one that was created by hand, it is adopted with its
+    assistant, or nothing of the client is touched."""
     bot = context.unmanaged_bot
     if bot is None:
         return _in_order(_planned(context, KINDS.values()))
@@ -29,7 +29,7 @@ def plan_client(context: ClientContext) -> ClientPlan:
 
 
 def plan_departure(context: ClientContext) -> ClientPlan:
-    """The changes after which nothing is left of a client, in the opposite order."""
+    """The changes after which nothing is left of a client, in reverse order."""
     found = joined(list(_removed(context)))
     touched = {change.kind for change in found.changes}
     forgotten = [name for name in KINDS if context.applied(name) and name not in touched]
@@ -37,7 +37,8 @@ def plan_departure(context: ClientContext) -> ClientPlan:
 
 
 def _in_order(parts: Iterable[ClientPlan]) -> ClientPlan:
-    """The parts as one. What was replaced is deleted last, and not before all that replaces it can be planned."""
+    """The parts as one. Replaced objects are deleted last, and only once everything that replaces them can be
+    planned."""
     found = joined(list(parts))
     if not found.deferred:
         return found

@@ -1,7 +1,7 @@
-"""From the manifests to what shall be there: for each client its account, and what is declared of each kind.
+"""From the manifests to the desired state: for each client its account, and what is declared of each kind.
 
-It stands between reading and comparing, so that this is worked out once for a client. Nothing live is looked at: an id
-that only a provider can give stands as `UNKNOWN_ID`.
+It is between reading and comparing, so that this is computed once for a client. No live object is used: an id that only
+a provider can assign is `UNKNOWN_ID`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,6 @@ def desired_client(manifest: Manifest, settings: Settings) -> DesiredClient:
 
 
 def client_without_manifest(client: str, store: Store, settings: Settings) -> DesiredClient:
-    """A client that only the live state knows, and that shall be removed."""
+    """A client that is only in the live state, and that is to be removed."""
     account = account_of_bot(store.bots_by_client.get(client), settings)
     return DesiredClient(client, None, account, is_leaving=True)

@@ -1,4 +1,4 @@
-"""A plan's digest: what is agreed on in a pull request, and applied with `--expect`."""
+"""A plan's digest, which is approved in a pull request and applied with `--expect`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from reconciler.model import Plan
 
 
 def digest(plan: Plan) -> str:
-    """64 hex digits that are equal exactly when the plans' content is: for whom, what, from, to.
+    """64 hex digits that are equal exactly when the plans' content is: client, resource, old and new values.
 
-    Why it differs, and who made it so, is told beside it: what applying does would be the same.
+    The reasons and authors of changes are not part of it: applying would do the same.
     """
     content = [
         [

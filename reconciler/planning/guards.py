@@ -1,6 +1,7 @@
-"""Checks on a finished plan that keep a mistake from becoming an outage. Pure; the plan is shown before it is refused.
+"""Checks of a finished plan that prevent a mistake from causing an outage. Pure; the plan is shown before it is
+refused.
 
-Each has an override of its own, named in the refusal; there is no switch that turns all of them off.
+Each has its own override, named in the refusal; there is no switch that turns all of them off.
 """
 
 from __future__ import annotations
@@ -11,24 +12,24 @@ from dataclasses import dataclass
 from reconciler.errors import Refused
 from reconciler.kinds.registry import KINDS
 from reconciler.manifest import Fleet
-from reconciler.model import TAKING_AWAY, Binding, Change, Orphan, Plan
+from reconciler.model import DESTRUCTIVE, Binding, Change, Orphan, Plan
 from reconciler.observation.live_state import Failed, LiveState
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one run may take away or change."""
+    """How much one run may delete or change."""
 
     max_deletes: int = 10
     """Deletes and detaches in one run."""
     max_delete_percent: int = 50
-    """Clients that lose something, of all that the store knows; a fleet of one has no exception."""
+    """Share of clients with a delete or detach among all in the store; a fleet of one has no exception."""
     max_changes: int | None = None
     """Changes of any sort in one run; None for no limit."""
     max_change_percent: int | None = None
-    """Clients that change, of all that are declared; None for no limit."""
+    """Share of clients with a change among all declared ones; None for no limit."""
     allow_empty: bool = False
-    """Whether a fleet that declares nobody may take away what is live."""
+    """Whether a fleet without clients may delete all managed objects."""
 
 
 def check(plan: Plan, fleet: Fleet, live_state: LiveState, limits: Limits) -> None:
@@ -40,7 +41,7 @@ def check(plan: Plan, fleet: Fleet, live_state: LiveState, limits: Limits) -> No
 
 
 def _store_elsewhere(plan: Plan, live_state: LiveState) -> Iterator[str]:
-    """A first apply of all finds nothing that an earlier one has made."""
+    """A first apply finds no objects of an earlier one."""
     if isinstance(live_state.store, Failed) or live_state.store.exists:
         return
     earlier = [change for change in plan.changes if KINDS[change.kind].is_of_earlier_apply(change)]
@@ -48,42 +49,45 @@ def _store_elsewhere(plan: Plan, live_state: LiveState) -> Iterator[str]:
     found = [f"{item.client}: {item.kind} {item.live_id}" for item in made]
     if found:
         yield (
-            f"the bot store does not exist, yet an earlier apply has made what is live ({', '.join(found[:3])}"
+            f"the bot store does not exist, yet an earlier apply has created live objects ({', '.join(found[:3])}"
             f"{', …' if found[3:] else ''}), so that store is elsewhere. Set BOT_STORE_URL to it. If it is lost, "
-            "restore its backup; `horizonai-whatsapp-bot migrate` makes an empty one."
+            "restore its backup; `horizonai-whatsapp-bot migrate` creates an empty one."
         )
 
 
 def _empty_fleet(plan: Plan, fleet: Fleet, limits: Limits) -> Iterator[str]:
-    nobody = all(manifest.client.state == "absent" for manifest in fleet.clients)
-    live = len(plan.orphans) + plan.count(*TAKING_AWAY)
-    if nobody and live and not limits.allow_empty:
-        yield f"no manifest declares a client that exists, yet {live} live objects are ours. --allow-empty allows it."
+    all_absent = all(manifest.client.state == "absent" for manifest in fleet.clients)
+    live = len(plan.orphans) + plan.count(*DESTRUCTIVE)
+    if all_absent and live and not limits.allow_empty:
+        yield (
+            f"no manifest declares a client that exists, yet {live} live objects have our marker. "
+            "--allow-empty allows it."
+        )
 
 
 def _protected(plan: Plan, live_state: LiveState) -> Iterator[str]:
-    """The protection that counts is the one on the live side: it outlives a manifest that was changed or removed."""
+    """The live protection counts: it outlives a manifest that was changed or removed."""
     if isinstance(live_state.store, Failed):
         return
     for client in sorted({change.client for change in plan.changes if change.source is None}):
         bot = live_state.store.bots_by_client.get(client)
         if bot is not None and bot.protected:
-            yield f"the client {client} is protected. Apply `protected: false` first, then take it away."
+            yield f"the client {client} is protected. Apply `protected: false` first, then remove it."
 
 
 def _deletes(plan: Plan, live_state: LiveState, limits: Limits) -> Iterator[str]:
-    deletes = plan.count(*TAKING_AWAY)
+    deletes = plan.count(*DESTRUCTIVE)
     if deletes > limits.max_deletes:
         yield f"{deletes} deletes are more than the {limits.max_deletes} allowed. --max-deletes {deletes} allows them."
-    leaving = {change.client for change in plan.changes if change.action in TAKING_AWAY and change.source is None}
+    leaving = {change.client for change in plan.changes if change.action in DESTRUCTIVE and change.source is None}
     if not leaving or isinstance(live_state.store, Failed):
         return
     known = len(live_state.store.clients | leaving)
     percent = -(-100 * len(leaving) // known)
     if percent > limits.max_delete_percent:
         yield (
-            f"{len(leaving)} of {known} clients would go, {percent}% and more than the {limits.max_delete_percent}% "
-            f"allowed. --max-delete-percent {percent} allows them."
+            f"{len(leaving)} of {known} clients would be deleted, {percent}% and more than the "
+            f"{limits.max_delete_percent}% allowed. --max-delete-percent {percent} allows them."
         )
 
 

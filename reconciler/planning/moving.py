@@ -1,4 +1,4 @@
-"""Clients whose bots leave their numbers in one plan, so that others may have these. Pure."""
+"""Clients whose bots leave their numbers in one plan, so that others may get these. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciler.planning.unresolved import is_unresolved, unread_of
 
 
 def with_other_numbers(manifests: Iterable[Manifest], numbers: Mapping[str, str], store: Store) -> list[Manifest]:
-    """Those whose bots have other numbers than declared. `numbers`: the declared ones, by client."""
+    """Clients whose bots have other numbers than declared. `numbers`: the declared ones, by client."""
     found = []
     for manifest in manifests:
         live, following = store.bots_by_client.get(manifest.client.id), numbers.get(manifest.client.id)
@@ -24,8 +24,8 @@ def with_other_numbers(manifests: Iterable[Manifest], numbers: Mapping[str, str]
 
 
 def moving(contexts: Iterable[ClientContext]) -> Collection[str]:
-    """Which of these clients get their other numbers in this plan. Whatever holds one of them up holds up who waits for
-    its number too, and nobody else."""
+    """Which of these clients get their new numbers in this plan. A client that is withheld also withholds the one that
+    waits for its number, and no other."""
     waiting = {context.id: context for context in contexts if _is_free_to_move(context)}
     clients = frozenset(waiting)
     while True:
@@ -36,7 +36,7 @@ def moving(contexts: Iterable[ClientContext]) -> Collection[str]:
 
 
 def _is_free_to_move(context: ClientContext) -> bool:
-    # Who moves to another Twilio account too has a number there that nobody here can have.
+    # A client that also moves to another Twilio account has a number there that no client here can have.
     return account_of_bot(context.bot, context.settings) == context.account and not is_unresolved(unread_of(context))
 
 

@@ -1,4 +1,5 @@
-"""Live objects that no manifest declares: ours are orphans, those of nobody are unmanaged. Both are reported."""
+"""Live objects that no manifest declares: those with our marker are orphans, the others unmanaged. Both are
+reported."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from reconciler.observation.live_state import LiveState, Store
 
 
 def undeclared(fleet: Fleet, live_state: LiveState, store: Store) -> tuple[Sequence[Orphan], Sequence[Unmanaged]]:
-    """Both. Orphans are never deleted for being absent."""
+    """Both of these. Orphans are never deleted because a manifest is missing."""
     clients: Collection[str] = {manifest.client.id for manifest in fleet.clients}
     numbers: Collection[str] = {manifest.client.number for manifest in fleet.clients}
     found = [item for kind in KINDS.values() for item in kind.undeclared(live_state, store, clients, numbers)]

@@ -1,4 +1,4 @@
-"""From what is declared and what is live to the plan: pure, no call, no write.
+"""From declared and live to the plan: pure, no call, no write.
 
 Each client is planned by itself. A client of which a source could not be read leaves the plan as `unresolved`; one of
 which a kind is withheld keeps the changes of the kinds before it.
@@ -27,14 +27,14 @@ from reconciler.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a plan looks at, and how far it may go."""
+    """The scope of a plan: which clients, and what it may delete."""
 
     only: Collection[str] = ()
-    """Clients' ids; all when empty. Orphans are looked for only when it is."""
+    """Clients' ids; all when empty. Orphans are searched for only when it is empty."""
     prune: bool = False
-    """Take orphans away."""
+    """Delete orphans."""
     delete_senders: bool = False
-    """Delete the senders of clients that go, instead of detaching them."""
+    """Delete the senders of removed clients, instead of detaching them."""
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class _Draft:
 def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Scope = Scope()) -> Plan:
     """The plan for the fleet, or for a part of it.
 
-    Raises `ReadFailed` when the bot store could not be read: without it nothing can be said about anyone.
+    Raises `ReadFailed` when the bot store could not be read: without it the state of every client is unknown.
     """
     store = live_state.store
     if isinstance(store, Failed):
@@ -109,7 +109,7 @@ def _contexts(
     settings: Settings,
     scope: Scope,
 ) -> Iterator[ClientContext]:
-    """What each chosen client is planned with."""
+    """The planning contexts of the chosen clients."""
     numbers = {m.client.id: m.client.number for m in fleet.clients if m.client.state != "absent"}
     context_of = partial(ClientContext, live_state=live_state, store=store, settings=settings)
     wanderers = desired_clients(with_other_numbers(chosen, numbers, store), settings)
@@ -122,7 +122,7 @@ def _contexts(
 
 
 def _chained(changes: Sequence[Change]) -> list[Change]:
-    """The changes of one client, each with an id of its own and waiting for the one before it."""
+    """The changes of one client, each with its own id and depending on the one before it."""
     if not changes:
         return []
     named = Counter(change.id for change in changes)

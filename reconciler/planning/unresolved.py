@@ -1,4 +1,5 @@
-"""What could not be read, and which clients cannot be planned without it. Nothing of those is changed or deleted."""
+"""Sources that could not be read, and the clients that cannot be planned without them. Nothing of those is changed or
+deleted."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ def is_unresolved(unread: Iterable[Unread]) -> bool:
 
 
 def failed_sources(live_state: LiveState, unread: Iterable[Unread]) -> list[Finding]:
-    """Which sources could not be read, each said once however many clients it concerns, and as severe as it is for the
-    one that misses it most. `unread`: those of the clients."""
+    """Findings about sources that could not be read, each once for all clients that it concerns, with the highest
+    severity among them. `unread`: those of the clients."""
     said: dict[str, Severity] = {}
     for found in (*(found for kind in KINDS.values() for found in kind.failed(live_state)), *unread):
         text = f"{found.source}: {found.failed.message}"

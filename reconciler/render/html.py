@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from reconciler.kinds.registry import KINDS
 from reconciler.model import (
-    TAKING_AWAY,
+    DESTRUCTIVE,
     Action,
     Change,
     Outcome,
@@ -120,7 +120,7 @@ def _counts(plan: Plan) -> Sequence[tuple[int, str]]:
     return (
         (plan.count("create"), "por crear"),
         (plan.count("update"), "por actualizar"),
-        (plan.count(*TAKING_AWAY), "por borrar o desconectar"),
+        (plan.count(*DESTRUCTIVE), "por borrar o desconectar"),
         (len(plan.unresolved), "sin poder leerse"),
         (len(plan.errors), "errores"),
     )

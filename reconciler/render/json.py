@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from reconciler.model import TAKING_AWAY, Change, Outcome, Plan
+from reconciler.model import DESTRUCTIVE, Change, Outcome, Plan
 from reconciler.planning.digest import digest
 from runtime.store.records import EditRecord
 
@@ -22,7 +22,7 @@ def plan_json(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
             "clients": plan.clients,
             "create": plan.count("create"),
             "update": plan.count("update"),
-            "delete": plan.count(*TAKING_AWAY),
+            "delete": plan.count(*DESTRUCTIVE),
             "errors": len(plan.errors),
             "unresolved": len(plan.unresolved),
             "orphans": len(plan.orphans),

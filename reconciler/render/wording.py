@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from reconciler.model import TAKING_AWAY, Action, FieldChange, Finding, Outcome, Plan
+from reconciler.model import DESTRUCTIVE, Action, FieldChange, Finding, Outcome, Plan
 from runtime.store.records import EditRecord
 
 SIGNS: Final[dict[Action, str]] = {"create": "+", "update": "~", "delete": "-", "detach": "-", "adopt": "="}
@@ -30,7 +30,7 @@ def summary(plan: Plan) -> str:
     parts = [
         f"{plan.count('create')} to create",
         f"{plan.count('update')} to update",
-        f"{plan.count(*TAKING_AWAY)} to delete",
+        f"{plan.count(*DESTRUCTIVE)} to delete",
     ]
     touched = len({change.client for change in plan.changes})
     return f"Plan: {', '.join(parts)}, in {touched} of {looked}.{left}"

@@ -23,7 +23,7 @@ def test_what_differs_is_refused_until_it_is_adopted(agency: Agency, by_hand: By
     declare(agency)
     result = agency.reconcile("--yes")
     assert result.code == 1
-    assert "the bot 'bot_1' of +56996500001 was made by hand, and other than declared" in result.out
+    assert "the bot 'bot_1' of +56996500001 was made by hand, and differs from what is declared" in result.out
     assert "`reconcile adopt la-cocina` takes it over" in result.out
     assert agency.snapshot().bots[0].client is None
 
@@ -80,7 +80,10 @@ def test_a_live_agent_is_marked_where_it_stands(agency: Agency, by_hand: ByHand)
     by_hand.bot(live_id)
     by_hand.sender()
     declare(agency, assistant={"engine": "agents"})
-    assert "other than declared (instructions, name, settings.reasoning_effort)" in agency.reconcile("--dry-run").out
+    assert (
+        "differs from what is declared (instructions, name, settings.reasoning_effort)"
+        in agency.reconcile("--dry-run").out
+    )
     assert agency.reconcile("adopt", CLIENT, "--yes").code == 0
     [agent] = agency.agents()
     assert (agent["instructions"], agent["reasoning"]["effort"]) == ("Eres un asistente.", "medium")
@@ -100,7 +103,7 @@ def test_a_bot_moves_off_the_assistants_api_and_its_assistant_there_is_left_alon
     agency.sandbox.settings(assistants_api="gone")
     declare(agency)
     result = agency.reconcile("adopt", CLIENT, "--yes")
-    assert f"the assistant {live_id} is of the engine assistants and is left alone" in result.out
+    assert f"the assistant {live_id} is of the engine assistants and is left unchanged" in result.out
     agency.apply()
     [bot] = agency.snapshot().bots
     assert (bot.id, bot.assistant_id) == ("bot_1", CLIENT)
@@ -129,7 +132,7 @@ def test_a_foreign_mark_is_refused_with_its_name(agency: Agency, by_hand: ByHand
     declare(agency)
     result = agency.reconcile("adopt", CLIENT, "--yes")
     assert result.code == 3
-    assert "the assistant 'assistant_1' carries the mark of 'terraform'" in result.err
+    assert "the assistant 'assistant_1' has the marker of 'terraform'" in result.err
     assert agency.snapshot().bots[0].client is None
 
 
@@ -213,7 +216,7 @@ def test_ctrl_c_lets_the_call_in_flight_finish_and_says_what_was_taken_over(agen
     running = agency.start("adopt", CLIENT, "--yes")
     agency.await_fault()
     running.signal(signal.SIGINT)
-    running.await_said("Stopping: calls in flight are finished and recorded.")
+    running.await_said("Stopping: running calls are finished and recorded.")
     agency.sandbox.faults()
     result = running.wait()
     assert result.code == 4, result.said
@@ -228,7 +231,7 @@ def test_a_store_that_fails_at_the_end_does_not_hide_what_was_taken_over(agency:
     result = agency.reconcile("adopt", CLIENT, "--yes")
     assert result.code == 4, result.said
     assert "Applied: 3 applied, 0 failed, 0 skipped." in result.out
-    assert "The bot store failed, so this run is not on record as it ended: " in result.err
+    assert "The bot store failed, so the outcome of this run is not recorded: " in result.err
     assert "lleno" in result.err
     assert agency.snapshot().bots[0].client == CLIENT
 

@@ -136,12 +136,12 @@ def test_what_no_manifest_says_of_an_agents_tools_is_listed(agency: Agency, by_h
     by_hand.sender()
     [written] = imported(agency)["written"]
     assert written["unsaid"] == [
-        "the tool web_search has 'mode', which a manifest cannot say",
-        "the tool web_search has 'city', which a manifest cannot say",
+        "the tool web_search has 'mode', which a manifest cannot declare",
+        "the tool web_search has 'city', which a manifest cannot declare",
         "the tool 'programmatic_tool_calling' is not managed by this version and was left out",
         "the tool 'tool_search' is not managed by this version and was left out",
     ]
-    assert "other than declared (tools)" in agency.plan()["findings"][0]["message"]
+    assert "differs from what is declared (tools)" in agency.plan()["findings"][0]["message"]
 
 
 def test_agents_that_no_bot_uses_are_listed(agency: Agency, by_hand: ByHand) -> None:
@@ -218,7 +218,7 @@ def test_what_a_manifest_cannot_say_is_listed_and_the_bot_is_left_alone(agency: 
     assert "was left out.\n" in agency.path("bot-la-cocina").read_text()
     plan = agency.plan()
     assert (plan["changes"], plan["adoptions"]) == ([], [])
-    assert "other than declared (tools)" in plan["findings"][0]["message"]
+    assert "differs from what is declared (tools)" in plan["findings"][0]["message"]
 
 
 def test_a_bot_whose_sender_is_not_there_is_imported_with_a_word_about_it(agency: Agency, by_hand: ByHand) -> None:
@@ -318,7 +318,7 @@ def test_an_object_with_another_tools_mark_is_left_alone(agency: Agency, by_hand
     by_hand.bot(live_id)
     by_hand.sender()
     [left] = imported_nothing(agency)
-    assert f"the assistant '{live_id}' carries the mark of 'terraform'" in str(left["reason"])
+    assert f"the assistant '{live_id}' has the marker of 'terraform'" in str(left["reason"])
 
 
 def imported_nothing(agency: Agency) -> list[dict[str, object]]:

@@ -56,9 +56,9 @@ def test_of_several_stores_the_first_is_named_and_the_others_are_listed(agency: 
     assert tools(agency, "bot-la-cocina") == [{"type": "file_search", "vector_store": first}]
     assert written["unsaid"] == [
         f"the tool file_search searches {second} too; a manifest names one store",
-        "the tool file_search has 'filters', which a manifest cannot say",
+        "the tool file_search has 'filters', which a manifest cannot declare",
     ]
-    assert "other than declared (tools)" in agency.plan()["findings"][0]["message"]
+    assert "differs from what is declared (tools)" in agency.plan()["findings"][0]["message"]
 
 
 def test_an_exported_assistant_keeps_the_store_that_was_made_for_it(agency: Agency, by_hand: ByHand) -> None:
@@ -112,7 +112,7 @@ def test_documents_in_git_replace_a_store_made_by_hand_once_the_bot_is_adopted(a
     agency.document("la-cocina/menu.md", "Empanadas a 3900 pesos.")
     files = [{"type": "file_search", "files": ["la-cocina/menu.md"]}]
     agency.declare("la-cocina", number=NUMBER, assistant={"tools": files})
-    assert "other than declared" in agency.plan()["findings"][0]["message"]
+    assert "differs from what is declared" in agency.plan()["findings"][0]["message"]
     assert agency.reconcile("adopt", "la-cocina", "--yes").code == 0
     assert {change["kind"] for change in agency.plan()["changes"]} >= {"knowledge", "assistant"}
     agency.apply()

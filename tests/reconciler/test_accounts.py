@@ -95,7 +95,7 @@ def test_a_former_account_that_lets_us_in_no_more_is_left_with_a_warning(moving:
     former = moving.number("la-cocina")
     result = moving.apply(TWILIO_AUTH_TOKEN=None)
     assert "warning: la-cocina: sender: its former sender XE" in result.out
-    assert "may still call us, and cannot be detached: TWILIO_AUTH_TOKEN, the auth token of AC" in result.out
+    assert "may still call the runtime, and cannot be detached: TWILIO_AUTH_TOKEN, the auth token of AC" in result.out
     assert moving.senders()[former]["webhook"] == WEBHOOK
     assert moving.changes() == []
 

@@ -122,7 +122,7 @@ def test_two_agents_with_one_clients_mark_are_a_persons_decision(agency: Agency)
     agency.openai("POST", "/agents", {"model": "gpt-6-luna", "metadata": agent["metadata"]})
     result = agency.reconcile("--dry-run")
     assert result.code == 1
-    assert "2 live assistants carry this client's mark" in result.out
+    assert "2 live assistants have this client's marker" in result.out
 
 
 def test_an_absent_client_takes_its_agent_along_and_an_orphan_is_pruned_only_when_asked(agency: Agency) -> None:

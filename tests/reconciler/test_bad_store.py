@@ -168,6 +168,6 @@ def test_a_store_that_fails_at_the_end_of_a_run_does_not_hide_what_was_applied(a
     result = agency.reconcile("--yes")
     assert result.code == 4
     assert "Applied: 3 applied, 0 failed, 0 skipped." in result.out
-    assert "The bot store failed, so this run is not on record as it ended: " in result.err
+    assert "The bot store failed, so the outcome of this run is not recorded: " in result.err
     assert "lleno" in result.err
     assert agency.changes() == []

@@ -76,7 +76,7 @@ def test_a_stop_while_a_call_is_being_repeated_ends_the_run_and_says_what_did_no
     running.signal(signal.SIGTERM)
     result = running.wait()
     assert result.code == 4
-    assert "Stopping: calls in flight are finished and recorded." in result.err
+    assert "Stopping: running calls are finished and recorded." in result.err
     assert f"failed  cliente-a: sender {agency.number('cliente-a')}: update: Twilio answered 500" in result.out
     assert "failed  el-viejo: assistant assistants: create: OpenAI answered 500" in result.out
     assert "run again when OpenAI works" in result.out

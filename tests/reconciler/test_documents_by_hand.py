@@ -70,7 +70,7 @@ def test_two_stores_with_one_mark_are_left_to_a_person(kitchen: Agency) -> None:
     live.vector_store(kitchen.sandbox, metadata=store(kitchen)["metadata"])
     plan = kitchen.plan()
     assert plan["changes"] == []
-    assert "2 vector stores carry this client's mark" in plan["findings"][0]["message"]
+    assert "2 vector stores have this client's marker" in plan["findings"][0]["message"]
 
 
 def test_documents_that_go_from_git_to_a_store_kept_by_hand(kitchen: Agency) -> None:
@@ -87,7 +87,7 @@ def test_documents_that_go_from_git_to_a_store_kept_by_hand(kitchen: Agency) -> 
 def test_a_store_whose_mark_was_taken_off_to_keep_it_by_hand_stays(kitchen: Agency) -> None:
     kept = store(kitchen)["id"]
     kitchen.declare("la-cocina", assistant={"tools": [{"type": "file_search", "vector_store": kept}]})
-    assert "takes `managed-by` out of its metadata first" in kitchen.plan()["findings"][0]["message"]
+    assert "remove `managed-by` from its metadata first" in kitchen.plan()["findings"][0]["message"]
     kitchen.openai("POST", f"/vector_stores/{kept}", {"metadata": {}})
     assert kitchen.changes() == []
     kitchen.apply()

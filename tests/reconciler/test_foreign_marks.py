@@ -15,7 +15,9 @@ def test_a_live_assistant(agency: Agency) -> None:
     [live] = agency.assistants()
     agency.openai("POST", f"/assistants/{live['id']}", THEIRS)
     agency.declare("el-viejo", assistant={**ASSISTANTS, "instructions": "Eres breve."})
-    said = f"error: el-viejo: assistant: the assistant '{live['id']}' carries the mark of 'terraform' and is left alone"
+    said = (
+        f"error: el-viejo: assistant: the assistant '{live['id']}' has the marker of 'terraform' and is left unchanged"
+    )
     assert said in agency.reconcile("--yes").out
     agency.declare("el-viejo")
     agency.apply()
@@ -33,7 +35,9 @@ def test_a_vector_store(kitchen: Agency) -> None:
     kitchen.openai("POST", f"/vector_stores/{theirs}", THEIRS)
     kitchen.document(MENU, "Empanadas a 3900 pesos.")
     declare(kitchen, MENU)
-    said = f"error: la-cocina: knowledge: the vector store '{theirs}' carries the mark of 'terraform' and is left alone"
+    said = (
+        f"error: la-cocina: knowledge: the vector store '{theirs}' has the marker of 'terraform' and is left unchanged"
+    )
     assert said in kitchen.reconcile("--yes").out
     kitchen.declare("la-cocina")
     kitchen.apply()

@@ -100,7 +100,7 @@ def test_a_stop_finishes_and_records_the_call_in_flight_and_begins_nothing_more(
     agency.declare("el-viejo", assistant={"engine": "assistants"})
     running = held_up(agency)
     running.terminate()
-    running.await_said("Stopping: calls in flight are finished and recorded.")
+    running.await_said("Stopping: running calls are finished and recorded.")
     agency.sandbox.faults()
     result = running.wait()
     assert result.code == 4

@@ -110,7 +110,7 @@ def test_a_fleet_in_which_nobody_is_left_is_refused_after_it_was_shown(three: Ag
     result = three.reconcile("--yes")
     assert result.code == 3
     assert "Plan: 0 to create, 0 to update, 9 to delete" in result.out
-    assert "Refused: no manifest declares a client that exists, yet 9 live objects are ours." in result.err
+    assert "Refused: no manifest declares a client that exists, yet 9 live objects have our marker." in result.err
     assert "--allow-empty" in result.err
     assert clients(three) == {"cliente-a", "cliente-b", "el-viejo"}
     three.apply(*GONE)
@@ -131,7 +131,7 @@ def test_too_large_a_part_of_the_clients_is_refused(three: Agency) -> None:
     three.declare("cliente-b", state="absent")
     result = three.reconcile("--yes")
     assert result.code == 3
-    assert "2 of 3 clients would go, 67% and more than the 50% allowed. --max-delete-percent 67" in result.err
+    assert "2 of 3 clients would be deleted, 67% and more than the 50% allowed. --max-delete-percent 67" in result.err
     three.apply("--max-delete-percent", "67")
     assert clients(three) == {"el-viejo"}
 
@@ -156,9 +156,7 @@ def test_a_protected_client_stays_until_an_earlier_apply_lifted_the_protection(t
         three.withdraw("cliente-b")
     result = three.reconcile("--yes", "--prune")
     assert result.code == 3
-    assert (
-        "Refused: the client cliente-b is protected. Apply `protected: false` first, then take it away." in result.err
-    )
+    assert "Refused: the client cliente-b is protected. Apply `protected: false` first, then remove it." in result.err
     assert "cliente-b" in clients(three)
     three.declare("cliente-b", protected=False)
     three.apply()

@@ -81,7 +81,7 @@ def test_what_an_earlier_apply_has_made_shows_that_the_store_is_elsewhere_and_no
     agency.declare("la-cocina", sender={"profile": {"about": "Sushi"}}, name="Otra cocina", **keys)
     result = agency.reconcile(*command.split())
     assert result.code == 3
-    assert "Refused: the bot store does not exist, yet an earlier apply has made what is live" in result.err
+    assert "Refused: the bot store does not exist, yet an earlier apply has created live objects" in result.err
     assert found in result.err
     assert "Set BOT_STORE_URL to it." in result.err
     assert (agency.writes(), path.exists()) == (writes, False)

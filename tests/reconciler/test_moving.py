@@ -38,7 +38,9 @@ def test_a_client_stays_on_its_number_until_the_next_one_is_online(agency: Agenc
     result = agency.reconcile("--yes")
     assert result.code == 1
     former = agency.number("la-cocina")
-    said = f"error: la-cocina: bot: it stays on {former} until {NEW_NUMBER} can take its messages: {NEW_NUMBER} is not"
+    said = (
+        f"error: la-cocina: bot: it stays on {former} until {NEW_NUMBER} can receive its messages: {NEW_NUMBER} is not"
+    )
     assert said in result.out
     assert [bot.twilio_phone_number for bot in agency.snapshot().bots] == [former]
     agency.sandbox.register(NEW_NUMBER, profile={"name": "La Cocina"})
@@ -91,7 +93,7 @@ def test_who_is_held_up_holds_up_who_waits_for_its_number_and_nobody_else(agency
     assert result.code == 4
     theirs, following = exchanged["cliente-a"], exchanged["cliente-b"]
     assert f"cliente-a: bot: the number {theirs} still belongs to the bot of client 'cliente-b'; it is to" in result.out
-    assert f"move to {following}, and is held up itself or left out by --client; mend that" in result.out
+    assert f"move to {following}, and is withheld itself or left out by --client; resolve that" in result.out
     assert numbers(agency) == {**before, "cliente-z": agency.number("cliente-z")}
     agency.declare("cliente-b", number=exchanged["cliente-b"])
     assert "left out by --client" in agency.reconcile("--yes", "--client", "cliente-a").out
@@ -182,7 +184,7 @@ def test_two_live_assistants_with_one_clients_mark_are_a_persons_decision(agency
     agency.openai("POST", "/assistants", {"model": "gpt-6-luna", "metadata": live["metadata"]})
     result = agency.reconcile("--dry-run")
     assert result.code == 1
-    assert "error: el-viejo: assistant: 2 live assistants carry this client's mark" in result.out
+    assert "error: el-viejo: assistant: 2 live assistants have this client's marker" in result.out
     assert live["id"] in result.out
 
 

@@ -110,4 +110,4 @@ def test_a_handmade_bot_that_answers_otherwise_is_not_taken_over_as_it_is(agency
     agency.break_in("UPDATE bots SET client = NULL, managed_by = NULL, policy = '{}'")
     plan = agency.plan()
     assert plan["changes"] == []
-    assert "other than declared (policy.memory)" in json.dumps(plan["findings"], ensure_ascii=False)
+    assert "differs from what is declared (policy.memory)" in json.dumps(plan["findings"], ensure_ascii=False)

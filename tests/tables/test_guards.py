@@ -91,7 +91,7 @@ def test_the_share_of_clients_that_go_is_bounded(gone, known, percent):
         []
         if percent is None
         else [
-            f"Refused: {gone} of {known} clients would go, {percent}% and more than the 50% allowed. "
+            f"Refused: {gone} of {known} clients would be deleted, {percent}% and more than the 50% allowed. "
             f"--max-delete-percent {percent} allows them."
         ]
     )
@@ -161,7 +161,7 @@ def test_a_fleet_that_declares_nobody_takes_nothing_away(states, orphans, change
         []
         if live is None
         else [
-            f"Refused: no manifest declares a client that exists, yet {live} live objects are ours. "
+            f"Refused: no manifest declares a client that exists, yet {live} live objects have our marker. "
             "--allow-empty allows it."
         ]
     )
@@ -182,7 +182,7 @@ def test_what_is_protected_on_the_live_side_does_not_go(protected, source, live,
 
     said = refusal(plan(changes), live=there)
 
-    expected = "Refused: the client a is protected. Apply `protected: false` first, then take it away."
+    expected = "Refused: the client a is protected. Apply `protected: false` first, then remove it."
     assert said == ([expected] if refused else [])
 
 
@@ -218,9 +218,9 @@ def test_a_first_apply_that_finds_what_an_earlier_one_made_names_it_and_the_way_
 
     way_out = (
         "so that store is elsewhere. Set BOT_STORE_URL to it. If it is lost, restore its backup; "
-        "`horizonai-whatsapp-bot migrate` makes an empty one."
+        "`horizonai-whatsapp-bot migrate` creates an empty one."
     )
-    found = "Refused: the bot store does not exist, yet an earlier apply has made what is live ("
+    found = "Refused: the bot store does not exist, yet an earlier apply has created live objects ("
     assert few == [f"{found}b: assistant asst_b, a: assistant asst_a, old: bot bot_1), {way_out}"]
     assert many == [f"{found}b: assistant asst_b, b: assistant asst_b, a: assistant asst_a, …), {way_out}"]
 

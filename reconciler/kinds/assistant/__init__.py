@@ -1,7 +1,8 @@
-"""The kind `assistant`: who answers.
+"""The kind `assistant`: instructions, model and tools.
 
 Engine `responses`: a record in the bot store, sent along with each turn. Engines `assistants` and `agents`: a live
-object at the provider, known by the mark in its metadata. Either way the model must be one that the provider lists.
+object at the provider, known by the marker in its metadata. In both cases the model must be one that the provider
+lists.
 """
 
 from __future__ import annotations

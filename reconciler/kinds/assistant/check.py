@@ -13,17 +13,18 @@ from reconciler.model import Finding
 from reconciler.observation.live_state import Failed
 
 REPLACEMENTS: Final[Mapping[str, str]] = {"gpt-4o-mini": "gpt-6-luna"}
-"""What OpenAI's deprecations page recommends; `GET /v1/models` tells the date only."""
+"""Recommendations of OpenAI's deprecations page; `GET /v1/models` returns the date only."""
 
 _WITHOUT: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "assistants": ("Assistants API", ("web_search", "file_search")),
     "agents": ("Agents API", ("file_search",)),
 }
-"""By engine, its API and the tools that it does not have."""
+"""By engine, the name of its API and the tools that it does not have."""
 
 
 def check(context: ClientContext) -> Iterator[Finding]:
-    """Says until when the model is there. Raises `Withheld` when it is not, or when a tool is none of the engine's."""
+    """Findings about the model's shutdown date. Raises `Withheld` when the model is not found, or the engine lacks a
+    tool."""
     yield from _model(context)
     assistant = context.manifest.client.assistant
     api, missing = _WITHOUT.get(assistant.engine, ("", ()))

@@ -1,6 +1,6 @@
 """What a manifest declares of an assistant, in the shape of the API that its engine speaks.
 
-An answer's length has no bound where the assistant lives at the provider, so `max_output_tokens` is not declared there.
+An answer's length has no limit where the assistant lives at the provider, so `max_output_tokens` is not declared there.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Which assistants are a client's, and how a live one looks in the shape in which one is declared.
+"""Which assistants are a client's, and live ones in the shape of the declared values.
 
-What the provider fills in by itself is taken off before anything is compared.
+The provider's own defaults are removed before anything is compared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AGENTS_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "function": {"defer_loading": False, "async": False},
     "web_search": {"mode": "live", "context_size": "medium"},
 }
-"""What the Agents API adds to a tool that does not say it; it also adds every key without a value."""
+"""The Agents API's defaults for a tool; it also adds every key without a value."""
 
 
 def objects_of(context: ClientContext, engine: ObjectEngine) -> Sequence[LiveAssistant]:
@@ -45,7 +45,7 @@ def own_assistant_id(context: ClientContext) -> str:
 
 
 def values_of_record(record: AssistantRecord) -> dict[str, Any]:
-    """A record of the bot store in the shape in which one is declared."""
+    """A record of the bot store in the shape of the declared values."""
     return {
         "engine": "responses",
         "name": record.name,
@@ -65,7 +65,7 @@ def values_of_object(live: LiveAssistant) -> dict[str, Any]:
 def undeclared(
     live_state: LiveState, store: Store, clients: Collection[str], numbers: Collection[str]
 ) -> Iterator[Orphan | Unmanaged]:
-    """Records and live objects of none of these clients."""
+    """Records and live objects that belong to none of these clients."""
     for client, record in store.assistants_by_client.items():
         if client not in clients:
             yield Orphan(client, "assistant", "responses", record.id)
@@ -85,7 +85,7 @@ def _seen_by_assistants(tool: Mapping[str, Any]) -> dict[str, Any]:
     if tool.get("type") != "function":
         return dict(tool)
     function = tool.get("function") or {}
-    # OpenAI: a function of the Assistants API is not strict unless it says so.
+    # OpenAI: a function of the Assistants API is not strict by default.
     said = {key: value for key, value in function.items() if value is not None and (key, value) != STRICT_OFF}
     return {"type": "function", "function": {"description": "", "parameters": dict(NO_PARAMETERS), **said}}
 

@@ -1,4 +1,4 @@
-"""Which changes make a client's assistant as declared: the record of the engine `responses`, or a live object."""
+"""The changes that make a client's assistant as declared: the record of the engine `responses`, or a live object."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def plan(context: ClientContext) -> ClientPlan:
 
 
 def plan_absent(context: ClientContext) -> ClientPlan:
-    """The deletes for a client that shall be absent."""
+    """The deletes for a client with `state: absent`."""
     return ClientPlan(changes=_removals(context))
 
 
 def declared(context: ClientContext) -> Values:
-    """What is declared of the assistant, with the id of the client's own vector store as far as that is known."""
+    """The declared assistant, with the id of the client's own vector store as far as that is known."""
     after = context.desired("assistant")
     if "knowledge" not in context.client.resources:
         return after
@@ -56,7 +56,7 @@ def _plan_object(context: ClientContext, after: Values, engine: ObjectEngine) ->
     found = objects_of(context, engine)
     if len(found) > 1:
         ids = ", ".join(live.id for live in found)
-        raise Withheld(f"{len(found)} live assistants carry this client's mark ({ids}); delete all but the one in use")
+        raise Withheld(f"{len(found)} live assistants have this client's marker ({ids}); delete all but the one in use")
     if not found:
         return _create(context, after, engine)
     [live] = found
@@ -73,8 +73,8 @@ def _create(context: ClientContext, after: Values, engine: str) -> ClientPlan:
 
 
 def _removals(context: ClientContext, *, but: str | None = None) -> list[Change]:
-    """The deletes of the client's assistants, except those of one engine, and live objects that another tool has
-    marked."""
+    """The deletes of the client's assistants, except those of one engine, and live objects with another tool's
+    marker."""
     removals = [
         removal(context, "assistant", engine, live.id)
         for engine in OBJECT_ENGINES

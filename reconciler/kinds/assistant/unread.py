@@ -11,8 +11,8 @@ from reconciler.observation.sources import MODELS, OBJECTS
 
 
 def failed(live_state: LiveState) -> Iterator[Unread]:
-    """The models, and the lists of live objects. Who has left an API is only warned that it cannot be asked for what
-    was left behind."""
+    """The models, and the lists of live objects. A client that no longer uses an API gets only a warning that leftovers
+    there cannot be found."""
     if isinstance(live_state.models, Failed):
         yield Unread(MODELS, live_state.models)
     for engine, objects in live_state.objects.items():
@@ -23,7 +23,7 @@ def failed(live_state: LiveState) -> Iterator[Unread]:
 def unread(context: ClientContext) -> Iterator[Unread]:
     """The models, and the list of an engine of which the client has an assistant, or may have one to be deleted.
 
-    Of an API that is gone nothing is left; where the models are not there either, it is the address that is wrong.
+    In an API that does not exist nothing is left; where the models are not found either, the address is wrong.
     """
     is_leaving, models = context.client.is_leaving, context.live_state.models
     if isinstance(models, Failed) and not is_leaving:

@@ -12,7 +12,7 @@ from runtime.store.records import AssistantRecord
 
 
 class AssistantRecordsPort(Protocol):
-    """What is needed of the writer of the bot store."""
+    """The methods needed of the writer of the bot store."""
 
     def put_assistant(self, record: AssistantRecord) -> AssistantRecord:
         """Creates or replaces by id."""
@@ -22,7 +22,7 @@ class AssistantRecordsPort(Protocol):
 
 
 class AssistantObjectsPort(Protocol):
-    """What is needed of the writer of live objects."""
+    """The methods needed of the writer of live objects."""
 
     def create_object(self, client: str, values: Values) -> str:
         """Returns the id."""
@@ -37,7 +37,7 @@ class AssistantObjectsPort(Protocol):
 
 
 class AssistantPorts(Protocol):
-    """Who has those writers."""
+    """An object with those writers."""
 
     @property
     def store(self) -> AssistantRecordsPort:

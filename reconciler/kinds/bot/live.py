@@ -1,4 +1,4 @@
-"""How a live bot looks in the shape in which one is declared."""
+"""Live bots in the shape of the declared values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def values_of(record: BotRecord) -> dict[str, Any]:
 def undeclared(
     live_state: LiveState, store: Store, clients: Collection[str], numbers: Collection[str]
 ) -> Iterator[Orphan | Unmanaged]:
-    """Bots of none of these clients."""
+    """Bots that belong to none of these clients."""
     for client, record in store.bots_by_client.items():
         if client not in clients:
             yield Orphan(client, "bot", record.twilio_phone_number, record.id)

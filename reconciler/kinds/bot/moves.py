@@ -1,4 +1,5 @@
-"""Bots that change numbers: a number routes to one bot at every moment, so those that trade them move at one moment."""
+"""Bots that change numbers: a number always routes to exactly one bot, so bots that exchange numbers move in one
+step."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from runtime.store.records import BotRecord
 
 
 def moves_of(context: ClientContext) -> Mapping[str, str]:
-    """The numbers of all bots that move with this one, by the bot's id: those ahead of it, down to a free number or
-    back to its own. Empty when its number is free. Raises `Withheld` when one of them stays."""
+    """The numbers of all bots that move with this one, by the bot's id: the chain from it to a free number or back to
+    its own. Empty when its number is free. Raises `Withheld` when one of them stays."""
     number = context.manifest.client.number
     ahead = context.store.bots_by_number.get(number)
     if ahead is None or ahead.client == context.id:
@@ -26,23 +27,23 @@ def moves_of(context: ClientContext) -> Mapping[str, str]:
 
 
 def check_move(context: ClientContext, live: BotRecord) -> None:
-    """Raise `Withheld` while the next number cannot take messages: until then a client stays on its own."""
+    """Raise `Withheld` while the next number cannot receive messages: until then a client keeps its former one."""
     former, number = live.twilio_phone_number, context.manifest.client.number
     if former == number:
         return
     try:
         online(context)
     except Withheld as waiting:
-        raise Withheld(f"it stays on {former} until {number} can take its messages: {waiting}") from waiting
+        raise Withheld(f"it stays on {former} until {number} can receive its messages: {waiting}") from waiting
 
 
 def _check_leaves(context: ClientContext, holder: BotRecord) -> None:
-    """Raise `Withheld` unless another's bot leaves its number in this plan."""
+    """Raise `Withheld` unless the bot of another client leaves its number in this plan."""
     number, client = holder.twilio_phone_number, holder.client
     if client is None:
         raise Withheld(
             f"the number {number} belongs to the bot {holder.id!r} that was made by hand; "
-            f"`reconcile adopt {context.id}` takes it over"
+            f"`reconcile adopt {context.id}` adopts it"
         )
     if client in context.moving:
         return
@@ -51,6 +52,6 @@ def _check_leaves(context: ClientContext, holder: BotRecord) -> None:
     if following in (None, number):
         raise Withheld(f"{belongs}; change or remove {client!r} first, then run again")
     raise Withheld(
-        f"{belongs}; it is to move to {following}, and is held up itself or left out by --client; mend that, then run "
-        "again"
+        f"{belongs}; it is to move to {following}, and is withheld itself or left out by --client; resolve that, "
+        "then run again"
     )

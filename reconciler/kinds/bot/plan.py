@@ -1,4 +1,4 @@
-"""Which changes make a client's bot as declared."""
+"""The changes that make a client's bot as declared."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def plan(context: ClientContext) -> ClientPlan:
 
 
 def plan_absent(context: ClientContext) -> ClientPlan:
-    """The delete for a client that shall be absent."""
+    """The delete for a client with `state: absent`."""
     live = context.bot
     if live is None:
         return NOTHING

@@ -12,20 +12,20 @@ from schemas.policy import document_of
 
 
 class BotRecordsPort(Protocol):
-    """What is needed of the writer of the bot store."""
+    """The methods needed of the writer of the bot store."""
 
     def put_bot(self, record: BotRecord) -> BotRecord:
         """Creates or replaces by id."""
 
     def move_numbers(self, numbers: Mapping[str, str]) -> None:
-        """Gives bots, by id, their next numbers at one moment."""
+        """Gives bots, by id, their next numbers in one transaction."""
 
     def delete_bot(self, bot_id: str) -> None:
         """Removes by id."""
 
 
 class BotPorts(Protocol):
-    """Who has that writer."""
+    """An object with that writer."""
 
     @property
     def store(self) -> BotRecordsPort:

@@ -1,8 +1,8 @@
 """The kind `knowledge`: the documents that an assistant searches, in a vector store of OpenAI.
 
-Documents in git are in a store of the client's own, known by the mark in its metadata; each file's attributes say which
-path and which content it has. A store that the manifest names instead is kept by hand: it must be there, and nothing of
-it is changed.
+Documents in git are in a store of the client's own, known by the marker in its metadata; each file's attributes hold
+its path and its content's hash. A store that the manifest names instead is maintained by hand: it must exist, and
+nothing of it is changed.
 """
 
 from __future__ import annotations

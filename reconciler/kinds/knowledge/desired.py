@@ -1,4 +1,4 @@
-"""What a manifest declares of the documents that are in git: a vector store of the client's own."""
+"""What a manifest declares of documents in git: a vector store of the client's own."""
 
 from __future__ import annotations
 

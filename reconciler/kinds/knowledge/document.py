@@ -1,7 +1,7 @@
 """A document of a client in its vector store: known by its attributes there, and by its name among OpenAI's files.
 
-OpenAI's files have no metadata and never change, so what git says of one stands in the attributes that the vector store
-keeps. The name finds an upload again that nobody has put into a store yet.
+OpenAI's files have no metadata and never change, so a document's path and hash are in the attributes that the vector
+store keeps. By its name an upload is found again that was not put into a store yet.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ PATH: Final = "path"
 SHA256: Final = "sha256"
 BYTES: Final = "bytes"
 LONGEST_NAME: Final = 100
-"""Characters of a document's own name that its upload is called by."""
+"""Number of characters of a document's own name in the name of its upload."""
 UPLOAD: Final = re.compile(r"(?P<client>[a-z0-9]+(?:-[a-z0-9]+)*)--[0-9a-f]{16}--")
-"""How the name of every upload begins; an id has no two hyphens in a row, so it is nobody else's."""
+"""Prefix of the name of every upload; an id has no two hyphens in a row, so the prefix is unique to one client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +36,19 @@ class Document:
 
     @property
     def content(self) -> str:
-        """What a plan shows of it, and what tells one content from another."""
+        """Its content as a plan shows it; different contents have different texts."""
         return f"{self.size:,} byte{'' if self.size == 1 else 's'}, sha256 {self.sha256}"
 
     def attributes(self, client: str) -> dict[str, str]:
-        """What the vector store is told about it, with our mark. The SDK reads numbers as floats, so all is text."""
+        """Its attributes in the vector store, with our marker. The SDK reads numbers as floats, so all values are
+        text."""
         said = {PATH: self.path, SHA256: self.sha256, BYTES: str(self.size)}
         return marked(said, client, said)
 
     def upload_name(self, client: str) -> str:
-        """The name under which it is uploaded: whose it is, which path and content, and what people call it.
+        """The name of its upload: client, hashes of path and content, and its own name.
 
-        In plain ASCII, so that the provider gives it back letter by letter.
+        In plain ASCII, so that the provider returns it unchanged.
         """
         version = spec_hash({PATH: self.path, SHA256: self.sha256})
         called = PurePosixPath(self.path)
@@ -57,7 +58,7 @@ class Document:
 
 
 def document_of(attributes: Mapping[str, Any] | None, client: str) -> Document | None:
-    """What a file in a vector store says of itself, None when it is not a document of this client."""
+    """The document of a file in a vector store, by its attributes; None when it is not one of this client."""
     said = attributes or {}
     path, sha256, size = said.get(PATH), said.get(SHA256), str(said.get(BYTES))
     if client_of(said) != client or not isinstance(path, str) or not isinstance(sha256, str) or not size.isdecimal():
@@ -66,6 +67,6 @@ def document_of(attributes: Mapping[str, Any] | None, client: str) -> Document |
 
 
 def owner_of_upload(name: str) -> str | None:
-    """The client that an upload of this name was made for; None for a file that somebody else has uploaded."""
+    """The client that an upload of this name was made for; None for any other file."""
     ours = UPLOAD.match(name)
     return ours["client"] if ours else None

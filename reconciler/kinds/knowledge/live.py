@@ -1,4 +1,4 @@
-"""Which vector stores of OpenAI are a client's, and what is in them."""
+"""Which vector stores of OpenAI are a client's, and their content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reconciler.readers.openai import StoreFile, VectorStore
 
 KEY: Final = "documents"
 BY_HAND: Final = "added by hand"
-"""What is shown of a file that is in a store of ours and not from git."""
+"""The text for a file that is in a managed store and not from git."""
 
 
 def stores_of(client: str, live_state: LiveState, store: Store) -> Sequence[VectorStore]:
@@ -29,17 +29,18 @@ def stores_of(client: str, live_state: LiveState, store: Store) -> Sequence[Vect
 
 
 def searchable(context: ClientContext) -> Sequence[VectorStore]:
-    """Those of them that answer a search."""
+    """Those of them that can be searched."""
     return [live for live in stores_of(context.id, context.live_state, context.store) if live.status != "expired"]
 
 
 def own_store_id(context: ClientContext) -> str:
-    """Where the client's documents in git are searched, or will be."""
+    """The store in which the client's documents in git are searched, or will be."""
     return next((live.id for live in searchable(context)), UNKNOWN_ID)
 
 
 def searched(manifest: Manifest, live_state: LiveState, store: Store) -> VectorStore | Failed | None:
-    """The vector store that a client's assistant searches; None when it has no such tool, or the store is not there."""
+    """The vector store that a client's assistant searches; None when it has no such tool, or the store does not
+    exist."""
     search, documents = manifest.search, live_state.documents
     if search is None:
         return None
@@ -54,8 +55,8 @@ def searched(manifest: Manifest, live_state: LiveState, store: Store) -> VectorS
 def values_of(
     live: VectorStore, files: Sequence[StoreFile], client: str, declared: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A live store in the shape in which one is declared. Of several files with one path, which a run that was cut off
-    leaves behind, the `declared` one counts; the others are shown with their ids."""
+    """A live store in the shape of the declared values. Of several files with one path, which an interrupted run
+    leaves, the `declared` one counts; the others are shown with their ids."""
     seen: dict[str, str] = {}
     versions: dict[str, dict[str, str]] = {}
     for file in files:
@@ -73,7 +74,7 @@ def values_of(
 def undeclared(
     live_state: LiveState, store: Store, clients: Collection[str], numbers: Collection[str]
 ) -> Iterator[Orphan | Unmanaged]:
-    """Vector stores of none of these clients."""
+    """Vector stores that belong to none of these clients."""
     if isinstance(live_state.documents, Failed):
         return
     for live in live_state.documents.stores.values():

@@ -1,4 +1,4 @@
-"""Which changes make a client's vector store hold the documents that are in git."""
+"""The changes that make a client's vector store equal to the documents in git."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.ownership import client_of
 from reconciler.readers.openai import StoreFile, VectorStore
 
 EXPIRED: Final = "expired documents"
-"""Those of a store that is replaced, since OpenAI searches it no more."""
+"""The documents of a store that is replaced, since OpenAI no longer searches it."""
 
 
 def plan(context: ClientContext) -> ClientPlan:
@@ -34,7 +34,7 @@ def plan(context: ClientContext) -> ClientPlan:
 
 
 def plan_absent(context: ClientContext) -> ClientPlan:
-    """The deletes for a client that shall be absent."""
+    """The deletes for a client with `state: absent`."""
     return ClientPlan(changes=_removals(context, stores_of(context.id, context.live_state, context.store)))
 
 
@@ -42,7 +42,7 @@ def _plan_own(context: ClientContext) -> ClientPlan:
     alive = searchable(context)
     if len(alive) > 1:
         ids = ", ".join(live.id for live in alive)
-        raise Withheld(f"{len(alive)} vector stores carry this client's mark ({ids}); delete all but the one in use")
+        raise Withheld(f"{len(alive)} vector stores have this client's marker ({ids}); delete all but the one in use")
     stores = stores_of(context.id, context.live_state, context.store)
     deferred = _removals(context, [live for live in stores if live.status == "expired"], EXPIRED)
     after = context.desired("knowledge")
@@ -66,30 +66,30 @@ def _files_of(context: ClientContext, live: VectorStore) -> Sequence[StoreFile]:
 
 
 def _removals(context: ClientContext, stores: Sequence[VectorStore], key: str = KEY) -> list[Change]:
-    """Of a store without our mark nothing is deleted: whoever took the mark off keeps it by hand from then on."""
+    """Of a store without our marker nothing is deleted: since its marker was removed it is maintained by hand."""
     marked = (live for live in stores if client_of(live.metadata) == context.id)
     return [removal(context, "knowledge", key, live.id) for live in marked]
 
 
 def _check_kept_by_hand(context: ClientContext, named: str) -> None:
-    """Raise `Withheld` when a store that the manifest names cannot be searched, or is not kept by hand."""
+    """Raise `Withheld` when a store that the manifest names cannot be searched, or is not maintained by hand."""
     live = searched(context.manifest, context.live_state, context.store)
     if isinstance(live, Failed):
         raise Withheld(live.message)
     if live is None:
         raise Withheld(
-            f"the vector store {named} does not exist for this OpenAI key; correct its id in the manifest, or make it "
-            "in OpenAI's console"
+            f"the vector store {named} does not exist for this OpenAI key; correct its id in the manifest, or create "
+            "it in OpenAI's console"
         )
     owner = client_of(live.metadata)
     if owner is not None:
         raise Withheld(
-            f"the vector store {named} holds the documents that client {owner!r} has in git and goes with them; list "
-            "the documents as files here too, or name a store that is kept by hand (whoever keeps this one by hand "
-            "from now on takes `managed-by` out of its metadata first)"
+            f"the vector store {named} holds the documents that client {owner!r} has in git and is deleted with them; "
+            "list the documents as files here too, or name a store that is maintained by hand (to maintain this one by "
+            "hand from now on, remove `managed-by` from its metadata first)"
         )
     if live.status == "expired":
         raise Withheld(
-            f"the vector store {named} has expired and is searched no more; make another in OpenAI's console, without "
-            "an expiry, and name it in the manifest"
+            f"the vector store {named} has expired and can no longer be searched; create another in OpenAI's console, "
+            "without an expiry, and name it in the manifest"
         )

@@ -1,4 +1,4 @@
-"""What of the documents could not be read."""
+"""Lists of documents that could not be read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconciler.observation.sources import DOCUMENTS
 
 
 def failed(live_state: LiveState) -> Iterator[Unread]:
-    """The list of vector stores. In an API that is gone nothing can be left, so that is a warning only."""
+    """The list of vector stores. In an API that does not exist nothing can be left, so that is a warning only."""
     if isinstance(live_state.documents, Failed):
         yield Unread(DOCUMENTS, live_state.documents, "warning" if live_state.documents.gone else "error")
 
@@ -20,7 +20,7 @@ def failed(live_state: LiveState) -> Iterator[Unread]:
 def unread(context: ClientContext) -> Iterator[Unread]:
     """That list, or the files in a store of the client's own.
 
-    Where the models are not there either, it is the address that is wrong, and not the API that is gone.
+    Where the models are not found either, the address is wrong, rather than the API switched off.
     """
     documents = context.live_state.documents
     is_leaving = context.client.is_leaving

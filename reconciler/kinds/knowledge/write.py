@@ -10,10 +10,10 @@ from reconciler.model import Change, KindName, Values
 
 
 class DocumentsPort(Protocol):
-    """What is needed of the writer of documents."""
+    """The methods needed of the writer of documents."""
 
     def put(self, client: str, store_id: str | None, values: Values, metadata: Mapping[str, str]) -> str:
-        """Makes a store hold the declared documents and nothing else; returns its id."""
+        """Makes a store equal to the declared documents; returns its id."""
 
     def delete(self, client: str, store_id: str) -> None:
         """Deletes a store and the client's documents."""
@@ -23,7 +23,7 @@ class DocumentsPort(Protocol):
 
 
 class DocumentsPorts(Protocol):
-    """Who has that writer."""
+    """An object with that writer."""
 
     def documents(self) -> DocumentsPort:
         """The one for OpenAI's vector stores."""
@@ -36,7 +36,7 @@ def put(change: Change, made: Mapping[KindName, str], ports: DocumentsPorts) -> 
 
 
 def remove(change: Change, ports: DocumentsPorts) -> None:
-    """Delete a store; its documents too, unless another store has them by now."""
+    """Delete a store; its documents too, unless another store has them now."""
     if change.key == EXPIRED:
         ports.documents().delete_store(str(change.live_id))
     else:

@@ -1,7 +1,7 @@
 """The kind `sender`: what Twilio holds for the number. Attached last, since this switches traffic on.
 
-A sender is found by its number, never created here (registering one needs a code that Meta sends to its owner). What is
-not declared is kept: writes send the live webhook and profile back with the declared fields changed.
+A sender is found by its number, never created here (registering one needs a code that Meta sends to its owner).
+Undeclared fields are kept: writes send the live webhook and profile back with the declared fields changed.
 """
 
 from __future__ import annotations

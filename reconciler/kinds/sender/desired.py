@@ -11,7 +11,7 @@ from schemas.overrides import with_overrides
 WEBHOOK_PATH: Final = "/webhook/whatsapp"
 STATUS_PATH: Final = "/webhook/whatsapp/status"
 DETACHED: Final = {"callback_url": "", "fallback_url": "", "status_callback_url": ""}
-"""The webhook of a sender that nothing comes in from any longer."""
+"""The webhook of a detached sender."""
 
 
 def values(manifest: Manifest, settings: Settings) -> dict[str, Any]:
@@ -26,8 +26,8 @@ def values(manifest: Manifest, settings: Settings) -> dict[str, Any]:
 def webhook_values(settings: Settings) -> dict[str, str]:
     """The webhook of every sender. Twilio calls the fallback with the same message when the first call failed.
 
-    Each URL says how it is called. Without that an answer 503 of ours, which asks for another try, would get none, and
-    a status callback has no fallback that could stand in.
+    Each URL has connection overrides. Without them a 503 from the runtime, which asks for another try, would get none,
+    and a status callback has no fallback.
     """
     fallback = settings.fallback_url or settings.public_url
     overrides = settings.connection_overrides
@@ -42,5 +42,5 @@ def webhook_values(settings: Settings) -> dict[str, str]:
 
 
 def our_webhook(settings: Settings) -> str:
-    """The URL that every sender of ours shall call, to be compared with `live.called_by`."""
+    """The URL that every managed sender is to call, to be compared with `live.called_by`."""
     return f"{settings.public_url}{WEBHOOK_PATH}"

@@ -1,4 +1,4 @@
-"""Detaching a sender that was ours: its webhook is cleared, unless somebody pointed it elsewhere meanwhile."""
+"""Detaching a formerly managed sender: its webhook is cleared, unless it was changed to another address meanwhile."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from schemas.overrides import without_overrides
 
 
 def detach(context: ClientContext, sid: str) -> ClientPlan:
-    """Detaches it in the declared account or in the one that the client's bot is still in, wherever it is."""
+    """Detaches it in the declared account or in the one that the client's bot is still in."""
     findings: list[Finding] = []
     for account in dict.fromkeys((context.account, account_of_bot(context.bot, context.settings))):
         senders = context.live_state.senders.get(account)
         if isinstance(senders, Failed):
-            message = f"its former sender {sid} may still call us, and cannot be detached: {senders.message}"
+            message = f"its former sender {sid} may still call the runtime, and cannot be detached: {senders.message}"
             findings.append(Finding("warning", message, context.id, "sender"))
         elif senders is not None and sid in senders.by_sid:
             changes = [replace(change, account=account) for change in _removal(context, senders.by_sid[sid])]
@@ -31,7 +31,7 @@ def detach(context: ClientContext, sid: str) -> ClientPlan:
 
 
 def _removal(context: ClientContext, live: LiveSender) -> list[Change]:
-    """The change; none where the sender serves another bot by now, or calls somebody else."""
+    """The change; None where the sender serves another bot now, or calls another address."""
     if _serves_another(live, context):
         return []
     if context.delete_sender and context.client.is_leaving and context.applied("sender") is not None:
@@ -42,8 +42,8 @@ def _removal(context: ClientContext, live: LiveSender) -> list[Change]:
 
 
 def _serves_another(live: LiveSender, context: ClientContext) -> bool:
-    """Whether the sender's number routes to somebody else's bot by now, or is to: its webhook is theirs, and looks like
-    ours."""
+    """Whether the sender's number routes to another client's bot, now or after this plan: its webhook is then that
+    client's, with the same URL."""
     holder = context.store.bots_by_number.get(live.number)
     if holder is not None and holder.client != context.id:
         return True
@@ -51,7 +51,7 @@ def _serves_another(live: LiveSender, context: ClientContext) -> bool:
 
 
 def _is_ours(url: str, context: ClientContext) -> bool:
-    """Whether a callback URL is the one that we set: by the settings of today, or by the last apply."""
+    """Whether a callback URL is one of ours: by the current settings, or by the last apply."""
     applied = context.applied("sender")
     ours = {our_webhook(context.settings)} if context.settings.public_url else set()
     if applied is not None:

@@ -1,4 +1,4 @@
-"""Which sender is a client's, and how a live one looks in the shape in which one is declared."""
+"""Which sender is a client's, and live ones in the shape of the declared values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STATUS_ADVICE: Final = {
 
 
 def online(context: ClientContext) -> LiveSender:
-    """The sender of the declared number. Raises `Withheld` while it cannot take messages."""
+    """The sender of the declared number. Raises `Withheld` while it cannot receive messages."""
     number = context.manifest.client.number
     live = senders_of(context).by_number.get(number)
     if live is None:
@@ -47,20 +47,20 @@ def senders_of(context: ClientContext) -> AccountSenders:
 
 
 def called_by(live: LiveSender) -> str:
-    """Whom a live sender calls, however it does so; "" for nobody."""
+    """The URL that a live sender calls, without connection overrides; "" for none."""
     return without_overrides(str((live.webhook or {}).get("callback_url") or ""))
 
 
 def whole(live: LiveSender) -> dict[str, Any]:
-    """All of a sender that a write sends back."""
+    """The parts of a sender that a write sends back."""
     return {"webhook": dict(live.webhook or {}), "profile": dict(live.profile or {})}
 
 
 def normalised(live: LiveSender, declared: Values, last_logo: str | None = None) -> dict[str, Any]:
     """A live sender in the shape of the declared values: methods default to POST, labels and order do not count.
 
-    WhatsApp serves a logo from an address of its own, so the logo counts as equal while the declared one is the one
-    that was applied last.
+    WhatsApp serves a logo from its own address, so the logo counts as equal while the declared one is the last applied
+    one.
     """
     webhook = {key: value for key, value in (live.webhook or {}).items() if value is not None}
     for method in ("callback_method", "fallback_method", "status_callback_method"):
@@ -75,7 +75,7 @@ def normalised(live: LiveSender, declared: Values, last_logo: str | None = None)
 
 
 def declared_part(live: LiveSender, declared: Values, last_logo: str | None = None) -> dict[str, Any]:
-    """What a live sender shows of the declared values; the rest of its webhook and profile is not ours."""
+    """The live values of the declared fields; the rest of webhook and profile is not managed."""
     shown = normalised(live, declared, last_logo)
     return {part: {key: shown[part].get(key) for key in values} for part, values in declared.items()}
 
@@ -83,7 +83,7 @@ def declared_part(live: LiveSender, declared: Values, last_logo: str | None = No
 def undeclared(
     live_state: LiveState, store: Store, clients: Collection[str], numbers: Collection[str]
 ) -> Iterator[Orphan | Unmanaged]:
-    """Senders that were applied for a client that is gone, and those of a number that nobody declares."""
+    """Senders that were applied for a removed client, and those of an undeclared number."""
     read = [senders.by_sid for senders in live_state.senders.values() if isinstance(senders, AccountSenders)]
     live = {sid: sender for by_sid in read for sid, sender in by_sid.items()}
     applied = {client: record.live_id for (client, kind), record in store.applied.items() if kind == "sender"}

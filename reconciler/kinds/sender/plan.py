@@ -1,4 +1,4 @@
-"""Which changes make a client's sender as declared, and which detach the one that it had before."""
+"""The changes that make a client's sender as declared, and detach the one that it had before."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def plan(context: ClientContext) -> ClientPlan:
 
 
 def plan_absent(context: ClientContext) -> ClientPlan:
-    """Detaches the sender of a client that shall be absent; deleted only where that is said."""
+    """Detaches the sender of a client with `state: absent`, or deletes it with --delete-senders."""
     applied = context.applied("sender")
     if applied is not None:
         return detach(context, applied.live_id)
     if context.bot is None:
         return NOTHING
-    # A run that was cut off may have attached it without coming to write that down.
+    # An interrupted run may have attached it without recording that.
     live = senders_of(context).by_number.get(context.bot.twilio_phone_number)
     return detach(context, live.sid) if isinstance(live, LiveSender) else NOTHING
 
 
 def has_every_url(change: Change) -> bool:
-    """Whether a live sender has every URL of ours: a hand sets one."""
+    """Whether a live sender has all of our URLs: by hand, usually only one is set."""
     if change.live_id is None:
         return False
     live, ours = ((values or {}).get("webhook", {}) for values in (change.before, change.after))
@@ -51,14 +51,14 @@ def _plan_own(context: ClientContext, live: LiveSender) -> ClientPlan:
 
 
 def _detach_former(context: ClientContext, sid: str) -> ClientPlan:
-    """After a client has moved to another number or account, its former sender must not route to us any longer."""
+    """After a client has moved to another number or account, its former sender must no longer call the runtime."""
     applied = context.applied("sender")
     return NOTHING if applied is None or applied.live_id == sid else detach(context, applied.live_id)
 
 
 def _lacks_only_later_urls(seen: Values, declared: Values) -> bool:
-    """Whether a sender set up by hand calls us and lacks nothing but what a console's form leaves empty: the later
-    URLs, and how each URL is called."""
+    """Whether a sender set up by hand calls the runtime and lacks only what a console's form leaves empty: the other
+    URLs, and connection overrides."""
     return all(_is_later(change) for change in field_changes(seen, declared))
 
 

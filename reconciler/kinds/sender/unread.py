@@ -12,7 +12,7 @@ from reconciler.observation.live_state import AccountSenders, Failed
 
 
 def unread(context: ClientContext) -> Iterator[Unread]:
-    """The senders of the accounts that the client needs, or its own sender. A leaving one needs its own account."""
+    """The senders of the accounts that the client needs, or its own sender. A leaving client needs its own account."""
     is_leaving = context.client.is_leaving
     for account in _accounts(context):
         senders = context.live_state.senders.get(account)
@@ -26,8 +26,8 @@ def unread(context: ClientContext) -> Iterator[Unread]:
 
 
 def _accounts(context: ClientContext) -> list[AccountKey]:
-    """The client's account, and a former one that its bot is still in and that still lets us in, since a sender is to
-    be detached there."""
+    """The client's account, and a former one that its bot is still in and whose credentials still work, since a sender
+    is to be detached there."""
     former = account_of_bot(context.bot, context.settings)
     read = context.live_state.senders.get(former)
     if context.bot is None or former == context.account or read is None:

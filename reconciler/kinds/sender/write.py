@@ -9,10 +9,10 @@ from reconciler.model import AccountKey, Change, KindName, Values
 
 
 class SendersPort(Protocol):
-    """What is needed of the writer of one Twilio account."""
+    """The methods needed of the writer of one Twilio account."""
 
     def update_sender(self, sid: str, planned_on: Values, declared: Values) -> None:
-        """Sets what is declared and keeps the rest."""
+        """Sets the declared fields and keeps the others."""
 
     def detach_sender(self, sid: str, planned_on: Values) -> None:
         """Clears the webhook."""
@@ -22,14 +22,14 @@ class SendersPort(Protocol):
 
 
 class SendersPorts(Protocol):
-    """Who has those writers."""
+    """An object with those writers."""
 
     def senders(self, account: AccountKey | None) -> SendersPort:
         """The one for an account."""
 
 
 def put(change: Change, made: Mapping[KindName, str], ports: SendersPorts) -> tuple[str, Values]:
-    """Update, or adopt what may lack nothing and is not written to then. Returns the sid, and what was applied."""
+    """Update, or adopt; an adopted sender that lacks nothing is not written. Returns the sid, and what was applied."""
     sid = str(change.live_id)
     if change.action != "adopt" or change.fields:
         ports.senders(change.account).update_sender(sid, change.before or {}, change.after)
