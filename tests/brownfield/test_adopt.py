@@ -35,7 +35,7 @@ def test_adopting_marks_and_changes_nothing_else(agency: Agency, by_hand: ByHand
     result = agency.reconcile("adopt", CLIENT, "--yes")
     assert result.code == 0, result.said
     assert result.out.startswith(
-        "la-cocina takes over:\n"
+        "la-cocina adopts:\n"
         "  assistant  assistant_1  (responses)\n"
         "  bot        bot_1  (+56996500001)\n"
         "  sender     XE"
@@ -175,8 +175,8 @@ def test_verbose_names_what_was_made_by_hand_and_belongs_to_nobody(agency: Agenc
     by_hand.restaurant()
     agency.declare("cliente-a")
     out = agency.reconcile("--dry-run", "--verbose").out
-    assert "not ours: bot +56996500001 (bot_1), left alone.\n" in out
-    assert "not ours: assistant Bot La Cocina (assistant_1), left alone.\n" in out
+    assert "unmanaged: bot +56996500001 (bot_1), left unchanged.\n" in out
+    assert "unmanaged: assistant Bot La Cocina (assistant_1), left unchanged.\n" in out
     assert "3 unmanaged live objects were left unchanged.\n" in out
 
 

@@ -28,7 +28,7 @@ def test_a_store_kept_by_hand_becomes_the_assistant_s_tool_and_is_not_touched(ag
 def test_stores_kept_by_hand_are_listed_as_not_ours(agency: Agency) -> None:
     store = live.vector_store(agency.sandbox, name="Carta")
     agency.declare("la-cocina", assistant=search(store))
-    assert f"not ours: knowledge Carta ({store}), left alone." in agency.reconcile("--dry-run", "--verbose").out
+    assert f"unmanaged: knowledge Carta ({store}), left unchanged." in agency.reconcile("--dry-run", "--verbose").out
 
 
 def test_another_store_is_a_change_of_the_assistant(agency: Agency) -> None:

@@ -56,7 +56,7 @@ def test_what_is_no_path_is_sent_escaped(serve: Serve) -> None:
 def test_an_answer_that_has_no_end_is_not_read_to_it_nor_asked_for_again(serve: Serve) -> None:
     endless = itertools.chain([head("200 OK", "Connection: close")], itertools.repeat(b"x" * 65536))
     reading = Reader(serve(endless, OK), headers={}, timeout=5, max_body=1_000_000)
-    with pytest.raises(PermanentError, match="/v1/models gave an answer that is not read: it has more than 1000000"):
+    with pytest.raises(PermanentError, match="/v1/models sent an answer that is not read: it has more than 1000000"):
         reading.get("/models")
 
 
