@@ -17,7 +17,7 @@ import click
 
 from reconciler.commands.printing import FORMATS
 from reconciler.errors import Exit, ReconcileError
-from reconciler.streams import UNWRITABLE, fill_closed_streams, flush_or_drop, tell, tell_of_lost_output
+from reconciler.streams import UNWRITABLE, fill_closed_streams, flush_or_drop, print_error, report_lost_output
 
 COMMANDS: Final[Mapping[str, str]] = {
     "validate": "Check every manifest, without network or secrets.",
@@ -163,7 +163,7 @@ def main() -> NoReturn:
 def run(args: list[str]) -> int:
     """Run the command and return its exit code; a usage error is a sentence on stderr, never a traceback."""
     if not fill_closed_streams():
-        tell(
+        print_error(
             "stdout is closed, so the result could not be written; nothing was done. "
             "Redirect it to a file or /dev/null."
         )
@@ -173,7 +173,7 @@ def run(args: list[str]) -> int:
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        tell_of_lost_output(error)
+        report_lost_output(error)
         return Exit.ERROR
 
 
@@ -186,10 +186,10 @@ def _run(args: list[str]) -> int:
         error.show()
         return Exit.ERROR
     except click.Abort:
-        tell("Stopped; nothing was changed.")
+        print_error("Stopped; nothing was changed.")
         return Exit.ERROR
     except ReconcileError as error:
-        tell(str(error))
+        print_error(str(error))
         return error.exit_code
     return code if isinstance(code, int) else Exit.OK
 

@@ -28,7 +28,7 @@ def fill_closed_streams() -> bool:
     return "stdout" not in closed
 
 
-def tell(text: str) -> None:
+def print_error(text: str) -> None:
     """Print it on stderr; where that cannot be written to, only the exit code reports it."""
     try:
         click.echo(text, err=True)
@@ -36,11 +36,11 @@ def tell(text: str) -> None:
         flush_or_drop()
 
 
-def tell_of_lost_output(error: OSError) -> None:
+def report_lost_output(error: OSError) -> None:
     """Report why the output could not be written. The rest of it is discarded."""
     flush_or_drop()
     if not isinstance(error, BrokenPipeError):
-        tell(f"The output cannot be written: {error.strerror}.")
+        print_error(f"The output cannot be written: {error.strerror}.")
 
 
 def flush_or_drop() -> None:

@@ -26,7 +26,7 @@ from runtime.api.reconcile import Reconcile
 from runtime.api.users import Users
 from runtime.catalog import Catalog, open_catalog
 from runtime.delivery.delivery import Delivery
-from runtime.delivery.interrupted_proactive import Abandoned
+from runtime.delivery.interrupted_proactive import InterruptedProactive
 from runtime.delivery.proactive import Proactive
 from runtime.delivery.reply_window import ReplyWindows
 from runtime.dispatch.inbox import Inbox, open_inbox
@@ -37,7 +37,7 @@ from runtime.inbound.admission import Admission
 from runtime.inbound.missed_messages import Sweep
 from runtime.inbound.webhook import Webhooks
 from runtime.observability.metrics import Metrics
-from runtime.privacy.erasure import Forgetting
+from runtime.privacy.erasure import Erasure
 from runtime.privacy.twilio_messages import TwilioCopies
 from runtime.resilience.circuit_breaker import Breakers
 from runtime.resilience.poison import Suspects
@@ -116,7 +116,7 @@ class Service:
         stack.push_async_callback(inbox.stop, settings.stop_grace_seconds)
         # What an earlier process left is read before this process adds to it.
         await inbox.start()
-        abandoned = Abandoned(base.database, way_out.twilio, base.accounts, base.catalog)
+        abandoned = InterruptedProactive(base.database, way_out.twilio, base.accounts, base.catalog)
         self._in_background(abandoned.watch(alone=is_sqlite(settings.database_url)))
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
         await self._start_timers(base, _sweep(base, way_out, admission, public_url))
@@ -156,7 +156,7 @@ async def proactive_sender(settings: Settings) -> AsyncIterator[Proactive]:
 
 
 @asynccontextmanager
-async def forgetting(settings: Settings) -> AsyncIterator[Forgetting]:
+async def forgetting(settings: Settings) -> AsyncIterator[Erasure]:
     """The parts that erase users from the command line, beside a service that may be running."""
     async with AsyncExitStack() as stack:
         yield _forgetting(await _opened(settings, stack, serving=False))
@@ -272,9 +272,9 @@ def _proactive(base: _Base, way_out: _WayOut) -> Proactive:
     return Proactive(base.database, base.catalog, base.accounts, way_out.delivery, number)
 
 
-def _forgetting(base: _Base) -> Forgetting:
+def _forgetting(base: _Base) -> Erasure:
     copies = TwilioCopies(base.settings, base.database, base.accounts, base.metrics, base.breakers)
-    return Forgetting(base.settings, base.database, copies, base.catalog.salt)
+    return Erasure(base.settings, base.database, copies, base.catalog.salt)
 
 
 def _sweep(base: _Base, way_out: _WayOut, admission: Admission, public_url: str) -> Sweep:

@@ -25,7 +25,7 @@ from reconciler.errors import Exit, ReconcileError
 from reconciler.model import Outcome, Plan
 from reconciler.render.progress import following
 from reconciler.settings import Settings
-from reconciler.streams import tell
+from reconciler.streams import print_error
 from runtime.store.client.writer import open_writer
 from runtime.store.errors import StoreError
 
@@ -89,7 +89,7 @@ def apply_under_lease(
     if begun is None:
         raise ReconcileError(str(broken)) from broken
     if broken is not None:
-        tell(f"The bot store failed, so the outcome of this run is not recorded: {broken}")
+        print_error(f"The bot store failed, so the outcome of this run is not recorded: {broken}")
     return Applied(begun, outcomes, was_stopped=stop.is_set(), is_recorded=broken is None)
 
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from reconciler.commands.planning import load_fleet, tell_of_missing_store
+from reconciler.commands.planning import load_fleet, report_missing_store
 from reconciler.errors import Busy, Exit, ReadFailed, ReconcileError
 from reconciler.kinds.context import ClientContext
 from reconciler.manifest import Fleet, Manifest
@@ -45,7 +45,7 @@ def adopt(ctx: click.Context, client: str, yes: bool) -> None:
 
 def _look(manifest: Manifest, settings: Settings) -> Takeover:
     live_state = observe(Fleet((manifest,)), settings, only=(manifest.client.id,))
-    tell_of_missing_store(live_state, settings)
+    report_missing_store(live_state, settings)
     if isinstance(live_state.store, Failed):
         raise ReadFailed(live_state.store.message)
     for engine, read in live_state.objects.items():

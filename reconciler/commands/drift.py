@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import click
 
-from reconciler.commands.planning import load_fleet, tell_of_missing_store
+from reconciler.commands.planning import load_fleet, report_missing_store
 from reconciler.commands.printing import FORMATS, Format, rendered, write
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Exit, ReconcileError
@@ -56,7 +56,7 @@ def _drift(options: DriftOptions) -> Exit:
 
         check_channels(channels)
     live_state = observe(fleet, settings, only=options.clients)
-    tell_of_missing_store(live_state, settings)
+    report_missing_store(live_state, settings)
     found = with_edits(
         drifted(make_plan(fleet, live_state, settings, Scope(only=options.clients))), live_state, settings
     )

@@ -39,7 +39,7 @@ def load_fleet(only: Collection[str], *, is_quiet: bool = False) -> tuple[Settin
     return settings, fleet
 
 
-def tell_of_missing_store(live_state: LiveState, settings: Settings) -> None:
+def report_missing_store(live_state: LiveState, settings: Settings) -> None:
     """Report on stderr that there is no store yet: the first run of all, or a command in the wrong folder."""
     if not isinstance(live_state.store, Failed) and not live_state.store.exists:
         say_store_is_missing(settings)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import click
 
-from reconciler.commands.planning import load_fleet, tell_of_missing_store
+from reconciler.commands.planning import load_fleet, report_missing_store
 from reconciler.commands.printing import Format, colour_wanted, rendered, write
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Busy, Exit, ReconcileError
@@ -22,7 +22,7 @@ from reconciler.planning.digest import digest
 from reconciler.planning.guards import Limits, check
 from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
-from reconciler.streams import tell
+from reconciler.streams import print_error
 from runtime.store.errors import StoreError
 
 
@@ -133,7 +133,7 @@ def _apply(
 
 def _look(fleet: Fleet, settings: Settings, options: ReconcileOptions, begun: Begun | None = None) -> Looked:
     live_state = observe(fleet, settings, only=options.scope.only, begun=begun)
-    tell_of_missing_store(live_state, settings)
+    report_missing_store(live_state, settings)
     return Looked(
         fleet, live_state, with_edits(make_plan(fleet, live_state, settings, options.scope), live_state, settings)
     )
@@ -180,5 +180,5 @@ def _show_outcomes(plan: Plan, outcomes: Sequence[Outcome], options: ReconcileOp
             click.echo(outcomes_text(outcomes, colour=colour_wanted()), nl=False)
     except (OSError, ReconcileError) as error:
         if plan.work and not isinstance(error, BrokenPipeError):
-            tell("The changes were applied and their outcomes cannot be shown; `reconcile history` lists them.")
+            print_error("The changes were applied and their outcomes cannot be shown; `reconcile history` lists them.")
         raise

@@ -8,7 +8,7 @@ import structlog
 
 from runtime.api.endpoint import ApiEndpoint, Call, Reply
 from runtime.api.errors import ApiError
-from runtime.privacy.erasure import Forgetting, ForgottenUser, UnknownUser
+from runtime.privacy.erasure import Erasure, ErasureResult, UnknownUser
 
 QUERY = {"at_twilio": "`true` deletes Twilio's own copies of the messages too, in all accounts."}
 
@@ -18,7 +18,7 @@ log = structlog.get_logger("runtime.api")
 class Users:
     """Handlers of /users/{user}."""
 
-    def __init__(self, forgetting: Forgetting) -> None:
+    def __init__(self, forgetting: Erasure) -> None:
         self._forgetting = forgetting
 
     def endpoints(self) -> list[ApiEndpoint]:
@@ -27,7 +27,7 @@ class Users:
             "Erase a user for good, with all bots: a number (+56912345678) or WhatsApp's user id. 502 when something "
             "is left at a provider; the store is erased all the same, and the same call continues with the rest."
         )
-        return [ApiEndpoint("DELETE", "/users/{user}", summary, self.forget, answer=ForgottenUser, query=QUERY)]
+        return [ApiEndpoint("DELETE", "/users/{user}", summary, self.forget, answer=ErasureResult, query=QUERY)]
 
     async def forget(self, call: Call) -> object:
         """DELETE /users/{user}"""

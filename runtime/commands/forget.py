@@ -11,7 +11,7 @@ import click
 from runtime.commands.opening import actor_name, configured, in_sentences
 
 if TYPE_CHECKING:
-    from runtime.privacy.erasure import AtProvider, ForgottenUser
+    from runtime.privacy.erasure import AtProvider, ErasureResult
     from runtime.privacy.twilio_messages import AtTwilio
     from runtime.settings import Settings
 
@@ -45,7 +45,7 @@ def forget(user: str, at_twilio: bool, yes: bool) -> None:
         sys.exit(IN_PART)
 
 
-async def _forget(settings: Settings, user: str, at_twilio: bool) -> ForgottenUser:
+async def _forget(settings: Settings, user: str, at_twilio: bool) -> ErasureResult:
     from runtime.app import forgetting
 
     async with forgetting(settings) as forgetter:

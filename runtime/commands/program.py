@@ -19,7 +19,7 @@ class Program(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and exit. Does nothing while stdout is closed: the next file opened would get its descriptor."""
         if not fill_closed_streams():
-            _tell(
+            _report(
                 "stdout is closed, so the result could not be written; nothing was done. "
                 "Redirect it to a file or /dev/null."
             )
@@ -30,7 +30,7 @@ class Program(click.Group):
             if error.errno not in FULL:
                 raise
             _drop(sys.stdout.fileno())
-            _tell(f"The output cannot be written: {error.strerror}.")
+            _report(f"The output cannot be written: {error.strerror}.")
             sys.exit(1)
 
 
@@ -45,7 +45,7 @@ def fill_closed_streams() -> bool:
     return "stdout" not in closed
 
 
-def _tell(text: str) -> None:
+def _report(text: str) -> None:
     try:
         click.echo(f"Error: {text}", err=True)
     except OSError:  # on the same full disk: only the exit code can report it

@@ -1,1 +1,1 @@
-"""From the outbox to the phone: once, in order, over the channel that was claimed."""
+"""From the outbox to the phone: once, in order, over the claimed channel."""

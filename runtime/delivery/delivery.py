@@ -1,8 +1,8 @@
-"""Sends what the outbox holds: once, in order, over the channel that was claimed.
+"""Sends the outbox's messages: once, in order, over the claimed channel.
 
 Every send is recorded as `sending` before it is made. When its outcome is unknown (time-out, broken connection, a crash
-in between), Twilio is asked for the messages of that conversation, and only what is not there is sent again. A process
-that was silent for a while first makes sure that nobody took the message over meanwhile.
+in between), Twilio is asked for the messages of that conversation, and only a message that is not there is sent again.
+A process that was silent for a while first makes sure that no other process has taken the message over.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import structlog
 from runtime.catalog import Catalog
 from runtime.delivery.part_order import ON_THE_WAY, Parts
 from runtime.delivery.reply_window import ReplyWindow, ReplyWindows
-from runtime.delivery.unknown_sends import GIVE_UP_SECONDS, Outcomes, pause_before_retry
+from runtime.delivery.unknown_sends import GIVE_UP_SECONDS, UnknownSends, pause_before_retry
 from runtime.errors import OperatorError, PermanentError, TemporaryError, UnknownOutcome
 from runtime.observability.logs import masked_user
 from runtime.observability.metrics import Metrics, client_label
 from runtime.observability.tracing import span
-from runtime.resilience.poison import MAX_ENDS, Suspects
+from runtime.resilience.poison import MAX_CRASHES, Suspects
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.messages import outbox, send_matching
@@ -37,19 +37,20 @@ from schemas.addresses import number_of
 from schemas.overrides import with_overrides
 
 HELD_SECONDS = 4.0
-"""So long after it was claimed nobody else can have taken a message over: a silent replica is given a little longer."""
+"""For this many seconds after a claim no other process can have taken the message over: the stall timeout is a little
+longer."""
 ROW_PARAMETER = "message"
-"""Names the outbox row in the URL of its status callbacks, which may come before we know Twilio's sid."""
+"""Query parameter for the outbox row in the URL of its status callbacks, which may come before we know Twilio's sid."""
 
 log = structlog.get_logger("runtime.delivery")
 
 
 class NotSent(OperatorError):
-    """A message that will not go out; the text says why."""
+    """A message that failed for good; the text gives the reason."""
 
 
 class Delivery:
-    """The way out."""
+    """Sends outbox rows."""
 
     def __init__(
         self,
@@ -72,13 +73,13 @@ class Delivery:
         self._metrics = metrics
         self._status_url = status_url
         self._overrides = overrides
-        self._outcomes = Outcomes(database, twilio)
+        self._outcomes = UnknownSends(database, twilio)
         self._parts = Parts(database)
-        self._taken_up: set[int] = set()
+        self._resumed: set[int] = set()
 
     async def deliver(self, rows: Sequence[OutboxRow], bot: BotRecord | None) -> None:
-        """Sends the rows of one answer, in order; the window that its turn has claimed takes the first. What fails is
-        recorded."""
+        """Sends the rows of one answer, in order; the first goes out in the window that its turn has claimed, if any.
+        Failures are recorded."""
         for index, row in enumerate(rows):
             following = rows[index + 1] if index + 1 < len(rows) else None
             window = self._windows.claimed_by(row.turn_id) if row.channel == "twiml" else None
@@ -122,7 +123,7 @@ class Delivery:
         return sent
 
     async def resume(self, conversation_id: int) -> None:
-        """Settles what an earlier process left unsent in a conversation, in order; raises SendTakenOver."""
+        """Resumes the rows of a conversation that an earlier process left unsent, in order; raises SendTakenOver."""
         rows = await self._database.read(outbox.unsent_of, conversation_id)
         failed: int | None = None
         for row, after in zip_longest(rows, rows[1:]):
@@ -136,50 +137,50 @@ class Delivery:
                 failed = row.turn_id
 
     async def _resume(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None) -> None:
-        """Sends what another process left, or finds out that it went out. What ended each process that tried is given
-        up; those that were there each time wait for each other like turns (see `runtime.resilience.poison`)."""
-        ends = row.resumed + (row.id not in self._taken_up)
-        place = self._suspects.place()
+        """Sends a row that another process left, or finds that it was sent. A row whose every process crashed is given
+        up; until then such rows wait for each other like suspected turns (see `runtime.resilience.poison`)."""
+        crashes = row.resumed + (row.id not in self._resumed)
+        slot = self._suspects.slot()
         try:
-            await place.take(ends)
-            await self._take_up(row, bot, ends)
+            await slot.acquire(crashes)
+            await self._mark_resumed(row, bot, crashes)
             if row.state == "sending":
                 await self._settle(row, bot, following)
             else:
                 await self.send(row, bot, following)
         except StoreError:
-            # What became of the last write is looked up; this process has the message still.
+            # The outcome of the last write is looked up; this process still owns the message.
             raise
         except asyncio.CancelledError:
-            await self._put_back(row)
+            await self._release(row)
             raise
         except Exception:
-            # Settled, another one's, or a mistake of ours, which counts like the end of the process.
-            self._taken_up.discard(row.id)
+            # Settled, taken over, or a bug, which counts like a crash of the process.
+            self._resumed.discard(row.id)
             raise
         else:
-            self._taken_up.discard(row.id)
+            self._resumed.discard(row.id)
         finally:
-            place.leave()
+            slot.release()
 
-    async def _take_up(self, row: OutboxRow, bot: BotRecord | None, ends: int) -> None:
-        """Notes that this process has the message; raises NotSent when it ended too many others."""
-        if ends >= MAX_ENDS:
-            error = f"Each of the {ends} processes that were sending it ended meanwhile."
+    async def _mark_resumed(self, row: OutboxRow, bot: BotRecord | None, crashes: int) -> None:
+        """Records that this process owns the message; raises NotSent when too many others crashed with it."""
+        if crashes >= MAX_CRASHES:
+            error = f"Each of the {crashes} processes that were sending it crashed."
             log.error("message_given_up", error=error, **self._facts(row, bot))
             await self._failed(row, bot, error)
             raise NotSent(error)
-        if row.id not in self._taken_up:
-            await self._database.write(outbox.take_up, row.id)
-            self._taken_up.add(row.id)
+        if row.id not in self._resumed:
+            await self._database.write(outbox.mark_resumed, row.id)
+            self._resumed.add(row.id)
 
-    async def _put_back(self, row: OutboxRow) -> None:
-        """Lets go of a message, whose sending did not end this process, for whoever takes it up next."""
-        if row.id not in self._taken_up:
+    async def _release(self, row: OutboxRow) -> None:
+        """Releases a message, whose sending did not crash this process, for any process to resume."""
+        if row.id not in self._resumed:
             return
-        self._taken_up.remove(row.id)
+        self._resumed.remove(row.id)
         try:
-            await self._database.write(outbox.put_back, row.id)
+            await self._database.write(outbox.release, row.id)
         except StoreError as error:
             log.warning("message_release_failed", message=row.id, error=str(error))
 
@@ -188,7 +189,7 @@ class Delivery:
             self._metrics.not_sent(client_label(bot), row.channel)
 
     def note_status(self, row_id: int, status: str) -> None:
-        """Hears of a status callback that came to this process: a part may be waiting for it."""
+        """Passes on a status callback that came to this process: a part may be waiting for it."""
         self._parts.note_status(row_id, status)
 
     async def _send_as_twiml(self, row: OutboxRow, bot: BotRecord | None, window: ReplyWindow) -> None:
@@ -227,13 +228,13 @@ class Delivery:
         await self.send(await self._database.write(outbox.claim, row, "rest"), bot, following)
 
     async def _held(self, row: OutboxRow) -> OutboxRow:
-        """The row that this process is about to send, claimed anew when its claim is old; raises SendTakenOver."""
+        """The row that this process is about to send, claimed again when its claim is old; raises SendTakenOver."""
         if row.claimed_at is None or time.time() - datetime.fromisoformat(row.claimed_at).timestamp() < HELD_SECONDS:
             return row
         return await self._database.write(outbox.claim, row, row.channel)
 
     async def _send_until_known(self, row: OutboxRow, account: Account) -> SentMessage:
-        """Sends a row until it is recorded as sent; raises PermanentError when it will not go out."""
+        """Sends a row until it is recorded as sent; raises PermanentError when it cannot be sent."""
         give_up = time.monotonic() + GIVE_UP_SECONDS
         attempt = 0
         while True:
@@ -257,7 +258,8 @@ class Delivery:
                 return found
 
     def _callback_of(self, row: OutboxRow) -> str | None:
-        """What Twilio calls about a row; one call that got lost would hold back the next part of a long answer."""
+        """The status callback of a row, with connection overrides, since a lost call would delay the next part of a
+        long answer."""
         if self._status_url is None:
             return None
         return with_overrides(f"{self._status_url}?{ROW_PARAMETER}={row.id}", self._overrides)

@@ -1,4 +1,4 @@
-"""Settles proactive messages that nobody is sending any more. Answers are their conversation's to settle."""
+"""Settles proactive messages whose process crashed while sending. Answers are settled with their conversation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import structlog
 
 from runtime.catalog import Catalog
-from runtime.delivery.unknown_sends import GIVE_UP_SECONDS, Outcomes
+from runtime.delivery.unknown_sends import GIVE_UP_SECONDS, UnknownSends
 from runtime.errors import PermanentError
 from runtime.store.database.database import Database
 from runtime.store.database.times import timestamp
@@ -19,28 +19,28 @@ from runtime.store.messages.outbox import OutboxRow, SendTakenOver
 from runtime.twilio.accounts import AccountError, Accounts
 from runtime.twilio.client import Twilio
 
-ABANDONED_SECONDS = 60.0
-"""How much longer than it may be tried a proactive message is left to the replica that sends it."""
+INTERRUPTED_SECONDS = 60.0
+"""How long after its time limit a proactive message is left to the replica that sends it."""
 
 log = structlog.get_logger("runtime.delivery")
 
 
-class Abandoned:
-    """Proactive messages that were cut off."""
+class InterruptedProactive:
+    """Proactive messages that were interrupted."""
 
     def __init__(self, database: Database, twilio: Twilio, accounts: Accounts, catalog: Catalog) -> None:
         self._database = database
         self._accounts = accounts
         self._catalog = catalog
-        self._outcomes = Outcomes(database, twilio)
+        self._outcomes = UnknownSends(database, twilio)
 
     async def watch(self, *, alone: bool) -> None:
-        """Settles what is left. On a store with replicas only age tells what is, so it is looked for again and again; a
-        process that is alone knows it when it starts."""
+        """Settles interrupted messages. With replicas only their age shows which are, so they are searched for
+        periodically; a process that is `alone` knows them when it starts."""
         before = timestamp()
         while True:
             if not alone:
-                before = timestamp(time.time() - GIVE_UP_SECONDS - ABANDONED_SECONDS)
+                before = timestamp(time.time() - GIVE_UP_SECONDS - INTERRUPTED_SECONDS)
             try:
                 await self._settle(await self._database.read(outbox.unsent_proactive, before))
             except StoreError as error:
@@ -50,11 +50,11 @@ class Abandoned:
             else:
                 if alone:
                     return
-            await asyncio.sleep(ABANDONED_SECONDS)
+            await asyncio.sleep(INTERRUPTED_SECONDS)
 
     async def _settle(self, rows: Sequence[OutboxRow]) -> None:
-        """Finds out what became of each. Whoever asked for one got no answer and may ask again, so what did not go out
-        is not sent now."""
+        """Finds the outcome of each. The caller who requested one got no answer and may repeat the request, so an
+        unsent one is not sent now."""
         for row in rows:
             configuration = await self._catalog.configuration(row.bot_id) if row.bot_id else None
             try:
@@ -66,4 +66,6 @@ class Abandoned:
                 await self._database.write(outbox.mark_failed, row, f"Its outcome is unknown: {error}")
             else:
                 if sent is None:
-                    await self._database.write(outbox.mark_failed, row, "Cut off before it was sent; send it again.")
+                    await self._database.write(
+                        outbox.mark_failed, row, "Interrupted before it was sent; send it again."
+                    )

@@ -1,7 +1,7 @@
 """Keeps the parts of a long answer in order: each waits until the one before it has left Twilio.
 
-WhatsApp keeps no order among messages under way, so a part is held back until a status callback says `sent`, whichever
-replica took it, and no longer than PART_WAIT_SECONDS.
+WhatsApp does not preserve the order of messages in transit, so a part waits for a status callback with `sent`, received
+by any replica, and at most PART_WAIT_SECONDS.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from runtime.store.messages import outbox
 from runtime.store.messages.outbox import FINAL_STATUSES
 
 PART_WAIT_SECONDS = 10.0
-FIRST_LOOK_SECONDS = 0.25
-"""When the store is first asked whether another replica took the callback; each next look waits twice as long."""
+FIRST_POLL_SECONDS = 0.25
+"""When the store is first polled for a callback that another replica received; each next poll waits twice as long."""
 ON_THE_WAY = frozenset({"sent", "delivered", "read"}) | FINAL_STATUSES
 
 log = structlog.get_logger("runtime.delivery")
@@ -34,7 +34,8 @@ class Parts:
 
     @contextmanager
     def followed(self, row_id: int) -> Iterator[None]:
-        """Around the sending of a part that another one follows; its callback may come before Twilio has answered."""
+        """Context manager around sending a part that another one follows; its callback may come before Twilio has
+        answered."""
         self._arrivals[row_id] = asyncio.Event()
         try:
             yield
@@ -42,7 +43,7 @@ class Parts:
             del self._arrivals[row_id]
 
     def note_status(self, row_id: int, status: str) -> None:
-        """Hears of a status callback that came to this process."""
+        """Receives a status callback that came to this process."""
         if status in ON_THE_WAY and (arrival := self._arrivals.get(row_id)) is not None:
             arrival.set()
 
@@ -50,7 +51,7 @@ class Parts:
         """Waits for the callback of a part that is being `followed`."""
         arrival = self._arrivals[row_id]
         deadline = time.monotonic() + PART_WAIT_SECONDS
-        pause = FIRST_LOOK_SECONDS
+        pause = FIRST_POLL_SECONDS
         while (left := deadline - time.monotonic()) > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(arrival.wait(), min(pause, left))

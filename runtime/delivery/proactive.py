@@ -1,4 +1,4 @@
-"""Messages that answer nobody: a reminder, a notice. Sent from a bot's number, or from the installation's own."""
+"""Messages that are not answers: a reminder, a notice. Sent from a bot's number, or from the installation's own."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from runtime.twilio.accounts import Accounts
 from schemas.addresses import number_of, whatsapp_address
 
 FREE_WINDOW = timedelta(hours=24)
-"""How long after a user's last message WhatsApp lets a business write what it likes."""
+"""How long after a user's last message WhatsApp delivers free text from a business."""
 
 
 class NoSender(OperatorError):
-    """It is not clear from which number to send; the text says what to give."""
+    """The sender's number is not determined; the text names what to specify."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProactiveMessage:
-    """What became of a message."""
+    """The result of sending a message."""
 
     id: int
     message_sid: str
@@ -39,7 +39,7 @@ class ProactiveMessage:
 
 
 class Proactive:
-    """Sends messages that nobody asked for."""
+    """Sends proactive messages."""
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 Cuts at a paragraph, else a line, a sentence, a word; never inside a URL or a grapheme, and inside a code fence only
 when the fence alone is too long (it is then closed and opened again). It runs on the event loop, so no expression here
-may look at the same character again and again.
+may examine the same character repeatedly.
 """
 
 from __future__ import annotations
@@ -16,34 +16,37 @@ import regex
 from runtime.text import portable
 
 MESSAGE_LIMIT = 1600
-"""Twilio's limit of a body (error 21617), counted in UTF-16 units, as the strictest way to count characters."""
+"""Twilio's limit of a body (error 21617), counted in UTF-16 units, the strictest way to count characters."""
 
 REPLY_LIMIT = 20 * MESSAGE_LIMIT
-"""Characters of an answer that are sent. A model that does not come to an end would send hundreds of messages."""
+"""Maximum number of characters of an answer that are sent. A model that does not stop would send hundreds of
+messages."""
 FENCE_MARK = "```"
 OPENING_LIMIT = 24
-"""Characters of a fence's first line that are repeated where it goes on: a language, not a line of what it holds."""
+"""Maximum number of characters of a fence's first line that are repeated where it continues: a language, not a line of
+its content."""
 FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 BREAKS = (
     re.compile(r"\n\s*\n"),
     re.compile(r"\n"),
-    # Only from where stops begin: tried again from each of a thousand dots, it would count them a thousand times.
+    # Only where a run of stops begins: matched again from each of a thousand dots, it would count them a thousand
+    # times.
     re.compile(r"(?<![.!?…])[.!?…]+[\"'”’»)\]]*\s"),
     re.compile(r"\s"),
 )
-"""Where to cut, the best first; a cut is at the end of a match."""
+"""Positions for a cut, the best first; a cut is at the end of a match."""
 SHORTEST_SHARE = 0.3
-"""A better kind of cut is taken only if it leaves at least this share of a message, except for the last kind."""
+"""A better sort of cut is used only if it leaves at least this share of a message, except for the last sort."""
 LINE_END = re.compile(r"\r\n?")
-"""XML reads each of these as a line feed, so a message that went out as TwiML would not be found again by its text."""
+"""XML reads each of these as a line feed, so a message that was sent as TwiML would not be found again by its text."""
 GRAPHEME = regex.compile(r"\X")
 """A user-perceived character, as Unicode has it (UAX #29): a letter with its accents, a flag, a family."""
 PIECE = 256
-"""Characters that are taken apart into graphemes at once."""
+"""Number of characters that are split into graphemes at once."""
 
 
 def bounded_reply(text: str) -> str:
-    """An answer with no more than REPLY_LIMIT characters, one that goes on beyond them with an ellipsis."""
+    """An answer with at most REPLY_LIMIT characters; a longer one ends with an ellipsis."""
     if len(text) <= REPLY_LIMIT:
         return text
     return text[: _grapheme_start(text, REPLY_LIMIT - 1)] + "…"
@@ -63,8 +66,8 @@ def split_reply(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
 
 
 def _first_part(text: str, end: int, limit: int) -> tuple[str, str]:
-    """The first message, of `end` characters at the most, and what follows it."""
-    # A fence that is open at the end of what is looked at holds for all of it.
+    """The first message, of at most `end` characters, and the rest."""
+    # A fence that is open at the end of the examined text extends over all of it.
     fences = [match.span() for match in FENCE.finditer(text, 0, end + len(FENCE_MARK))]
     cut = _best_cut(text, end, fences)
     if cut:
@@ -78,7 +81,7 @@ def _first_part(text: str, end: int, limit: int) -> tuple[str, str]:
 def _best_cut(text: str, end: int, fences: list[tuple[int, int]]) -> int:
     """The last good place to cut at or before `end`, 0 when there is none."""
     for index, kind in enumerate(BREAKS):
-        # A match may end one past the window: what is cut off there is white space.
+        # A match may end one past the window: the character cut off there is white space.
         places = [match.end() for match in kind.finditer(text, 0, end + 1)]
         if index == 0:
             places += [start for start, _ in fences if start <= end]
@@ -114,15 +117,15 @@ def _grapheme_start(text: str, end: int) -> int:
 
 
 def _graphemes(text: str, place: int) -> Iterator[tuple[int, int]]:
-    """Where each user-perceived character begins and ends, from a place on at which one begins.
+    """Where each user-perceived character begins and ends, from a position at which one begins.
 
-    Looked for in pieces: half a flag is told from the other half by counting all halves before it.
+    Searched in pieces: which half of a flag a character is, is found by counting all halves before it.
     """
     size = PIECE
     while place < len(text):
         found = [character.span() for character in GRAPHEME.finditer(text[place : place + size])]
         if place + size < len(text):
-            found.pop()  # it may go on after the piece
+            found.pop()  # it may continue after the piece
         for begins, ends in found:
             yield place + begins, place + ends
         if found:
@@ -132,7 +135,7 @@ def _graphemes(text: str, place: int) -> Iterator[tuple[int, int]]:
 
 
 def _fitting(text: str, limit: int) -> int:
-    """How many characters of the text fit into so many UTF-16 units."""
+    """How many characters of the text fit into `units` UTF-16 units."""
     units = 0
     for index, character in enumerate(text):
         units += 2 if character > "\uffff" else 1

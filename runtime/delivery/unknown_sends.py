@@ -1,4 +1,4 @@
-"""Finds out at Twilio what became of a send whose outcome is unknown. It sends nothing itself."""
+"""Determines at Twilio the outcome of a send for which it is unknown. It sends nothing itself."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ from runtime.twilio.accounts import Account
 from runtime.twilio.client import SentMessage, Twilio
 
 SETTLE_AFTER_SECONDS = 2.0
-"""A send may still be on its way inside Twilio for a moment; nobody asks before this."""
-LOOKS_LIMIT = 10
-"""Looks at Twilio's list, while what is under way to the same user may still be told: a call may take 15 seconds."""
+"""Delay before the first look-up, since a send may not be listed at once."""
+LOOKUPS_LIMIT = 10
+"""Maximum number of look-ups in Twilio's list, while callbacks about other messages to the same user may still come: a
+call may take 15 seconds."""
 CLOCK_SKEW_SECONDS = 60.0
 """How far Twilio's clock may be behind ours when messages are looked up by time."""
 GIVE_UP_SECONDS = 600.0
-"""How long a message is tried."""
+"""Time limit of sending a message."""
 LONGEST_PAUSE_SECONDS = 30.0
-"""Bound of the pause before a call is made again, where Twilio asks for none."""
+"""Longest pause before a call is repeated, where Twilio asks for none."""
 
 log = structlog.get_logger("runtime.delivery")
 
 
-class Outcomes:
-    """What became of messages."""
+class UnknownSends:
+    """Sends with an unknown outcome."""
 
     def __init__(self, database: Database, twilio: Twilio) -> None:
         self._database = database
         self._twilio = twilio
 
     async def settle(self, row: OutboxRow, account: Account, give_up: float) -> SentMessage | None:
-        """Asks Twilio whether a row went out, and records it when it did; None when it did not.
+        """Asks Twilio whether a row was sent, and records it then; None when it was not.
 
         Raises PermanentError when it cannot be known, SendTakenOver when it is another process's to settle.
         """
@@ -57,7 +58,7 @@ class Outcomes:
                 log.info("send_lookup_repeated", reason=str(error))
             except Undecidable as error:
                 looks += 1
-                if looks >= LOOKS_LIMIT:
+                if looks >= LOOKUPS_LIMIT:
                     raise PermanentError(str(error)) from error
                 log.info("send_lookup_repeated", reason=str(error))
             else:
@@ -83,6 +84,6 @@ async def pause_before_retry(error: TemporaryError, failures: int, give_up: floa
 
 
 def _earlier(moment: str | None) -> str:
-    """A stored moment, moved back by what Twilio's clock may lag."""
+    """A stored timestamp, minus the possible lag of Twilio's clock."""
     at = datetime.fromisoformat(moment).timestamp() if moment else time.time()
     return timestamp(at - CLOCK_SKEW_SECONDS)

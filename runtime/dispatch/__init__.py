@@ -1,1 +1,1 @@
-"""When the turn of a conversation runs, and where: in this process on SQLite, on any replica on PostgreSQL."""
+"""When and where a conversation's turn runs: in this process on SQLite, on any replica on PostgreSQL."""

@@ -1,11 +1,11 @@
 """The inbox on PostgreSQL: any replica runs any conversation's turn, as a job of procrastinate.
 
     accept ── message + job, one commit ──► NOTIFY ──► a replica fetches it ──► resume, turns ──► the job is deleted
-                                                            │ dies
-                                                            └─► no sign of life for STALL_SECONDS ──► another fetches it
+                                                            │ crashes
+                                                            └─► no heartbeat for STALL_SECONDS ──► another fetches it
 
-procrastinate hands out jobs, keeps the order of a conversation (its lock) and tries again what failed. What it leaves
-to its user is done here, once a second and on every replica: jobs of the dead are handed on.
+procrastinate assigns jobs, keeps the order of a conversation (its lock) and retries failed jobs. What it leaves to the
+application is the maintenance here, once a second on every replica: the jobs of crashed replicas are requeued.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ from runtime.store.database.postgresql import TRUSTED_SECONDS
 from runtime.store.errors import StoreError
 from runtime.store.messages import jobs
 from runtime.store.messages.held_jobs import HeldJobs
-from runtime.store.messages.inbox import InboundMessage, Taken
+from runtime.store.messages.inbox import InboundMessage, StoredMessage
 from runtime.store.messages.outbox import SendTakenOver
 from runtime.store.messages.turns import TurnTakenOver
 from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
 
 CONVERSATIONS_AT_ONCE = 2_000
-"""Conversations that a replica is busy with at the most; the rest waits in the store, for any replica."""
+"""Maximum number of conversations that a replica works on; the rest waits in the store, for any replica."""
 CONNECTIONS = 4
 POLL_SECONDS = 0.2
-"""How soon the next message of a conversation follows the one before, which no NOTIFY tells."""
-BEAT_SECONDS = 2.0
-CARE_SECONDS = 1.0
-LET_GO_SECONDS = 0.3
-"""How often it is looked whether another replica has begun what a webhook is held open for."""
-LOOK_BACK_SECONDS = 5.0
-"""How often a replica looks for jobs that it has lost, and for conversations that have none."""
+"""Interval of polling for the next message of a conversation, for which there is no NOTIFY."""
+HEARTBEAT_SECONDS = 2.0
+MAINTENANCE_SECONDS = 1.0
+RELEASE_WEBHOOKS_SECONDS = 0.3
+"""Interval of checking whether another replica answers a message whose webhook is held open here."""
+LOST_JOBS_SECONDS = 5.0
+"""Interval of searching for lost jobs, and for conversations without a job."""
 STORE_PAUSE_SECONDS = 2.0
-"""How long a job rests after a failure."""
+"""Pause before a failed job is retried."""
 
 log = structlog.get_logger("runtime.inbox")
 
 
-class HandedBack(Exception):
-    """A conversation is not finished and this process is about to stop."""
+class Interrupted(Exception):
+    """A conversation is not finished and this process is stopping."""
 
 
 class Again(procrastinate.BaseRetryStrategy):
-    """A job that was cut off is tried again at once, one that failed after a pause."""
+    """An interrupted job is retried at once, a failed one after a pause."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision | None:
-        """None gives the job up."""
-        if isinstance(exception, HandedBack | asyncio.CancelledError):
+        """See BaseRetryStrategy; None gives the job up."""
+        if isinstance(exception, Interrupted | asyncio.CancelledError):
             return procrastinate.RetryDecision()
         if job.attempts >= jobs.MAX_ATTEMPTS:
             return None
@@ -104,21 +104,21 @@ class ReplicatedInbox:
         self._worker: Worker | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def accept(self, message: InboundMessage) -> Taken | None:
+    async def accept(self, message: InboundMessage) -> StoredMessage | None:
         """See Inbox."""
-        return await self._database.write(jobs.take_in, message)
+        return await self._database.write(jobs.store_message, message)
 
-    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[Taken | None]:
+    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[StoredMessage | None]:
         """See Inbox."""
-        return await self._database.write(jobs.take_in_all, messages)
+        return await self._database.write(jobs.store_messages, messages)
 
     async def start(self) -> None:
         """See Inbox."""
         await self._app.open_async()
-        forgotten = await self._database.write(jobs.defer_forgotten)
+        forgotten = await self._database.write(jobs.defer_missing)
         if forgotten:
             log.info("resumed_after_restart", conversations=forgotten)
-        self._tasks = [asyncio.create_task(run()) for run in (self._work, self._take_care, self._let_go)]
+        self._tasks = [asyncio.create_task(run()) for run in (self._work, self._maintain, self._release_webhooks)]
 
     async def stop(self, grace_seconds: float) -> None:
         """See Inbox."""
@@ -153,8 +153,8 @@ class ReplicatedInbox:
         except StoreError as error:
             log.error("store_unavailable", error=str(error))
             raise
-        except (HandedBack, asyncio.CancelledError):
-            await self._owned.hand_back(conversation_id)
+        except (Interrupted, asyncio.CancelledError):
+            await self._owned.release(conversation_id)
             raise
         except Exception:
             log.exception("conversation_failed", conversation=conversation_id)
@@ -167,7 +167,7 @@ class ReplicatedInbox:
             await self._delivery.resume(conversation_id)
         while await self._turns.run(conversation_id):
             if self._stopping:
-                raise HandedBack
+                raise Interrupted
 
     async def _work(self) -> None:
         """Runs jobs until the stop, also across failures of the store."""
@@ -180,7 +180,7 @@ class ReplicatedInbox:
                 shutdown_graceful_timeout=STORE_PAUSE_SECONDS,
                 delete_jobs=DeleteJobCondition.ALWAYS,
                 install_signal_handlers=False,
-                update_heartbeat_interval=BEAT_SECONDS,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
                 stalled_worker_timeout=jobs.STALL_SECONDS,
             )
             try:
@@ -188,37 +188,38 @@ class ReplicatedInbox:
             except ConnectorException as error:
                 log.error("jobs_unavailable", error=str(error.__cause__ or error))
             except Exception:
-                # A replica that takes messages in and runs no turn would look well.
+                # A replica that stores messages and runs no turn would seem healthy.
                 log.exception("job_worker_failed")
             if not self._stopping:
                 await asyncio.sleep(STORE_PAUSE_SECONDS)
 
-    async def _take_care(self) -> None:
-        """Hands on the jobs of dead replicas, and finds what was lost, until cancelled."""
-        trusted_from = next_look = time.monotonic()
+    async def _maintain(self) -> None:
+        """Requeues the jobs of crashed replicas, and lost jobs, until cancelled."""
+        trusted_from = next_search = time.monotonic()
         lost: set[int] = set()
         while True:
-            await asyncio.sleep(CARE_SECONDS)
+            await asyncio.sleep(MAINTENANCE_SECONDS)
             try:
                 if self._stopping and self._worker is not None and self._worker.worker_id is not None:
-                    # A worker that finishes its last jobs beats no more, and they would be taken from it.
-                    await self._database.write(jobs.beat, self._worker.worker_id)
+                    # A worker that finishes its last jobs sends no more heartbeats, and they would be requeued.
+                    await self._database.write(jobs.heartbeat, self._worker.worker_id)
                 if time.monotonic() >= trusted_from:
-                    _report("resumed_from_crashed_replica", await self._database.write(jobs.hand_on_stalled))
-                if time.monotonic() >= next_look:
-                    lost = await self._look_back(lost)
-                    next_look = time.monotonic() + LOOK_BACK_SECONDS
+                    _report("resumed_from_crashed_replica", await self._database.write(jobs.requeue_stalled))
+                if time.monotonic() >= next_search:
+                    lost = await self._requeue_lost(lost)
+                    next_search = time.monotonic() + LOST_JOBS_SECONDS
             except StoreError as error:
                 log.warning("maintenance_postponed", error=str(error))
-                # When the store comes back, every replica has been silent; each may first give its sign of life.
+                # When the store is available again, every replica has been silent; each may first send a heartbeat.
                 trusted_from = time.monotonic() + jobs.STALL_SECONDS
             except Exception:
                 log.exception("maintenance_failed")
 
-    async def _let_go(self) -> None:
-        """Ends the webhooks whose answers another replica makes, until cancelled: those go out by themselves."""
+    async def _release_webhooks(self) -> None:
+        """Releases webhooks whose messages another replica answers, until cancelled: those answers are sent over
+        REST."""
         while True:
-            await asyncio.sleep(LET_GO_SECONDS)
+            await asyncio.sleep(RELEASE_WEBHOOKS_SECONDS)
             conversations = self._windows.conversations - set(self._running.values())
             worker_id = self._worker.worker_id if self._worker is not None else None
             if not conversations or worker_id is None:
@@ -231,20 +232,21 @@ class ReplicatedInbox:
             for conversation_id in elsewhere - set(self._running.values()):
                 self._windows.release(conversation_id)
 
-    async def _look_back(self, suspects: set[int]) -> set[int]:
-        """Hands on jobs that are said to run here and do not, the second time they are found; returns the others."""
-        await self._database.write(jobs.defer_forgotten)
+    async def _requeue_lost(self, suspects: set[int]) -> set[int]:
+        """Requeues jobs that are recorded as running here and do not, the second time they are found; returns the
+        others."""
+        await self._database.write(jobs.defer_missing)
         worker_id = self._worker.worker_id if self._worker is not None else None
         if worker_id is None:
             return set()
-        missing = await self._database.read(jobs.doing, worker_id) - self._running.keys()
+        missing = await self._database.read(jobs.claimed_by, worker_id) - self._running.keys()
         if lost := missing & suspects:
-            _report("lost_job_resumed", await self._database.write(jobs.hand_on_lost, worker_id, lost))
+            _report("lost_job_resumed", await self._database.write(jobs.requeue_lost, worker_id, lost))
         return missing - suspects
 
 
 def _pool(**settings: Any) -> AsyncConnectionPool:
-    """procrastinate's pool, which would ask the server whether a connection is alive before every statement."""
+    """procrastinate's pool, without its check of a recently used connection before every statement."""
     used_at: MutableMapping[AsyncConnection, float] = WeakKeyDictionary()
 
     async def check(connection: AsyncConnection) -> None:
@@ -256,7 +258,7 @@ def _pool(**settings: Any) -> AsyncConnectionPool:
     return AsyncConnectionPool(**{**settings, "check": check})
 
 
-def _report(event: str, found: Sequence[jobs.StrayJob]) -> None:
+def _report(event: str, found: Sequence[jobs.RequeuedJob]) -> None:
     for job in found:
         if job.is_given_up:
             log.error("conversation_given_up", conversation=job.conversation_id)

@@ -1,8 +1,7 @@
 """The inbox on SQLite: this process, the only one, runs the turns.
 
-The store is the truth; what lives here is only who is awake: one task for each conversation that has something to do. A
-task ends when its conversation has nothing open. After a restart the tasks are made anew from what the store says is
-open.
+The store is the single source of truth; this module only holds a task for each busy conversation. A task ends when its
+conversation has nothing open. After a restart the tasks are created again from the open messages in the store.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from runtime.delivery.reply_window import ReplyWindows
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.messages import inbox, outbox
-from runtime.store.messages.inbox import InboundMessage, Taken
+from runtime.store.messages.inbox import InboundMessage, StoredMessage
 from runtime.store.messages.outbox import SendTakenOver
-from runtime.store.messages.turn_start import take_in_and_begin
+from runtime.store.messages.turn_start import store_and_begin
 from runtime.store.messages.turns import Turn, TurnTakenOver
 from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
 
 STORE_PAUSE_SECONDS = 2.0
-"""How long a conversation rests when the store cannot be reached."""
-LOOK_BACK_SECONDS = 2.0
+"""Pause of a conversation when the store is unavailable."""
+POLL_SECONDS = 2.0
 """How often the store is searched for messages that another process opened again."""
 
 log = structlog.get_logger("runtime.inbox")
@@ -45,35 +44,34 @@ class EmbeddedInbox:
         self._windows = windows
         self._chains: dict[int, _Chain] = {}
         self._failed: set[int] = set()
-        """Conversations that a mistake of ours stopped. Each try counts like the end of a process, so they come to an
-        end."""
+        """Conversations that a bug stopped. Each attempt counts like a crash, so they are given up eventually."""
         self._stopping = False
-        self._looking_back: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
 
-    async def accept(self, message: InboundMessage) -> Taken | None:
+    async def accept(self, message: InboundMessage) -> StoredMessage | None:
         """See Inbox."""
         turn: Turn | None = None
         if self._turns.begins_at_once and not self._stopping:
-            taken, turn = await self._database.write(take_in_and_begin, message, self._turns.memory_items)
+            taken, turn = await self._database.write(store_and_begin, message, self._turns.memory_items)
         else:
-            taken = await self._database.write(inbox.take_in, message)
+            taken = await self._database.write(inbox.store_message, message)
         if taken is None:
             return None
         if turn is not None:
             self._owned.adopt(turn)
         if self._wake(taken.conversation_id, turn) is None and turn is not None:
-            await self._owned.hand_back(taken.conversation_id)
+            await self._owned.release(taken.conversation_id)
         return taken
 
-    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[Taken | None]:
+    async def accept_all(self, messages: Sequence[InboundMessage]) -> list[StoredMessage | None]:
         """See Inbox."""
-        all_taken = await self._database.write(inbox.take_in_all, messages)
+        all_taken = await self._database.write(inbox.store_messages, messages)
         for conversation_id in {taken.conversation_id for taken in all_taken if taken is not None}:
             self._wake(conversation_id)
         return all_taken
 
     async def start(self) -> None:
-        """Takes up what an earlier process left: first what it did not finish sending, then what it did not answer."""
+        """Resumes what an earlier process left: first unsent answers, then unanswered messages."""
         unsent = await self._database.read(outbox.unsent_conversations)
         waiting = await self._database.read(inbox.open_conversations)
         for conversation_id in unsent:
@@ -82,15 +80,15 @@ class EmbeddedInbox:
             self._wake(conversation_id)
         if unsent or waiting:
             log.info("resumed_after_restart", unsent=len(unsent), unanswered=len(waiting))
-        self._looking_back = asyncio.create_task(self._look_back())
+        self._polling = asyncio.create_task(self._poll())
 
     async def stop(self, grace_seconds: float) -> None:
-        """Begins no further turn, waits for those in flight, and leaves the rest to the next start."""
+        """Begins no further turn, waits for running ones, and leaves the rest to the next start."""
         self._stopping = True
         self._windows.close()
-        if self._looking_back is not None:
-            self._looking_back.cancel()
-            await asyncio.gather(self._looking_back, return_exceptions=True)
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.gather(self._polling, return_exceptions=True)
         tasks = [chain.task for chain in self._chains.values()]
         if not tasks:
             return
@@ -99,9 +97,9 @@ class EmbeddedInbox:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         for conversation_id in self._chains:
-            # Its task was not even started.
+            # Its task was never started.
             self._windows.release(conversation_id)
-            await self._owned.hand_back(conversation_id)
+            await self._owned.release(conversation_id)
         if late:
             log.warning("turns_left_unfinished", conversations=len(late))
 
@@ -111,8 +109,8 @@ class EmbeddedInbox:
         return len(self._chains)
 
     def _wake(self, conversation_id: int, turn: Turn | None = None, *, resume: bool = False) -> _Chain | None:
-        """The task of a conversation, told that there may be something new; None while stopping. `turn` is begun
-        already."""
+        """Starts or wakes the task of a conversation, since there may be something new; None while stopping. `turn` is
+        begun already."""
         chain = self._chains.get(conversation_id)
         if chain is not None:
             chain.more = True
@@ -128,10 +126,10 @@ class EmbeddedInbox:
         chain.task = asyncio.create_task(self._run(conversation_id, chain, resume, None if resume else turn))
         return chain
 
-    async def _look_back(self) -> None:
-        """Wakes conversations that somebody else opened again, as dead letters are, and those that failed."""
+    async def _poll(self) -> None:
+        """Wakes conversations that another process reopened, such as retried dead letters, and those that failed."""
         while True:
-            await asyncio.sleep(LOOK_BACK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
             try:
                 waiting = await self._database.read(inbox.open_conversations)
             except StoreError as error:
@@ -156,14 +154,14 @@ class EmbeddedInbox:
                         begun = None
                     begun = None
                 except StoreError as error:
-                    # What is on disk is not given up, and what became of the last write is looked up.
+                    # What is on disk is not given up, and the outcome of the last write is looked up.
                     log.error("store_unavailable", error=str(error))
                     await asyncio.sleep(STORE_PAUSE_SECONDS)
                     resume = True
             if not self._may_begin():
-                await self._owned.hand_back(conversation_id)
+                await self._owned.release(conversation_id)
         except asyncio.CancelledError:
-            await self._owned.hand_back(conversation_id)
+            await self._owned.release(conversation_id)
             raise
         except (TurnTakenOver, SendTakenOver) as error:
             log.warning("taken_over", error=str(error))
@@ -171,15 +169,15 @@ class EmbeddedInbox:
             self._failed.add(conversation_id)
             log.exception("conversation_failed", conversation=conversation_id)
         finally:
-            # Nothing is awaited between the last look at `more` and this, so no wake-up is lost.
+            # Nothing is awaited between the last check of `more` and this, so no wake-up is lost.
             del self._chains[conversation_id]
             self._windows.release(conversation_id)
 
     async def _answer(self, conversation_id: int, chain: _Chain, begun: Turn | None) -> bool:
         if chain.is_early:
             chain.is_early = False
-            # It waited for the answer before it, which is not its provider's fault: its time begins now.
-            await self._owned.hand_back(conversation_id)
+            # It waited for the previous answer, which is not its provider's fault: its time begins now.
+            await self._owned.release(conversation_id)
         return await self._turns.run(conversation_id, begun)
 
 
@@ -191,5 +189,5 @@ class _Chain:
     def __init__(self) -> None:
         self.more = True
         self.is_early = False
-        """The next turn was begun while the conversation was busy."""
+        """Whether the next turn was begun while the conversation was busy."""
         self.task: asyncio.Task[None]

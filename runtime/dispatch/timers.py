@@ -1,15 +1,15 @@
-"""Runs what is due, once, in whichever process gets to it first.
+"""Runs due timers, each once, in the process that claims it first.
 
     put ──► row in the store ──due──► claimed by one process ──► handler ──► ended, or due again
                                             │ crashes
                                             └─► its hold runs out ──► another process, or its next start
 
-The rows and what happens to them are `runtime.store.timers`, the same on both databases; why they are not jobs of
-procrastinate stands in docs/adr/0011-timers-with-a-hold.md.
+The rows and their states are `runtime.store.timers`, the same on both databases; why they are not jobs of
+procrastinate: docs/adr/0011-timers-with-a-hold.md.
 
-A handler that is cut off is run again, so it may run twice for one timer. One whose effect is in the store calls
-`runtime.store.timers.finish` in the same transaction: that effect happens once. A handler that fails is tried again
-after a pause, for as long as it takes, and holds up no other.
+An interrupted handler is run again, so it may run twice for one timer. One whose effect is in the store calls
+`runtime.store.timers.finish` in the same transaction: that effect happens once. A failed handler is retried after a
+pause, without a limit, and delays no other.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.timers import HOLD_SECONDS, LONGEST_PAUSE_SECONDS, DueTimers, Timer, TimerTakenOver
 
-LOOK_SECONDS = 2.0
-"""How late a timer may be that another process put."""
+POLL_SECONDS = 2.0
+"""Interval of polling, by which a timer that another process put may be late."""
 RENEW_SECONDS = 2.0
 AT_ONCE = 8
-"""Handlers that run in a process at the same time."""
+"""Maximum number of handlers that run concurrently in a process."""
 STEP_SECONDS = 2.0
 """A clock that is behind by more than this was set back."""
 ERROR_LENGTH = 500
@@ -46,7 +46,7 @@ log = structlog.get_logger("runtime.timers")
 
 @dataclass(frozen=True, slots=True)
 class RunAgain:
-    """What a handler returns whose timer is not done: it is due again after so many seconds."""
+    """The result of a handler whose timer is not done: it is due again after `seconds`."""
 
     seconds: float
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class _Run:
 class Timers:
     """The timers of this process: those that it puts, and those that it runs."""
 
-    def __init__(self, database: Database, metrics: Metrics, *, look_seconds: float = LOOK_SECONDS) -> None:
+    def __init__(self, database: Database, metrics: Metrics, *, look_seconds: float = POLL_SECONDS) -> None:
         self._database = database
         self._metrics = metrics
         self._look_seconds = look_seconds
@@ -75,11 +75,12 @@ class Timers:
         self._running: dict[tuple[str, str], _Run] = {}
         self._woken = asyncio.Event()
         self._clock: tuple[str, float] | None = None
-        """The store's time at the last look, and this process's own count of seconds then; None before the first."""
+        """The store's time at the last poll, and this process's monotonic clock then; None before the first."""
         self._trusted_from = 0.0
 
     def register(self, kind: str, handler: Handler) -> None:
-        """Has timers of a kind run by a handler. A kind without one waits for a process that has it."""
+        """Registers the handler of a kind of timers. Timers of a kind without a handler wait for a process that has
+        one."""
         if kind in self._handlers:
             raise ValueError(f"timers of the kind {kind!r} have a handler already")
         self._handlers[kind] = handler
@@ -96,11 +97,11 @@ class Timers:
         return await self._database.write(timers.cancel, kind, key)
 
     def wake(self) -> None:
-        """Looks at once: this process has put a timer in a transaction of its own."""
+        """Polls at once: this process has put a timer in its own transaction."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Runs timers until cancelled. Handlers that run then are cut off, and their timers given back."""
+        """Runs timers until cancelled. Running handlers are cancelled then, and their timers released."""
         try:
             renewing = asyncio.create_task(self._renew())
             try:
@@ -110,10 +111,10 @@ class Timers:
                 renewing.cancel()
                 await asyncio.gather(renewing, return_exceptions=True)
         finally:
-            await self._give_back()
+            await self._release()
 
     async def _look(self) -> float:
-        """Begins what is due; returns the seconds until the next look."""
+        """Begins due timers; returns the seconds until the next poll."""
         may_take_over = time.monotonic() >= self._trusted_from
         try:
             if self._clock is None:
@@ -125,7 +126,7 @@ class Timers:
                 return 0.0
         except StoreError as error:
             log.warning("timers_unavailable", error=str(error))
-            # When the store comes back, no process has renewed its holds; each may first do so.
+            # When the store is available again, no process has renewed its holds; each may first do so.
             self._trusted_from = time.monotonic() + HOLD_SECONDS
         except Exception:
             log.exception("timers_unavailable")
@@ -140,14 +141,14 @@ class Timers:
         return min(max(wait.total_seconds(), 0.0), self._look_seconds)
 
     async def _begin(self, *, may_take_over: bool) -> bool:
-        """Begins what is due as far as there is room; True when it began something, so that there may be more."""
+        """Begins due timers up to the limit; True when it began one, so that there may be more."""
         room = AT_ONCE - len(self._running)
         if room <= 0:
             return False
         claimed = await self._database.write(
             timers.claim, self._handlers, self._holder, room, may_take_over=may_take_over
         )
-        # One that runs here already, whose hold ran out while the store was away, has only had it renewed.
+        # A timer that runs here already, whose hold expired while the store was unavailable, has only had it renewed.
         new = [timer for timer in claimed if (timer.kind, timer.key) not in self._running]
         for timer in new:
             self._running[timer.kind, timer.key] = _Run(timer, asyncio.create_task(self._handle(timer)))
@@ -168,7 +169,7 @@ class Timers:
             else:
                 await self._settle(timers.rearm, timer, again.seconds, again.payload)
         finally:
-            # Nothing is awaited between the timer's end in the store and this, so whoever looks next sees both.
+            # Nothing is awaited between the timer's end in the store and this, so the next poll sees both.
             del self._running[timer.kind, timer.key]
             self._woken.set()
 
@@ -184,14 +185,14 @@ class Timers:
         await self._settle(timers.fail, timer, said, pause)
 
     async def _settle(self, operation: Callable[..., object], timer: Timer, *arguments: object) -> None:
-        """Records how a run ended. Where that is not possible, the timer's hold runs out and it is run again."""
+        """Records the result of a run. Where that is not possible, the timer's hold expires and it is run again."""
         try:
             await self._until_stored(operation, timer, *arguments)
         except Exception:
             log.exception("timer_not_settled", kind=timer.kind, key=timer.key)
 
     async def _until_stored(self, operation: Callable[..., object], *arguments: object) -> None:
-        """Writes, for as long as the store is away."""
+        """Retries a write while the store is unavailable."""
         while True:
             try:
                 await self._database.write(operation, *arguments)
@@ -202,7 +203,7 @@ class Timers:
                 return
 
     async def _renew(self) -> None:
-        """Keeps the holds of what runs here, until cancelled."""
+        """Renews the holds of running timers, until cancelled."""
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             if not self._running:
@@ -215,7 +216,7 @@ class Timers:
                 log.exception("timers_unavailable")
 
     async def _check_clock(self, now: str) -> None:
-        """Moves what waits when the store's clock was set back: it would be late by the size of the step."""
+        """Moves waiting timers when the store's clock was set back: they would be late by the size of the step."""
         earlier, self._clock = self._clock, (now, time.monotonic())
         if earlier is None:
             return
@@ -233,7 +234,7 @@ class Timers:
         finally:
             self._woken.clear()
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         tasks = [run.task for run in self._running.values()]
         for task in tasks:
             task.cancel()

@@ -1,1 +1,1 @@
-"""From a webhook to a stored message: signed, bounded, admitted, taken in once."""
+"""From a webhook to a stored message: signed, bounded, admitted, stored once."""

@@ -1,4 +1,4 @@
-"""An inbound message, read from the parameters that Twilio describes it with. Nothing here does I/O."""
+"""An inbound message, read from Twilio's parameters. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from runtime.store.messages.inbox import InboundMessage
 from runtime.store.records import BotRecord
 
 COLUMNS = frozenset({"AccountSid", "MessageSid", "From", "To", "Body"})
-"""Parameters that the inbox has columns for; every other one is kept as JSON."""
+"""Parameters with a column in the inbox; all others are stored as JSON."""
 
 Form = Mapping[str, Sequence[str]]
 """A form's fields with all their values."""
 MAX_FIELDS = 500
 UNREADABLE = "\ufffd"
-"""What stands in a decoded text for bytes that are no UTF-8."""
+"""The replacement in a decoded text for bytes that are not UTF-8."""
 
 
 def decoded_form(body: bytes) -> dict[str, list[str]]:
-    """The fields of a form, also those without a value; raises ValueError when it is none, or no UTF-8.
+    """The fields of a form, also those without a value; raises ValueError when it is not a form, or not UTF-8.
 
-    The query of a URL is written alike, and yarl reads one in a third of the time that the standard library takes.
+    A URL's query has the same syntax, and yarl parses one in a third of the time that the standard library takes.
     """
     encoded = body.decode("ascii")
     if encoded.count("&") >= MAX_FIELDS:
@@ -33,13 +33,13 @@ def decoded_form(body: bytes) -> dict[str, list[str]]:
     form: dict[str, list[str]] = {}
     for name, value in URL.build(query_string=encoded, encoded=True).query.items():
         if UNREADABLE in name or UNREADABLE in value:
-            unquote(encoded, errors="strict")  # fails, unless the user wrote just that character
+            unquote(encoded, errors="strict")  # raises, unless the user wrote that very character
         form.setdefault(name, []).append(value)
     return form
 
 
 def inbound_message(form: Form, bot: BotRecord) -> InboundMessage:
-    """The message as the inbox takes it in."""
+    """The message in the form that the inbox stores."""
     parameters = {name: values[0] for name, values in form.items()}
     sender = parameters["From"]
     return InboundMessage(

@@ -1,12 +1,12 @@
-"""Takes in the messages whose webhook never arrived: those that Twilio has and the inbox never saw.
+"""Accepts messages whose webhook never arrived: those that are at Twilio and not in the inbox.
 
     every account ──► its inbound messages ──► not in the inbox ──► its sender calls us ──► accepted, BATCH to a commit
 
-A sweep is a timer, so one process of all sweeps: whenever one starts, and every SWEEP_SECONDS. How far each account is
-known stays with the timer; an account that is new is looked through from the window's beginning on. A message goes the
-way of its webhook, and the inbox knows each message once, so a webhook that comes late changes nothing. What was
-written before the bot was made is left alone, and so is a number whose sender calls somebody else: that one may have
-answered. Very many messages are looked through LIMIT at a time, the oldest first.
+A sweep is a timer, so exactly one process sweeps: after each start, and every SWEEP_SECONDS. The timer stores how far
+each account is known; a new account is swept from the beginning of the window. A message is processed like one from its
+webhook, and the inbox stores each message once, so a late webhook changes nothing. Messages from before the bot was
+created are ignored, and so is a number whose sender calls another address, which may have answered. Very many messages
+are read LIMIT at a time, the oldest first.
 """
 
 from __future__ import annotations
@@ -37,31 +37,31 @@ from runtime.twilio.client import Received, ReceivedMessage, Twilio
 from schemas.addresses import number_of
 
 LIMIT = 20_000
-"""Messages of one account that are in memory at once."""
+"""Maximum number of messages of one account in memory."""
 BATCH = 100
-"""Messages that are stored together. Until then a webhook of the same user waits."""
+"""Number of messages that are stored in one commit. Until then a webhook of the same user waits."""
 RETRY_SECONDS = 15.0
-"""When an account is asked again that could not be asked."""
+"""Pause before an account that could not be read is read again."""
 WEBHOOK_SECONDS = 30.0
 """How long Twilio may still be trying a message's webhook and its fallback."""
 
 KIND = "sweep"
 KEY = "all"
-"""Of the one timer, which all accounts share: they are few, and asked one after the other."""
+"""Key of the one timer, which all accounts share: they are few, and read one after the other."""
 
 log = structlog.get_logger("runtime.sweep")
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Looks for missed messages."""
+    """Searches for missed messages."""
 
     webhook_url: str
-    """What a sender of ours calls."""
+    """The URL that our senders call."""
     window: timedelta
-    """How far back a start looks."""
+    """How far back the sweep after a start goes."""
     seconds: float
-    """How often every account is swept."""
+    """Interval of sweeping every account."""
     database: Database
     catalog: Catalog
     accounts: Accounts
@@ -71,18 +71,18 @@ class Sweep:
     limit: int = LIMIT
 
     async def begin(self, timers: Timers) -> None:
-        """Has every account swept now and every so many seconds, whichever process does it."""
+        """Schedules a sweep of every account now and every `seconds`, in any process."""
         timers.register(KIND, self.run)
         now = datetime.now(UTC)
         await self.database.write(put_again, KIND, KEY, now, {"started_at": now.isoformat()})
         timers.wake()
 
     async def never(self, timers: Timers) -> None:
-        """Has no process sweep any more."""
+        """Cancels the sweep in all processes."""
         await timers.cancel(KIND, KEY)
 
     async def run(self, timer: Timer) -> RunAgain:
-        """Sweeps every account that bots are on. One that could not be asked is asked again soon."""
+        """Sweeps every account of the bots. One that could not be read is read again soon."""
         progress = _Progress.of(timer.payload)
         bots = await self.database.read(store.bot_of_each_account)
         if all([await self._sweep(bot, progress) for bot in bots]):
@@ -90,7 +90,7 @@ class Sweep:
         return RunAgain(min(self.seconds, RETRY_SECONDS), progress.payload())
 
     async def _sweep(self, bot: BotRecord, progress: _Progress) -> bool:
-        """Sweeps a bot's account; False when that failed and may work soon."""
+        """Sweeps a bot's account; False when that failed and may succeed soon."""
         now = datetime.now(UTC)
         try:
             account = self.accounts.account_of(bot)
@@ -104,15 +104,16 @@ class Sweep:
         return True
 
     async def _swept_from(self, account: Account, since: datetime, until: datetime) -> datetime | None:
-        """Takes in what was missed since a moment; gives the moment from which there is more to look through."""
+        """Accepts the messages missed since a timestamp; returns the timestamp from which there are more to read."""
         received = await self.twilio.received(account, since, self.limit)
         missed = await self._missed(account, received, until)
         if missed:
-            taken = await self._take_in(account, missed)
+            taken = await self._accept(account, missed)
             log.warning("webhooks_missed", account=account.sid, missed=len(missed), accepted=taken)
         if received.is_all:
             return None
-        # Twilio's moments are whole seconds, so the last one is looked at twice; but each look gets on by one at least.
+        # Twilio's timestamps are whole seconds, so the last second is read twice; but each read advances by at least
+        # one.
         rest = max(received.messages[-1].at, since + timedelta(seconds=1))
         log.warning("sweep_continued", account=account.sid, messages=self.limit, until=rest.isoformat())
         return rest
@@ -122,7 +123,7 @@ class Sweep:
         unseen = await self.database.read(inbox_store.unseen, account.sid, sids)
         return [message for message in received.messages if message.sid in unseen and message.at <= until]
 
-    async def _take_in(self, account: Account, missed: Sequence[ReceivedMessage]) -> int:
+    async def _accept(self, account: Account, missed: Sequence[ReceivedMessage]) -> int:
         calls = await self.twilio.callback_urls(account)
         limits = self.admission.limits_of_missed()
         taken = 0
@@ -133,27 +134,27 @@ class Sweep:
                 if result != "duplicate":
                     taken += 1
                     self.metrics.inbound(item.bot.label, "swept" if result == "accepted" else result)
-                    _say_taken_in(item)
+                    _log_accepted(item)
         return taken
 
     async def _found(self, account: Account, message: ReceivedMessage, calls: Mapping[str, str]) -> Missed | None:
-        """The message as its webhook would have brought it; None when it would not have come here."""
+        """The message as its webhook would have delivered it; None when its webhook would not have called us."""
         bot = await self.catalog.bot_of_number(number_of(message.recipient))
         if bot is None or not self._is_ours(bot, account, message, calls.get(message.recipient, "")):
             return None
         return Missed(inbound_message(await self._form(account, message), bot), bot, message.at)
 
     def _is_ours(self, bot: BotRecord, account: Account, message: ReceivedMessage, calls: str) -> bool:
-        """Whether its webhook would have come here, and to this bot."""
+        """Whether its webhook would have called us, about this bot."""
         made = datetime.fromisoformat(bot.created_at).replace(microsecond=0)
         return (
             self.accounts.account_of(bot).sid == account.sid
             and message.at >= made
-            and _place(calls) == self.webhook_url
+            and _address(calls) == self.webhook_url
         )
 
     async def _form(self, account: Account, message: ReceivedMessage) -> dict[str, list[str]]:
-        """The parameters of the webhook that did not come, as far as Twilio keeps them."""
+        """The parameters of the missed webhook, as far as Twilio stores them."""
         form = {
             "AccountSid": [account.sid],
             "MessageSid": [message.sid],
@@ -170,16 +171,16 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class _Progress:
-    """How far the accounts are known: what the sweep's timer carries from one run to the next."""
+    """How far the accounts are known: the payload of the sweep's timer."""
 
     swept: dict[str, datetime]
-    """Account → the moment up to which all of its messages are known."""
+    """Account → the timestamp up to which all of its messages are known."""
     started_at: datetime | None = None
-    """When a process last started, until every account has been swept since."""
+    """The last start of a process, until every account has been swept since."""
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> _Progress:
-        """What `payload` gave."""
+        """The inverse of `payload`."""
         swept = {sid: datetime.fromisoformat(moment) for sid, moment in payload.get("swept", {}).items()}
         started_at = payload.get("started_at")
         return cls(swept, datetime.fromisoformat(started_at) if started_at else None)
@@ -190,12 +191,12 @@ class _Progress:
         return {"swept": swept} | ({"started_at": self.started_at.isoformat()} if self.started_at else {})
 
     def span(self, account_sid: str, now: datetime, window: timedelta) -> tuple[datetime, datetime]:
-        """What to look through. After a start a webhook in flight may be overtaken: it finds its message here. Later
-        it is waited for, since it knows more than Twilio's list and can be answered at once."""
+        """The span to sweep. After a start a webhook in flight may be overtaken: it is a duplicate then. Later it is
+        waited for, since it has more data than Twilio's list and can be answered at once."""
         swept = self.swept.get(account_sid)
-        if swept is None or swept > now:  # a clock that was set back must not leave out what comes until then
+        if swept is None or swept > now:  # a clock that was set back must not skip messages until then
             return now - window, now
-        # Twilio's moments are whole seconds, so the last one is looked at twice.
+        # Twilio's timestamps are whole seconds, so the last second is read twice.
         since = swept - timedelta(seconds=1)
         if self.started_at is not None and swept < self.started_at:
             return max(since, now - window), now
@@ -206,7 +207,7 @@ def _batches(messages: Sequence[ReceivedMessage]) -> Iterator[Sequence[ReceivedM
     return (messages[start : start + BATCH] for start in range(0, len(messages), BATCH))
 
 
-def _say_taken_in(item: Missed) -> None:
+def _log_accepted(item: Missed) -> None:
     log.info(
         "missed_message_accepted",
         client=item.bot.label,
@@ -216,7 +217,7 @@ def _say_taken_in(item: Missed) -> None:
     )
 
 
-def _place(url: str) -> str:
-    """A URL without what may be added to it: connection overrides, a query, a user name."""
+def _address(url: str) -> str:
+    """A URL without connection overrides, query and user name."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,8 +1,10 @@
-"""How much one user, and one client's users together, may write in a minute. It only counts; nothing is stored here.
+"""How many messages one user, and all users of one client together, may send in a minute. It only counts; nothing is
+stored here.
 
-Each process counts for itself. With replicas it also tells of whom the store must be asked, since others may have
-counted as much; of most it need not be. A client has many messages, so what the store says of one is good for a few of
-them: for a part of what is left of its limit, which others may be using up at the same time.
+Each process counts for itself. With replicas it also decides for which users and clients the store must be queried,
+since other replicas may have counted as much; for most this is not necessary. A client has many messages, so the
+store's count is used for several of them: for a part of the remaining limit, which other replicas may be using at the
+same time.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ from dataclasses import dataclass
 
 WINDOW_SECONDS = 60.0
 REPLICAS = 4
-"""Over so many messages may be spread evenly, and a limit still holds for all of them together."""
-LOOK_SECONDS = 1.0
-"""How long what the store said of a client is believed at the most."""
+"""Number of replicas for which a limit holds in total when messages are spread evenly."""
+CLIENT_COUNT_SECONDS = 1.0
+"""How long the store's count of a client is used at most."""
 SWEEP_AT = 10_000
-"""Windows in memory before those that have ended are thrown away."""
+"""Number of windows in memory from which on ended ones are deleted."""
 
 
 @dataclass(slots=True)
@@ -30,7 +32,7 @@ class _Window:
 
 @dataclass(slots=True)
 class _Share:
-    """What of a client's limit a process may use until it asks the store again."""
+    """The part of a client's limit that a process may use until it queries the store again."""
 
     ends: float
     left: int
@@ -48,10 +50,10 @@ class InboundRateLimits:
         self._sweep_at = SWEEP_AT
 
     def is_over(self, bot_id: str, user_key: str, now: float | None = None) -> bool:
-        """Counts one message of a user; True when it is too much of theirs or of all who write to the bot. What is too
-        much of one user takes nothing from the others.
+        """Counts one message of a user; True when it exceeds the user's limit or that of all users of the bot. A user's
+        excess does not count against the others.
 
-        Without a moment it is written now, on the clock of `time.monotonic`; moments of one object are of one clock.
+        Without a time it is written now, on the clock of `time.monotonic`; all times of one object are of one clock.
         """
         now = time.monotonic() if now is None else now
         user, client = self._window(bot_id, user_key, now), self._window(bot_id, "", now)
@@ -66,8 +68,8 @@ class InboundRateLimits:
         return 0 < self._per_user < self._window(bot_id, user_key, time.monotonic()).messages * REPLICAS
 
     def is_client_over(self, bot_id: str) -> bool | None:
-        """Whether a message is too much of all who write to a bot, by what the store said of them lately; None when it
-        must be asked first, and `note_client` told."""
+        """Whether a message exceeds the limit of all users of a bot, by the store's last count; None when it must be
+        queried first, for `note_client`."""
         now = time.monotonic()
         if not 0 < self._per_client < self._window(bot_id, "", now).messages * REPLICAS:
             return False
@@ -79,20 +81,20 @@ class InboundRateLimits:
         return share.is_over
 
     def note_client(self, bot_id: str, wanted: int) -> None:
-        """Takes in how many messages of a bot's users all replicas together let through in the last minute."""
+        """Records how many messages of a bot's users all replicas together admitted in the last minute."""
         left = self._per_client - wanted
-        self._shares[bot_id] = _Share(time.monotonic() + LOOK_SECONDS, max(left // REPLICAS, 1), left <= 0)
+        self._shares[bot_id] = _Share(time.monotonic() + CLIENT_COUNT_SECONDS, max(left // REPLICAS, 1), left <= 0)
 
-    def give_back(self, bot_id: str, user_key: str) -> None:
-        """Takes back one message that had been counted before: Twilio delivers some twice."""
+    def uncount(self, bot_id: str, user_key: str) -> None:
+        """Uncounts one message that had been counted before: Twilio delivers some twice."""
         now = time.monotonic()
         user, client = self._window(bot_id, user_key, now), self._window(bot_id, "", now)
         if not self._is_over_user(user):
             client.messages -= 1
         user.messages -= 1
 
-    def may_tell(self, bot_id: str, user_key: str) -> bool:
-        """True once a minute: the user has not been told yet that it is too much."""
+    def may_notify(self, bot_id: str, user_key: str) -> bool:
+        """True once a minute: whether the user may be notified of the limit."""
         window = self._window(bot_id, user_key, time.monotonic())
         told, window.told = window.told, True
         return not told

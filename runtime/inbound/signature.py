@@ -1,4 +1,4 @@
-"""Twilio's webhook signatures: what Twilio would have signed, and whether it did.
+"""Twilio's webhook signatures: computed and verified.
 
 Twilio: Security, "Validating requests". The signed text is the URL as Twilio was given it (its fragment left out), then
 every form parameter, sorted by name, each name followed by its value; a name with several values has each distinct one,
@@ -15,7 +15,7 @@ from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
 SETTINGS_HEADER = "X-Twilio-Webhooks-Signature-Settings"
-"""Says that a shared key and another algorithm were used; without it, the account's auth token and SHA-1."""
+"""Header that names a shared key and another algorithm; without it, the account's auth token and SHA-1."""
 
 Params = Mapping[str, Sequence[str]]
 
@@ -28,7 +28,7 @@ def signature(token: str, url: str, params: Params, *, algorithm: str = "sha1") 
         for value in values if len(values) == 1 else sorted(set(values)):
             parts += (name, value)
     text = "".join(parts)
-    # Not hmac.digest: it lets another thread run, and waiting for that one takes longer than the digest.
+    # Not hmac.digest: it releases the GIL, and getting it back takes longer than the digest.
     return b64encode(hmac.new(token.encode(), text.encode(), algorithm).digest()).decode()
 
 

@@ -1,8 +1,8 @@
 """Twilio's webhooks: an inbound message is verified, stored, and only then acknowledged.
 
-Answers 403 when it is not signed by the account that the number belongs to (not signed at all: before anything of it is
-read), 400 when the body is no form or a field is missing, 404 when no bot is on that number, 413 when it is too large,
-and 503 when it could not be stored, so that Twilio may try again or call the fallback URL.
+Answers 403 when it is not signed by the account of the number (without a signature: before the body is read), 400 when
+the body is not a form or a field is missing, 404 when no bot has that number, 413 when it is too large, and 503 when it
+could not be stored, so that Twilio may try again or call the fallback URL.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from runtime.observability.tracing import webhook_span
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.messages import outbox
-from runtime.store.messages.inbox import Taken
+from runtime.store.messages.inbox import StoredMessage
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.twiml import NOTHING
@@ -42,7 +42,7 @@ log = structlog.get_logger("runtime.webhook")
 
 
 class WebhookRefused(Exception):
-    """A request that is not taken in."""
+    """A request that is refused."""
 
     def __init__(self, status: int, reason: str, bot: BotRecord | None = None) -> None:
         super().__init__(reason)
@@ -65,7 +65,7 @@ class Webhooks:
     metrics: Metrics
 
     def routes(self) -> list[web.RouteDef]:
-        """Where they are served."""
+        """The routes."""
         return [
             web.post("/webhook/whatsapp", self.receive),
             web.post("/webhook/whatsapp/status", self.receive_status),
@@ -102,7 +102,7 @@ class Webhooks:
         return await self._respond(request, awaited)
 
     async def receive_status(self, request: web.Request) -> web.Response:
-        """How a message of ours fares: queued, sent, delivered, read, or failed."""
+        """The delivery status of one of our messages: queued, sent, delivered, read, or failed."""
         try:
             form = await _form(request, ("AccountSid", "MessageSid", "MessageStatus", "From", "To"))
             bot = await self._verified_bot(request, form, form["From"][0])
@@ -158,20 +158,20 @@ class Webhooks:
             raise WebhookRefused(403, "not signed by the Twilio account of this number", bot)
         return bot
 
-    async def _respond(self, request: web.Request, awaited: Taken | None) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, awaited: StoredMessage | None) -> web.StreamResponse:
         if awaited is None or self.reply_within_seconds <= 0:
             return _nothing()
         with self.windows.opened(awaited, lambda: _is_connected(request)) as window:
             return _nothing() if window is None else await self._answered(request, window)
 
     async def _answered(self, request: web.Request, window: ReplyWindow) -> web.StreamResponse:
-        """The response with the answer, or with nothing when there is none in time."""
+        """The response with the answer, or an empty one when there is none in time."""
         delivered: bool | None = False
         try:
             document = await window.wait(self.reply_within_seconds)
             if document is None or not _is_connected(request):
                 return _nothing()
-            # From the first byte on, only Twilio knows what it made of the answer, unless all went well.
+            # From the first byte on, only Twilio knows whether it received the answer, unless all was written.
             delivered = None
             response = _twiml(document)
             await response.prepare(request)
@@ -187,7 +187,7 @@ class Webhooks:
 
 
 async def _form(request: web.Request, required: Sequence[str]) -> Form:
-    """The form's fields with all their values; raises WebhookRefused when it is not signed, none, or incomplete."""
+    """The form's fields with all their values; raises WebhookRefused when it is unsigned, not a form, or incomplete."""
     if not request.headers.get(SIGNATURE_HEADER):
         raise WebhookRefused(403, f"not signed: the header {SIGNATURE_HEADER} is missing")
     if request.content_type != "application/x-www-form-urlencoded":
@@ -216,7 +216,7 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _row_id(request: web.Request) -> int | None:
-    """The outbox row that a callback is about; its URL was ours to choose, and the signature covers it."""
+    """The outbox row of a callback, from its URL, which we set and the signature covers."""
     given = request.query.get(ROW_PARAMETER, "")
     return int(given) if given.isascii() and given.isdecimal() else None
 
@@ -225,7 +225,7 @@ def _known(bot: BotRecord | None, form: Form) -> BotRecord:
     if bot is None:
         number = number_of(form["To"][0])
         log.warning("unknown_number", number=number, message_sid=form["MessageSid"][0])
-        raise WebhookRefused(404, f"no bot answers on {number}")
+        raise WebhookRefused(404, f"no bot has the number {number}")
     return bot
 
 

@@ -30,7 +30,7 @@ NUMBER = re.compile(r"^(\+\d{3})\d+(\d{4})$")
 _facts: ContextVar[Mapping[str, object]] = ContextVar("facts", default=MappingProxyType({}))
 
 
-class About:
+class LogContext:
     """Context manager: every log line written inside carries these facts. structlog's own context variables, one for
     each fact, take ten times as long."""
 

@@ -21,13 +21,13 @@ from runtime.privacy.twilio_messages import AtTwilio, TwilioCopies
 from runtime.settings import Settings
 from runtime.store.database.database import Database
 from runtime.store.messages import erasure
-from runtime.store.messages.erasure import Forgotten
+from runtime.store.messages.erasure import ErasedUser
 from runtime.store.records import AGENT_PREFIX
 from runtime.text import portable
 from schemas.addresses import number_of, whatsapp_address
 
 if TYPE_CHECKING:
-    from runtime.privacy.provider_sessions import ProviderMemory
+    from runtime.privacy.provider_sessions import ProviderSessions
 
 RETRIES = 2
 """How often a failed call to the provider is repeated: deletion is idempotent."""
@@ -51,7 +51,7 @@ class AtProvider:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgottenUser:
+class ErasureResult:
     """What was found of a user, and the results of deleting it."""
 
     complete: bool
@@ -67,7 +67,7 @@ class ForgottenUser:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgetting:
+class Erasure:
     """Erases users."""
 
     settings: Settings
@@ -76,7 +76,7 @@ class Forgetting:
     salt: str
     """Key of the hashes under which the provider knows users."""
 
-    async def forget(self, user: str, actor: str, *, at_twilio: bool) -> ForgottenUser:
+    async def forget(self, user: str, actor: str, *, at_twilio: bool) -> ErasureResult:
         """Erases the user with a number (`+56912345678`) or WhatsApp's user id; raises UnknownUser."""
         address = whatsapp_address(user)
         if portable(address) != address or not number_of(address):
@@ -88,11 +88,11 @@ class Forgetting:
         left = {id_ for id_, items in provider.items() if any(item.state == "left" for item in items)}
         if twilio is not None and twilio.reasons:
             left |= {one.id for one in conversations}
-        await self.database.write(erasure.let_go, [one.id for one in conversations if one.id not in left])
+        await self.database.write(erasure.erase_ids, [one.id for one in conversations if one.id not in left])
         complete = not left and not (twilio is not None and twilio.reasons)
         if complete and not conversations and not erased.notices and not (twilio is not None and twilio.deleted):
             raise _unknown(user)
-        return ForgottenUser(
+        return ErasureResult(
             complete,
             len(conversations),
             sum(one.messages for one in conversations),
@@ -101,17 +101,17 @@ class Forgetting:
             _remains(twilio),
         )
 
-    async def _at_provider(self, conversations: Sequence[Forgotten]) -> dict[int, list[AtProvider]]:
+    async def _at_provider(self, conversations: Sequence[ErasedUser]) -> dict[int, list[AtProvider]]:
         """Conversation → its results at the provider, which is asked only about those that it may know."""
         remembered = [one for one in conversations if one.thread_id is not None or _is_an_agent_s(one)]
         if not remembered:
             return {}
         module = await asyncio.to_thread(importlib.import_module, "runtime.privacy.provider_sessions")
         async with open_client(self.settings, retries=RETRIES) as client:
-            memory: ProviderMemory = module.ProviderMemory(client, self.settings.model_timeout_seconds)
+            memory: ProviderSessions = module.ProviderSessions(client, self.settings.model_timeout_seconds)
             return {one.id: await self._deleted(memory, one) for one in remembered}
 
-    async def _deleted(self, memory: ProviderMemory, conversation: Forgotten) -> list[AtProvider]:
+    async def _deleted(self, memory: ProviderSessions, conversation: ErasedUser) -> list[AtProvider]:
         bot_id, thread_id = conversation.bot_id, conversation.thread_id
         ids = [thread_id] if thread_id is not None else []
         results: list[AtProvider] = []
@@ -130,12 +130,12 @@ class Forgetting:
                 results.append(AtProvider(memory_id, bot_id, "deleted" if is_deleted else "gone"))
         return results
 
-    async def _at_twilio(self, address: str, conversations: Sequence[Forgotten]) -> AtTwilio:
+    async def _at_twilio(self, address: str, conversations: Sequence[ErasedUser]) -> AtTwilio:
         addresses = {address, *(known for one in conversations for known in one.addresses)}
         return await self.copies.delete(addresses, {sid for one in conversations for sid in one.account_sids})
 
 
-def _is_an_agent_s(conversation: Forgotten) -> bool:
+def _is_an_agent_s(conversation: ErasedUser) -> bool:
     return conversation.assistant_id is not None and conversation.assistant_id.startswith(AGENT_PREFIX)
 
 

@@ -29,7 +29,7 @@ MAKING_SECONDS = 1.0
 """Interval at which a session that may still be created is searched for."""
 
 
-class ProviderMemory:
+class ProviderSessions:
     """Deletes conversations at the provider. Raises ProviderError only."""
 
     def __init__(self, client: AsyncOpenAI, timeout: float) -> None:

@@ -1,1 +1,1 @@
-"""What keeps one failure from becoming many: circuit breakers, isolation of poison turns, backoff."""
+"""Containment of failures: circuit breakers, isolation of poison turns, backoff."""

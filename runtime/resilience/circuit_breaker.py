@@ -1,11 +1,11 @@
-"""Stops calling a provider that does not work, and finds out when it does again. It makes no call itself.
+"""Stops calling a failing provider, and detects when it works again. It makes no call itself.
 
     closed ──too many failures, or the key is refused──► open ──cool-down──► half open: one call is let through
        ▲                                                  ▲                        │
        └───────────────────── it succeeds ────────────────┼────────────────────────┤
                                                           └─────── it fails ───────┘
 
-One breaker for each provider and key. Whoever wants to call while it is open waits, up to a deadline of its own.
+One breaker for each provider and key. A call that begins while it is open waits, up to its own deadline.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from runtime.errors import KeyRefused, PermanentError, TemporaryError, UnknownOu
 from runtime.observability.metrics import BreakerState, Metrics
 
 WINDOW_SECONDS = 10.0
-"""Calls that ended within it are looked at."""
+"""Period in which ended calls are considered."""
 FAILURES = 10
-"""So many of them must have failed, and at least half of all."""
+"""The breaker opens when at least this many of them failed, and at least half of all."""
 LONGEST_FACTOR = 8
 """The cool-down doubles with each call that fails half open, up to this many times its first length."""
 
@@ -48,12 +48,12 @@ class Breaker:
         self._changed = asyncio.Event()
 
     def passing(self, deadline: float) -> _Call:
-        """Lets a call through and learns from how it ends; raises TemporaryError when it may not begin by the deadline,
-        a moment of `time.monotonic`."""
+        """Context manager around a call, whose result is counted; raises TemporaryError when it may not begin by the
+        deadline, a time of `time.monotonic`."""
         return _Call(self, deadline)
 
     async def begin(self, deadline: float) -> bool:
-        """A call wants to begin; True when it is the one that tries whether the provider is back."""
+        """Waits until a call may begin; True when it is the probe of a half-open breaker."""
         return self._state != "closed" and await self._admitted(deadline)
 
     def end(self, error: BaseException | None, *, probing: bool) -> None:
@@ -64,13 +64,13 @@ class Breaker:
             case TemporaryError() | UnknownOutcome():
                 self._failed_with(error, probing)
             case None | PermanentError():
-                # A provider that understood the call and refused it works.
+                # A provider that processed the call and refused it works.
                 self._succeeded(probing)
             case _ if probing:
                 self._become("open")
 
     async def _admitted(self, deadline: float) -> bool:
-        """Waits for leave to call; True for the one call that tries whether the provider is back."""
+        """Waits for permission to call; True for the probe of a half-open breaker."""
         while self._state != "closed":
             now = time.monotonic()
             if self._state == "open" and now >= self._probe_at:
@@ -109,7 +109,8 @@ class Breaker:
             self._failed -= self._ended.popleft()[1]
 
     def _open(self, reason: str, asked: float) -> None:
-        """Pauses for the cool-down, or for as long as the provider asked. Calls that were under way say nothing new."""
+        """Pauses for the cool-down, or for as long as the provider asked. Results of calls that were already running
+        are ignored."""
         if self._state == "open":
             return
         again = self._state == "half_open"
@@ -133,7 +134,7 @@ class Breaker:
 
 
 class _Call:
-    """One call of a provider, around which it is entered and left."""
+    """Context manager for one call to a provider."""
 
     __slots__ = ("_breaker", "_deadline", "_probing")
 
@@ -150,7 +151,7 @@ class _Call:
 
 
 class Breakers:
-    """The breakers of this process, each made when it is first needed."""
+    """The breakers of this process, each created when it is first needed."""
 
     def __init__(self, cool_down: float, metrics: Metrics) -> None:
         self._cool_down = cool_down

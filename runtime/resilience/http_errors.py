@@ -1,11 +1,11 @@
-"""What an answer with an error status means for the call that it answers: whether it may be made again.
+"""The error for an answer with an error status: whether the call may be repeated.
 
     401                      KeyRefused       every call with this key fails
-    429                      TemporaryError   nothing was done; after the pause that the provider asks for
-    408, 5xx, no status      UnknownOutcome   it may have been done; TemporaryError where doing it twice does no harm
+    429                      TemporaryError   it had no effect; after the pause that the provider asks for
+    408, 5xx, no status      UnknownOutcome   it may have had its effect; TemporaryError for idempotent calls
     any other                PermanentError   it fails again
 
-Codes that mean something else at one provider are sorted where that provider is called.
+Codes with another meaning at one provider are handled where that provider is called.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryE
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Whose answers are sorted."""
+    """The provider whose answers are classified."""
 
     name: str
     wrong_key: str
-    """What the operator reads when the key is refused, with the next step."""
+    """The message to the operator when the key is refused, with the next step."""
     is_repeatable: bool
-    """Whether a call that may have had its effect can be made again, since the second one does no harm."""
+    """Whether calls are idempotent, so that one with an unknown outcome can be repeated."""
 
 
 def error_of_status(
@@ -49,14 +49,14 @@ def error_of_status(
 
 
 def retry_after_seconds(headers: Mapping[str, str], longest: float) -> float | None:
-    """The pause that an answer asks for in `Retry-After`, seconds or a date, or OpenAI's `retry-after-ms`, bounded;
-    None when it asks for none that can be read. Names of headers may come in any case."""
+    """The pause that an answer asks for in `Retry-After`, seconds or a date, or OpenAI's `retry-after-ms`, limited;
+    None when there is none that can be parsed. Names of headers may be in any case."""
     given = {name.lower(): value for name, value in headers.items()}
     asked = (_number(given.get("retry-after-ms"), 1000.0), _number(given.get("retry-after"), 1.0))
     seconds = next((one for one in asked if one is not None), None)
     if seconds is None:
         seconds = _until(given.get("retry-after"))
-    # Nothing, less than nothing, and what is no number leave the pause to us: no call follows another at once.
+    # Zero, negative values and what is not a number are ignored: no call follows another at once.
     return min(seconds, longest) if seconds is not None and seconds > 0 else None
 
 
@@ -69,7 +69,7 @@ def _number(text: str | None, unit: float) -> float | None:
 
 
 def _until(text: str | None) -> float | None:
-    """Seconds until a date of HTTP; None for what is none."""
+    """Seconds until an HTTP date; None for anything else."""
     try:
         return (parsedate_to_datetime(text or "") - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError):  # TypeError: a date without a zone

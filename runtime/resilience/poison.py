@@ -1,15 +1,15 @@
-"""Finds out which turn ends its process, at the expense of few others. It begins and ends no turn itself.
+"""Isolates poison turns, which crash their process: the more often a process crashed while a turn ran, the fewer such
+turns run at once, until the culprit runs alone and is given up. No turn is begun or ended here.
 
-    processes that ended while the turn was under way     0, 1      2     3     4      5
-    turns of that kind that run side by side              all     128    10     1      none: given up
+    crashes while the turn was running     0, 1      2     3     4      5
+    such turns that run concurrently        all     128    10     1      none: given up
 
-A turn that ends its process takes everything with it that is under way there. Were each of these given up after the
-same number of ends, one message would silence every user who wrote beside it. So those that were there each time run
-in smaller and smaller company: each end leaves at most 128, 10 and 1 of them that are suspected more than before, and
-whoever is alone at the last end has caused it. The last one is alone among all suspects, since one that is suspected
-less may be another that ends processes. Nobody waits for a suspect but other suspects.
+A crash interrupts every turn of the process. If each of them were given up after the same number of crashes, one
+message would silence every user with a turn beside it. With these slots each crash leaves at most 128, 10 and 1 turns
+with the next higher count, and the turn that runs alone at the last crash has caused it. That one runs alone among all
+suspects, since one with fewer crashes may be another culprit. Only suspects wait for suspects.
 
-Each process keeps places of its own, which is as good with many replicas: a process takes only its own turns along.
+Each process has its own slots, which is sufficient with many replicas: a crash interrupts one process's turns only.
 """
 
 from __future__ import annotations
@@ -20,55 +20,55 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 
-MAX_ENDS = 5
-"""A turn during which so many processes ended is given up."""
-TRUSTED_ENDS = 1
-"""Up to so many may be a power failure and a deploy that was cut short; such a turn waits for nobody."""
-PLACES: Mapping[int, int] = {2: 128, 3: 10, 4: 1}
-"""Ends that were seen → turns that run side by side."""
+MAX_CRASHES = 5
+"""A turn during which this many processes crashed is given up."""
+TRUSTED_CRASHES = 1
+"""This many may be a power failure and an interrupted deploy; such a turn does not wait."""
+SLOTS: Mapping[int, int] = {2: 128, 3: 10, 4: 1}
+"""Crashes during a turn → maximum number of such turns that run concurrently."""
 
 
-LAST_ENDS = MAX_ENDS - 1
-"""A turn that is given up at its next end; it runs beside no other suspect."""
+LAST_CRASHES = MAX_CRASHES - 1
+"""A turn that is given up at its next crash; it runs beside no other suspect."""
 
 
-class Place:
-    """A turn's place among suspects. It is left when the turn's end is on disk."""
+class SuspectSlot:
+    """A turn's slot among suspects. It is released when the turn's end is on disk."""
 
     def __init__(self, suspects: Suspects) -> None:
         self._suspects = suspects
         self._held: int | None = None
 
-    async def take(self, ends: int) -> None:
-        """Waits for a place among the turns that so many processes ended with, and leaves the one held before."""
-        self.leave()
-        if ends in PLACES:
-            await self._suspects.enter(ends)
-            self._held = ends
+    async def acquire(self, crashes: int) -> None:
+        """Waits for a slot among the turns with this many crashes, and releases the one held before."""
+        self.release()
+        if crashes in SLOTS:
+            await self._suspects.acquire(crashes)
+            self._held = crashes
 
-    def leave(self) -> None:
-        """Lets the next one in; does nothing when no place is held."""
+    def release(self) -> None:
+        """Lets the next one run; does nothing when no slot is held."""
         held, self._held = self._held, None
         if held is not None:
-            self._suspects.leave(held)
+            self._suspects.release(held)
 
 
 class Suspects:
-    """The places of this process, for what may have ended a process before: turns and messages alike."""
+    """The slots of this process, for turns and messages that may have crashed a process before."""
 
     def __init__(self) -> None:
-        self._inside = dict.fromkeys(PLACES, 0)
-        self._waiting: Mapping[int, deque[_Waiting]] = {ends: deque() for ends in PLACES}
+        self._running = dict.fromkeys(SLOTS, 0)
+        self._waiting: Mapping[int, deque[_Waiting]] = {crashes: deque() for crashes in SLOTS}
         self._arrivals = count()
 
-    def place(self) -> Place:
-        """A place that is not taken yet."""
-        return Place(self)
+    def slot(self) -> SuspectSlot:
+        """A slot that is not acquired yet."""
+        return SuspectSlot(self)
 
-    async def enter(self, ends: int) -> None:
-        """Waits for a place among those of a kind, in order of arrival."""
+    async def acquire(self, crashes: int) -> None:
+        """Waits for a slot among those with this many crashes, in order of arrival."""
         me = _Waiting(next(self._arrivals), asyncio.get_running_loop().create_future())
-        self._waiting[ends].append(me)
+        self._waiting[crashes].append(me)
         self._admit()
         try:
             await me.admitted
@@ -76,34 +76,34 @@ class Suspects:
             if me.admitted.cancelled():
                 self._admit()
             else:
-                self.leave(ends)
+                self.release(crashes)
             raise
 
-    def leave(self, ends: int) -> None:
-        """Gives a place back."""
-        self._inside[ends] -= 1
+    def release(self, crashes: int) -> None:
+        """Releases a slot."""
+        self._running[crashes] -= 1
         self._admit()
 
     def _admit(self) -> None:
-        """Lets in whoever may go in now."""
-        for ends, waiting in self._waiting.items():
-            while waiting and (waiting[0].admitted.cancelled() or self._may_enter(ends, waiting[0])):
+        """Admits those that may run now."""
+        for crashes, waiting in self._waiting.items():
+            while waiting and (waiting[0].admitted.cancelled() or self._may_run(crashes, waiting[0])):
                 first = waiting.popleft()
                 if not first.admitted.cancelled():
-                    self._inside[ends] += 1
+                    self._running[crashes] += 1
                     first.admitted.set_result(None)
 
-    def _may_enter(self, ends: int, first: _Waiting) -> bool:
-        if ends == LAST_ENDS:
-            return not any(self._inside.values())
-        alone = next((one for one in self._waiting[LAST_ENDS] if not one.admitted.cancelled()), None)
+    def _may_run(self, crashes: int, first: _Waiting) -> bool:
+        if crashes == LAST_CRASHES:
+            return not any(self._running.values())
+        alone = next((one for one in self._waiting[LAST_CRASHES] if not one.admitted.cancelled()), None)
         overtakes = alone is not None and alone.arrival < first.arrival
-        return not overtakes and not self._inside[LAST_ENDS] and self._inside[ends] < PLACES[ends]
+        return not overtakes and not self._running[LAST_CRASHES] and self._running[crashes] < SLOTS[crashes]
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A turn that waits for a place."""
+    """A turn that waits for a slot."""
 
     arrival: int
     admitted: asyncio.Future[None]

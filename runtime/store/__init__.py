@@ -1,4 +1,5 @@
-"""The bot store: who answers on which number, what was last applied, and every message taken in or sent.
+"""The bot store: bots and assistants by number, the last applied values, and every message received or sent.
 
-`records` and `snapshot` are light, since planning starts with them; `tables`, `database` and `writer` bring SQLAlchemy.
+`records` and `snapshot` are light, since planning starts with them; `tables`, `database` and `writer` import
+SQLAlchemy.
 """

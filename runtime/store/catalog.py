@@ -1,7 +1,7 @@
 """Assistants and bots as rows: plain functions over a connection, called inside the caller's transaction.
 
-Every change counts the catalog's version up. That row is touched first, so that writers queue up behind one another
-and what they checked is still true when they write.
+Every change increments the catalog's version. That row is locked first, so that writers are serialized and what they
+checked is still true when they write.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ TABLES: Mapping[type, Table] = {AssistantRecord: assistants, BotRecord: bots}
 
 
 def catalog_version(connection: Connection) -> int:
-    """Counts the changes of bots and assistants since the store was made."""
+    """The number of changes of bots and assistants since the store was created."""
     return int(connection.exec_driver_sql("SELECT version FROM catalog").scalar_one())
 
 
 def user_salt(connection: Connection) -> str:
-    """Goes into the hashes under which providers know users."""
+    """The key of the hashes under which providers know users."""
     return str(connection.execute(select(catalog.c.salt)).scalar_one())
 
 
@@ -46,7 +46,7 @@ def put(connection: Connection, record: Entry) -> Entry:
 
 
 def remove(connection: Connection, kind: type[Entry], object_id: str) -> None:
-    """Removes the bot or the assistant with that id; an absent one is fine. A bot's conversations stay."""
+    """Removes the bot or the assistant with that id; one that does not exist is ignored. A bot's conversations stay."""
     _count_up(connection)
     connection.execute(delete(TABLES[kind]).where(TABLES[kind].c.id == object_id))
 
@@ -58,7 +58,7 @@ def bot_of_number(connection: Connection, number: str) -> BotRecord | None:
 
 
 def bot_and_assistant(connection: Connection, bot_id: str) -> tuple[BotRecord, AssistantRecord | None] | None:
-    """A bot with the assistant that answers for it; without one when it answers by itself, or a live object does."""
+    """A bot with its assistant; without one when the bot has its own instructions, or uses a live object."""
     bot = get_bot(connection, bot_id)
     if bot is None:
         return None
@@ -78,17 +78,17 @@ def get_bot(connection: Connection, bot_id: str) -> BotRecord | None:
 def list_assistants(
     connection: Connection, limit: int | None = None, after: str | None = None
 ) -> list[AssistantRecord]:
-    """Assistants by id; `after` is the last id of the page before."""
+    """Assistants by id; `after` is the last id of the previous page."""
     return _page(connection, AssistantRecord, assistants, limit, after)
 
 
 def list_bots(connection: Connection, limit: int | None = None, after: str | None = None) -> list[BotRecord]:
-    """Bots by id; `after` is the last id of the page before."""
+    """Bots by id; `after` is the last id of the previous page."""
     return _page(connection, BotRecord, bots, limit, after)
 
 
 def put_assistant(connection: Connection, record: AssistantRecord) -> AssistantRecord:
-    """Creates or replaces by id; the version and both moments are the store's."""
+    """Creates or replaces by id; the version and both timestamps are set by the store."""
     _count_up(connection)
     return _put(connection, assistants, record, get_assistant(connection, record.id))
 
@@ -105,10 +105,10 @@ def put_bot(connection: Connection, record: BotRecord) -> BotRecord:
 
 
 def move_numbers(connection: Connection, numbers: Mapping[str, str]) -> None:
-    """Gives each bot its next number, all at one moment, so that bots can exchange theirs. `numbers`: by the bot's id.
+    """Gives each bot its next number, all in one step, so that bots can exchange theirs. `numbers`: by the bot's id.
 
-    A bot that has its number, or is not there, stays as it is. Raises NumberTaken when a bot that is not among them has
-    one of the numbers.
+    A bot that has its number already, or does not exist, is skipped. Raises NumberTaken when a bot that is not among
+    them has one of the numbers.
     """
     _count_up(connection)
     rows = connection.execute(select(bots.c.id, bots.c.twilio_phone_number))
@@ -117,7 +117,7 @@ def move_numbers(connection: Connection, numbers: Mapping[str, str]) -> None:
         if bot_id not in numbers:
             raise NumberTaken(number, bot_id)
     moving = {bot_id: numbers[bot_id] for bot_id, number in held.items() if numbers[bot_id] != number}
-    # A number is unique at every moment, so all let go of theirs before any takes another's.
+    # Numbers are unique at all times, so all bots give theirs up before any gets another's.
     for passed, targets in enumerate(({bot_id: f"moving {bot_id}" for bot_id in moving}, moving)):
         for bot_id, number in targets.items():
             connection.execute(
@@ -128,12 +128,12 @@ def move_numbers(connection: Connection, numbers: Mapping[str, str]) -> None:
 
 
 def delete_assistant(connection: Connection, assistant_id: str) -> None:
-    """Removes the assistant; an absent one is fine."""
+    """Removes the assistant; one that does not exist is ignored."""
     remove(connection, AssistantRecord, assistant_id)
 
 
 def delete_bot(connection: Connection, bot_id: str) -> None:
-    """Removes the bot; an absent one is fine. Its conversations stay until their retention ends."""
+    """Removes the bot; one that does not exist is ignored. Its conversations stay until their retention ends."""
     remove(connection, BotRecord, bot_id)
 
 
@@ -145,7 +145,7 @@ def bots_of_assistant(connection: Connection, assistant_id: str) -> list[str]:
 
 
 def bot_of_each_account(connection: Connection) -> list[BotRecord]:
-    """One bot for each Twilio account that bots are on, the shared one first."""
+    """One bot for each Twilio account of the bots, the shared one first."""
     first = select(func.min(bots.c.id)).group_by(bots.c.account_sid)
     query = select(*(bots.c[name] for name in columns(BotRecord))).where(bots.c.id.in_(first))
     found = from_rows(BotRecord, (tuple(row) for row in connection.execute(query)))
@@ -162,7 +162,7 @@ def record_audit(
     overridden: str | None,
     fields: Sequence[str],
 ) -> None:
-    """Notes who changed what by hand; `overridden` is the manifest that declares the object otherwise."""
+    """Records who changed what by hand; `overridden` is the manifest that declares the object."""
     connection.execute(
         insert(audit).values(
             at=timestamp(),

@@ -1,9 +1,9 @@
-"""Changes of bots and assistants through the API: checked against what is stored, noted and made in one transaction.
+"""Changes of bots and assistants through the API: checked against the store, recorded and made in one transaction.
 
-    by hand      what a manifest declares has to be overridden; the audit keeps who did it, which fields, over what
-    declared     the reconciler's own: an object is made or replaced as its manifest says
+    by hand      a declared object has to be overridden; the audit records who, which fields, and the manifest
+    declared     the reconciler's own: an object is created or replaced as its manifest declares
 
-Functions over a connection. Each raises the store's errors, of which a caller tells in its own words.
+Functions over a connection. Each raises the store's errors, which a caller reports in its own words.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ KINDS: Mapping[type, str] = {AssistantRecord: "assistant", BotRecord: "bot"}
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who changes something by hand."""
+    """The author of a change by hand."""
 
     name: str
     overrides: bool = False
-    """Also what a manifest declares, until the next apply."""
+    """Whether a declared object may be changed, until the next apply."""
 
 
 def create(connection: Connection, record: Entry, author: Author, fields: Sequence[str]) -> Entry:
-    """Makes an object; raises NumberTaken, BotCannotAnswer or AssistantNotFound. `fields`: those that were given."""
+    """Creates an object; raises NumberTaken, BotCannotAnswer or AssistantNotFound. `fields`: those that were given."""
     _check(connection, record)
     _note(connection, author, "change", record, None, fields)
     return catalog.put(connection, record)
@@ -41,7 +41,7 @@ def create(connection: Connection, record: Entry, author: Author, fields: Sequen
 def change(
     connection: Connection, kind: type[Entry], object_id: str, fields: Mapping[str, Any], author: Author
 ) -> Entry:
-    """Changes an object's fields; raises ObjectNotFound and DeclaredInGit besides what `create` does."""
+    """Changes an object's fields; raises ObjectNotFound and DeclaredInGit besides the errors of `create`."""
     old = _found(connection, kind, object_id)
     overridden = _overridden(old, author)
     new = replace(old, **fields)
@@ -51,13 +51,13 @@ def change(
 
 
 def declare(connection: Connection, record: Entry) -> tuple[Entry, bool]:
-    """Makes or replaces an object as its manifest says, and says whether it was there; raises NumberTaken."""
+    """Creates or replaces an object as its manifest declares, and returns whether it existed; raises NumberTaken."""
     existed = catalog.get(connection, type(record), record.id) is not None
     return catalog.put(connection, record), existed
 
 
 def delete(connection: Connection, kind: type[Entry], object_id: str, author: Author | None) -> None:
-    """Deletes an object, for the reconciler where nobody is the author; raises ObjectNotFound, DeclaredInGit, and
+    """Deletes an object, for the reconciler when there is no author; raises ObjectNotFound, DeclaredInGit, and
     AssistantInUse for an assistant that bots name."""
     old = _found(connection, kind, object_id)
     if author is not None:
@@ -82,7 +82,7 @@ def _overridden(record: AssistantRecord | BotRecord, author: Author) -> str | No
 
 
 def _check(connection: Connection, record: AssistantRecord | BotRecord) -> None:
-    """Somebody has to answer for a bot: an assistant that exists, or the bot by its own instructions and model."""
+    """Checks that a bot can answer: by an existing assistant, or by its own instructions and model."""
     if isinstance(record, AssistantRecord):
         return
     if record.assistant_id is None:

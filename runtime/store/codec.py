@@ -1,4 +1,4 @@
-"""Records to and from what carries them: database rows and JSON documents. Light on purpose, planning imports it."""
+"""Records to and from database rows and JSON documents. Light on purpose, since planning imports it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ AnyRecord: TypeAlias = (
 )
 
 JSON_FIELDS = frozenset({"tools", "settings", "metadata", "functions", "policy", "values", "changes", "fields"})
-"""Fields that a row holds as JSON text; the databases are never asked to look into them."""
+"""Fields that are JSON text in a row; no query reads inside them."""
 
 BOOL_FIELDS = frozenset({"protected"})
-"""Fields that SQLite hands back as 0 or 1."""
+"""Fields that SQLite returns as 0 or 1."""
 
 
 CHUNK = 1000
-"""Rows that are decoded together."""
+"""Number of rows that are decoded together."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -46,7 +46,8 @@ def columns(kind: type[Record]) -> tuple[str, ...]:
 
 
 def dump_json(value: object) -> str:
-    """JSON text as it is stored: compact, readable Unicode; half a surrogate pair, which none can store, is a `?`."""
+    """JSON text as it is stored: compact, readable Unicode; half a surrogate pair, which cannot be stored, becomes
+    `?`."""
     text = _ENCODER.encode(value)
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
@@ -61,7 +62,7 @@ def to_row(record: AnyRecord) -> dict[str, Any]:
 
 
 def from_rows(kind: type[Record], rows: Iterable[tuple[Any, ...]]) -> list[Record]:
-    """Records out of rows whose cells stand in the order of `columns(kind)`."""
+    """Records from rows with cells in the order of `columns(kind)`."""
     names = columns(kind)
     records: list[Record] = []
     remaining = iter(rows)
@@ -77,17 +78,17 @@ def _decoded(name: str, column: Sequence[Any]) -> Sequence[Any]:
         return [bool(cell) for cell in column]
     if name not in JSON_FIELDS:
         return [intern(cell) if type(cell) is str else cell for cell in column]
-    # Decoded together, since a decoder keeps one copy of a key for all the objects that it meets.
+    # Decoded together, since a decoder keeps one copy of a key for all objects that it decodes.
     documents: list[Any] = json.loads(f"[{','.join(column)}]")
     return [share_texts(document) if type(document) is dict else document for document in documents]
 
 
 def share_texts(document: dict[str, Any]) -> dict[str, Any]:
-    """A decoded JSON object in which each text is the one copy that all equal texts are replaced by.
+    """A decoded JSON object in which equal texts share one copy.
 
-    The same prompt, name or URL is in a manifest, in a table, in what was applied last and at the provider. A plan
-    holds all of them: one copy is a third less memory, and comparing is a matter of identity. Nested objects are not
-    entered, since what is long stands at the top.
+    The same prompt, name or URL is in a manifest, in a table, in the last applied values and at the provider. A plan
+    holds all of them: one copy saves a third of the memory, and comparisons succeed by identity. Nested objects are not
+    entered, since long texts are at the top level.
     """
     for key, value in document.items():
         if type(value) is str:
@@ -101,7 +102,7 @@ def to_document(record: AnyRecord) -> dict[str, Any]:
 
 
 def from_document(kind: type[Record], document: Mapping[str, Any]) -> Record:
-    """A record out of a JSON object; keys of a newer server that this program does not know are left out."""
+    """A record from a JSON object; unknown keys of a newer server are ignored."""
     return kind(**{name: document[name] for name in columns(kind) if name in document})
 
 

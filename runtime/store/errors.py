@@ -1,19 +1,19 @@
-"""What can go wrong between a caller and the bot store.
+"""Errors between a caller and the bot store.
 
     StoreError
     ├── StoreUnreachable    no answer: server down, file not readable, time-out
-    ├── StoreBusy           it works, and does not keep up
+    ├── StoreBusy           it works and is too slow
     ├── StoreRefused        the token or the database role is not accepted
-    ├── StoreOutdated       the schema is older than this program, or of a generation it does not know
+    ├── StoreOutdated       the schema is older than this program, or of an unknown generation
     ├── NumberTaken         another bot has that WhatsApp number
     ├── ObjectNotFound      no bot, or no assistant, has that id
-    ├── DeclaredInGit       a manifest declares what somebody changes by hand
-    ├── BotCannotAnswer     a bot has neither an assistant nor what it needs to answer by itself
+    ├── DeclaredInGit       a manifest declares an object that is changed by hand
+    ├── BotCannotAnswer     a bot has neither an assistant nor its own instructions and model
     ├── AssistantNotFound   a bot names an assistant that does not exist
     ├── AssistantInUse      bots name the assistant that is to be deleted
-    ├── NotDeadLetters      turns that did not fail for good, or were dealt with already
+    ├── NotDeadLetters      turns that did not fail for good, or were retried or dropped already
     ├── LeaseHeld           another run holds the lease
-    └── LeaseLost           the lease was taken away while we held it
+    └── LeaseLost           the lease was released while we held it
 
 Each message is a full sentence that names the next step, and never shows a secret.
 """
@@ -27,15 +27,15 @@ from runtime.store.records import Lease
 
 
 class StoreError(Exception):
-    """Root of the bot store's errors; `str()` of it is what the user reads."""
+    """Root of the bot store's errors; `str()` of it is for the user."""
 
 
 class StoreUnreachable(StoreError):
-    """The store gave no answer; nothing is known about its content."""
+    """The store did not answer; its content is unknown."""
 
 
 class StoreBusy(StoreError):
-    """The store does not keep up; the same may be asked again a little later."""
+    """The store is too slow; the call may be repeated a little later."""
 
 
 class StoreRefused(StoreError):
@@ -43,7 +43,7 @@ class StoreRefused(StoreError):
 
 
 class StoreOutdated(StoreError):
-    """The store's schema does not fit this program."""
+    """The store's schema is not compatible with this program."""
 
 
 class NumberTaken(StoreError):
@@ -59,14 +59,14 @@ class NumberTaken(StoreError):
 
 
 class ObjectNotFound(StoreError):
-    """There is no such object."""
+    """The object does not exist."""
 
     def __init__(self, kind: str, object_id: str) -> None:
         super().__init__(f"There is no {kind} {object_id!r}.")
 
 
 class DeclaredInGit(StoreError):
-    """What is declared changes in its manifest, unless it is overridden until the next apply."""
+    """A declared object changes in its manifest, unless it is overridden until the next apply."""
 
     def __init__(self, kind: str, object_id: str, manifest: str) -> None:
         super().__init__(f"The {kind} {object_id!r} is declared in {manifest}; change it there.")
@@ -76,15 +76,15 @@ class DeclaredInGit(StoreError):
 
 
 class BotCannotAnswer(StoreError):
-    """A bot without an assistant answers by itself."""
+    """A bot without an assistant lacks its own instructions or model."""
 
     def __init__(self, field: str) -> None:
-        super().__init__(f"The field {field} is required for a bot without assistant_id: it answers by itself then.")
+        super().__init__(f"The field {field} is required for a bot without assistant_id.")
         self.field = field
 
 
 class AssistantNotFound(StoreError):
-    """A bot is to be answered by an assistant that does not exist."""
+    """A bot names an assistant that does not exist."""
 
     def __init__(self, assistant_id: str) -> None:
         super().__init__(f"There is no assistant {assistant_id!r}.")
@@ -92,42 +92,41 @@ class AssistantNotFound(StoreError):
 
 
 class AssistantInUse(StoreError):
-    """Bots would be left without whoever answers for them."""
+    """Bots would be left without their assistant."""
 
     def __init__(self, assistant_id: str, bots: Sequence[str]) -> None:
         super().__init__(
-            f"The assistant {assistant_id!r} answers for {', '.join(bots[:5])}; give those another one first."
+            f"The assistant {assistant_id!r} is used by {', '.join(bots[:5])}; give those another one first."
         )
 
 
 class NotDeadLetters(StoreError):
-    """Nothing was changed, since some of the turns are no dead letters."""
+    """Nothing was changed, since some of the turns are not dead letters."""
 
     def __init__(self, turn_ids: Sequence[int]) -> None:
         super().__init__(
-            f"No dead letter: {', '.join(map(str, turn_ids))}. Nothing was changed; "
+            f"Not dead letters: {', '.join(map(str, turn_ids))}. Nothing was changed; "
             "see `horizonai-whatsapp-bot dead-letters list`."
         )
 
 
 class LeaseHeld(StoreError):
-    """Someone else may apply now."""
+    """Another run holds the lease."""
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(
             f"Another run holds the lease: {lease.owner}, since {lease.acquired_at}, until {lease.expires_at}. "
-            "Wait for it to finish; if it is known to be dead, run `reconcile unlock`."
+            "Wait for it to finish; if it is known to have crashed, run `reconcile unlock`."
         )
         self.lease = lease
 
 
 class LeaseLost(StoreError):
-    """Our lease is gone, so someone else may be applying."""
+    """Our lease was released, so another run may be applying."""
 
     def __init__(self, owner: str) -> None:
         super().__init__(
-            f"The lease of {owner} was released by someone else (`reconcile unlock`), so this run must stop; "
-            "plan again."
+            f"The lease of {owner} was released meanwhile (`reconcile unlock`), so this run must stop; plan again."
         )
 
 

@@ -1,4 +1,4 @@
-"""What the reconciler keeps here: last applied values, the lease, the history of runs, what was notified.
+"""The reconciler's records: last applied values, the lease, the history of runs, notices.
 
 Functions over a connection.
 """
@@ -18,13 +18,13 @@ from runtime.store.records import ActivityRecord, AppliedRecord, EditRecord, Lea
 from runtime.store.tables import applied, leases, notices, runs
 
 APPLY_LEASE = "apply"
-"""The one lease there is: who may apply."""
+"""The name of the only lease: of applying."""
 
 
 def list_applied(
     connection: Connection, limit: int | None = None, after: tuple[str, str] | None = None
 ) -> list[AppliedRecord]:
-    """Applied values by client and kind; `after` is the last (client, kind) of the page before."""
+    """Applied values by client and kind; `after` is the last (client, kind) of the previous page."""
     query = select(*(applied.c[name] for name in columns(AppliedRecord))).order_by(applied.c.client, applied.c.kind)
     if after is not None:
         client, kind = after
@@ -33,7 +33,7 @@ def list_applied(
 
 
 def record_applied(connection: Connection, record: AppliedRecord) -> None:
-    """Keeps the values last applied to a client's resource, in place of earlier ones."""
+    """Stores the values last applied to a client's resource, in place of earlier ones."""
     row = to_row(record)
     row["applied_at"] = record.applied_at or timestamp()
     statement = _insert(connection, applied).values(row)
@@ -46,17 +46,17 @@ def record_applied(connection: Connection, record: AppliedRecord) -> None:
 
 
 def forget_applied(connection: Connection, client: str, kind: str) -> None:
-    """Drops the memory of a client's resource; an absent one is fine."""
+    """Deletes the applied values of a client's resource; ones that do not exist are ignored."""
     connection.execute(delete(applied).where(applied.c.client == client, applied.c.kind == kind))
 
 
 def acquire_lease(connection: Connection, owner: str, ttl_seconds: float) -> Lease:
-    """Takes the lease when it is free, expired or already the owner's; raises LeaseHeld otherwise."""
+    """Acquires the lease when it is free, expired or already the owner's; raises LeaseHeld otherwise."""
     now = time.time()
     statement = _insert(connection, leases).values(
         name=APPLY_LEASE, owner=owner, acquired_at=timestamp(now), expires_at=timestamp(now + ttl_seconds)
     )
-    # One statement decides, so that two who come at the same moment cannot both find it free.
+    # One statement decides, so that two concurrent callers cannot both find it free.
     taken = connection.execute(
         statement.on_conflict_do_update(
             index_elements=["name"],
@@ -68,12 +68,12 @@ def acquire_lease(connection: Connection, owner: str, ttl_seconds: float) -> Lea
         return Lease(*taken)
     holder = current_lease(connection)
     if holder is None:
-        raise StoreError("The lease changed hands while it was asked for; try again.")
+        raise StoreError("The lease changed its owner meanwhile; try again.")
     raise LeaseHeld(holder)
 
 
 def renew_lease(connection: Connection, owner: str, ttl_seconds: float) -> Lease:
-    """Moves the end of our lease; raises LeaseHeld when it is another's by now, LeaseLost when it was released."""
+    """Renews our lease; raises LeaseHeld when another owner holds it now, LeaseLost when it was released."""
     renewed = connection.execute(
         update(leases)
         .where(leases.c.name == APPLY_LEASE, leases.c.owner == owner)
@@ -89,13 +89,13 @@ def renew_lease(connection: Connection, owner: str, ttl_seconds: float) -> Lease
 
 
 def release_lease(connection: Connection, owner: str, *, force: bool = False) -> None:
-    """Gives the lease back; someone else's only with `force`. An absent one is fine."""
+    """Releases the lease; another owner's only with `force`. One that does not exist is ignored."""
     statement = delete(leases).where(leases.c.name == APPLY_LEASE)
     connection.execute(statement if force else statement.where(leases.c.owner == owner))
 
 
 def current_lease(connection: Connection) -> Lease | None:
-    """The lease as it stands, also when it has expired."""
+    """The current lease, also when it has expired."""
     row = connection.execute(
         select(leases.c.owner, leases.c.acquired_at, leases.c.expires_at).where(leases.c.name == APPLY_LEASE)
     ).first()
@@ -108,7 +108,7 @@ def start_run(connection: Connection, record: RunRecord) -> None:
 
 
 def finish_run(connection: Connection, record: RunRecord) -> None:
-    """Writes how a run ended."""
+    """Records the result of a run."""
     row = to_row(record)
     del row["id"]
     connection.execute(update(runs).where(runs.c.id == record.id).values(row))
@@ -126,18 +126,18 @@ def latest_edits(connection: Connection) -> list[EditRecord]:
 
 
 def latest_activity(connection: Connection) -> list[ActivityRecord]:
-    """When each bot was last written to and how its last turn went."""
+    """When each bot last received a message and the result of its last turn."""
     return from_rows(ActivityRecord, (tuple(row) for row in connection.exec_driver_sql(LATEST_ACTIVITY)))
 
 
 def list_notices(connection: Connection) -> list[NoticeRecord]:
-    """What was notified and is not gone yet, on all channels."""
+    """Findings that were sent and are not resolved yet, on all channels."""
     query = select(*(notices.c[name] for name in columns(NoticeRecord))).order_by(notices.c.channel, notices.c.finding)
     return from_rows(NoticeRecord, (tuple(row) for row in connection.execute(query)))
 
 
 def put_notice(connection: Connection, record: NoticeRecord) -> None:
-    """Notes that a finding was told on a channel, in place of an earlier note."""
+    """Records that a finding was sent to a channel, in place of an earlier notice."""
     statement = _insert(connection, notices).values(to_row(record))
     connection.execute(
         statement.on_conflict_do_update(
@@ -148,11 +148,11 @@ def put_notice(connection: Connection, record: NoticeRecord) -> None:
 
 
 def forget_notice(connection: Connection, channel: str, finding: str) -> None:
-    """Drops the note of a finding that is gone; an absent one is fine."""
+    """Deletes the notice of a resolved finding; one that does not exist is ignored."""
     connection.execute(delete(notices).where(notices.c.channel == channel, notices.c.finding == finding))
 
 
 def _insert(connection: Connection, table: object) -> postgresql.Insert:
-    """INSERT with ON CONFLICT, which each dialect brings itself."""
+    """INSERT with ON CONFLICT, which each dialect has its own of."""
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     return make(table)  # type: ignore[arg-type, return-value]

@@ -1,4 +1,4 @@
-"""What the bot store holds for the reconciler and the runtime, as plain frozen values.
+"""The bot store's records for the reconciler and the runtime, as plain frozen values.
 
 Times are ISO 8601 in UTC ("2026-11-22T12:00:00Z"). Nothing here reads or writes.
 """
@@ -12,25 +12,25 @@ from typing import Any, Literal
 State = Literal["active", "paused"]
 
 ASSISTANT_PREFIX, AGENT_PREFIX = LIVE_PREFIXES = ("asst_", "agent_")
-"""How ids begin that a provider gives out: of the Assistants API, and of the Agents API."""
+"""Prefixes of a provider's ids: of the Assistants API, and of the Agents API."""
 
 
 @dataclass(frozen=True, slots=True)
 class AssistantRecord:
-    """An assistant of the engine `responses`: what is sent to the model with each turn."""
+    """An assistant of the engine `responses`, which is sent to the model with each turn."""
 
     id: str
     name: str
     instructions: str
     model: str
     tools: Sequence[Mapping[str, Any]] = ()
-    """Tools as the Responses API takes them; where a function is answered stands in the bot's `functions`."""
+    """Tools as the Responses API accepts them; the endpoints of functions are in the bot's `functions`."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """`reasoning_effort`, `max_output_tokens`."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     client: str | None = None
     managed_by: str | None = None
-    """Manifest that declares it, None when it was made through the API."""
+    """Manifest that declares it, None when it was created through the API."""
     version: int = 1
     created_at: str = ""
     updated_at: str = ""
@@ -58,11 +58,11 @@ class BotRecord:
     functions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Function tool name → {"url", "secret_env", "timeout_seconds"}."""
     policy: Mapping[str, Any] = field(default_factory=dict)
-    """How the runtime answers, as `schemas.policy` writes and reads it. Kept as it came: a key that is unknown here is
-    a newer program's."""
+    """How the runtime answers, as `schemas.policy` writes and reads it. Stored unchanged: an unknown key comes from a
+    newer program."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     protected: bool = False
-    """The reconciler refuses to delete its client; held here so that it outlives the manifest."""
+    """The reconciler refuses to delete its client; stored here so that it outlives the manifest."""
     client: str | None = None
     managed_by: str | None = None
     version: int = 1
@@ -71,14 +71,14 @@ class BotRecord:
 
     @property
     def label(self) -> str:
-        """What logs, metrics and people call it: its client's id, its own where it was made through the API."""
+        """Its name in logs and metrics: its client's id, or its own where it was created through the API."""
         return self.client or self.id
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedRecord:
-    """What the last successful apply wrote for one resource: the third side of a three-way diff, and the binding of a
-    client to a live object that cannot carry a marker itself (a Twilio sender)."""
+    """The values that the last successful apply wrote for one resource: the base of a three-way diff, and the binding
+    of a client to a live object without metadata (a Twilio sender)."""
 
     client: str
     kind: str
@@ -101,12 +101,12 @@ class RunRecord:
     outcome: str | None = None
     """applied | partial | failed | interrupted; None while it runs."""
     changes: Sequence[Mapping[str, Any]] | None = ()
-    """{"client", "kind", "action", "outcome", "error"}; None when what the store holds of them is damaged."""
+    """{"client", "kind", "action", "outcome", "error"}; None when the stored value is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who may apply, until when."""
+    """The owner of the right to apply, and its expiry."""
 
     owner: str
     acquired_at: str
@@ -115,7 +115,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class ActivityRecord:
-    """What a bot was last asked, and how its last turn went."""
+    """A bot's last message, and the result of its last turn."""
 
     bot_id: str
     last_message_at: str
@@ -126,7 +126,7 @@ class ActivityRecord:
 
 @dataclass(frozen=True, slots=True)
 class EditRecord:
-    """A change that somebody made through the API to an object that a manifest declares."""
+    """A change through the API to an object that a manifest declares."""
 
     kind: str
     """`bot` or `assistant`."""
@@ -137,29 +137,29 @@ class EditRecord:
     """The token's name."""
     at: str
     overridden: str | None = None
-    """The manifest that declares it otherwise."""
+    """The manifest that declares it."""
     fields: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeRecord:
-    """A finding of drift that was told on one channel: it is not told there again, until it is gone."""
+    """A finding of drift that was sent to one channel: it is not sent there again until it is resolved."""
 
     channel: str
     """A digest of the channel's address, which may hold a secret itself."""
     finding: str
-    """Which resource: `la-cocina/sender/+56912345678`."""
+    """The resource: `la-cocina/sender/+56912345678`."""
     fingerprint: str
-    """A digest of what was found; another one is news."""
+    """A digest of the finding; another one is new."""
     notified_at: str
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that planning needs from the store, read at one moment."""
+    """Everything that planning needs from the store, read in one transaction."""
 
     bots: Sequence[BotRecord]
     assistants: Sequence[AssistantRecord]
     applied: Sequence[AppliedRecord]
     exists: bool = True
-    """False when there is no store yet: the first apply makes it."""
+    """False when there is no store yet: the first apply creates it."""

@@ -1,7 +1,7 @@
 """The bot store's schema: the same tables on SQLite and PostgreSQL.
 
-Moments and JSON are text (see `times` and `codec`), so that both databases and the light reader of `snapshot`
-see the same values. Every change here needs a migration; a test compares the two.
+Timestamps and JSON are text (see `times` and `codec`), so that both databases and the light reader of `snapshot` return
+the same values. Every change here needs a migration; a test compares the two.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Ta
 metadata = MetaData()
 
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite counts rows by itself only in a column of exactly the type INTEGER."""
+"""SQLite assigns row ids only in a column of exactly the type INTEGER."""
 
 ONLY_ON = "only_on"
-"""Says in an index's `info` that one of the databases alone has it."""
+"""Key in an index's `info` that names the only database with it."""
 
 assistants = Table(
     "assistants",

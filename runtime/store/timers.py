@@ -1,13 +1,13 @@
-"""Timers: what is to be done at a time, once, by whichever process serves the store. Functions over a connection.
+"""Timers: work that is due at a time, done once, by any process that serves the store. Functions over a connection.
 
     put ──► waits ──due──► held by a process ──► ended: the row is deleted, or is due again later
               ▲                │        │
               │           it fails   its process crashes
               └── after a pause ┴── after HOLD_SECONDS ┘
 
-A timer is known by its kind and key, so putting it again moves it. While a process runs one it renews its hold; a hold
-that ran out is any process's to take. `version` counts the puts: what is put again while it runs is not ended by that
-run. Times are those of the store: of PostgreSQL's clock, or of this machine's for SQLite.
+A timer is identified by its kind and key, so putting it again moves it. While a process runs one it renews its hold;
+after an expired hold any process may take it over. `version` counts the puts: a timer that is put again while it runs
+is not ended by that run. Times are the store's: of PostgreSQL's clock, or of this machine's for SQLite.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from runtime.store.database.statement import Statement
 from runtime.store.database.times import timestamp
 
 HOLD_SECONDS = 6.0
-"""A process that has not renewed its hold for so long is taken for crashed."""
+"""A process that has not renewed its hold for this many seconds counts as crashed."""
 LONGEST_PAUSE_SECONDS = 300.0
-"""Bound of the pause after a failure, or after a process crashed with the timer."""
+"""Longest pause after a failure, or after a process crashed with the timer."""
 FREE_CRASHES = 2
-"""Crashes after which a timer is run again at once by a process that is alone; later ones are paused for."""
+"""Number of crashes after which a timer is run again at once by the only process; after further ones there is a
+pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,14 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class DueTimers:
-    """What a look at the timers found."""
+    """The result of polling the timers."""
 
     now: str
     """The store's time."""
     are_any: bool
-    """Whether there is one to be run now."""
+    """Whether one is due now."""
     following: str | None
-    """When the next one is due that is not due yet; None when none waits."""
+    """When the next one will be due; None when none waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,13 @@ class WaitingTimers:
     kind: str
     waiting: int
     late_seconds: float
-    """How long the oldest of those that no process runs has been due; 0 when none is."""
+    """For how many seconds the oldest of those that no process runs has been due; 0 when there is none."""
     failing: int
-    """How many failed the last time."""
+    """Number of those whose last run failed."""
 
 
 class TimerTakenOver(Exception):
-    """A timer is no longer this run's to end: it was put again or cancelled, or another process has taken it over."""
+    """A timer no longer belongs to this run: it was put again or cancelled, or another process has taken it over."""
 
 
 NOW = Statement("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
@@ -111,7 +112,7 @@ HOLD = Statement(
 
 _MINE = " WHERE kind = :kind AND key = :key AND holder = :holder"
 _SAME = f"{_MINE} AND version = :version"
-END = Statement(f"DELETE FROM timers{_SAME}")  # noqa: S608 - our own words, as in all of these
+END = Statement(f"DELETE FROM timers{_SAME}")  # noqa: S608 - constant texts, as in all of these
 REARM = Statement(
     "UPDATE timers SET due_at = :due_at, put_at = :now, payload = :payload, attempts = 0, last_error = NULL,"  # noqa: S608
     f" version = version + 1, holder = NULL, held_until = NULL{_SAME}"
@@ -143,13 +144,13 @@ WAITING = Statement(
 
 
 def store_time(connection: Connection) -> str:
-    """Now, by the store's clock: replicas have clocks of their own, and a hold must run out at one moment."""
+    """Now, by the store's clock: replicas have their own clocks, and a hold must expire at the same time for all."""
     return timestamp() if connection.dialect.name == "sqlite" else str(NOW.one(connection)[0])
 
 
 def put(connection: Connection, kind: str, key: str, due_at: datetime, payload: Mapping[str, Any]) -> None:
-    """Has something done at a time; whatever the kind had waiting under that key is moved to it. If it is being run at
-    this moment, it is run again afterwards. Raises ValueError for a time without a zone."""
+    """Schedules a timer; one of the kind that waits under that key is moved to the new time. If it is running, it is
+    run again afterwards. Raises ValueError for a time without a zone."""
     if due_at.tzinfo is None:
         raise ValueError(f"when the timer {kind} {key!r} is due has no time zone: {due_at}")
     PUT.run(
@@ -163,23 +164,23 @@ def put(connection: Connection, kind: str, key: str, due_at: datetime, payload: 
 
 
 def put_again(connection: Connection, kind: str, key: str, due_at: datetime, changes: Mapping[str, Any]) -> None:
-    """As `put`, with what was put along before, where there is such a timer, and these changes to it."""
+    """As `put`, with the earlier payload, where there is such a timer, and these changes to it."""
     put(connection, kind, key, due_at, {**(payload_of(connection, kind, key) or {}), **changes})
 
 
 def cancel(connection: Connection, kind: str, key: str) -> bool:
-    """Drops what waits; False when nothing does. A run that has begun is not interrupted."""
+    """Cancels a waiting timer; False when there is none. A run that has begun is not interrupted."""
     return CANCEL.run(connection, kind=kind, key=key) > 0
 
 
 def payload_of(connection: Connection, kind: str, key: str) -> Mapping[str, Any] | None:
-    """What was put along with a timer; None when there is none."""
+    """The payload of a timer; None when there is no such timer."""
     row = PAYLOAD.first(connection, kind=kind, key=key)
     return None if row is None else json.loads(row[0])
 
 
 def look(connection: Connection, kinds: Collection[str], *, may_take_over: bool) -> DueTimers:
-    """Whether anything of these kinds is to be run, and when something will be."""
+    """Whether a timer of these kinds is due, and when the next one will be."""
     now = store_time(connection)
     dialect = connection.dialect.name
     found = ANY_READY[dialect].first(connection, now=now, may_take_over=may_take_over, kinds=_listed(dialect, kinds))
@@ -189,7 +190,7 @@ def look(connection: Connection, kinds: Collection[str], *, may_take_over: bool)
 def claim(
     connection: Connection, kinds: Collection[str], holder: str, limit: int, *, may_take_over: bool
 ) -> list[Timer]:
-    """Holds timers that are due, the oldest first; without `may_take_over` none that another process held."""
+    """Claims due timers, the oldest first; without `may_take_over` none that another process held."""
     now, dialect = store_time(connection), connection.dialect.name
     ready = READY[dialect].rows(
         connection, now=now, may_take_over=may_take_over, kinds=_listed(dialect, kinds), limit=limit
@@ -205,54 +206,54 @@ def claim(
 
 
 def renew(connection: Connection, running: Collection[Timer]) -> None:
-    """A process still runs these."""
+    """Renews a process's holds."""
     held_until = later(store_time(connection), HOLD_SECONDS)
     for timer in running:
         RENEW.run(connection, kind=timer.kind, key=timer.key, holder=timer.holder, held_until=held_until)
 
 
 def finish(connection: Connection, timer: Timer) -> None:
-    """Ends a timer in the transaction that has its effect: both or neither, whatever happens to the process.
+    """Ends a timer in the transaction that has its effect: both or neither, also across a crash.
 
-    Raises `TimerTakenOver`, which undoes the effect, when it is not this run's to end.
+    Raises `TimerTakenOver`, which rolls the effect back, when it no longer belongs to this run.
     """
     if not END.run(connection, **_run(timer)):
         raise TimerTakenOver(f"the timer {timer.kind} {timer.key!r} was put again, cancelled or taken over")
 
 
 def end(connection: Connection, timer: Timer) -> None:
-    """Ends a run; what was put again meanwhile waits on."""
+    """Ends a run; a timer that was put again meanwhile keeps waiting."""
     if not END.run(connection, **_run(timer)):
         RELEASE.run(connection, kind=timer.kind, key=timer.key, holder=timer.holder)
 
 
 def rearm(connection: Connection, timer: Timer, seconds: float, payload: Mapping[str, Any]) -> None:
-    """Ends a run and has it run again after so many seconds, unless it was put again meanwhile."""
+    """Ends a run and schedules the next one after `seconds`, unless it was put again meanwhile."""
     now, payload_text = store_time(connection), dump_json(dict(payload))
     if not REARM.run(connection, **_run(timer), due_at=later(now, seconds), now=now, payload=payload_text):
         RELEASE.run(connection, kind=timer.kind, key=timer.key, holder=timer.holder)
 
 
 def fail(connection: Connection, timer: Timer, error: str, pause_seconds: float) -> None:
-    """Ends a run without result: it is run again after a pause."""
+    """Ends a failed run: it is run again after a pause."""
     held_until = later(store_time(connection), pause_seconds)
     if not FAIL.run(connection, **_run(timer), held_until=held_until, error=error):
         RELEASE.run(connection, kind=timer.kind, key=timer.key, holder=timer.holder)
 
 
 def release_all(connection: Connection, holder: str) -> int:
-    """Gives back what a process holds that is about to stop: to be run at once, and no attempt of theirs."""
+    """Releases the timers of a stopping process: they are due at once, and its attempt is not counted."""
     return RELEASE_ALL.run(connection, holder=holder)
 
 
 def release_crashed(connection: Connection) -> int:
-    """Gives back what an earlier process held, where one process alone serves the store. Elsewhere holds run out."""
+    """Releases the timers of an earlier process, where only one process serves the store. Otherwise holds expire."""
     return RELEASE_CRASHED.run(connection, free_crashes=FREE_CRASHES) if connection.dialect.name == "sqlite" else 0
 
 
 def clamp(connection: Connection) -> int:
-    """Moves timers that were put at a time which is still to come, since the clock was set back: each waits as long as
-    it had to when it was put, and not for the size of the step. Returns how many."""
+    """Moves timers that were put at a time in the future, since the clock was set back: each waits as long as it had to
+    when it was put, without the size of the step. Returns how many."""
     now = store_time(connection)
     ahead = AHEAD.rows(connection, now=now, latest=later(now, 2 * LONGEST_PAUSE_SECONDS))
     soon = later(now, HOLD_SECONDS)
@@ -272,7 +273,7 @@ def clamp(connection: Connection) -> int:
 
 
 def waiting_timers(connection: Connection, limit: int) -> list[WaitingTimers]:
-    """What waits by kind, over the oldest timers up to a limit."""
+    """Waiting timers by kind, over the oldest ones up to a limit."""
     now = store_time(connection)
     return [
         WaitingTimers(kind, waiting, max(_seconds(oldest, now), 0.0) if oldest is not None else 0.0, int(failing))
@@ -285,12 +286,12 @@ def _run(timer: Timer) -> dict[str, object]:
 
 
 def _listed(dialect: str, kinds: Collection[str]) -> str | Sequence[str]:
-    """Kinds as the database takes a list."""
+    """Kinds as a list parameter of the database."""
     return dump_json(sorted(kinds)) if dialect == "sqlite" else sorted(kinds)
 
 
 def later(moment: str, seconds: float) -> str:
-    """A moment of the store, so many seconds later."""
+    """A timestamp of the store, plus `seconds`."""
     return timestamp((datetime.fromisoformat(moment) + timedelta(seconds=seconds)).timestamp())
 
 

@@ -1,7 +1,7 @@
 """Tokens of the management API. Functions over a connection.
 
-Only a SHA-256 digest is kept. A slow password hash would add nothing: a token is 256 random bits, which no dictionary
-holds and nobody guesses, and it is checked on every request.
+Only a SHA-256 digest is stored. A slow password hash would add nothing: a token is 256 random bits, which cannot be
+guessed, and it is checked on every request.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class TokenRecord:
 
 
 def token_digest(token: str) -> str:
-    """What is kept of a token."""
+    """The stored digest of a token."""
     return sha256(token.encode()).hexdigest()
 
 
 def create_token(connection: Connection, name: str, scope: Scope, show: Callable[[str], None]) -> None:
-    """Makes a token and shows it; nobody can read it again. Where that fails, it is not kept."""
+    """Creates a token and shows it, which is possible only once. Where that fails, it is not stored."""
     if connection.execute(select(tokens.c.name).where(tokens.c.name == name)).first() is not None:
         raise StoreError(f"There is already a token named {name!r}; revoke it, or choose another name.")
     token = f"hza_{secrets.token_urlsafe(32)}"
@@ -50,7 +50,7 @@ def create_token(connection: Connection, name: str, scope: Scope, show: Callable
 def find_token(connection: Connection, token: str) -> TokenRecord | None:
     """The record of a token that is valid now.
 
-    It is looked up by its digest, so how long the look-up takes says nothing about a token.
+    It is looked up by its digest, so the time of the look-up reveals nothing about a token.
     """
     row = connection.execute(
         select(tokens.c.name, tokens.c.scope, tokens.c.created_at, tokens.c.revoked_at).where(
@@ -61,13 +61,13 @@ def find_token(connection: Connection, token: str) -> TokenRecord | None:
 
 
 def list_tokens(connection: Connection) -> list[TokenRecord]:
-    """All tokens ever made, by name."""
+    """All tokens ever created, by name."""
     query = select(tokens.c.name, tokens.c.scope, tokens.c.created_at, tokens.c.revoked_at).order_by(tokens.c.name)
     return [TokenRecord(*row) for row in connection.execute(query)]
 
 
 def revoke_token(connection: Connection, name: str) -> None:
-    """Ends a token's validity at once; raises StoreError when no valid one has that name."""
+    """Revokes a token; raises StoreError when no valid one has that name."""
     ended = connection.execute(
         update(tokens).where(tokens.c.name == name, tokens.c.revoked_at.is_(None)).values(revoked_at=timestamp())
     )

@@ -1,6 +1,6 @@
-"""How a turn ends: what is remembered and what is to be sent are on disk together. Nothing is sent here.
+"""How a turn ends: memory and outbox are written in one commit. Nothing is sent here.
 
-What records an end returns the rows of the outbox that are to be delivered now, in order.
+Each method returns the rows of the outbox that are to be delivered now, in order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = structlog.get_logger("runtime.turn")
 
 
 class Endings:
-    """Ends turns. The webhooks that wait for a turn's messages take the answer or are released."""
+    """Ends turns. The webhooks that wait for a turn's messages get the answer or are released."""
 
     def __init__(self, settings: Settings, database: Database, windows: ReplyWindows, metrics: Metrics) -> None:
         self._settings = settings
@@ -40,7 +40,7 @@ class Endings:
     async def answered(
         self, turn: Turn, configuration: Configuration, answer: Answer, variant: str | None = None
     ) -> Sequence[OutboxRow]:
-        """Records an answer, which of the bot's variants gave it, and what is to be remembered."""
+        """Records an answer, the bot's variant that gave it, and the memory."""
         ending = Ending(
             "answered",
             items=[remembered(item) for item in answer.items],
@@ -58,7 +58,7 @@ class Endings:
     async def unanswered(
         self, turn: Turn, configuration: Configuration | None, decision: Silent | Say
     ) -> Sequence[OutboxRow]:
-        """Records that nobody answers, why, and what the user is told instead."""
+        """Records that the turn is not answered, the reason, and the notice to the user, if any."""
         parts = split_reply(decision.text) if isinstance(decision, Say) else []
         ending = Ending("unanswered", reason=decision.reason)
         rows = await self._end(turn, configuration, parts, ending)
@@ -66,7 +66,7 @@ class Endings:
         return rows
 
     async def dead(self, turn: Turn, configuration: Configuration, error: str) -> Sequence[OutboxRow]:
-        """Records that no answer could be found; the user is told so."""
+        """Records that no answer could be made; the user gets the fallback message."""
         log.error("turn_failed", error=error)
         parts = split_reply(configuration.bot.fallback_message or "") or split_reply(self._settings.fallback_message)
         ending = Ending("dead", error=portable(error), bot_version=configuration.bot.version)
@@ -75,10 +75,9 @@ class Endings:
     async def _end(
         self, turn: Turn, configuration: Configuration | None, parts: Sequence[str], ending: Ending
     ) -> Sequence[OutboxRow]:
-        """Records the end together with what is to be sent, and returns the latter. A bot that was deleted says
-        nothing."""
+        """Records the end together with the messages to send, and returns the latter. A deleted bot sends nothing."""
         if len(parts) != 1:
-            # Parts go out one after the other, which one TwiML document cannot promise.
+            # Parts are sent one after the other, which one TwiML document cannot guarantee.
             self._windows.release_of(turn)
         in_window = self._windows.claim(turn)
         last = turn.messages[-1]
@@ -107,5 +106,5 @@ class Endings:
 
 
 def client_of(turn: Turn, configuration: Configuration | None) -> str:
-    """Whom a turn is counted for."""
+    """The label that a turn is counted under."""
     return configuration.bot.label if configuration else turn.conversation.bot_id

@@ -1,10 +1,10 @@
-"""Who owns a turn: those that this process has begun and not ended, one of a conversation at the most.
+"""Which turns this process owns: those that it has begun and not ended, at most one of a conversation.
 
     begun ──► ended          its end is on disk
-      ├─────► handed back    this process did not end, and leaves it to whoever begins it next
+      ├─────► released       this process did not crash, and leaves it to any process
       └─────► lost           another process has begun it since
 
-What the store has of it is the `Hold`: an end of a turn counts only for the process whose hold is still the newest.
+In the store an ownership is a `Hold`: the end of a turn counts only from the process with the newest hold.
 """
 
 from __future__ import annotations
@@ -37,34 +37,34 @@ class OwnedTurns:
         self._owned: dict[int, _Owned] = {}
 
     def adopt(self, turn: Turn) -> None:
-        """Notes a turn that this process has begun, or begun again: then it goes on counting its failures."""
+        """Adds a turn that this process has begun, or begun again: then its count of failures continues."""
         owned = self._owned.get(turn.conversation.id)
         if owned is None or owned.hold != turn.hold:
             self._owned[turn.conversation.id] = _Owned(turn.hold)
 
     def hold_of(self, conversation_id: int) -> Hold | None:
-        """What this process has of a conversation's turn; None when it has begun none, or the turn has ended."""
+        """This process's hold of a conversation's turn; None when it has begun none, or the turn has ended."""
         owned = self._owned.get(conversation_id)
         return None if owned is None else owned.hold
 
     def failed(self, conversation_id: int) -> int:
-        """Counts an attempt at a conversation's turn that failed; returns how many did."""
+        """Counts a failed attempt at a conversation's turn; returns their number."""
         owned = self._owned[conversation_id]
         owned.failures += 1
         return owned.failures
 
     def drop(self, turn: Turn) -> None:
-        """Forgets a turn: it has ended, another process has it, or it counts like a crash of this one. The next turn of
-        its conversation, which may have begun already, stays owned."""
+        """Removes a turn: it has ended, another process owns it, or it counts like a crash of this one. The next turn
+        of its conversation, which may have begun already, stays owned."""
         if self.hold_of(turn.conversation.id) == turn.hold:
             del self._owned[turn.conversation.id]
 
-    async def hand_back(self, conversation_id: int) -> None:
-        """Releases a conversation's turn, which did not end this process, for whoever begins it next."""
+    async def release(self, conversation_id: int) -> None:
+        """Releases a conversation's turn, which did not crash this process, for any process to begin."""
         owned = self._owned.pop(conversation_id, None)
         if owned is None:
             return
         try:
-            await self._database.write(turns.hand_back, owned.hold)
+            await self._database.write(turns.release, owned.hold)
         except StoreError as error:
             log.warning("turn_release_failed", turn=owned.hold.turn_id, error=str(error))

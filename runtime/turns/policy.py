@@ -1,14 +1,14 @@
 """May this be answered, and how? One question, asked when a message comes in and again when its turn begins.
 
     facts ──► CHECKS, in order of precedence ──► MayAnswer(options)
-                   └── the first that objects ──► Silent(reason)            stored, and nothing is said
-                                             └──► Say(reason, text, once)   stored, and the user is told this much
+                   └── the first objection ──► Silent(reason)            stored, nothing is sent
+                                          └──► Say(reason, text, once)   stored, and the user gets this text
 
-Whoever asks has gathered the facts, and does what is decided. Nothing here reads, counts, sends, or knows the time.
+The caller gathers the facts, and carries the decision out. Nothing here reads, counts, sends, or knows the time.
 
 Precedence: a bot that does not exist → a blocked person → a conversation that a human has → a paused client → a loop
-between bots → rate limit → budget → opening hours → consent. Each is a function of its own in CHECKS, once it exists.
-A person's opt-out is not among them: it never silences an answer to somebody who writes.
+between bots → rate limit → budget → opening hours → consent. Each is its own function in CHECKS, once it exists. A
+person's opt-out is not among them: it never silences an answer to a person who writes.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ many messages within a minute.
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known when the question is asked."""
+    """The facts when the question is asked."""
 
     bot: BotRecord | None
-    """None: there is none, or it was deleted since the message came in."""
+    """None: it does not exist, or was deleted since the message came in."""
     conversation: Conversation | None = None
     """None as long as it is not known, which is when a message comes in."""
     now: str = ""
     """Text of `timestamp`; of no account without a conversation."""
     is_over_limit: bool = False
-    """True when the user, or all who write to the bot together, wrote more in a minute than is answered."""
+    """True when the user, or all users of the bot together, exceeded the limit of messages in a minute."""
     limit_message: str = ""
-    """What such a user is told."""
+    """The notice for such a user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a message is to be answered, where it is not as the bot and its assistant say."""
+    """How a message is to be answered, where that differs from the bot and its assistant."""
 
     model: str | None = None
     """The model that answers instead of theirs."""
     variant: str | None = None
-    """The name of this way to answer, kept in the turn's row."""
+    """The name of the variant, stored in the turn's row."""
     line: str | None = None
-    """What the model is told besides, in this turn only; it is not remembered."""
+    """A further instruction for the model, in this turn only; not stored in the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +65,34 @@ class MayAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """Nobody answers, and nothing is said."""
+    """No answer, and no message to the user."""
 
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Nobody answers, and the user is told so."""
+    """No answer, and a notice to the user."""
 
     reason: Reason
     text: str
     once: Literal["minute"]
-    """In this span a user is told once at the most, for which whoever tells them has to care."""
+    """A user gets the notice at most once in this period; the caller ensures that."""
 
 
 Decision: TypeAlias = MayAnswer | Silent | Say
 
 Check: TypeAlias = Callable[[Facts], Silent | Say | Options | None]
-"""Objects, or says how else to answer; None when it has nothing to say."""
+"""A check: an objection, options for the answer, or None."""
 
 
 def bot_exists(facts: Facts) -> Silent | None:
-    """Somebody must answer on the number."""
+    """The bot must exist."""
     return Silent("unknown") if facts.bot is None else None
 
 
 def assistant_has_it(facts: Facts) -> Silent | None:
-    """What a person has taken over, the assistant leaves to them until the state ends."""
+    """The assistant does not answer in a conversation with the state `human` until that ends."""
     conversation = facts.conversation
     if conversation is None or conversation.state != "human":
         return None
@@ -115,7 +115,7 @@ CHECKS: Sequence[Check] = (bot_exists, assistant_has_it, client_is_active, withi
 
 
 def decide(facts: Facts, checks: Sequence[Check] = CHECKS) -> Decision:
-    """The first objection; without one an answer, with what the checks have said of how."""
+    """The first objection; without one an answer, with the options of all checks."""
     options = Options()
     for check in checks:
         verdict = check(facts)
@@ -127,7 +127,7 @@ def decide(facts: Facts, checks: Sequence[Check] = CHECKS) -> Decision:
 
 
 def _joined(first: Options, second: Options) -> Options:
-    """Both; of two models or variants the first, of two lines one below the other."""
+    """Options merged: the first of two models or variants, both of two lines."""
     lines = [line for line in (first.line, second.line) if line is not None]
     return Options(
         model=first.model if first.model is not None else second.model,

@@ -1,11 +1,11 @@
-"""Between the beginning of a turn and its engine: what the messages hold is made into what an engine can read.
+"""Between the beginning of a turn and its engine: the parts of messages are converted into what an engine can read.
 
     message ──► part ──► each preparer in turn ──► the part for the engine
-                             └─ what it pays for: once, noted in the turn's progress
+                             └─ what costs: once, noted in the turn's progress
 
-A preparer changes the parts that it is for and hands back the others as they are. It may be called again for the same
-part, when the turn is attempted again or was cut short: what costs something goes through `Preparation.once`. Paid for
-twice is only what was paid for and not yet noted when the process crashed.
+A preparer converts the parts that it is for and returns the others unchanged. It may be called again for the same part,
+when the turn is attempted again or was interrupted: work that costs something goes through `Preparation.once`. Only
+work that was done and not yet noted when the process crashed is paid for twice.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from runtime.turns.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What a preparer knows beside the part."""
+    """The context of a part for preparers."""
 
     configuration: Configuration
     message: WaitingMessage
     index: int
-    """Of the part in the message."""
+    """Index of the part in the message."""
     progress: Progress
 
     async def once(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
@@ -45,7 +45,7 @@ class Preparer(Protocol):
 async def prepared(
     messages: Sequence[WaitingMessage], preparers: Sequence[Preparer], configuration: Configuration, progress: Progress
 ) -> Sequence[WaitingMessage]:
-    """The messages as the engine gets them."""
+    """The messages in the form for the engine."""
     if not preparers:
         return messages
     return [await _prepared(message, preparers, configuration, progress) for message in messages]

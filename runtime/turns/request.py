@@ -1,4 +1,4 @@
-"""What an engine is asked in a turn: made of the turn, its bot and assistant, and how the policy lets them answer."""
+"""The request to an engine in a turn: built from the turn, its bot and assistant, and the options of the policy."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from runtime.turns.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """Makes the requests of turns."""
+    """Builds the requests of turns."""
 
     database: Database
     functions: Functions
     preparers: Sequence[Preparer]
     salt: str
-    """Of the hashes under which engines know users."""
+    """Key of the hashes under which engines know users."""
     memory_tokens: int
-    """How much of a conversation is sent along, in tokens, where the bot's policy does not say it."""
+    """How much of a conversation is sent, in tokens, where the bot's policy does not set it."""
 
     async def of(self, turn: Turn, configuration: Configuration, options: Options) -> Request:
-        """The request of one attempt at a turn, its messages prepared. Raises what preparers and the store do."""
+        """The request of one attempt at a turn, its messages prepared. Raises the errors of preparers and the store."""
         bot, assistant = configuration.bot, configuration.assistant
         client = bot.label
         conversation = user_hash(self.salt, bot.id, turn.conversation.user_key)

@@ -2,8 +2,8 @@
 
     begin (on disk) → configuration → policy → prepare → engine → end (answer, memory, outbox in one commit) → delivery
 
-The same code runs whoever calls it; it must be called for one conversation at a time. What is cut off anywhere is taken
-up again by calling it anew.
+The same code runs in both drivers; it must be called for one conversation at a time. An interrupted turn is resumed by
+calling it again.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from runtime.engines.functions import Functions
 from runtime.engines.port import Answer
 from runtime.engines.selection import Engines
 from runtime.errors import PermanentError, ProviderError, TemporaryError
-from runtime.observability.logs import About, masked_user
+from runtime.observability.logs import LogContext, masked_user
 from runtime.observability.metrics import Metrics
 from runtime.observability.tracing import MessageId, span
 from runtime.resilience.backoff import pause_seconds
-from runtime.resilience.poison import MAX_ENDS, TRUSTED_ENDS, Place, Suspects
+from runtime.resilience.poison import MAX_CRASHES, TRUSTED_CRASHES, Suspects, SuspectSlot
 from runtime.settings import Settings
 from runtime.store.database.database import Database
 from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
 from runtime.store.messages import turn_start
 from runtime.store.messages.outbox import OutboxRow
-from runtime.store.messages.turn_start import Suspect, Unripe
+from runtime.store.messages.turn_start import Suspect, UserStillWriting
 from runtime.store.messages.turns import Turn, TurnTakenOver
 from runtime.text import portable
 from runtime.turns.outcome import Endings, client_of
@@ -44,16 +44,17 @@ from runtime.turns.prepare import Preparer
 from runtime.turns.request import Requests
 
 BEGINNINGS = 64
-"""Turns that are being begun at once. Behind ten thousand, a turn that could end would wait for the store."""
+"""Maximum number of turns that are being begun concurrently. Behind ten thousand of them, a turn that could end would
+wait for the store."""
 LONGEST_PAUSE_SECONDS = 15.0
-"""Bound of the pause before a turn is tried again, where the provider asks for none."""
+"""Longest pause before a turn is retried, where the provider asks for none."""
 
 log = structlog.get_logger("runtime.turn")
 
 
 @dataclass(frozen=True, slots=True)
 class _Retry:
-    """A turn that is not ended, and is to be attempted again."""
+    """A turn that has not ended and is to be attempted again."""
 
     seconds: float
 
@@ -89,7 +90,7 @@ class Turns:
 
     @property
     def begins_at_once(self) -> bool:
-        """Whether nobody waits for a user to pause, so that a turn may begin as its message comes in."""
+        """Whether there is no debounce, so that a turn may begin as its message comes in."""
         return self._settings.debounce_seconds == 0
 
     @property
@@ -98,34 +99,33 @@ class Turns:
         return self._settings.memory_items
 
     async def run(self, conversation_id: int, begun: Turn | None = None) -> bool:
-        """Answers what waits in a conversation; True when it is to be called again, since the turn is not ended or more
-        waited than one turn answers. What comes meanwhile is its driver's to know. `begun` is the turn, when it has
-        just been begun and adopted."""
-        place = self._suspects.place()
+        """Answers the waiting messages of a conversation; True when it is to be called again, since the turn has not
+        ended or more messages waited than one turn answers. Messages that come meanwhile are the driver's concern.
+        `begun` is the turn, when it has just been begun and adopted."""
+        slot = self._suspects.slot()
         turn = begun
         try:
             if turn is None:
-                turn = await self._begin(conversation_id, place)
+                turn = await self._begin(conversation_id, slot)
             if turn is not None:
-                await self._go_on(turn, place)
+                await self._go_on(turn, slot)
         except StoreError:
             raise
         except Exception:
-            # Another process has it; or a mistake of ours, which counts like the end of the process: it must not be
-            # repeated for ever.
+            # Another process owns it; or a bug, which counts like a crash: it must not be repeated forever.
             if turn is not None:
                 self._owned.drop(turn)
             raise
         finally:
-            place.leave()
+            slot.release()
         return turn is not None and (
             self._owned.hold_of(conversation_id) is not None or len(turn.messages) >= turn_start.BURST_LIMIT
         )
 
-    async def _begin(self, conversation_id: int, place: Place) -> Turn | None:
-        """Begins the turn, a suspected one when there is a place for it."""
+    async def _begin(self, conversation_id: int, slot: SuspectSlot) -> Turn | None:
+        """Begins the turn, a suspected one when there is a slot for it."""
         mine = self._owned.hold_of(conversation_id)
-        trusted = TRUSTED_ENDS
+        trusted = TRUSTED_CRASHES
         while True:
             async with self._beginning:
                 turn = await self._database.write(
@@ -136,22 +136,22 @@ class Turns:
                     mine,
                     trusted,
                 )
-            if isinstance(turn, Unripe):
+            if isinstance(turn, UserStillWriting):
                 await asyncio.sleep(turn.seconds)
                 continue
             if not isinstance(turn, Suspect):
                 break
-            log.warning("turn_suspected_poison", turn=turn.turn_id, crashes=turn.ends)
-            await place.take(turn.ends)
-            trusted = turn.ends
+            log.warning("turn_suspected_poison", turn=turn.turn_id, crashes=turn.crashes)
+            await slot.acquire(turn.crashes)
+            trusted = turn.crashes
         if turn is not None:
             self._owned.adopt(turn)
         return turn
 
-    async def _go_on(self, turn: Turn, place: Place) -> None:
+    async def _go_on(self, turn: Turn, slot: SuspectSlot) -> None:
         configuration = await self._catalog.configuration(turn.conversation.bot_id, turn.catalog_version)
         with (
-            About(**_facts(turn, configuration)),
+            LogContext(**_facts(turn, configuration)),
             self._metrics.turn(client_of(turn, configuration), turn.id, turn.messages[0].received_at),
             span(
                 "turn",
@@ -162,8 +162,8 @@ class Turns:
             ),
         ):
             ended = await self._ended(turn, configuration)
-            # No other suspect has to wait for Twilio, or until this turn is tried again.
-            place.leave()
+            # No other suspect has to wait for Twilio, or until this turn is retried.
+            slot.release()
             if isinstance(ended, _Retry):
                 await asyncio.sleep(ended.seconds)
             else:
@@ -171,17 +171,17 @@ class Turns:
                 await self._delivery.deliver(ended, configuration.bot if configuration else None)
 
     async def _ended(self, turn: Turn, configuration: Configuration | None) -> Sequence[OutboxRow] | _Retry:
-        """Ends the turn on disk, answered or not; returns what is to be sent."""
+        """Ends the turn on disk, answered or not; returns the rows to send."""
         decision = decide(Facts(configuration.bot if configuration else None, turn.conversation, timestamp()))
         if not isinstance(decision, MayAnswer):
             return await self._endings.unanswered(turn, configuration, decision)
-        assert configuration is not None, "the policy lets no bot answer that does not exist"
+        assert configuration is not None, "the policy never lets a missing bot answer"
         return await self._answered(turn, configuration, decision.options)
 
     async def _answered(
         self, turn: Turn, configuration: Configuration, options: Options
     ) -> Sequence[OutboxRow] | _Retry:
-        """Finds an answer, or finds out that there is none, and ends the turn with it."""
+        """Gets an answer, or fails for good, and ends the turn accordingly."""
         began = time.monotonic()
         try:
             answer = await self._answer(turn, configuration, options)
@@ -203,22 +203,22 @@ class Turns:
         return await self._endings.answered(turn, configuration, answer, options.variant)
 
     async def _answer(self, turn: Turn, configuration: Configuration, options: Options) -> Answer:
-        if turn.starts > MAX_ENDS:
-            raise PermanentError(f"The turn was begun {MAX_ENDS} times, and each time its process ended before it did.")
+        if turn.starts > MAX_CRASHES:
+            raise PermanentError(f"The turn was begun {MAX_CRASHES} times, and each time its process crashed.")
         try:
             engine = await self._engines.engine_of(configuration)
             request = await self._requests.of(turn, configuration, options)
             async with self._engines.breaker.passing(time.monotonic() + self._seconds_left(turn)):
-                return _sayable(await engine.answer(request))
+                return _sendable(await engine.answer(request))
         except (ProviderError, StoreError, TurnTakenOver):
             raise
         except Exception as error:
-            # A mistake of ours must not leave the user without a word, nor the conversation stuck on it.
+            # A bug must not leave the user without an answer, nor block the conversation.
             log.exception("engine_failed")
             raise PermanentError(f"The engine failed with {type(error).__name__}: {error}") from error
 
     def _delay(self, turn: Turn, error: TemporaryError) -> float | None:
-        """How long to wait before the next attempt; None when that would be too late."""
+        """Seconds until the next attempt; None when that would be too late."""
         failures = self._owned.failed(turn.conversation.id)
         delay = pause_seconds(failures, longest=LONGEST_PAUSE_SECONDS, asked=error.delay)
         if delay > self._seconds_left(turn):
@@ -227,13 +227,13 @@ class Turns:
         return delay
 
     def _seconds_left(self, turn: Turn) -> float:
-        """Until the turn's deadline. The time in which no process had it is not the provider's fault."""
+        """Seconds until the turn's deadline. Time in which no process owned it is not counted."""
         age = time.time() - datetime.fromisoformat(turn.started_at).timestamp()
         return self._settings.turn_deadline_seconds - age
 
 
-def _sayable(answer: Answer) -> Answer:
-    """An answer of which something can be sent; raises PermanentError when nothing can."""
+def _sendable(answer: Answer) -> Answer:
+    """An answer with text that can be sent; raises PermanentError when there is none."""
     if not portable(answer.text).strip():
         raise PermanentError("The model answered with no text that could be sent.")
     return answer
@@ -248,7 +248,7 @@ def _number(configuration: Configuration | None) -> str | None:
 
 
 def _facts(turn: Turn, configuration: Configuration | None) -> dict[str, object]:
-    """What every line of the log that a turn causes says, whoever writes it."""
+    """The facts in every log line that a turn causes."""
     return {
         "client": client_of(turn, configuration),
         "number": _number(configuration),

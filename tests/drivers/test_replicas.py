@@ -265,7 +265,7 @@ def test_jobs_of_a_conversation_are_handed_out_one_at_a_time_in_the_order_of_its
     engine = open_engine(database_url)
     for sid in ("SM1", "SM2", "SM3"):
         with engine.begin() as connection:
-            jobs.take_in(connection, message(sid))
+            jobs.store_message(connection, message(sid))
     engine.dispose()
     first = psycopg.connect(database_url, autocommit=True)
     second = psycopg.connect(database_url, autocommit=True)
@@ -281,12 +281,12 @@ def test_jobs_of_a_conversation_are_handed_out_one_at_a_time_in_the_order_of_its
 def test_a_turn_that_ends_while_another_replica_takes_it_up_stays_ended(database_url: str) -> None:
     engine = open_engine(database_url)
     with engine.begin() as connection:
-        taken = jobs.take_in(connection, message("SM1"))
+        taken = jobs.store_message(connection, message("SM1"))
         assert taken is not None
         turn = begin_turn(connection, taken.conversation_id, 10, 0, None, 9)
         assert isinstance(turn, Turn)
 
-    def take_up() -> object:
+    def mark_resumed() -> object:
         with engine.begin() as other:
             return begin_turn(other, turn.conversation.id, 10, 0, None, 9)
 
@@ -294,7 +294,7 @@ def test_a_turn_that_ends_while_another_replica_takes_it_up_stays_ended(database
     with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url, autocommit=True) as watching:
         with engine.begin() as connection:
             turns.end_turn(connection, turn, Ending("dead", error="No."))
-            taking = pool.submit(take_up)
+            taking = pool.submit(mark_resumed)
             wait_until(lambda: watching.execute(blocked).fetchall() == [(1,)], what="the other replica to come by")
         assert taking.result() is None
         assert watching.execute("SELECT state, starts FROM turns").fetchall() == [("dead", 1)]
@@ -325,7 +325,7 @@ def test_who_lost_a_job_cannot_end_it_for_who_has_it(database_url: str) -> None:
 
     engine = open_engine(database_url)
     with engine.begin() as connection:
-        jobs.take_in(connection, message("SM1"))
+        jobs.store_message(connection, message("SM1"))
     engine.dispose()
     assert asyncio.run(lose()) == ["doing", "doing", None]
 
@@ -334,11 +334,11 @@ def test_a_message_and_its_job_are_stored_both_or_neither(database_url: str) -> 
     engine = open_engine(database_url)
     with engine.connect() as connection:
         with connection.begin() as transaction:
-            jobs.take_in(connection, message("SM1"))
+            jobs.store_message(connection, message("SM1"))
             transaction.rollback()
         with connection.begin():
-            jobs.take_in(connection, message("SM2"))
-            assert jobs.take_in(connection, message("SM2")) is None
+            jobs.store_message(connection, message("SM2"))
+            assert jobs.store_message(connection, message("SM2")) is None
         counts = "SELECT (SELECT count(*) FROM inbox), (SELECT count(*) FROM procrastinate_jobs)"
         assert connection.exec_driver_sql(counts).fetchall() == [(1, 1)]
     engine.dispose()
@@ -347,9 +347,9 @@ def test_a_message_and_its_job_are_stored_both_or_neither(database_url: str) -> 
 def test_a_conversation_without_a_job_gets_one(database_url: str) -> None:
     engine = open_engine(database_url)
     with engine.begin() as connection:
-        jobs.take_in(connection, message("SM1"))
+        jobs.store_message(connection, message("SM1"))
         connection.exec_driver_sql("DELETE FROM procrastinate_jobs")
-        assert (jobs.defer_forgotten(connection), jobs.defer_forgotten(connection)) == (1, 0)
+        assert (jobs.defer_missing(connection), jobs.defer_missing(connection)) == (1, 0)
     engine.dispose()
 
 

@@ -14,7 +14,7 @@ from runtime.store import timers
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.messages.backlog import read_backlog
-from runtime.store.messages.inbox import InboundMessage, take_in
+from runtime.store.messages.inbox import InboundMessage, store_message
 from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage
 from runtime.store.messages.turn_start import begin_turn
@@ -36,7 +36,7 @@ def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Conne
 
 def arrive(connection: Connection, client: str, sid: str) -> int:
     """A message for a client's bot; gives its conversation."""
-    taken = take_in(
+    taken = store_message(
         connection, InboundMessage("AC1", sid, client, "whatsapp:+569", "whatsapp:+569", Content((Text("Hola"),)), "{}")
     )
     assert taken is not None

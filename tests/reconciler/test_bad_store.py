@@ -97,7 +97,7 @@ def test_a_database_server_that_does_not_listen_and_whose_password_stays_hidden(
 def test_a_token_that_the_runtime_does_not_know(agency: Agency) -> None:
     body = json.dumps({"error": {"code": "unauthorized", "message": "The token is not known."}})
     with server(401, body) as url:
-        refused(agency, url, "refused the token", "Set API_TOKEN to one it knows.")
+        refused(agency, url, "refused the token", "Set API_TOKEN to a valid one.")
 
 
 def test_a_runtime_that_answers_with_a_web_page(agency: Agency) -> None:

@@ -100,7 +100,7 @@ def test_a_wrong_token_is_one_sentence(far: Agency) -> None:
     for command in ("--dry-run", "--yes"):
         result = far.reconcile(command, API_TOKEN="wrong-token")
         assert (result.code, result.out) == (1, "")
-        assert "Set API_TOKEN to one it knows." in result.err
+        assert "Set API_TOKEN to a valid one." in result.err
 
 
 def test_no_token_is_one_sentence(far: Agency) -> None:

@@ -111,7 +111,7 @@ def test_what_is_packed_comes_out_as_it_was(serve: Serve, size: int) -> None:
     "packed", [b"no gzip", gzip.compress(b"x" * 1000)[:-9], zlib.compress(b"x")], ids=["plain", "cut off", "zlib"]
 )
 def test_what_is_packed_otherwise_is_no_answer(serve: Serve, packed: bytes) -> None:
-    with pytest.raises(NoAnswer, match="the answer is packed and cannot be unpacked"):
+    with pytest.raises(NoAnswer, match="the answer is compressed and cannot be uncompressed"):
         call(serve(answer("200 OK", packed, "Content-Encoding: gzip")))
 
 

@@ -126,7 +126,7 @@ def test_an_id_that_is_none_changes_nothing_of_the_others(shop: Line) -> None:
 
     refused = dead_letters(shop.runtime, "drop", str(turn_id), "999999")
 
-    assert (refused.code, "No dead letter: 999999. Nothing was changed" in refused.err) == (1, True)
+    assert (refused.code, "Not dead letters: 999999. Nothing was changed" in refused.err) == (1, True)
     assert [letter["id"] for letter in listed(shop)] == [turn_id]
 
 

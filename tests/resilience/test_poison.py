@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runtime.resilience.poison import LAST_ENDS, MAX_ENDS, PLACES, Suspects
+from runtime.resilience.poison import LAST_CRASHES, MAX_CRASHES, SLOTS, Suspects
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime_process import Line, Runtime, open_line
 from tests.sandbox_process import Sandbox, wait_until
@@ -121,28 +121,28 @@ def test_a_message_that_ends_its_process_five_times_is_given_up_and_all_others_a
 @settings(max_examples=30)
 @example([2] * 300)
 @example([4, 2, 4, 3, 0, 2])
-@given(st.lists(st.integers(0, MAX_ENDS), max_size=300))
+@given(st.lists(st.integers(0, MAX_CRASHES), max_size=300))
 def test_turns_wait_for_suspects_only_when_they_are_some_and_all_get_their_turn(crowd: list[int]) -> None:
     inside: Counter[int] = Counter()
     done: Counter[int] = Counter()
 
     async def run(suspects: Suspects, ends: int) -> None:
-        place = suspects.place()
-        await place.take(ends)
+        slot = suspects.slot()
+        await slot.acquire(ends)
         inside[ends] += 1
-        assert all(inside[kind] <= places for kind, places in PLACES.items())
-        assert not inside[LAST_ENDS] or sum(inside[kind] for kind in PLACES) == 1
+        assert all(inside[kind] <= slots for kind, slots in SLOTS.items())
+        assert not inside[LAST_CRASHES] or sum(inside[kind] for kind in SLOTS) == 1
         await asyncio.sleep(0)
         inside[ends] -= 1
         done[ends] += 1
-        place.leave()
+        slot.release()
 
     async def all_of_them() -> None:
         suspects = Suspects()
         turns = [asyncio.create_task(run(suspects, ends)) for ends in crowd]
         await asyncio.sleep(0)
-        assert {ends: inside[ends] for ends in crowd if ends not in PLACES} == {
-            ends: crowd.count(ends) for ends in crowd if ends not in PLACES
+        assert {ends: inside[ends] for ends in crowd if ends not in SLOTS} == {
+            ends: crowd.count(ends) for ends in crowd if ends not in SLOTS
         }
         await asyncio.gather(*turns)
 
@@ -153,11 +153,11 @@ def test_turns_wait_for_suspects_only_when_they_are_some_and_all_get_their_turn(
 @settings(max_examples=30)
 @example([(4, False), (3, True)], [])
 @given(
-    st.lists(st.tuples(st.integers(2, LAST_ENDS), st.booleans()), max_size=40),
+    st.lists(st.tuples(st.integers(2, LAST_CRASHES), st.booleans()), max_size=40),
     st.lists(st.integers(0, 300), max_size=5),
 )
 def test_no_suspect_is_given_up_for_what_other_suspects_do(crowd: list[tuple[int, bool]], cancelled: list[int]) -> None:
-    """Processes follow each other; in each, all that are left take places until a poisonous one has one."""
+    """Processes follow each other; in each, all that are left take slots until a poisonous one has one."""
     left = dict(enumerate(crowd))
     given_up: list[bool] = []
     while left:
@@ -165,7 +165,7 @@ def test_no_suspect_is_given_up_for_what_other_suspects_do(crowd: list[tuple[int
         cancelled = []
         for number in begun:
             ends, poisonous = left.pop(number)
-            if over and ends + 1 < MAX_ENDS:
+            if over and ends + 1 < MAX_CRASHES:
                 left[number] = ends + 1, poisonous
             elif over:
                 given_up.append(poisonous)
@@ -181,8 +181,8 @@ async def _one_process(left: dict[int, tuple[int, bool]], cancelled: set[int]) -
 
     async def run(number: int) -> int:
         ends, poisonous = left[number]
-        place = suspects.place()
-        await place.take(ends)
+        slot = suspects.slot()
+        await slot.acquire(ends)
         inside.add(number)
         await asyncio.sleep(0)
         if poisonous:
@@ -190,7 +190,7 @@ async def _one_process(left: dict[int, tuple[int, bool]], cancelled: set[int]) -
         await asyncio.sleep(0)
         if not over.is_set():
             inside.discard(number)
-            place.leave()
+            slot.release()
         return number
 
     turns = {number: asyncio.create_task(run(number)) for number in left}

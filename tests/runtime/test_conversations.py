@@ -15,7 +15,7 @@ from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.messages.conversations import Conversation, set_state
 from runtime.store.messages.erasure import forget
-from runtime.store.messages.inbox import InboundMessage, take_in
+from runtime.store.messages.inbox import InboundMessage, store_message
 from runtime.store.messages.turn_start import begin_turn
 from runtime.store.messages.turns import Turn
 from tests.runtime.stores import drop_database, make_database
@@ -39,7 +39,7 @@ def written(store: Engine, message_sid: str = "SM1") -> int:
     """A message of the user; gives its conversation."""
     content = Content((Text("Hola"),), profile_name="Ana")
     with store.begin() as connection:
-        taken = take_in(connection, InboundMessage("AC1", message_sid, "bot", USER, USER, content, "{}"))
+        taken = store_message(connection, InboundMessage("AC1", message_sid, "bot", USER, USER, content, "{}"))
     assert taken is not None
     return taken.conversation_id
 

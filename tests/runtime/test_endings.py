@@ -18,9 +18,9 @@ from runtime.engines.port import Answer
 from runtime.observability.metrics import Metrics
 from runtime.settings import Settings
 from runtime.store.database.database import Database, open_database
-from runtime.store.messages.inbox import InboundMessage, Taken
-from runtime.store.messages.turn_start import take_in_and_begin
-from runtime.store.messages.turns import Turn, TurnTakenOver, Usage, hand_back
+from runtime.store.messages.inbox import InboundMessage, StoredMessage
+from runtime.store.messages.turn_start import store_and_begin
+from runtime.store.messages.turns import Turn, TurnTakenOver, Usage, release
 from runtime.store.records import BotRecord
 from runtime.turns.outcome import Endings
 from runtime.turns.policy import Say, Silent
@@ -37,7 +37,7 @@ class Begun:
 
     endings: Endings
     turn: Turn
-    taken: Taken
+    taken: StoredMessage
     windows: ReplyWindows
     database: Database
     file: Path
@@ -51,7 +51,7 @@ class Begun:
 async def begun(tmp_path: Path) -> AsyncIterator[Begun]:
     file = tmp_path / "store.db"
     database = await open_database(f"sqlite:///{file}")
-    taken, turn = await database.write(take_in_and_begin, HELLO, 10)
+    taken, turn = await database.write(store_and_begin, HELLO, 10)
     assert taken is not None
     assert turn is not None
     windows = ReplyWindows()
@@ -127,7 +127,7 @@ async def test_the_variant_that_answered_is_kept(begun: Begun) -> None:
 
 
 async def test_a_turn_that_another_process_has_sends_nothing_and_releases_the_webhook(begun: Begun) -> None:
-    await begun.database.write(hand_back, begun.turn.hold)
+    await begun.database.write(release, begun.turn.hold)
     with begun.windows.opened(begun.taken, lambda: True) as window:
         assert window is not None
         with pytest.raises(TurnTakenOver):

@@ -10,8 +10,8 @@ from openai import OpenAI
 from runtime.content.parts import Content, Text
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
-from runtime.store.messages.erasure import forget, let_go
-from runtime.store.messages.inbox import InboundMessage, take_in
+from runtime.store.messages.erasure import erase_ids, forget
+from runtime.store.messages.inbox import InboundMessage, store_message
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime.test_commands import run
@@ -118,13 +118,13 @@ def test_a_message_that_was_on_its_way_into_the_store_meanwhile_goes_as_well() -
         content = Content((Text("clave"),), profile_name="Ana")
         first, late = (InboundMessage("AC", f"SM{n}", "shop", address, address, content, "{}") for n in (1, 2))
         with engine.begin() as connection:
-            take_in(connection, first)
+            store_message(connection, first)
         with engine.begin() as slow:
-            take_in(slow, late)
+            store_message(slow, late)
             with engine.begin() as connection:
                 erased = forget(connection, address, "me")
         with engine.begin() as connection:
-            let_go(connection, [one.id for one in erased.conversations])
+            erase_ids(connection, [one.id for one in erased.conversations])
             rows = connection.exec_driver_sql("SELECT sender, body, state FROM inbox").fetchall()
             aliases = connection.exec_driver_sql("SELECT count(*) FROM conversation_aliases").scalar_one()
     finally:

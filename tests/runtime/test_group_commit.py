@@ -63,11 +63,11 @@ async def test_one_that_fails_takes_nothing_else_with_it(database: SqliteDatabas
     holding = asyncio.create_task(database.write(gate.pass_through))
     await asyncio.to_thread(gate.entered.wait)
     writes = [
-        asyncio.create_task(database.write(inbox.take_in, message(1))),
+        asyncio.create_task(database.write(inbox.store_message, message(1))),
         asyncio.create_task(database.write(fail, "of the failed one")),
         asyncio.create_task(database.write(NO_TABLE.run, text="x")),
-        asyncio.create_task(database.write(inbox.take_in, message(2))),
-        asyncio.create_task(database.write(inbox.take_in, message(1))),
+        asyncio.create_task(database.write(inbox.store_message, message(2))),
+        asyncio.create_task(database.write(inbox.store_message, message(1))),
     ]
     await asyncio.sleep(0)  # each has put its function in the queue
     gate.open.set()
@@ -75,8 +75,8 @@ async def test_one_that_fails_takes_nothing_else_with_it(database: SqliteDatabas
     first, failed, refused, second, again = await asyncio.gather(*writes, return_exceptions=True)
     assert isinstance(failed, NumberTaken)
     assert isinstance(refused, StoreError)
-    assert isinstance(first, inbox.Taken)
-    assert isinstance(second, inbox.Taken)
+    assert isinstance(first, inbox.StoredMessage)
+    assert isinstance(second, inbox.StoredMessage)
     assert again is None
     assert stored(tmp_path / "store.db") == ["SM1", "SM2"]
     assert "of the failed one" not in str(await database.read(Statement("SELECT salt FROM catalog").rows))
@@ -84,18 +84,18 @@ async def test_one_that_fails_takes_nothing_else_with_it(database: SqliteDatabas
 
 async def test_a_single_write_that_fails_leaves_nothing(database: SqliteDatabase, tmp_path: Path) -> None:
     def take_in_and_fail(connection: Connection) -> None:
-        inbox.take_in(connection, message(1))
+        inbox.store_message(connection, message(1))
         NO_TABLE.run(connection, text="x")
 
     with pytest.raises(StoreError, match="no_such_table"):
         await database.write(take_in_and_fail)
     assert stored(tmp_path / "store.db") == []
-    assert await database.write(inbox.take_in, message(1)) is not None
+    assert await database.write(inbox.store_message, message(1)) is not None
 
 
 async def test_whoever_awaits_is_resumed_when_it_is_on_disk(database: SqliteDatabase, tmp_path: Path) -> None:
     async def write(number: int) -> None:
-        await database.write(inbox.take_in, message(number))
+        await database.write(inbox.store_message, message(number))
         assert f"SM{number}" in stored(tmp_path / "store.db")
 
     await asyncio.gather(*(write(number) for number in range(40)))
@@ -104,7 +104,7 @@ async def test_whoever_awaits_is_resumed_when_it_is_on_disk(database: SqliteData
 
 async def test_what_is_queued_is_finished_before_it_closes(tmp_path: Path) -> None:
     database = await open_database(f"sqlite:///{tmp_path}/late.db")
-    writes = [asyncio.create_task(database.write(inbox.take_in, message(number))) for number in range(40)]
+    writes = [asyncio.create_task(database.write(inbox.store_message, message(number))) for number in range(40)]
     await asyncio.sleep(0)
     await database.close()
     await asyncio.gather(*writes)
@@ -120,5 +120,5 @@ async def test_what_one_round_of_the_loop_brings_is_one_commit(database: SqliteD
 
     await database.write(listen)
     said.clear()
-    await asyncio.gather(*(database.write(inbox.take_in, message(number)) for number in range(100)))
+    await asyncio.gather(*(database.write(inbox.store_message, message(number)) for number in range(100)))
     assert said.count("COMMIT") == 1

@@ -21,7 +21,7 @@ from runtime.engines.responses_api import ResponsesApi
 from runtime.settings import Secrets
 from runtime.store.database.database import open_database
 from runtime.store.messages.inbox import InboundMessage
-from runtime.store.messages.turn_start import take_in_and_begin
+from runtime.store.messages.turn_start import store_and_begin
 from runtime.store.messages.turns import Turn
 from runtime.store.records import AssistantRecord, BotRecord
 from runtime.turns.policy import Options
@@ -53,7 +53,7 @@ async def asking(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Asking]:
         stack.push_async_callback(database.close)
         functions = Functions(Secrets(), allow_private=True)
         stack.push_async_callback(functions.close)
-        _, turn = await database.write(take_in_and_begin, HELLO, 10)
+        _, turn = await database.write(store_and_begin, HELLO, 10)
         assert turn is not None
         yield Asking(Requests(database, functions, (), "salt", 16_000), turn)
 

@@ -10,7 +10,7 @@ import pytest
 from runtime.content.parts import Content, Text
 from runtime.store.database.database import Database, open_database
 from runtime.store.messages.inbox import InboundMessage
-from runtime.store.messages.turn_start import begin_turn, take_in_and_begin
+from runtime.store.messages.turn_start import begin_turn, store_and_begin
 from runtime.store.messages.turns import Ending, Turn, end_turn
 from runtime.turns.ownership import OwnedTurns
 
@@ -32,7 +32,7 @@ async def begun(database: Database, message_sid: str = "SM1") -> Turn:
     message = InboundMessage(
         "AC1", message_sid, "bot", "whatsapp:+569", "whatsapp:+569", Content((Text("Hola"),)), "{}"
     )
-    _, turn = await database.write(take_in_and_begin, message, 10)
+    _, turn = await database.write(store_and_begin, message, 10)
     assert turn is not None
     return turn
 
@@ -74,8 +74,8 @@ async def test_a_turn_that_is_handed_back_counts_against_nobody(database: Databa
     turn = await begun(database)
     owned.adopt(turn)
 
-    await owned.hand_back(turn.conversation.id)
-    await owned.hand_back(turn.conversation.id)
+    await owned.release(turn.conversation.id)
+    await owned.release(turn.conversation.id)
 
     assert owned.hold_of(turn.conversation.id) is None
     assert (await begun_again(database, turn, owned)).starts == 1

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from runtime.content.parts import Content, Text
 from runtime.delivery.reply_window import ReplyWindow, ReplyWindows
 from runtime.store.messages.conversations import Conversation
-from runtime.store.messages.inbox import Taken
+from runtime.store.messages.inbox import StoredMessage
 from runtime.store.messages.turns import Turn, WaitingMessage
 
 CONVERSATION = 7
@@ -42,7 +42,7 @@ class Request:
     def __init__(self, windows: ReplyWindows, inbox_id: int, conversation_id: int = CONVERSATION) -> None:
         self.is_connected = True
         self.window: ReplyWindow | None = None
-        self._taken = Taken(inbox_id, conversation_id)
+        self._taken = StoredMessage(inbox_id, conversation_id)
         self._is_open = asyncio.Event()
         self.task = asyncio.create_task(self._wait(windows))
 

@@ -14,8 +14,8 @@ from runtime.content.parts import Content, Text
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.messages import turns
-from runtime.store.messages.inbox import InboundMessage, take_in
-from runtime.store.messages.turn_start import Suspect, begin_turn, take_in_and_begin
+from runtime.store.messages.inbox import InboundMessage, store_message
+from runtime.store.messages.turn_start import Suspect, begin_turn, store_and_begin
 from runtime.store.messages.turns import Ending, Hold, Turn, TurnTakenOver
 
 MANY = 1_000
@@ -42,7 +42,7 @@ def waiting(store: Engine) -> Iterator[tuple[Connection, int]]:
     """One message that waits; gives its conversation. Nothing of it stays."""
     with store.connect() as connection:
         transaction = connection.begin()
-        taken = take_in(connection, another("SM1"))
+        taken = store_message(connection, another("SM1"))
         assert taken is not None
         yield connection, taken.conversation_id
         transaction.rollback()
@@ -61,7 +61,7 @@ def test_a_turn_ends_once_and_by_whoever_began_it_last_and_did_not_hand_it_back(
                 assert isinstance(turn, Turn)
                 held[process], holder = turn, process
             elif process in held and step == "hand back":
-                turns.hand_back(connection, held.pop(process).hold)
+                turns.release(connection, held.pop(process).hold)
                 holder = None if holder == process else holder
             elif process in held:
                 ended = _ends(connection, held.pop(process))
@@ -85,7 +85,7 @@ def test_a_turn_is_suspected_for_each_begin_that_was_not_handed_back(
                 assert isinstance(turn, Turn)
                 held[process], holder, ends = turn, process, ends + 1
             elif step == "hand back" and process in held:
-                turns.hand_back(connection, held.pop(process).hold)
+                turns.release(connection, held.pop(process).hold)
                 ends, holder = (ends - 1, None) if holder == process else (ends, holder)
         if ends:
             turn_id = next(iter(connection.exec_driver_sql("SELECT id FROM turns")))[0]
@@ -161,13 +161,13 @@ def test_a_turn_that_begins_as_its_message_comes_in_is_the_one_that_would_have_b
         assert isinstance(first, Turn)
         turns.end_turn(connection, first, Ending("answered", items=[("{}", 1)] * 20))
 
-        taken, turn = take_in_and_begin(connection, another("SM2"), 10)
+        taken, turn = store_and_begin(connection, another("SM2"), 10)
 
         assert taken is not None
         assert turn is not None
         assert [message.inbox_id for message in turn.messages] == [taken.inbox_id]
         assert begin_turn(connection, conversation_id, 10, 0, turn.hold, 0) == turn
-        assert take_in_and_begin(connection, another("SM2"), 10) == (None, None)
+        assert store_and_begin(connection, another("SM2"), 10) == (None, None)
 
 
 @pytest.mark.parametrize("is_begun", [True, False])
@@ -175,7 +175,7 @@ def test_a_message_joins_what_waits_before_it(store: Engine, is_begun: bool) -> 
     with waiting(store) as (connection, conversation_id):
         first = begin_turn(connection, conversation_id, 10, 0, None, MANY) if is_begun else None
 
-        taken, turn = take_in_and_begin(connection, another("SM2"), 10)
+        taken, turn = store_and_begin(connection, another("SM2"), 10)
 
         assert (taken is not None, turn) == (True, None)
         joined = begin_turn(connection, conversation_id, 10, 0, first.hold if isinstance(first, Turn) else None, 0)

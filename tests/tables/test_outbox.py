@@ -140,9 +140,9 @@ def test_a_proactive_message_that_fails_takes_no_other_along(store):
 def test_a_row_counts_the_processes_that_resumed_it_and_did_not_hand_it_back(store):
     row, other = (add_to_outbox(store, message(claimed=True, conversation_id=7), turn_id=1) for _ in range(2))
 
-    outbox.take_up(store, row.id)
-    outbox.take_up(store, row.id)
-    outbox.put_back(store, row.id)
+    outbox.mark_resumed(store, row.id)
+    outbox.mark_resumed(store, row.id)
+    outbox.release(store, row.id)
 
     assert [found.resumed for found in outbox.unsent_of(store, 7)] == [1, 0]
     assert other.resumed == 0

@@ -1,1 +1,1 @@
-"""The reconciler's ways to the store: read lightly, write by SQL or over the runtime's API."""
+"""The reconciler's access to the store: light reads, writes by SQL or over the runtime's API."""

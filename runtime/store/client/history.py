@@ -1,4 +1,4 @@
-"""Reads who did what: applies, the lease, changes made by hand, what was told. Light and harmless like `snapshot`."""
+"""Reads the history: applies, the lease, changes made by hand, notices. Light and read-only like `snapshot`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUNS, LEASE, EDITS, NOTICES = "/reconcile/runs", "/reconcile/lease", "/reconcile
 ACTIVITY = "/reconcile/activity"
 
 CHANGE_KEYS = frozenset({"client", "kind", "action", "outcome"})
-"""What every change of a run says."""
+"""The keys of every change of a run."""
 
 LATEST_EDITS = """
     SELECT kind, object_id, action, actor, at, overridden, fields FROM audit
@@ -40,7 +40,8 @@ LATEST_ACTIVITY = """
     WHERE heard.bot_id IS NOT NULL
     ORDER BY heard.bot_id
 """
-"""From bot to bot along the index on (bot_id, received_at), not over all messages: neither database skips by itself."""
+"""From bot to bot along the index on (bot_id, received_at), not over all messages: neither database does a skip scan by
+itself."""
 
 
 def read_runs(url: str, token: str | None, limit: int = 20, timeout: float = 10) -> Sequence[RunRecord]:
@@ -57,7 +58,7 @@ def read_runs(url: str, token: str | None, limit: int = 20, timeout: float = 10)
 
 
 def runs_of(rows: Iterable[tuple[Any, ...]]) -> list[RunRecord]:
-    """Runs out of rows in the order of `columns(RunRecord)`. Damaged changes of one are None, and the others whole."""
+    """Runs from rows in the order of `columns(RunRecord)`. Damaged changes of one are None, the others are complete."""
     return [_run_of(row) for row in rows]
 
 
@@ -72,7 +73,7 @@ def _run_of(row: tuple[Any, ...]) -> RunRecord:
 
 
 def read_lease(url: str, token: str | None, timeout: float = 10) -> Lease | None:
-    """The lease as it stands, also when it has expired; None when nobody holds it."""
+    """The current lease, also when it has expired; None when there is none."""
     if is_api(url):
         from runtime.store.client.http import StoreApiError
 
@@ -102,7 +103,7 @@ def read_edits(url: str, token: str | None, timeout: float = 10) -> Sequence[Edi
 
 
 def read_activity(url: str, token: str | None, timeout: float = 10) -> Sequence[ActivityRecord]:
-    """When each bot was last written to and how its last turn went; nothing of bots that nobody ever wrote to."""
+    """When each bot last received a message and the result of its last turn; without bots that never received one."""
     if is_api(url):
         return [from_document(ActivityRecord, item) for item in _call(url, token, timeout, ACTIVITY)]
 
@@ -113,7 +114,7 @@ def read_activity(url: str, token: str | None, timeout: float = 10) -> Sequence[
 
 
 def read_notices(url: str, token: str | None, timeout: float = 10) -> Sequence[NoticeRecord]:
-    """Which findings of drift were told, on which channels."""
+    """Which findings of drift were sent, to which channels."""
     if is_api(url):
         return [from_document(NoticeRecord, notice) for notice in _call(url, token, timeout, NOTICES)]
 

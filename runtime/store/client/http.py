@@ -1,4 +1,4 @@
-"""The runtime's API as a store's client sees it: the store's own errors."""
+"""The runtime's API as a client of the store: it raises the store's own errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class StoreApiError(StoreError):
-    """The API answered with an error that the caller may know how to read: `status` and the body's `error` object."""
+    """The API answered with an error that the caller may translate: `status` and the body's `error` object."""
 
     def __init__(self, message: str, status: int, error: dict[str, Any]) -> None:
         super().__init__(message)
@@ -47,10 +47,10 @@ class HttpStore:
         target = path + (f"?{urlencode(given)}" if given else "")
         payload = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         try:
-            # Every call here says the same twice, so it may be sent over a kept connection.
+            # Every call here is idempotent, so it may be sent over a kept connection.
             answer = self._http.call(method, target, payload, {"Content-Type": "application/json"} if payload else None)
         except AnswerTooLarge as error:
-            raise StoreError(f"The store {self._shown} gave an answer that is not read: {error}.") from error
+            raise StoreError(f"The store {self._shown} sent an answer that is not read: {error}.") from error
         except NoAnswer as error:
             raise StoreUnreachable(
                 f"The store {self._shown} cannot be reached: {error}; check BOT_STORE_URL and that the runtime is up."
@@ -82,7 +82,7 @@ class HttpStore:
         problem = document.get("error", {}) if isinstance(document, dict) else {}
         said = str(problem.get("message", "No reason was given."))
         if status in (401, 403):
-            raise StoreRefused(f"The store {self._shown} refused the token: {said} Set API_TOKEN to one it knows.")
+            raise StoreRefused(f"The store {self._shown} refused the token: {said} Set API_TOKEN to a valid one.")
         raise StoreApiError(f"The store {self._shown} answered {status}: {said}", status, problem)
 
 

@@ -128,5 +128,5 @@ def _notice(channel: str, finding: str) -> str:
 
 
 def _declared(record: AssistantRecord | BotRecord) -> dict[str, Any]:
-    """What the caller says about the object; the rest is the store's to fill in."""
+    """The fields that the caller sets; the store fills in the others."""
     return {key: value for key, value in to_document(record).items() if key not in SET_BY_STORE and key != "id"}

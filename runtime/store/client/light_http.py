@@ -1,13 +1,13 @@
 """HTTP for commands that must start fast: a request, its answer, connections that are kept.
 
-It stands on `http.client`, since importing a larger HTTP library takes longer than all the requests of a plan. A server
-is not believed: an answer has so many bytes at most, packed or not, and so many seconds, from its first byte to its
-last, and both are counted while it is read. No redirect is followed and nothing is retried but a request over a kept
-connection that the server had closed.
+It is based on `http.client`, since importing a larger HTTP library takes longer than all the requests of a plan. A
+server is not trusted: an answer has a maximum size, compressed or not, and a time limit from its first byte to its
+last, and both are enforced while it is read. No redirect is followed, and only a request over a kept connection that
+the server had closed is retried.
 
-NoAnswer            no whole answer came; the text says why, fit to stand behind a colon
+NoAnswer            no complete answer came; the text gives the reason, to be used after a colon
 ├── NotConnected    no connection could be made
-└── AnswerTooLarge  it has more bytes than it may have
+└── AnswerTooLarge  it exceeds the maximum size
 """
 
 from __future__ import annotations
@@ -27,38 +27,38 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 CONNECT_SECONDS: Final = 10.0
-"""How long a connection may take, where a whole call may take longer."""
+"""Time limit of connecting, where a whole call may take longer."""
 MAX_BODY: Final = 64 * 1024 * 1024
-"""Bytes of an answer, as it comes and unpacked."""
+"""Maximum size of an answer in bytes, compressed and uncompressed."""
 PIECE: Final = 64 * 1024
-"""Bytes that are read, or unpacked, at once."""
+"""Number of bytes that are read, or uncompressed, at once."""
 
 
 class NoAnswer(Exception):
-    """There was no whole answer."""
+    """There was no complete answer."""
 
 
 class NotConnected(NoAnswer):
-    """There was no connection to ask over."""
+    """No connection could be made."""
 
 
 class AnswerTooLarge(NoAnswer):
-    """The answer has more bytes than it may have."""
+    """The answer exceeds the maximum size."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back, whatever its status."""
+    """An answer with any status."""
 
     status: int
     body: bytes
     retry_after: float | None = None
-    """Seconds that the server asks to be left alone for, when it does."""
+    """The pause in seconds that the server asks for, if any."""
 
 
 @dataclass(frozen=True, slots=True)
 class _HttpRequest:
-    """What is asked, and until when the answer is waited for."""
+    """A request, and the deadline of its answer."""
 
     method: str
     path: str
@@ -71,8 +71,8 @@ class LightHttp:
     """The connections to one server. Thread-safe."""
 
     def __init__(self, base_url: str, *, headers: Mapping[str, str], timeout: float, max_body: int = MAX_BODY) -> None:
-        """`timeout`: seconds that one call may take in all. `max_body`: bytes that an answer may have. Raises
-        `ValueError` for an address that cannot be one.
+        """`timeout`: time limit of one call, in seconds. `max_body`: maximum size of an answer, in bytes. Raises
+        `ValueError` for an invalid address.
         """
         parts = urlsplit(base_url)
         self._is_secure = parts.scheme == "https"
@@ -89,8 +89,7 @@ class LightHttp:
     ) -> HttpAnswer:
         """The answer to one request. `target`: a path below the base URL, with its query. Raises `NoAnswer`.
 
-        A request over a kept connection that its server has closed is sent once more, so it must be one that may arrive
-        twice.
+        A request over a kept connection that its server has closed is sent once more, so it must be idempotent.
         """
         path = self._prefix + target
         path = quote(path if path.startswith("/") else f"/{path}", safe="/?#[]@!$&'()*+,;=:%~")
@@ -109,7 +108,7 @@ class LightHttp:
         _close_all(self._idle)
 
     def _over_kept(self, request: _HttpRequest) -> HttpAnswer | None:
-        """The answer over a connection that was kept; None when there is none, or its server has closed it."""
+        """The answer over a kept connection; None when there is none, or its server has closed it."""
         try:
             return self._over(self._idle.pop(), request)
         except IndexError:
@@ -152,7 +151,7 @@ class LightHttp:
 
 
 class _TimedResponse(HTTPResponse):
-    """An answer that is waited for until a deadline, however often a byte of it comes."""
+    """An answer that is waited for until a deadline, regardless of how often a byte of it comes."""
 
     def __init__(
         self, sock: socket, debuglevel: int = 0, method: str | None = None, url: str | None = None, *, deadline: float
@@ -162,7 +161,7 @@ class _TimedResponse(HTTPResponse):
 
 
 class _TimedStream(io.RawIOBase):
-    """A socket's stream, each read of which may last as long as is left until the deadline."""
+    """A socket's stream, in which each read may take the time left until the deadline."""
 
     def __init__(self, stream: io.RawIOBase, sock: socket, deadline: float) -> None:
         self._stream = stream
@@ -190,7 +189,7 @@ def _left(deadline: float) -> float:
 
 
 def _body(response: HTTPResponse, most: int) -> Iterator[bytes]:
-    """The body in pieces, unpacked, never all of it at once."""
+    """The body in pieces, uncompressed, never all of it at once."""
     if response.length is not None and response.length > most:
         raise AnswerTooLarge(f"it has more than {most} bytes")
     pieces = _within(most, iter(lambda: response.read(PIECE), b""))
@@ -211,7 +210,7 @@ def _within(most: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """What gzip has packed, `PIECE` bytes at once at most. Raises `zlib.error` for anything else."""
+    """The uncompressed data of a gzip stream, at most `PIECE` bytes at once. Raises `zlib.error` for anything else."""
     unpack = None
     for packed in pieces:
         rest = packed
@@ -226,7 +225,7 @@ def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def retry_after(header: str | None) -> float | None:
-    """What a Retry-After asks for, in seconds, also where it names a date; None where it says nothing that is known."""
+    """The pause of a Retry-After in seconds, also where it is a date; None where it cannot be parsed."""
     if header is None:
         return None
     try:
@@ -241,7 +240,7 @@ def retry_after(header: str | None) -> float | None:
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """Made once: without it each connection reads the system's certificates, which takes longer than a request."""
+    """Created once: otherwise each connection reads the system's certificates, which takes longer than a request."""
     return ssl.create_default_context()
 
 
@@ -249,7 +248,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, IncompleteRead):
         return "the connection ended in the middle of the answer"
     if isinstance(error, zlib.error):
-        return "the answer is packed and cannot be unpacked"
+        return "the answer is compressed and cannot be uncompressed"
     return str(error)[:200] or type(error).__name__
 
 

@@ -1,6 +1,7 @@
-"""Reads the bot store's tables without the libraries that the runtime needs to serve; never makes or migrates a store.
+"""Reads the bot store's tables without the libraries that the runtime needs to serve; never creates or migrates a
+store.
 
-Importing this module brings in nothing heavier than `sqlite3`; reading brings psycopg where it is needed.
+Importing this module imports nothing heavier than `sqlite3`; reading imports psycopg where it is needed.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, mas
 
 T = TypeVar("T")
 Run = Callable[[Any], Iterable[tuple[Any, ...]]]
-"""Runs one SELECT and gives its rows."""
+"""Runs one SELECT and returns its rows."""
 
 
 def read_tables(url: str, timeout: float, read: Callable[[Run], T], empty: T) -> T:
-    """What `read` makes of a store at `sqlite:///…` or `postgresql://…`, in one transaction: all is of one moment.
+    """The result of `read` on a store at `sqlite:///…` or `postgresql://…`, in one transaction, so it is consistent.
 
-    Gives `empty` when there is no store yet. `timeout` in seconds. Raises StoreUnreachable, StoreRefused or
+    Returns `empty` when there is no store yet. `timeout` in seconds. Raises StoreUnreachable, StoreRefused or
     StoreOutdated.
     """
     if is_sqlite(url):
@@ -41,7 +42,7 @@ def _from_sqlite(url: str, timeout: float, read: Callable[[Run], T], empty: T) -
     if not path.exists():
         if not _can_be_made(path):
             raise StoreUnreachable(
-                f"The store {url} can never be made: a part of its path is a file and no folder; check BOT_STORE_URL."
+                f"The store {url} cannot be created: a part of its path is a file, not a folder; check BOT_STORE_URL."
             )
         return empty
     try:

@@ -1,7 +1,7 @@
 """Reads everything that planning needs from the bot store, without the libraries that the runtime needs to serve.
 
-Importing this module brings in nothing heavier than `sqlite3`; reading brings `http.client` or psycopg where they are
-needed. Reading never makes a store.
+Importing this module imports nothing heavier than `sqlite3`; reading imports `http.client` or psycopg where they are
+needed. Reading never creates a store.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _read(run: Run) -> Snapshot:
 
 
 def _table(run: Run, kind: type[Record], table: str, order: str) -> list[Record]:
-    # Without the table, SQLite would take a quoted name that is no column for a text.
+    # Without the table's name, SQLite would read a quoted name that is not a column as a text.
     names = ", ".join(f'{table}."{name}"' for name in columns(kind))
     return from_rows(kind, run(f"SELECT {names} FROM {table} ORDER BY {order}"))  # noqa: S608 - names are our own constants
 

@@ -23,7 +23,7 @@ class SqlWriter:
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine = open_migrated(url)
-        # SQLite has one writer at a time; queueing here is fair and cheaper than its busy polling.
+        # SQLite has one writer at a time; a queue here is fair and cheaper than its busy polling.
         self._turn = threading.Lock() if self._engine.dialect.name == "sqlite" else threading.Semaphore(5)
 
     def put_assistant(self, record: AssistantRecord) -> AssistantRecord:

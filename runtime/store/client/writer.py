@@ -1,4 +1,4 @@
-"""The reconciler's way to write into the bot store: by SQL, or over the runtime's API (docs/adr/0006-api-for-ci.md)."""
+"""The reconciler's writes to the bot store: by SQL, or over the runtime's API (docs/adr/0006-api-for-ci.md)."""
 
 from __future__ import annotations
 
@@ -13,52 +13,52 @@ class StoreWriter(Protocol):
     """Writes of one apply. Thread-safe; every call is durable when it returns."""
 
     def put_assistant(self, record: AssistantRecord) -> AssistantRecord:
-        """Creates or replaces by id; returns what is stored, with its new version."""
+        """Creates or replaces by id; returns the stored record, with its new version."""
 
     def delete_assistant(self, assistant_id: str) -> None:
-        """Removes by id; an absent one is fine."""
+        """Removes by id; one that does not exist is ignored."""
 
     def put_bot(self, record: BotRecord) -> BotRecord:
         """Creates or replaces by id; raises NumberTaken when another bot has the number."""
 
     def move_numbers(self, numbers: Mapping[str, str]) -> None:
-        """Gives bots, by id, their next numbers at one moment; raises NumberTaken when yet another bot has one."""
+        """Gives bots, by id, their next numbers in one transaction; raises NumberTaken when yet another bot has one."""
 
     def delete_bot(self, bot_id: str) -> None:
-        """Removes by id; an absent one is fine."""
+        """Removes by id; one that does not exist is ignored."""
 
     def record_applied(self, record: AppliedRecord) -> None:
-        """Keeps the values last applied to a client's resource."""
+        """Stores the values last applied to a client's resource."""
 
     def forget_applied(self, client: str, kind: str) -> None:
-        """Drops them; absent ones are fine."""
+        """Deletes them; records that do not exist are ignored."""
 
     def acquire_lease(self, owner: str, ttl_seconds: float) -> Lease:
-        """Takes the lease; raises LeaseHeld when someone else's is alive."""
+        """Acquires the lease; raises LeaseHeld when another owner's has not expired."""
 
     def renew_lease(self, owner: str, ttl_seconds: float) -> Lease:
-        """Moves the end of our lease; raises LeaseHeld or LeaseLost when it is no longer ours."""
+        """Renews our lease; raises LeaseHeld or LeaseLost when it is no longer ours."""
 
     def release_lease(self, owner: str, *, force: bool = False) -> None:
-        """Gives the lease back; someone else's only with `force`."""
+        """Releases the lease; another owner's only with `force`."""
 
     def start_run(self, record: RunRecord) -> None:
         """Adds a run to the history."""
 
     def finish_run(self, record: RunRecord) -> None:
-        """Writes how the run ended."""
+        """Records the result of the run."""
 
     def runs(self, limit: int = 20) -> Sequence[RunRecord]:
         """The newest runs, newest first."""
 
     def put_notice(self, record: NoticeRecord) -> None:
-        """Notes that a finding of drift was told on a channel."""
+        """Records that a finding of drift was sent to a channel."""
 
     def forget_notice(self, channel: str, finding: str) -> None:
-        """Drops that note; an absent one is fine."""
+        """Deletes that record; one that does not exist is ignored."""
 
     def close(self) -> None:
-        """Lets go of connections."""
+        """Closes the connections."""
 
 
 def open_writer(url: str, token: str | None = None) -> StoreWriter:
@@ -70,7 +70,7 @@ def open_writer(url: str, token: str | None = None) -> StoreWriter:
         from runtime.store.client.http_writer import HttpWriter
 
         return HttpWriter(url, token)
-    # A far store needs none of SQLAlchemy, which takes a third of a second to import.
+    # A remote store does not need SQLAlchemy, which takes a third of a second to import.
     from runtime.store.client.sql_writer import SqlWriter
 
     return SqlWriter(url)

@@ -1,1 +1,1 @@
-"""How the store's functions reach SQLite and PostgreSQL, and how its schema is brought up to date."""
+"""How the store's functions run on SQLite and PostgreSQL, and how its schema is brought up to date."""

@@ -1,10 +1,10 @@
-"""The runtime's door to the store: store functions are plain and synchronous, callers are asyncio.
+"""The runtime's access to the store: store functions are plain and synchronous, callers are asyncio.
 
     webhook ─┐                                 ┌── one thread ── BEGIN · fn · fn · fn · COMMIT   SQLite
     turn    ─┼─ await database.write(fn, …) ──►┤
     API     ─┘                                 └── thread pool ── a transaction each             PostgreSQL
 
-Whoever awaits `write` is resumed after the commit, never before.
+A caller that awaits `write` continues after the commit, never before.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from runtime.store.database.url import is_sqlite
 
 
 class Database(Protocol):
-    """What the runtime asks of a store, whichever database is behind it."""
+    """The store as the runtime uses it, on either database."""
 
     async def write(
         self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -33,7 +33,7 @@ class Database(Protocol):
         """Runs a function that only reads."""
 
     async def close(self) -> None:
-        """Finishes what was queued and lets go of the database."""
+        """Finishes what was queued and closes the database."""
 
 
 async def open_database(url: str, *, serving: bool = True) -> Database:

@@ -14,13 +14,13 @@ from runtime.store.database.url import is_postgresql, is_sqlite, sqlite_path, un
 from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
 
 BUSY_SECONDS = 30
-"""How long a writer of SQLite waits for another process's transaction."""
+"""How long a writer of SQLite waits for another process's transaction, in seconds."""
 
 
 def open_engine(url: str, *, pool_size: int = 5, read_only: bool = False) -> Engine:
-    """An engine for `sqlite:///…` or `postgresql://…`; the folder of a SQLite file is made when it is missing.
+    """An engine for `sqlite:///…` or `postgresql://…`; the folder of a SQLite file is created when it is missing.
 
-    A `read_only` transaction of SQLite waits for no writer and holds none up.
+    A `read_only` transaction of SQLite waits for no writer and blocks none.
     """
     if is_sqlite(url):
         return _sqlite(url, read_only)
@@ -41,16 +41,16 @@ def _sqlite(url: str, read_only: bool) -> Engine:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnreachable(
-            f"The folder of the store {masked(url)} cannot be made: {error.strerror}; check its path."
+            f"The folder of the store {masked(url)} cannot be created: {error.strerror}; check its path."
         ) from error
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
-        # SQLAlchemy forgets a connection whose configuration fails, as it does in a file that is no database.
+        # SQLAlchemy does not close a connection whose configuration fails, as in a file that is not a database.
         with ExitStack() as opened:
             opened.callback(connection.close)
-            # The driver's own idea of when a transaction begins would leave DDL and SAVEPOINT outside of one.
+            # The driver's own implicit transactions would leave DDL and SAVEPOINT outside of one.
             connection.isolation_level = None
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -62,7 +62,7 @@ def _sqlite(url: str, read_only: bool) -> Engine:
     def begin(connection: Connection) -> None:
         raw: Any = connection.connection.driver_connection
         if not raw.in_transaction:
-            # A lock taken at once is waited for; one asked for half-way fails with "database is locked".
+            # A lock requested at the beginning is waited for; one requested later fails with "database is locked".
             connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
@@ -70,19 +70,19 @@ def _sqlite(url: str, read_only: bool) -> Engine:
 
 @contextmanager
 def store_errors(url: str) -> Iterator[None]:
-    """Turns the driver's complaints into the store's own sentences."""
+    """Translates the driver's errors into the store's."""
     try:
         yield
     except exc.OperationalError as error:
         raise operational_error(url, str(error.orig)) from error
-    except sqlite3.Error as error:  # from a Statement, which talks to the driver
+    except sqlite3.Error as error:  # from a Statement, which calls the driver directly
         raise operational_error(url, str(error)) from error
     except exc.DatabaseError as error:
         raise _refusal(url, error.orig) from error
     except Exception as error:
         if is_sqlite(url):
             raise
-        from psycopg import DatabaseError, Error  # loaded with the engine; what is on SQLite never needs it
+        from psycopg import DatabaseError, Error  # loaded with the engine; never needed on SQLite
 
         if not isinstance(error, Error):
             raise
@@ -92,7 +92,7 @@ def store_errors(url: str) -> Iterator[None]:
 
 
 _REFUSALS = ("22", "23", "42")
-"""PostgreSQL's classes of what is wrong with a statement: its data, a constraint, its syntax or a name in it."""
+"""PostgreSQL's error classes of a wrong statement: its data, a constraint, its syntax or a name in it."""
 
 
 def _refusal(url: str, error: object) -> StoreError:
@@ -103,7 +103,7 @@ def _refusal(url: str, error: object) -> StoreError:
 
 
 def operational_error(url: str, detail: str) -> StoreError:
-    """The right StoreError for what a driver says about not getting through."""
+    """The StoreError for a driver's connection error."""
     if "authentication failed" in detail or ("role" in detail and "does not exist" in detail):
         return StoreRefused(
             f"The store {masked(url)} does not accept this user or password; check the user and password in its URL."

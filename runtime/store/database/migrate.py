@@ -1,7 +1,7 @@
 """Brings a store's schema to the revision that this program needs.
 
 A revision is `<generation>_<step>`. Within a generation a step only adds, so a program works on a store that a newer
-one has migrated; it refuses another generation. See docs/adr/0009-migrations-over-three-releases.md.
+program has migrated; it refuses another generation. See docs/adr/0009-migrations-over-three-releases.md.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from runtime.store.database.revision import HEAD, fits, too_old
 from runtime.store.errors import masked
 
 MIGRATION_LOCK = 7_402_215
-"""Key of the PostgreSQL advisory lock that keeps two starting replicas from migrating at once."""
+"""Key of the PostgreSQL advisory lock that prevents two starting replicas from migrating concurrently."""
 
 
 def open_migrated(url: str, *, pool_size: int = 5) -> Engine:
@@ -43,7 +43,7 @@ def migrate(engine: Engine) -> str:
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The revision that the store says it has; None when it has no tables of ours."""
+    """The store's revision; None when it has none of our tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
@@ -60,7 +60,7 @@ def check(engine: Engine) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    # Alembic takes longer to import than everything else a start needs, and a start seldom migrates.
+    # Alembic takes longer to import than everything else in a start, and a start rarely migrates.
     from alembic import command
     from alembic.config import Config
 

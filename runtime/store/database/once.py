@@ -1,4 +1,4 @@
-"""One transaction from outside of a serving process: what a command does on a store that may be in use."""
+"""One transaction outside of a serving process: for commands on a store that may be in use."""
 
 from __future__ import annotations
 

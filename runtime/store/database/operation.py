@@ -1,4 +1,4 @@
-"""What the runtime asks of the store: a plain function over a connection, with what it is called with."""
+"""An operation on the store: a plain function over a connection, with its arguments."""
 
 from __future__ import annotations
 

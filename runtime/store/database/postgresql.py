@@ -18,8 +18,8 @@ from runtime.store.database.migrate import open_migrated
 from runtime.store.database.operation import P, T, bound
 
 TRUSTED_SECONDS = 1.0
-"""How long a connection to PostgreSQL is taken to be alive after it was used. A question before every transaction would
-be one round trip of five."""
+"""How long a connection to PostgreSQL is assumed to be alive after its use. A check before every transaction would be
+one round trip of five."""
 
 
 class PostgresqlDatabase:
@@ -62,7 +62,7 @@ class PostgresqlDatabase:
         raw: Any = connection.connection.driver_connection
         try:
             yield connection
-            if connection.in_transaction():  # a function of the API has used SQLAlchemy, which keeps account of it
+            if connection.in_transaction():  # a function of the API has used SQLAlchemy, which tracks the transaction
                 connection.commit()
             else:
                 raw.commit()

@@ -1,4 +1,5 @@
-"""Which schema this program needs, and whether a store's fits. Light on purpose, planning imports it."""
+"""The schema that this program needs, and whether a store's is compatible. Light on purpose, since planning imports
+it."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ HEAD = "1_0014"
 
 
 def fits(revision: str, address: str) -> bool:
-    """True when the schema is ours or a newer step of our generation, False when it must be migrated first.
+    """True when the schema is at HEAD or a newer step of its generation, False when it must be migrated first.
 
     Raises StoreOutdated for another generation: no migration that this program knows leads there.
     """
@@ -26,7 +27,7 @@ def fits(revision: str, address: str) -> bool:
 
 
 def too_old(revision: str | None, address: str) -> StoreOutdated:
-    """The complaint about a schema that must be migrated first."""
+    """The error about a schema that must be migrated first."""
     return StoreOutdated(
         f"The store {address} has the schema {revision or 'of no version'}, this program needs {HEAD}; "
         "run `horizonai-whatsapp-bot migrate`."
@@ -34,8 +35,8 @@ def too_old(revision: str | None, address: str) -> StoreOutdated:
 
 
 def misfit(address: str, detail: str, code: str | None = None) -> StoreOutdated | None:
-    """The complaint about a table or column that is not there, whatever the schema calls itself; None when a driver's
-    `detail` (of PostgreSQL also its `code`) is about something else."""
+    """The error about a missing table or column, regardless of the recorded revision; None when a driver's `detail` (of
+    PostgreSQL also its `code`) is about something else."""
     if code not in _UNDEFINED and not _ABSENT.search(detail):
         return None
     return StoreOutdated(
@@ -47,4 +48,4 @@ def misfit(address: str, detail: str, code: str | None = None) -> StoreOutdated 
 _UNDEFINED = ("42P01", "42703")
 """PostgreSQL: undefined_table, undefined_column."""
 _ABSENT = re.compile(r"^(no such (table|column): |table \S+ has no column named )")
-"""SQLite tells only in words."""
+"""SQLite has only texts."""

@@ -1,7 +1,7 @@
 """The store on SQLite: one writer with group commit.
 
-Everything that waits goes into one commit (docs/adr/0003-group-commit.md). When a function fails, all of its group run
-again, each behind a savepoint of its own: a function may run twice, and must have no effect but on the store.
+Everything that waits goes into one commit (docs/adr/0003-group-commit.md). When a function fails, its whole group runs
+again, each behind its own savepoint: a function may run twice, and must have no effect except on the store.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from runtime.store.database.url import sqlite_path
 from runtime.store.errors import StoreError, StoreUnreachable, masked
 
 GROUP_LIMIT = 512
-"""Functions in a commit, from which on no further round of the event loop joins it; bounds how long the first of them
-waits for the last."""
+"""Number of functions in a commit from which on no further iteration of the event loop joins it; limits how long the
+first of them waits for the last."""
 
 
 class SqliteDatabase:
@@ -53,8 +53,8 @@ class SqliteDatabase:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if not self._round:
-            # Given to the writer with all that this round of the loop still brings. At once, the two threads would
-            # fight for the interpreter over each message, and a commit would be made for a few.
+            # Passed to the writer together with all writes of this iteration of the loop. Otherwise the two threads
+            # would compete for the GIL over each message, and a commit would hold only a few.
             loop.call_soon(self._hand_over)
         self._round.append(_Job(bound(operation, *args, **kwargs), future, loop))
         return await future
@@ -86,7 +86,7 @@ class SqliteDatabase:
             self._connection.close()
 
     def _next_group(self) -> list[_Job] | None:
-        """Everything that is waiting; None when the store closes."""
+        """All waiting writes; None when the store closes."""
         group = self._rounds.get()
         while group is not None and len(group) < GROUP_LIMIT and not self._rounds.empty():
             more = self._rounds.get()
@@ -98,14 +98,14 @@ class SqliteDatabase:
 
     def _commit(self, group: list[_Job]) -> None:
         outcomes = self._outcomes(group)
-        with suppress(RuntimeError):  # the loop that asked has closed; nobody is left to tell
+        with suppress(RuntimeError):  # the caller's event loop has closed
             group[0].loop.call_soon_threadsafe(_deliver, outcomes)
 
     def _outcomes(self, group: list[_Job]) -> list[_Outcome]:
         try:
             with store_errors(self._url), self._transaction() as connection:
                 return [_Outcome(job, job.operation(connection), None) for job in group]
-        except Exception as error:  # noqa: BLE001 - handed to the awaiting caller, whose error it is
+        except Exception as error:  # noqa: BLE001 - raised in the awaiting caller
             if len(group) == 1:
                 return [_Outcome(group[0], None, error)]
         try:
@@ -116,8 +116,8 @@ class SqliteDatabase:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        """A transaction on the writer's connection, begun and ended at the driver: what SQLAlchemy does around one
-        takes longer than the writes of a message."""
+        """A transaction on the writer's connection, begun and ended at the driver: SQLAlchemy's own takes longer than
+        the writes of a message."""
         if self._connection is None:
             self._connection = self._writer.connect()
         connection = self._connection
@@ -130,7 +130,7 @@ class SqliteDatabase:
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
             if connection.in_transaction():
-                # A function of the API has used SQLAlchemy, which believes in a transaction of its own.
+                # A function of the API has used SQLAlchemy, which tracks a transaction of its own.
                 connection.rollback()
 
 
@@ -153,7 +153,7 @@ class _Job:
         try:
             with store_errors(url):
                 result = self.operation(connection)
-        except Exception as error:  # noqa: BLE001 - handed to the awaiting caller, whose error it is
+        except Exception as error:  # noqa: BLE001 - raised in the awaiting caller
             raw.execute("ROLLBACK TO job")
             raw.execute("RELEASE job")
             return _Outcome(self, None, error)
@@ -162,7 +162,7 @@ class _Job:
 
 
 class _Outcome:
-    """What became of a job, known to hold only after the commit."""
+    """The outcome of a job, which is final only after the commit."""
 
     __slots__ = ("error", "job", "result")
 
@@ -192,7 +192,7 @@ async def _in_pool(threads: ThreadPoolExecutor, engine: Engine, url: str, operat
 
 
 def _lock_file(url: str) -> IO[str]:
-    """Holds `<database>.lock` for as long as the process lives; the system lets go of it even after a kill."""
+    """Holds `<database>.lock` for as long as the process lives; the system releases it even after a kill."""
     path = sqlite_path(url)
     lock_path = Path(f"{path}.lock")
     try:

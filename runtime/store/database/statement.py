@@ -1,6 +1,6 @@
-"""SQL of the message path: written once with `:name` parameters, understood by both databases.
+"""SQL of the message path: written once with `:name` parameters, for both databases.
 
-It goes to the driver directly, inside the transaction that the connection is in, and reads and writes plain tuples
+It is executed by the driver directly, inside the connection's transaction, and reads and writes plain tuples
 (docs/adr/0002-raw-sql.md). The schema stays in `tables`.
 """
 
@@ -21,9 +21,9 @@ class Statement:
     __slots__ = ("_names", "_positional", "_pyformat")
 
     def __init__(self, sql: str) -> None:
-        # SQLite gets its parameters by position: Python's driver lets the event loop run for each name it looks up, and
-        # waits for it to stop again. Up to Python 3.12.3 it takes numbers (`?1`) for names too and warns of each, which
-        # takes five times as long as the row; so what stands twice is given twice.
+        # SQLite gets its parameters by position: Python's driver releases the GIL for each name that it looks up, and
+        # waits to get it back. Up to Python 3.12.3 it treats numbers (`?1`) as names too and warns about each, which
+        # takes five times as long as the row; so a parameter that is used twice is passed twice.
         self._names = tuple(PARAMETER.findall(sql))
         self._positional = PARAMETER.sub("?", sql)
         self._pyformat = PARAMETER.sub(r"%(\1)s", sql)
@@ -43,7 +43,7 @@ class Statement:
         return self.rows(connection, **parameters)[0]
 
     def run(self, connection: Connection, /, **parameters: object) -> int:
-        """Executes and says how many rows were changed."""
+        """Executes and returns the number of changed rows."""
         changed: int = self.executed(connection, parameters).rowcount
         return changed
 
@@ -74,16 +74,16 @@ class Insert:
         self._on_sqlite = Statement(sql)
 
     def run(self, connection: Connection, /, **parameters: object) -> int | None:
-        """The row's id; None when it was kept out by a conflict."""
+        """The row's id; None when a conflict prevented the insert."""
         if connection.dialect.name != "sqlite":
             row = self._on_postgresql.first(connection, **parameters)
             return None if row is None else int(row[0])
-        # SQLite knows the id without being asked; RETURNING takes as long again as the row.
+        # SQLite's driver knows the id; RETURNING would double the time.
         cursor = self._on_sqlite.executed(connection, parameters)
         return int(cursor.lastrowid) if cursor.rowcount else None
 
     def one(self, connection: Connection, /, **parameters: object) -> int:
-        """The row's id, where nothing can keep it out."""
+        """The row's id, where no conflict is possible."""
         row_id = self.run(connection, **parameters)
-        assert row_id is not None, "nothing conflicts with a row that is its own"
+        assert row_id is not None, "an insert without conflicts returned no id"
         return row_id

@@ -1,4 +1,4 @@
-"""The one way this store writes a moment: ISO 8601, UTC, milliseconds, so that text order is time order."""
+"""The format of timestamps in this store: ISO 8601, UTC, milliseconds, so that text order is time order."""
 
 from __future__ import annotations
 

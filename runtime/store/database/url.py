@@ -1,4 +1,4 @@
-"""Which kind of store an address names. Light on purpose, planning imports it."""
+"""The kind of store that an address names. Light on purpose, since planning imports it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def is_postgresql(url: str) -> bool:
 
 
 def is_api(url: str) -> bool:
-    """Whether the store is reached through the runtime's API, `https://…`: there are no tables to be read from here."""
+    """Whether the store is behind the runtime's API, `https://…`: its tables cannot be read from here."""
     return url.startswith(API)
 
 
 def unknown_kind(url: str) -> StoreError:
-    """The complaint about an address that is none of these."""
+    """The error about an address of another kind."""
     return StoreError(
         f"The store's address {masked(url)!r} is of no known kind; use sqlite:///path/to/file.db, "
         "postgresql://user:password@host/database, or, where one is allowed, https:// and the runtime's address."

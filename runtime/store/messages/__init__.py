@@ -1,1 +1,1 @@
-"""The way of a message in the store: inbox, turns, outbox and what follows from them. Functions over a connection."""
+"""Messages in the store: inbox, turns, outbox and derived data. Functions over a connection."""

@@ -1,4 +1,4 @@
-"""What is waiting in the store, counted over the partial indexes of what is open. Functions over a connection."""
+"""The backlog of the store, counted over the partial indexes of open rows. Functions over a connection."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from runtime.store.database.statement import Statement
 from runtime.store.timers import WaitingTimers, waiting_timers
 
 COUNT_LIMIT = 20_000
-"""Rows that are looked at; a longer queue is reported as this long."""
+"""Maximum number of rows that are read; a longer queue is reported as this long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Messages of a client that nobody has answered yet."""
+    """A client's messages that are not answered yet."""
 
     client: str
     messages: int
@@ -27,11 +27,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is open in the store."""
+    """The backlog."""
 
     waiting: Sequence[Waiting]
     in_doubt: int
-    """Messages that are being sent, or were when their process ended."""
+    """Messages that are being sent, or were when their process crashed."""
     dead: int
     """Turns that failed for good."""
     timers: Sequence[WaitingTimers]
@@ -50,7 +50,7 @@ DEAD = Statement("SELECT count(*) FROM (SELECT id FROM turns WHERE state = 'dead
 
 
 def read_backlog(connection: Connection) -> Backlog:
-    """Counts what is open, by client where it is a client's."""
+    """Counts open rows, by client where they have one."""
     now = time.time()
     return Backlog(
         waiting=[

@@ -1,10 +1,10 @@
-"""What a message consists of, as the inbox's column `content` holds it: JSON with a version.
+"""The content of a message, as in the inbox's column `content`: JSON with a version.
 
     {"v":1,"parts":[{"kind":"text","text":"Hola"}],"quoted":{…},"referral":{…},"profile_name":"Ana"}
 
-Fields without a value are left out; a field that is not known here is ignored. A message with a kind of part that is
-not known here, or with another version, was stored by a newer release. It is read from the columns `body` and `params`,
-like one that a release before `content` stored.
+Fields without a value are left out; an unknown field is ignored. A message with an unknown kind of part, or with
+another version, was stored by a newer release. It is read from the columns `body` and `params`, like one that a release
+before `content` stored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REFERRAL = tuple(field.name for field in fields(Referral))
 
 
 def dump_content(content: Content) -> str:
-    """The text that is stored."""
+    """The text to store."""
     document: dict[str, Any] = {"v": VERSION, "parts": [_part_document(part) for part in content.parts]}
     if content.quoted is not None:
         document["quoted"] = _document(content.quoted, _QUOTED)
@@ -40,7 +40,7 @@ def dump_content(content: Content) -> str:
 
 
 def load_content(content: str | None, body: str, params: str) -> Content:
-    """A message out of its row."""
+    """A message from its row."""
     document = json.loads(content) if content is not None else {}
     if document.get("v") != VERSION or any(part["kind"] not in _PARTS for part in document["parts"]):
         return _without_content(body, json.loads(params))

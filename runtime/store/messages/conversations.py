@@ -1,8 +1,8 @@
-"""Conversations: one user of one bot, who answers there, and what leads to it. Functions over a connection.
+"""Conversations: one user of one bot, its state, and the addresses that lead to it. Functions over a connection.
 
-    assistant ◄──► human        who answers; since when, by whom, why and until when stands beside it
+    assistant ◄──► human        who answers; with since when, by whom, why and until when
         ▲            │
-        └── closed ◄─┘          nobody has to, until the user writes again
+        └── closed ◄─┘          no answer is due, until the user writes again
 
 A user is known under one or two addresses: a phone number (`From`) and, since 2026, WhatsApp's business-scoped user id
 (`ExternalUserId`), either of which may be missing. Each is an alias that leads to the conversation.
@@ -21,17 +21,17 @@ from runtime.store.database.times import timestamp
 ConversationState = Literal["assistant", "human", "closed"]
 
 FORGOTTEN = "forgotten:"
-"""How the alias of a forgotten conversation begins: no message finds its way there. Its id and the address follow."""
+"""Prefix of the alias of an erased conversation, which no message matches. Its id and the address follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation as the store knows it."""
+    """A conversation in the store."""
 
     id: int
     bot_id: str
     user_key: str
-    """The user's id of WhatsApp's where it is known, else `From`; empty when the user was forgotten."""
+    """WhatsApp's id of the user where it is known, else `From`; empty when the user was erased."""
     profile_name: str | None
     thread_id: str | None
     """The provider's thread or session, with the engines `assistants` and `agents`."""
@@ -40,10 +40,10 @@ class Conversation:
     state_since: str | None
     """None: since it began."""
     state_by: str | None
-    """Who set it, as the audit names them."""
+    """Who set it, as recorded in the audit."""
     state_reason: str | None
     state_until: str | None
-    """A timestamp, from which on the assistant answers again; None: until the state is set again."""
+    """Timestamp from which the assistant answers again; None: until the state is set again."""
 
 
 COLUMNS = (
@@ -97,12 +97,12 @@ DROP_ALIASES = Statement("DELETE FROM conversation_aliases WHERE conversation_id
 def conversation_of(
     connection: Connection, bot_id: str, user_key: str, sender: str, profile_name: str | None = None
 ) -> int:
-    """The conversation of a bot with a user, made when it is their first message."""
+    """The conversation of a bot with a user, created with their first message."""
     found: dict[str, int] = dict(ALIASES.rows(connection, bot_id=bot_id, user_key=user_key, sender=sender))
     known = found.get(user_key)
     if known is None and sender in found:
         (holder,) = USER_KEY.one(connection, id=found[sender])
-        # A number that already has another user id has changed hands: the new owner must not see the old one's talk.
+        # A number that already has another user id has a new owner, who must not see the old one's conversation.
         if holder == sender:
             known = found[sender]
             ADOPT_USER_KEY.run(connection, id=known, user_key=user_key)
@@ -124,8 +124,8 @@ def set_state(
     reason: str | None = None,
     until: str | None = None,
 ) -> Conversation | None:
-    """Changes who answers, where `was` does so far; None when that is not so, or there is no such conversation. Of two
-    who take one at once, one is told. `until`: text of `timestamp`."""
+    """Changes the state from `was`; None when the state is another one, or the conversation does not exist. Of two
+    concurrent calls only one succeeds. `until`: text of `timestamp`."""
     row = SET_STATE.first(
         connection, id=conversation_id, state=state, was=was, by=by, reason=reason, until=until, now=timestamp()
     )
@@ -133,19 +133,19 @@ def set_state(
 
 
 def keep_thread(connection: Connection, thread_id: str, *, turn_id: int, starts: int, started_at: str) -> bool:
-    """Notes the provider's thread of the conversation that a turn is in; False when the turn is another process's."""
+    """Stores the provider's thread of a turn's conversation; False when another process owns the turn."""
     kept = KEEP_THREAD.run(connection, thread_id=thread_id, turn_id=turn_id, starts=starts, started_at=started_at)
     return kept == 1
 
 
 def last_inbound(connection: Connection, bot_id: str, alias: str) -> str | None:
-    """When the user last wrote to the bot: WhatsApp lets a business write freely for 24 hours from then."""
+    """When the user last wrote to the bot: WhatsApp delivers free text for 24 hours from then."""
     (moment,) = LAST_INBOUND.one(connection, bot_id=bot_id, alias=alias)
     return None if moment is None else str(moment)
 
 
 def set_aside(connection: Connection, conversation_id: int) -> list[str]:
-    """Has no address lead into a conversation any more; returns them."""
+    """Detaches all addresses from a conversation; returns them."""
     aside = f"{FORGOTTEN}{conversation_id}:"
     addresses = []
     for (alias,) in ALIASES_OF.rows(connection, id=conversation_id):
@@ -157,19 +157,19 @@ def set_aside(connection: Connection, conversation_id: int) -> list[str]:
 
 
 def wipe(connection: Connection, conversation_id: int) -> None:
-    """Deletes what a conversation says of its user, and of who answered them. What leads to it stays."""
+    """Deletes a conversation's data about its user, and about who answered. Addresses and thread stay."""
     WIPE.run(connection, id=conversation_id)
 
 
 def detach(connection: Connection, conversation_id: int) -> None:
-    """Deletes what leads to a conversation: its addresses, and the provider's thread."""
+    """Deletes a conversation's addresses, and the provider's thread."""
     DROP_THREAD.run(connection, id=conversation_id)
     DROP_ALIASES.run(connection, id=conversation_id)
 
 
 def _begin(connection: Connection, bot_id: str, user_key: str, sender: str, profile_name: str | None) -> int:
     made = ADD.one(connection, bot_id=bot_id, user_key=user_key, profile_name=profile_name, now=timestamp())
-    # Two first messages may come at once; the alias that is there first decides for both.
+    # Two first messages may come concurrently; the alias that is stored first decides for both.
     (winner,) = ADD_ALIAS.one(connection, bot_id=bot_id, alias=user_key, conversation_id=made)
     if winner != made:
         DROP.run(connection, id=made)

@@ -1,9 +1,9 @@
-"""Turns that failed for good: listed, tried again, or let go. Functions over a connection.
+"""Turns that failed for good: listed, retried or dropped. Functions over a connection.
 
-    dead ──retry──► retried    its messages are open again and make a turn with what else waits
-      └────drop───► dropped    nothing more comes of it
+    dead ──retry──► retried    its messages are open again and join a turn with other waiting ones
+      └────drop───► dropped    final
 
-Whoever serves the store finds the opened messages by itself, so any process may do this beside it.
+The serving process finds the reopened messages by itself, so any process may do this.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KIND = "dead_letter"
 
 @dataclass(frozen=True, slots=True)
 class DeadMessage:
-    """A message that got no answer but the fallback message."""
+    """A message that got only the fallback message."""
 
     message_sid: str
     sender: str
@@ -38,7 +38,7 @@ class DeadLetter:
     """The turn's."""
     bot_id: str
     client: str
-    """The client's id; the bot's for one that was made through the API."""
+    """The client's id; the bot's for a bot that was created through the API."""
     error: str
     failed_at: str
     messages: Sequence[DeadMessage]
@@ -59,7 +59,7 @@ OPEN_AGAIN = Statement(
     "UPDATE inbox SET state = 'open', turn_id = NULL"
     " WHERE conversation_id = :conversation_id AND turn_id = :turn_id AND state = 'dead'"
 )
-LET_GO = Statement(
+DROP = Statement(
     "UPDATE inbox SET state = 'dropped'"
     " WHERE conversation_id = :conversation_id AND turn_id = :turn_id AND state = 'dead'"
 )
@@ -68,7 +68,7 @@ LET_GO = Statement(
 def list_dead_letters(
     connection: Connection, *, client: str | None = None, limit: int = 1000, after: int = 0
 ) -> list[DeadLetter]:
-    """Dead letters by id, of one client or of all; `after` is the last id of the page before."""
+    """Dead letters by id, of one client or of all; `after` is the last id of the previous page."""
     return [
         DeadLetter(turn_id, bot_id, label, error, failed_at, _messages(connection, conversation_id, turn_id))
         for turn_id, bot_id, label, error, failed_at, conversation_id in LIST.rows(
@@ -78,13 +78,14 @@ def list_dead_letters(
 
 
 def retry(connection: Connection, turn_id: int, actor: str) -> bool:
-    """Opens a dead letter's messages again, in their place before what came later; False when it is none."""
+    """Reopens a dead letter's messages, in their position before later ones; False when the turn is not a dead
+    letter."""
     return _leave(connection, turn_id, actor, "retried", OPEN_AGAIN)
 
 
 def drop(connection: Connection, turn_id: int, actor: str) -> bool:
-    """Lets a dead letter go; False when it is none."""
-    return _leave(connection, turn_id, actor, "dropped", LET_GO)
+    """Drops a dead letter; False when the turn is not a dead letter."""
+    return _leave(connection, turn_id, actor, "dropped", DROP)
 
 
 def leave_all(

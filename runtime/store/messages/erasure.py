@@ -1,12 +1,11 @@
-"""Forgets a user for good: what they wrote and were answered, under every address they were seen under. Functions over
-a connection.
+"""Erases a user for good: messages and answers, under every address of theirs. Functions over a connection.
 
-    forget ──► what was said is gone; addresses and the provider's thread lead to the rest elsewhere ──► let_go
+    forget ──► messages are deleted; addresses and the provider's thread lead to the rest elsewhere ──► erase_ids
 
-What stays in the end says nothing of anybody: that a message was taken in, by its id, so that no sweep brings it back,
-and when. After `forget` a turn under way cannot end, nor note a thread, nor can a message be sent that had not been
-handed to Twilio; who writes again begins a new conversation. Whoever is forgotten again is found by the addresses that
-were not let go.
+What remains identifies no person: ids of messages, so that no sweep accepts them again, and when they came. After
+`forget` a running turn can neither end nor store a thread, and no message can be sent that was not passed to Twilio
+before; a user who writes again begins a new conversation. A user who is erased again is found by the remaining
+addresses.
 """
 
 from __future__ import annotations
@@ -25,32 +24,32 @@ KIND = "conversation"
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
-    """A conversation of which nothing is left here but what leads to the rest of it elsewhere."""
+class ErasedUser:
+    """A conversation of which only the ids that lead to the rest elsewhere are left here."""
 
     id: int
     bot_id: str
     assistant_id: str | None
-    """The bot's, as it is now; None when the bot is gone or answers by itself."""
+    """The bot's current assistant; None when the bot was deleted or has none."""
     thread_id: str | None
-    """The session or thread that the provider of the model has."""
+    """The session or thread at the model's provider."""
     messages: int
-    """What the user had written."""
+    """Number of the user's messages."""
     addresses: Sequence[str]
     """All addresses of the user, `whatsapp:+…`."""
     account_sids: Sequence[str]
     """Twilio accounts that the user's messages came from."""
     cut_off: Sequence[tuple[int, str]]
-    """Turns that were under way, with what their engine had noted, as JSON."""
+    """Turns that were running, with their engine's notes, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class ErasedConversation:
     """What was found of a user."""
 
-    conversations: Sequence[Forgotten]
+    conversations: Sequence[ErasedUser]
     notices: int
-    """Messages that were sent to them outside of any conversation."""
+    """Number of messages to them outside of any conversation."""
 
 
 OF_USER = Statement(
@@ -73,23 +72,23 @@ DELETIONS = (
 DELETE_NOTICES = Statement("DELETE FROM outbox WHERE conversation_id IS NULL AND recipient = :address")
 
 
-def forget(connection: Connection, address: str, actor: str) -> Erased:
-    """Forgets whoever has an address (`whatsapp:+…`), with all bots, and notes who did it; returns what was found.
+def forget(connection: Connection, address: str, actor: str) -> ErasedConversation:
+    """Erases the user with an address (`whatsapp:+…`), with all bots, and records who did it; returns what was found.
 
-    What leads to the rest elsewhere stays until it is let go.
+    The ids that lead to the rest elsewhere stay until `erase_ids`.
     """
     with _overwriting(connection):
         found = OF_USER.rows(connection, address=address, forgotten=conversations.FORGOTTEN)
         emptied = [_forgotten(connection, *row, actor=actor) for row in found]
         known = {address, *(known for one in emptied for known in one.addresses)}
         notices = sum(DELETE_NOTICES.run(connection, address=one) for one in sorted(known))
-    return Erased(emptied, notices)
+    return ErasedConversation(emptied, notices)
 
 
-def let_go(connection: Connection, conversation_ids: Sequence[int]) -> None:
-    """Forgets the last of forgotten conversations: addresses, and the provider's thread.
+def erase_ids(connection: Connection, conversation_ids: Sequence[int]) -> None:
+    """Deletes the rest of erased conversations: addresses, and the provider's thread.
 
-    On PostgreSQL a message may have been on its way into one while it was forgotten; it goes as well.
+    On PostgreSQL a message may have been stored in one while it was erased; it is deleted as well.
     """
     with _overwriting(connection):
         for id_ in conversation_ids:
@@ -99,17 +98,17 @@ def let_go(connection: Connection, conversation_ids: Sequence[int]) -> None:
 
 def _forgotten(
     connection: Connection, id_: int, bot_id: str, assistant_id: str | None, thread_id: str | None, *, actor: str
-) -> Forgotten:
+) -> ErasedUser:
     addresses = conversations.set_aside(connection, id_)
     accounts = [sid for (sid,) in ACCOUNTS.rows(connection, id=id_)]
     cut_off = [(turn_id, progress) for turn_id, progress in CUT_OFF.rows(connection, id=id_)]
     messages = _empty(connection, id_)
     record_audit(connection, actor=actor, action="forgotten", kind=KIND, object_id=str(id_), overridden=None, fields=())
-    return Forgotten(id_, bot_id, assistant_id, thread_id, messages, addresses, accounts, cut_off)
+    return ErasedUser(id_, bot_id, assistant_id, thread_id, messages, addresses, accounts, cut_off)
 
 
 def _empty(connection: Connection, id_: int) -> int:
-    """Deletes what was said in a conversation; returns how many messages the user had written."""
+    """Deletes the messages of a conversation; returns how many the user had written."""
     for deletion in DELETIONS:
         deletion.run(connection, id=id_)
     conversations.wipe(connection, id_)
@@ -118,7 +117,7 @@ def _empty(connection: Connection, id_: int) -> int:
 
 @contextmanager
 def _overwriting(connection: Connection) -> Iterator[None]:
-    """Has SQLite overwrite what is deleted, which else stays in its file."""
+    """Makes SQLite overwrite deleted data, which otherwise stays in its file."""
     if connection.dialect.name != "sqlite":
         yield
         return

@@ -1,6 +1,6 @@
-"""procrastinate's door to its jobs, PostgreSQL only: a replica that was silent ends none that were taken from it.
+"""procrastinate's job manager, PostgreSQL only: a replica that was silent ends no job that was requeued since.
 
-By procrastinate's own statements a job is ended by its id, whoever has it: another replica would lose the
+By procrastinate's own statements a job is ended by its id, regardless of its worker: another replica would lose the
 conversation's lock in the middle of a turn (docs/adr/0004).
 """
 
@@ -13,7 +13,7 @@ from procrastinate.manager import JobManager
 
 
 class HeldJobs(JobManager):
-    """procrastinate's door to its jobs; a replica that was silent ends none of those that were taken from it.
+    """procrastinate's job manager; a replica that was silent ends no job that was requeued since.
 
     Why this is needed, and the issue to offer upstream: docs/adr/0004-procrastinate-pinned.md.
     """
@@ -36,7 +36,7 @@ class HeldJobs(JobManager):
         await self._end(ended, job, retry_at=retry_at, priority=priority, queue=queue, lock=lock)
 
     async def _end(self, ended: str, job: Job, **values: object) -> None:
-        """Calls a function of procrastinate's, unless the job was begun again since."""
+        """Calls a function of procrastinate, unless the job was begun again since."""
         mine = "id = %(id)s AND status = 'doing' AND attempts = %(attempts)s"
         query = f"SELECT {ended} FROM (SELECT id FROM procrastinate_jobs WHERE {mine} FOR UPDATE) AS job"  # noqa: S608
         await self.connector.execute_query_async(query, id=job.id, attempts=job.attempts, **values)

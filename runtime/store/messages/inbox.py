@@ -1,4 +1,4 @@
-"""Messages taken in, each once. Functions over a connection."""
+"""Received messages, each once. Functions over a connection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ InboxState = Literal["open", "limited"]
 
 
 class InboundMessage(NamedTuple):
-    """What Twilio's webhook says about a message."""
+    """An inbound message from Twilio's webhook."""
 
     account_sid: str
     message_sid: str
@@ -32,10 +32,10 @@ class InboundMessage(NamedTuple):
     """`ExternalUserId` where there is one, else `From`."""
     content: Content
     params: str
-    """Every parameter that has no column, as JSON: also what `content` does not know of."""
+    """Every parameter without a column, as JSON: also those that are not in `content`."""
 
 
-class Taken(NamedTuple):
+class StoredMessage(NamedTuple):
     """A message on disk."""
 
     inbox_id: int
@@ -61,8 +61,8 @@ OPEN_CONVERSATIONS = Statement(
 )
 
 
-def take_in(connection: Connection, message: InboundMessage, state: InboxState = "open") -> Taken | None:
-    """Stores a message; None when it is here already (Twilio delivers some twice)."""
+def store_message(connection: Connection, message: InboundMessage, state: InboxState = "open") -> StoredMessage | None:
+    """Stores a message; None for a duplicate (Twilio delivers some twice)."""
     values = {
         "account_sid": message.account_sid,
         "message_sid": message.message_sid,
@@ -75,41 +75,41 @@ def take_in(connection: Connection, message: InboundMessage, state: InboxState =
         "now": timestamp(),
     }
     if message.user_key == message.sender:
-        # Nearly every message is the next one of a user with one address: one statement for those.
+        # Nearly every message is a further one of a user with one address: one statement for those.
         known = ADD_MESSAGE_OF_KNOWN.first(connection, **values)
         if known is not None:
-            return Taken(*known)
+            return StoredMessage(*known)
     conversation_id = conversation_of(
         connection, message.bot_id, message.user_key, message.sender, message.content.profile_name
     )
     inbox_id = ADD_MESSAGE.run(connection, conversation_id=conversation_id, **values)
-    return None if inbox_id is None else Taken(inbox_id, conversation_id)
+    return None if inbox_id is None else StoredMessage(inbox_id, conversation_id)
 
 
-def take_in_all(
+def store_messages(
     connection: Connection, messages: Sequence[InboundMessage], state: InboxState = "open"
-) -> list[Taken | None]:
-    """Stores messages in their order, as `take_in` does each."""
-    return [take_in(connection, message, state) for message in messages]
+) -> list[StoredMessage | None]:
+    """Stores messages in their order, as `store_message` does each."""
+    return [store_message(connection, message, state) for message in messages]
 
 
-def take_in_limited(
+def store_limited(
     connection: Connection, message: InboundMessage, notice: OutboundMessage | None
-) -> tuple[Taken | None, OutboxRow | None]:
-    """Stores a message that nobody will answer, with what its user is told, in its conversation; neither when it is
-    here already."""
-    taken = take_in(connection, message, "limited")
+) -> tuple[StoredMessage | None, OutboxRow | None]:
+    """Stores a message that is not answered, with the notice to its user, in its conversation; neither for a
+    duplicate."""
+    taken = store_message(connection, message, "limited")
     if taken is None or notice is None:
         return taken, None
     return taken, add_to_outbox(connection, replace(notice, conversation_id=taken.conversation_id))
 
 
 def unseen(connection: Connection, account_sid: str, message_sids: Sequence[str]) -> set[str]:
-    """Which of an account's messages were never taken in."""
+    """Which of an account's messages are not in the inbox."""
     seen = (SEEN.first(connection, account_sid=account_sid, message_sid=sid) for sid in message_sids)
     return {sid for sid, row in zip(message_sids, seen, strict=True) if row is None}
 
 
 def open_conversations(connection: Connection) -> list[int]:
-    """Conversations with a message that nobody has answered, the longest waiting first."""
+    """Conversations with an unanswered message, the longest waiting first."""
     return [row[0] for row in OPEN_CONVERSATIONS.rows(connection)]

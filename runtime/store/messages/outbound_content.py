@@ -1,7 +1,7 @@
-"""What a message to a user consists of: text, a media file, or one of Twilio's content templates with variables.
+"""The content of a message to a user: text, a media file, or one of Twilio's content templates with variables.
 
-The outbox keeps beside it what a person would read, in `body`: all of a text, and what an older program sends in place
-of the rest. Nothing here does I/O.
+The outbox also stores its readable form, in `body`: all of a text, and what an older program sends in place of the
+other kinds. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class OutboundText:
 
 @dataclass(frozen=True, slots=True)
 class OutboundMedia:
-    """A file, which Twilio fetches. WhatsApp: one a message, 16 MB at the most (a picture 5 MB)."""
+    """A file, which Twilio fetches. WhatsApp: one a message, at most 16 MB (a picture 5 MB)."""
 
     url: str
     caption: str = ""
@@ -48,7 +48,7 @@ class OutboundTemplate:
 
     content_sid: str
     body: str
-    """What the template says with these variables, as far as we know; what goes out is Twilio's to render."""
+    """The template's text with these variables, as far as we know; Twilio renders what is sent."""
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -61,7 +61,7 @@ OutboundContent: TypeAlias = OutboundText | OutboundMedia | OutboundTemplate
 
 
 def made_portable(content: OutboundContent) -> OutboundContent:
-    """The content without characters that cannot be stored or sent."""
+    """The content without characters that are invalid in the store or in messages."""
     match content:
         case OutboundText():
             return OutboundText(portable(content.body))
@@ -74,7 +74,7 @@ def made_portable(content: OutboundContent) -> OutboundContent:
 
 
 def encoded(content: OutboundContent) -> str | None:
-    """What `body` does not hold of it, as JSON; None where that is nothing."""
+    """The part of it that is not in `body`, as JSON; None where that is empty."""
     match content:
         case OutboundText():
             return None
@@ -87,8 +87,8 @@ def encoded(content: OutboundContent) -> str | None:
 
 
 def decoded(body: str, stored: str | None) -> OutboundContent:
-    """The content of a row. A row of an older program is text; what a newer one stored of a kind that is not known here
-    is sent as what a person would read."""
+    """The content of a row. A row of an older program is text; an unknown kind of a newer one is sent in its readable
+    form."""
     document: dict[str, Any] = json.loads(stored) if stored else {}
     match document.get("type"):
         case "media":

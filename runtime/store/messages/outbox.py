@@ -3,8 +3,9 @@
     ready ──claim──► sending ──► sent       with Twilio's sid, then its delivery status
                         └──────► failed     refused for good, or its outcome cannot be known
 
-A row found in `sending` at start was cut off between the two; only Twilio can tell whether it went out (`outcomes`). A
-claim holds until somebody else claims the row, which a replica that was taken for dead finds out by claiming it anew.
+A row found in `sending` at start was interrupted between the two; only Twilio knows whether it was sent
+(`send_matching`). A claim holds until another process claims the row; a replica that counted as crashed detects that by
+claiming it again.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from runtime.store.messages.outbound_content import OutboundContent, OutboundTem
 Channel = Literal["twiml", "rest"]
 
 STATUS_RANK = {"accepted": 1, "scheduled": 1, "queued": 2, "sending": 3, "sent": 4, "delivered": 5, "read": 6}
-"""Twilio's callbacks come in any order; a message never goes back."""
+"""Twilio's callbacks come in any order; a status never goes back."""
 FINAL_STATUSES = frozenset({"failed", "undelivered", "canceled"})
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """A message that is about to be sent."""
+    """A message to be sent."""
 
     account_sid: str
     sender: str
@@ -37,7 +38,7 @@ class OutboundMessage:
     content: OutboundContent
     channel: Channel
     claimed: bool
-    """True when sending begins as soon as this is on disk."""
+    """Whether sending begins as soon as this is on disk."""
     part: int = 0
     bot_id: str | None = None
     conversation_id: int | None = None
@@ -64,11 +65,11 @@ class OutboxRow:
     state: str
     claimed_at: str | None
     resumed: int = 0
-    """Processes that took it up after the one that was sending it, and did not live to say what became of it."""
+    """Number of processes that resumed this row and crashed before recording an outcome."""
 
 
 class SendTakenOver(Exception):
-    """A process that was taken for dead comes back with a message; whether it goes out is another one's to say."""
+    """A process that counted as crashed is active again with a message that another process owns now."""
 
 
 COLUMNS = (
@@ -158,8 +159,8 @@ def add_to_outbox(connection: Connection, message: OutboundMessage, turn_id: int
 
 
 def add_proactive(connection: Connection, message: OutboundMessage) -> tuple[OutboxRow, str | None]:
-    """Writes the intent to send what answers nobody, in the bot's conversation with the recipient; returns also when
-    they last wrote to it. Without a bot there is no conversation."""
+    """Writes the intent to send a proactive message, in the bot's conversation with the recipient; also returns when
+    the user last wrote to it. Without a bot there is no conversation."""
     if message.bot_id is None:
         return add_to_outbox(connection, message), None
     last_inbound = conversations.last_inbound(connection, message.bot_id, message.recipient)
@@ -168,8 +169,8 @@ def add_proactive(connection: Connection, message: OutboundMessage) -> tuple[Out
 
 
 def claim(connection: Connection, row: OutboxRow, channel: Channel) -> OutboxRow:
-    """Marks a row as being sent, that way, and returns it; raises SendTakenOver when it was claimed by another process
-    or is settled."""
+    """Marks a row as being sent over a channel, and returns it; raises SendTakenOver when it was claimed by another
+    process or is settled."""
     now = timestamp()
     if not CLAIM.run(connection, id=row.id, claimed_at=row.claimed_at or "", channel=channel, now=now):
         raise SendTakenOver(f"Message {row.id} was taken over by another replica while this one was silent.")
@@ -177,7 +178,8 @@ def claim(connection: Connection, row: OutboxRow, channel: Channel) -> OutboxRow
 
 
 def mark_failed(connection: Connection, row: OutboxRow, error: str) -> int:
-    """Notes that a row will not go out, and why, nor the parts of its answer that follow; returns how many do not."""
+    """Records that a row failed for good, and why, together with the following parts of its answer; returns their
+    number."""
     now = timestamp()
     failed = FAILED.run(connection, id=row.id, error=error, now=now)
     if row.turn_id is not None:
@@ -186,28 +188,28 @@ def mark_failed(connection: Connection, row: OutboxRow, error: str) -> int:
     return failed
 
 
-def take_up(connection: Connection, row_id: int) -> None:
-    """Notes that a process takes up what another one left, for the case that it ends meanwhile."""
+def mark_resumed(connection: Connection, row_id: int) -> None:
+    """Records that a process resumes a row of another one, in case it crashes meanwhile."""
     RESUMED.run(connection, id=row_id, count=1)
 
 
-def put_back(connection: Connection, row_id: int) -> None:
-    """Notes that such a process lets go of it in good order."""
+def release(connection: Connection, row_id: int) -> None:
+    """Records that such a process released it without a crash."""
     RESUMED.run(connection, id=row_id, count=-1)
 
 
 def unsent_of(connection: Connection, conversation_id: int) -> list[OutboxRow]:
-    """Answers of a conversation that were not settled, in order."""
+    """Unsettled answers of a conversation, in order."""
     return [_row(*row) for row in UNSENT_OF.rows(connection, conversation_id=conversation_id)]
 
 
 def unsent_conversations(connection: Connection) -> list[int]:
-    """Conversations with answers that were not settled, the oldest first."""
+    """Conversations with unsettled answers, the oldest first."""
     return [row[0] for row in UNSENT_CONVERSATIONS.rows(connection)]
 
 
 def unsent_proactive(connection: Connection, before: str) -> list[OutboxRow]:
-    """Rows that answer nobody, were claimed before a moment and not settled, in order."""
+    """Unsettled proactive rows that were claimed before a timestamp, in order."""
     return [_row(*row) for row in UNSENT_PROACTIVE.rows(connection, before=before)]
 
 
@@ -218,7 +220,7 @@ def _row(*columns: Any) -> OutboxRow:
 
 
 def status_of(connection: Connection, row_id: int) -> str | None:
-    """What Twilio said last of a row; None when it said nothing yet."""
+    """Twilio's last status of a row; None when there is none yet."""
     (status,) = STATUS.one(connection, id=row_id)
     return None if status is None else str(status)
 
@@ -234,11 +236,11 @@ def record_status(
     error: str | None,
     row_id: int | None,
 ) -> bool:
-    """Takes in a status callback; False when the message is not ours.
+    """Records a status callback; False when the message is not in the outbox.
 
-    A message sent over REST brings its row's id along in the callback's URL, which tells whose it is unless it was
-    taken for another row's (see `outcomes`). An answer that went out as TwiML has no sid here at first: the first
-    callback that fits the oldest of them brings it.
+    For a message sent over REST the callback's URL contains the row's id, which identifies it unless the message was
+    attributed to another row (see `send_matching`). An answer that was sent as TwiML has no sid here at first: the
+    first callback that matches the oldest of them sets it.
     """
     parties = {"account_sid": account_sid, "sender": sender, "recipient": recipient}
     found = BY_SID.first(connection, account_sid=account_sid, message_sid=message_sid)

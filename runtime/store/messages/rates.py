@@ -1,5 +1,5 @@
-"""How much is written to a bot, by one user and by all, on PostgreSQL, where no replica knows it alone. Functions over
-a connection."""
+"""How many messages a bot receives, from one user and from all, on PostgreSQL, where each replica knows only its own.
+Functions over a connection."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ WANTED_OF_BOT = Statement(
     "SELECT count(*) FROM (SELECT received_at FROM inbox WHERE bot_id = :bot_id AND received_at > :since"
     " AND state <> 'limited' ORDER BY received_at DESC LIMIT :limit) AS wanted"
 )
-"""The order brings PostgreSQL to the index: by its guess of how many there are, it would read the whole table."""
+"""The order makes PostgreSQL use the index: by its estimate of the number of rows, it would read the whole table."""
 
 
 def wanted_since(connection: Connection, bot_id: str, alias: str, since: str, limit: int) -> int:
-    """How many of a user's newest `limit` messages to a bot came after a moment and were not too many."""
+    """How many of a user's newest `limit` messages to a bot came after a timestamp and were not limited."""
     (count,) = WANTED_SINCE.one(connection, bot_id=bot_id, alias=alias, since=since, limit=limit)
     return int(count)
 
 
 def wanted_of_bot(connection: Connection, bot_id: str, since: str, limit: int) -> int:
-    """How many messages to a bot came after a moment and were not too many, `limit` at the most."""
+    """How many messages to a bot came after a timestamp and were not limited, at most `limit`."""
     (count,) = WANTED_OF_BOT.one(connection, bot_id=bot_id, since=since, limit=limit)
     return int(count)

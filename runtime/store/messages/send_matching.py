@@ -1,13 +1,13 @@
-"""Which of Twilio's messages is which row's: each settles one row of the outbox only. Functions over a connection.
+"""Matches Twilio's messages with rows of the outbox, one to one. Functions over a connection.
 
-Whoever sends a message is told Twilio's id of it. When that answer is lost, the id is looked for among the messages
-that Twilio lists to the same user, where another row's may be that fits as well and that nobody has recorded yet. So
-whoever takes one notes on each of those rows that it is disputed, and who sends such a row asks before it is recorded
-as sent. As many messages as rows of the same words go out, whichever of them is taken for which.
+The answer to a send contains Twilio's id of the message. When that answer is lost, the id is searched among the
+messages that Twilio lists to the same user, where another row's message may match as well and not be recorded yet. So a
+process that takes one marks each of those rows as disputed, and the sender of such a row checks before it is recorded
+as sent. As many messages as rows of the same text are sent, regardless of which is attributed to which.
 
-    text        the same words, and no file
+    text        the same text, and no file
     media       the same caption, and a file
-    template    the same words where Twilio renders what we think it says; else what fits no other row of that user
+    template    the same text where Twilio's rendering is as expected; else the one that matches no other row
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from runtime.store.messages.outbound_content import (
 from runtime.store.messages.outbox import OutboxRow, SendTakenOver
 
 MEDIA_SID = "MM"
-"""How Twilio's ids of messages with files begin: when it counts the files of one that was just taken is not known."""
+"""Prefix of Twilio's ids of messages with files, whose number of files may not be counted yet."""
 
 SENT = Statement(
     "UPDATE outbox SET state = 'sent', message_sid = coalesce(:message_sid, message_sid),"
@@ -65,15 +65,15 @@ class ListedMessage:
     body: str
     files: int
     is_reply: bool
-    """Whether it went out in a webhook's response, which Twilio calls `outbound-reply`."""
+    """Whether it was sent in a webhook's response, which Twilio calls `outbound-reply`."""
 
 
 class SentMeanwhile(Exception):
-    """What fits as well went out while Twilio was asked; whether its list has it already, only a new one tells."""
+    """Another matching message was sent while Twilio was asked; only a new list shows it reliably."""
 
 
 class Undecidable(Exception):
-    """Several templates to one user are in doubt, and not all of them went out; Twilio's list cannot tell which did."""
+    """Several templates to one user are in doubt, and not all of them were sent; Twilio's list does not show which."""
 
 
 def fits(content: OutboundContent, message: ListedMessage) -> bool:
@@ -88,7 +88,7 @@ def fits(content: OutboundContent, message: ListedMessage) -> bool:
 
 
 def may_be_mistaken(one: OutboundContent, other: OutboundContent) -> bool:
-    """Whether there may be a message that fits both."""
+    """Whether one message may match both."""
     match one, other:
         case (OutboundTemplate(), _) | (_, OutboundTemplate()):
             return True
@@ -101,9 +101,10 @@ def may_be_mistaken(one: OutboundContent, other: OutboundContent) -> bool:
 
 
 def mark_sent(connection: Connection, row_id: int, message_sid: str | None, status: str | None) -> bool:
-    """Notes that a row went out, unless somebody else did; without Twilio's id in a webhook's response.
+    """Records that a row was sent, unless another process did; without Twilio's id for a webhook's response.
 
-    False when its message counts as another row's, or may: then it is looked for like one whose outcome is unknown.
+    False when its message is, or may be, attributed to another row: then it is settled like one with an unknown
+    outcome.
     """
     values = {"id": row_id, "message_sid": message_sid, "status": status, "now": timestamp()}
     if SENT.run(connection, **values) or not HOLD_SENDING.run(connection, id=row_id):
@@ -115,8 +116,8 @@ def mark_sent(connection: Connection, row_id: int, message_sid: str | None, stat
 
 
 def nameless(connection: Connection, row: OutboxRow, since: str) -> dict[int, OutboundContent]:
-    """Other rows that went out to a row's user since a moment, and whose id of Twilio's no callback has told yet: their
-    ids and contents. All of them went out in webhooks' responses."""
+    """Other rows that were sent to a row's user since a timestamp and have no id of Twilio yet: their ids and contents.
+    All of them were sent in webhooks' responses."""
     found = NAMELESS.rows(connection, sender=row.sender, recipient=row.recipient, since=since, id=row.id)
     return {row_id: decoded(body, content) for row_id, body, content in found}
 
@@ -124,11 +125,11 @@ def nameless(connection: Connection, row: OutboxRow, since: str) -> dict[int, Ou
 def settle(
     connection: Connection, row: OutboxRow, listed: Sequence[ListedMessage], since: str, known: Collection[int]
 ) -> tuple[str, str] | None:
-    """Finds a row's message among those that Twilio listed to its user since a moment, oldest first, and notes that it
-    went out: its id and status, None when none is left for it.
+    """Finds a row's message among those that Twilio listed to its user since a timestamp, oldest first, and records
+    that it was sent: its id and status, None when none is left for it.
 
-    `known` were `nameless` long enough before, so they are in the list. Raises SentMeanwhile when more that fit are
-    nameless now, Undecidable, and SendTakenOver when the row is no longer this process's to settle.
+    `known` were `nameless` long enough before, so they are in the list. Raises SentMeanwhile when further matching rows
+    are nameless now, Undecidable, and SendTakenOver when another process owns the row.
     """
     told, sending = _hold(connection, row)
     message_sid, status = told
@@ -144,7 +145,7 @@ def settle(
         else:
             same = {row_id for row_id, content in without_sid.items() if may_be_mistaken(row.content, content)}
             if free and not same <= set(known):
-                raise SentMeanwhile(f"The words of message {row.id} went to its user while Twilio was asked for them.")
+                raise SentMeanwhile(f"The text of message {row.id} was sent to its user while Twilio was asked for it.")
             found = free[len(same)] if len(free) > len(same) else None
         if found is None:
             return None
@@ -156,8 +157,8 @@ def settle(
 def _of_template(
     content: OutboundTemplate, free: Sequence[ListedMessage], others: Sequence[OutboundContent]
 ) -> ListedMessage | None:
-    """The message of a template among those that no row is known to have. `others` are contents to the same user whose
-    messages are not known either."""
+    """The message of a template among the unattributed ones. `others` are contents to the same user whose messages are
+    not known either."""
     rendered = [message for message in free if message.body == content.body]
     if rendered:
         return rendered[0]
@@ -169,21 +170,21 @@ def _of_template(
     ]
     if 0 < len(left) <= len(rivals):
         raise Undecidable(
-            f"{len(rivals) + 1} templates to one user are in doubt, and Twilio lists {len(left)} that they may be."
+            f"{len(rivals) + 1} templates to one user are in doubt, and Twilio lists {len(left)} candidates."
         )
     return left[0] if left else None
 
 
 def _says(content: OutboundContent, message: ListedMessage) -> bool:
-    """Whether a listed message says just what this content does, in Twilio's rendering too."""
+    """Whether a listed message has exactly this content's text, in Twilio's rendering too."""
     return message.body == content.body if isinstance(content, OutboundTemplate) else fits(content, message)
 
 
 def _hold(connection: Connection, row: OutboxRow) -> tuple[tuple[str | None, str | None], list[OutboundContent]]:
-    """Keeps everybody else from settling a row, or one that it may be mistaken for, until the transaction ends; returns
-    what callbacks have told of it, and the contents of those of which none has told.
+    """Locks a row, and those that it may be mistaken for, against settling until the transaction ends; returns its id
+    and status from callbacks, and the contents of the rows without a callback.
 
-    In the order of their ids, so that two replicas which settle such rows at once wait for one another.
+    In the order of their ids, so that two replicas which settle such rows concurrently do not deadlock.
     """
     told: tuple[str | None, str | None] | None = None
     others = []

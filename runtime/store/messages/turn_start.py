@@ -1,4 +1,4 @@
-"""How a turn begins: with every message that waits in its conversation. Functions over a connection."""
+"""The beginning of a turn: with all waiting messages of its conversation. Functions over a connection."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
 from runtime.store.messages.content import load_content
 from runtime.store.messages.conversations import COLUMNS, Conversation
-from runtime.store.messages.inbox import InboundMessage, Taken, take_in
+from runtime.store.messages.inbox import InboundMessage, StoredMessage, store_message
 from runtime.store.messages.turns import Hold, Turn, WaitingMessage
 from schemas.policy import read_document
 
 BURST_LIMIT = 100
-"""Messages answered by one turn at the most."""
+"""Maximum number of messages that one turn answers."""
 LONGEST_BURST = 3
-"""A stream of messages that does not pause is answered after so many pauses."""
+"""A stream of messages without a pause is answered after this many pauses."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unripe:
-    """A turn that is not begun yet, because its user may still be writing."""
+class UserStillWriting:
+    """A turn that is not begun yet, since its user may still be writing."""
 
     seconds: float
-    """How long to wait before it is asked for again."""
+    """Seconds until it is to be begun again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A turn that is not begun yet, because more processes ended while it was under way than the caller trusts."""
+    """A turn that is not begun yet, since more processes crashed while it ran than the caller trusts."""
 
     turn_id: int
-    ends: int
-    """So many processes ended."""
+    crashes: int
+    """Number of crashes while it ran."""
 
 
 _MESSAGE = "inbox.id, account_sid, message_sid, sender, received_at, content, body, params"
@@ -51,7 +51,7 @@ WAITING = Statement(
 )
 TURN_ID, VERSION, POLICY = 8, 9, 10
 CONVERSATION = slice(11, None)
-"""Where a row of WAITING has what it says beside the message."""
+"""Columns of a row of WAITING beside the message."""
 ATTACHED = Statement(
     f"SELECT {_MESSAGE} FROM inbox WHERE turn_id = :turn_id AND state = 'open' ORDER BY id"  # noqa: S608
 )
@@ -78,14 +78,14 @@ def begin_turn(
     memory_items: int,
     pause_seconds: float,
     mine: Hold | None,
-    trusted_ends: int,
-) -> Turn | Unripe | Suspect | None:
-    """Begins a turn for the messages that wait, or goes on with one that was cut short; None when none waits.
+    trusted_crashes: int,
+) -> Turn | UserStillWriting | Suspect | None:
+    """Begins a turn for the waiting messages, or resumes an interrupted one; None when none wait.
 
-    Nothing is begun while messages come with no longer a pause between them, nor when more than `trusted_ends`
-    processes ended with the turn. `mine` is the turn of the conversation that this process has begun and not ended:
-    going on with it is no new start. `memory_items` come along from the conversation, unless the bot's policy says how
-    many.
+    Nothing is begun while messages come with shorter pauses than `pause_seconds`, nor when more than `trusted_crashes`
+    processes crashed with the turn. `mine` is the turn of the conversation that this process has begun and not ended:
+    continuing it is not a new start. At most `memory_items` items of the conversation are loaded, unless the bot's
+    policy sets another number.
     """
     waiting = WAITING.rows(connection, conversation_id=conversation_id, limit=BURST_LIMIT)
     if not waiting:
@@ -93,39 +93,40 @@ def begin_turn(
     begun = next((row[TURN_ID] for row in waiting if row[TURN_ID] is not None), None)
     if begun is None:
         if (left := _pause_left(waiting, pause_seconds)) > 0:
-            return Unripe(left)
-        return _begin_anew(connection, conversation_id, waiting, memory_items)
+            return UserStillWriting(left)
+        return _begin_new(connection, conversation_id, waiting, memory_items)
     starts, started_at, progress = BEGUN.one(connection, id=begun)
     is_mine = mine == Hold(begun, starts, started_at)
-    ends = starts - 1 if is_mine else starts
-    if ends > trusted_ends:
-        return Suspect(begun, ends)
+    crashes = starts - 1 if is_mine else starts
+    if crashes > trusted_crashes:
+        return Suspect(begun, crashes)
     if not is_mine:
         now = timestamp()
         again = AGAIN.first(connection, id=begun, now=now)
         if again is None:
-            # Who had it ended it a moment ago, on PostgreSQL: what waited is answered, all but what came just then.
+            # Its owner has just ended it, on PostgreSQL: the waiting messages are answered, except those that came
+            # meanwhile.
             LEAVE_ENDED.run(connection, turn_id=begun)
-            return begin_turn(connection, conversation_id, memory_items, pause_seconds, mine, trusted_ends)
+            return begin_turn(connection, conversation_id, memory_items, pause_seconds, mine, trusted_crashes)
         starts, started_at = again[0], now
     return _with_messages(connection, conversation_id, waiting, memory_items, Hold(begun, starts, started_at), progress)
 
 
-def take_in_and_begin(
+def store_and_begin(
     connection: Connection, message: InboundMessage, memory_items: int
-) -> tuple[Taken | None, Turn | None]:
-    """Stores a message (None when it is here already) and begins its turn, where nothing else of its conversation waits
-    for an answer. For who runs all turns of a store: what waits for an answer is not looked for by another process."""
-    taken = take_in(connection, message)
+) -> tuple[StoredMessage | None, Turn | None]:
+    """Stores a message (None for a duplicate) and begins its turn, where no other message of its conversation waits.
+    For the only process of a store, since no other one searches for waiting messages then."""
+    taken = store_message(connection, message)
     if taken is None:
         return None, None
     waiting = WAITING.rows(connection, conversation_id=taken.conversation_id, limit=2)
     if len(waiting) > 1:
         return taken, None
-    return taken, _begin_anew(connection, taken.conversation_id, waiting, memory_items)
+    return taken, _begin_new(connection, taken.conversation_id, waiting, memory_items)
 
 
-def _begin_anew(
+def _begin_new(
     connection: Connection, conversation_id: int, waiting: Sequence[tuple[Any, ...]], memory_items: int
 ) -> Turn:
     now = timestamp()
@@ -142,7 +143,7 @@ def _with_messages(
     hold: Hold,
     progress: str | None,
 ) -> Turn:
-    """The turn, to which all that waits belongs from now on."""
+    """The turn, to which all waiting messages are attached."""
     newest = waiting[-1]
     attached = ATTACH.run(connection, turn_id=hold.turn_id, conversation_id=conversation_id, last=newest[0])
     if attached != len(waiting):
@@ -163,7 +164,7 @@ def _with_messages(
 
 @lru_cache(maxsize=1024)
 def _items_of(policy: str | None) -> int | None:
-    """How many items of a conversation the bot's manifest has sent along; None where it leaves that to the settings."""
+    """How many items of a conversation the bot's policy loads; None where it leaves that to the settings."""
     memory = read_document(json.loads(policy)).policy.memory if policy else None
     return memory.items if memory is not None else None
 
@@ -175,7 +176,7 @@ def _message(row: tuple[Any, ...]) -> WaitingMessage:
 
 
 def _pause_left(waiting: Sequence[tuple[Any, ...]], pause_seconds: float) -> float:
-    """Seconds until the messages are taken for all that the user wants to say now."""
+    """Seconds until the messages count as complete."""
     if not pause_seconds or len(waiting) == BURST_LIMIT:
         return 0.0
     oldest, newest = (datetime.fromisoformat(row[4]).timestamp() for row in (waiting[0], waiting[-1]))

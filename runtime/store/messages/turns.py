@@ -1,5 +1,5 @@
-"""Turns: one answer in the making, from the messages it answers to what is remembered and sent; `beginning` has how one
-begins. Functions over a connection."""
+"""Turns: one answer in progress, from its messages to its memory and outbox rows; `turn_start` begins one. Functions
+over a connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_out
 
 
 class TurnTakenOver(Exception):
-    """A process that was taken for dead comes back: neither its answer nor what it would do next is wanted."""
+    """A process that counted as crashed is active again: its answer and further work are discarded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class WaitingMessage:
     received_at: str
     content: Content
     params: str
-    """Twilio's parameters that have no column, as JSON: also what `content` does not know of."""
+    """Twilio's parameters without a column, as JSON: also those that are not in `content`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a process has of a turn that it began; it is gone when another one begins the turn."""
+    """A process's claim to a turn that it began; it is lost when another process begins the turn."""
 
     turn_id: int
     starts: int
@@ -46,30 +46,30 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn that has begun, with everything the store knows about it."""
+    """A turn that has begun, with its data from the store."""
 
     id: int
     conversation: Conversation
     starts: int
-    """How many processes have begun it and did not live to say what became of it, this one included."""
+    """Number of processes that have begun it and have not recorded an outcome, this one included."""
     started_at: str
-    """When the process that has it took it up."""
+    """When its current process began it."""
     messages: Sequence[WaitingMessage]
     history: Sequence[tuple[str, int]]
-    """Remembered items as JSON with their size in tokens, oldest first."""
+    """Items of the history as JSON with their size in tokens, oldest first."""
     progress: str | None
-    """Function calls made and answered before the turn was cut short, as JSON."""
+    """Function calls made and answered before the turn was interrupted, as JSON."""
     catalog_version: int
 
     @property
     def hold(self) -> Hold:
-        """What its process has of it."""
+        """Its process's hold."""
         return Hold(self.id, self.starts, self.started_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the provider counted for a turn."""
+    """A turn's token usage as the provider counted it."""
 
     input_tokens: int = 0
     cached_tokens: int = 0
@@ -78,24 +78,24 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a turn ended."""
+    """The end of a turn."""
 
     state: Literal["answered", "unanswered", "dead"]
     outbound: Sequence[OutboundMessage] = ()
     items: Sequence[tuple[str, int]] = ()
-    """What is remembered: items as JSON with their size in tokens."""
+    """Items for the history as JSON with their size in tokens."""
     model: str | None = None
     usage: Usage = Usage()
     bot_version: int | None = None
     assistant_version: int | None = None
     variant: str | None = None
-    """Which of the bot's ways to answer answered."""
+    """The bot's variant that answered."""
     error: str | None = None
     reason: str | None = None
-    """Why nobody answered, in one word of the policy's."""
+    """The policy's reason for not answering."""
 
 
-HAND_BACK = Statement(
+RELEASE = Statement(
     "UPDATE turns SET starts = starts - 1, started_at = ''"
     " WHERE id = :id AND state = 'running' AND starts = :starts AND started_at = :started_at"
 )
@@ -117,9 +117,9 @@ KEEP_PROGRESS = Statement(
 
 
 def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxRow]:
-    """Writes how a turn ended, what is remembered and what is to be sent, all or nothing; returns the latter.
+    """Writes the end of a turn, its memory and the messages to send in one transaction; returns the latter.
 
-    Raises TurnTakenOver when somebody else has begun the turn since: the answer is theirs to give.
+    Raises TurnTakenOver when another process has begun the turn since and will answer.
     """
     now = timestamp()
     ended = END.run(
@@ -146,18 +146,18 @@ def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxR
     return [add_to_outbox(connection, message, turn.id) for message in ending.outbound]
 
 
-def hand_back(connection: Connection, hold: Hold) -> None:
-    """Says that a process lets go of a turn that did not end it; changes nothing when somebody else has the turn.
+def release(connection: Connection, hold: Hold) -> None:
+    """Releases a turn that did not crash its process; changes nothing when another process owns the turn.
 
-    Until it is begun again it was started at no time, so nobody who had it before comes to have it again.
+    Until it is begun again it has no start time, so that no earlier hold matches it again.
     """
-    HAND_BACK.run(connection, id=hold.turn_id, starts=hold.starts, started_at=hold.started_at)
+    RELEASE.run(connection, id=hold.turn_id, starts=hold.starts, started_at=hold.started_at)
 
 
 def remember(
     connection: Connection, conversation_id: int, items: Sequence[tuple[str, int]], turn_id: int | None = None
 ) -> None:
-    """Adds items to a conversation's memory."""
+    """Adds items to a conversation's history."""
     now = timestamp()
     REMEMBER.each(
         connection,
@@ -169,9 +169,9 @@ def remember(
 
 
 def keep_progress(connection: Connection, hold: Hold, progress: str) -> None:
-    """Notes the function calls of a turn, so that one that is cut short goes on from there.
+    """Stores the function calls of a turn, so that an interrupted one continues from there.
 
-    Raises TurnTakenOver when somebody else has the turn: the calls are theirs to make.
+    Raises TurnTakenOver when another process owns the turn and makes the calls.
     """
     kept = KEEP_PROGRESS.run(
         connection, id=hold.turn_id, starts=hold.starts, started_at=hold.started_at, progress=progress
@@ -181,7 +181,8 @@ def keep_progress(connection: Connection, hold: Hold, progress: str) -> None:
 
 
 def keep_thread(connection: Connection, hold: Hold, thread_id: str) -> None:
-    """Notes the provider's thread of a turn's conversation, before anything is said in it; raises TurnTakenOver."""
+    """Stores the provider's thread of a turn's conversation, before any input is submitted to it; raises
+    TurnTakenOver."""
     if not conversations.keep_thread(
         connection, thread_id, turn_id=hold.turn_id, starts=hold.starts, started_at=hold.started_at
     ):

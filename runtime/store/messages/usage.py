@@ -1,4 +1,4 @@
-"""What a turn used, where it became known after the turn's end. A function over a connection."""
+"""A turn's usage that is reported after the turn's end. A function over a connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ADD = Statement(
 
 
 def add_usage(connection: Connection, turn_id: int, usage: Usage) -> None:
-    """Adds to what is known of an answered turn; changes nothing when its user was forgotten meanwhile."""
+    """Adds to the usage of an answered turn; changes nothing when its user was erased meanwhile."""
     ADD.run(
         connection,
         id=turn_id,
