@@ -24,7 +24,7 @@ def test_what_differs_is_refused_until_it_is_adopted(agency: Agency, by_hand: By
     result = agency.reconcile("--yes")
     assert result.code == 1
     assert "the bot 'bot_1' of +56996500001 was made by hand, and differs from what is declared" in result.out
-    assert "`reconcile adopt la-cocina` takes it over" in result.out
+    assert "`reconcile adopt la-cocina` adopts it" in result.out
     assert agency.snapshot().bots[0].client is None
 
 
@@ -35,10 +35,7 @@ def test_adopting_marks_and_changes_nothing_else(agency: Agency, by_hand: ByHand
     result = agency.reconcile("adopt", CLIENT, "--yes")
     assert result.code == 0, result.said
     assert result.out.startswith(
-        "la-cocina adopts:\n"
-        "  assistant  assistant_1  (responses)\n"
-        "  bot        bot_1  (+56996500001)\n"
-        "  sender     XE"
+        "la-cocina adopts:\n  assistant  assistant_1  (responses)\n  bot        bot_1  (+56996500001)\n  sender     XE"
     )
     [bot], [assistant] = agency.snapshot().bots, agency.snapshot().assistants
     assert (bot.client, bot.managed_by, assistant.client) == (CLIENT, "clients.d/la-cocina.yaml", CLIENT)

@@ -56,7 +56,7 @@ def test_a_former_account_that_does_not_answer_is_waited_for(moving: Agency) -> 
         result = moving.reconcile("--dry-run", TWILIO_BASE_URL=twilio)
     assert result.code == 1
     assert f"error: Twilio account {account}: " in result.out
-    assert "unresolved: la-cocina: left alone" in result.out
+    assert "unresolved: la-cocina: left unchanged" in result.out
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def test_one_account_with_two_tokens_lets_in_who_has_the_right_one(accounts: Age
     result = accounts.reconcile("--yes")
     assert result.code == 4
     assert f"FORGOTTEN_TOKEN, the auth token of {SID}, is not set." in result.out
-    assert "unresolved: otro: left alone" in result.out
+    assert "unresolved: otro: left unchanged" in result.out
     assert [bot.id for bot in accounts.snapshot().bots] == ["la-cocina"]
 
 

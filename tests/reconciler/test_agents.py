@@ -159,7 +159,7 @@ def test_agents_that_cannot_be_read_leave_their_clients_alone_and_nobody_else(ag
     assert result.code == 4
     assert "error: OpenAI agents: " in result.out
     assert "Set OPENAI_API_KEY to a key with the permissions api.agents.read and api.agents.write." in result.out
-    assert "unresolved: la-cocina: left alone" in result.out
+    assert "unresolved: la-cocina: left unchanged" in result.out
     assert [record.instructions for record in agency.snapshot().assistants] == ["Eres breve."]
 
 
@@ -170,7 +170,7 @@ def test_who_leaves_agents_that_cannot_be_read_waits_so_that_none_is_left_behind
     agency.sandbox.faults({"kind": "status", "status": 400, "method": "GET", "path": "/v1/agents"})
     result = agency.reconcile("--yes")
     assert result.code == 1
-    assert "unresolved: la-cocina: left alone" in result.out
+    assert "unresolved: la-cocina: left unchanged" in result.out
     agency.sandbox.faults()
     agency.apply()
     assert agency.agents() == []

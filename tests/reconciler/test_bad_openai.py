@@ -21,7 +21,7 @@ def test_a_wrong_key_leaves_every_client_alone(two: Agency) -> None:
     assert "error: OpenAI models: " in result.out
     assert "answered 401" in result.out
     assert "Set OPENAI_API_KEY to a key that is valid for this project." in result.out
-    assert "unresolved: cliente-a: left alone" in result.out
+    assert "unresolved: cliente-a: left unchanged" in result.out
     assert two.writes() == 0
 
 
@@ -73,7 +73,7 @@ def test_where_the_assistants_api_is_gone_the_way_out_is_named_and_the_others_ar
     assert result.code == 4
     assert "error: OpenAI assistants: " in result.out
     assert "OpenAI switched the Assistants API off on 2026-08-26: set `engine: responses` in the manifest" in result.out
-    assert "unresolved: el-viejo: left alone" in result.out
+    assert "unresolved: el-viejo: left unchanged" in result.out
     assert [bot.id for bot in two.snapshot().bots] == ["cliente-a"]
 
 
@@ -131,7 +131,7 @@ def test_a_list_that_breaks_off_on_its_second_page_changes_and_deletes_nothing_o
     two.sandbox.faults({"kind": "status", "status": 400, "provider": "openai", "path": "/v1/assistants", "after": 1})
     result = two.reconcile("--yes")
     assert result.code == 4
-    assert "unresolved: el-viejo: left alone" in result.out
+    assert "unresolved: el-viejo: left unchanged" in result.out
     assert two.writes() == writes
     assert [bot.name for bot in two.snapshot().bots] == ["Otro nombre", "Cliente el-viejo"]
 

@@ -56,7 +56,7 @@ def test_a_client_with_an_account_of_its_own_goes_on_when_the_shared_one_fails(a
     agency.declare("la-cocina", registered=False, sender={"account": OWN_ACCOUNT})
     result = agency.reconcile("--yes", TWILIO_AUTH_TOKEN="wrong-token", LA_COCINA_TWILIO_TOKEN="token-of-la-cocina")
     assert result.code == 4
-    assert "unresolved: cliente-a: left alone" in result.out
+    assert "unresolved: cliente-a: left unchanged" in result.out
     [bot] = agency.snapshot().bots
     assert (bot.id, bot.account_sid, bot.auth_token_env) == (
         "la-cocina",
@@ -73,7 +73,7 @@ def test_a_clients_own_token_that_is_not_set_is_named(agency: Agency) -> None:
     result = agency.reconcile("--yes")
     assert result.code == 4
     assert f"LA_COCINA_TWILIO_TOKEN, the auth token of {OWN_ACCOUNT['sid']}, is not set." in result.out
-    assert "unresolved: la-cocina: left alone" in result.out
+    assert "unresolved: la-cocina: left unchanged" in result.out
     assert [bot.id for bot in agency.snapshot().bots] == ["cliente-a"]
 
 
@@ -164,6 +164,6 @@ def test_a_list_that_breaks_off_on_its_second_page_changes_and_deletes_nothing_o
     agency.sandbox.faults({"kind": "status", "status": 400, "provider": "twilio", "path": "/v2/", "after": 1})
     result = agency.reconcile("--yes", "--allow-empty", "--max-delete-percent", "100")
     assert result.code == 1
-    assert "unresolved: cliente-a: left alone" in result.out
+    assert "unresolved: cliente-a: left unchanged" in result.out
     assert agency.writes() == writes
     assert [bot.name for bot in agency.snapshot().bots] == ["Cliente cliente-a"]

@@ -91,7 +91,7 @@ def test_a_number_that_a_bot_made_by_hand_has_is_said_and_the_others_are_applied
     far.declare("cliente-b")
     result = far.reconcile("--yes")
     assert result.code == 4
-    assert "`reconcile adopt cliente-a` takes it over" in result.out
+    assert "`reconcile adopt cliente-a` adopts it" in result.out
     assert "cliente-b" in {bot.id for bot in far.snapshot().bots}
 
 

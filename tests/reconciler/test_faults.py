@@ -43,7 +43,7 @@ def test_it_fails_its_own_client_in_a_sentence_and_the_others_are_applied(strang
     result = applied(strange)
     assert result.code == 4
     assert (
-        "failed  la-cocina: knowledge documents: update: an unforeseen AttributeError in reconciler.kinds."
+        "failed  la-cocina: knowledge documents: update: an unexpected AttributeError in reconciler.kinds."
         in result.out
     )
     assert "skipped  la-cocina: bot" in result.out
@@ -56,7 +56,7 @@ def test_it_goes_on_record_like_any_failure_and_the_next_run_goes_on(strange: Ag
     [run, _] = strange.runs()
     assert run["outcome"] == "partial"
     [failed] = [change for change in run["changes"] if change["outcome"] == "failed"]
-    assert failed["error"].startswith("an unforeseen AttributeError in reconciler.kinds.")
+    assert failed["error"].startswith("an unexpected AttributeError in reconciler.kinds.")
     strange.apply()
     assert strange.changes() == []
 
@@ -76,4 +76,4 @@ def test_on_a_terminal_its_traceback_is_shown_to_who_asks_for_it(
     code, said = on_a_terminal(strange, "--yes", *flags)
     assert code == 4
     assert ("Traceback" in said) is shown
-    assert "an unforeseen AttributeError" in said
+    assert "an unexpected AttributeError" in said

@@ -211,5 +211,5 @@ def test_a_bot_made_by_hand_with_another_clients_content_is_left_alone(agency: A
     result = agency.reconcile("--yes")
     assert result.code == 1
     assert "error: la-cocina: " in result.out
-    assert "`reconcile adopt la-cocina` takes it over" in result.out
+    assert "`reconcile adopt la-cocina` adopts it" in result.out
     assert {bot.id: bot.client for bot in agency.snapshot().bots} == {"a-mano": None, "cliente-a": "cliente-a"}

@@ -107,7 +107,7 @@ def test_a_sender_that_cannot_be_fetched_leaves_its_own_client_alone(agency: Age
     agency.declare("cliente-a", name="Otro")
     result = agency.reconcile("--yes")
     assert result.code == 4
-    assert "unresolved: cliente-c: left alone" in result.out
+    assert "unresolved: cliente-c: left unchanged" in result.out
     assert [bot.name for bot in agency.snapshot().bots] == ["Otro", "Cliente cliente-b"]
 
 
