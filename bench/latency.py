@@ -15,7 +15,7 @@ TWILIO_CONCURRENCY = 10
 """Calls in flight to Twilio, the reconciler's default."""
 CALLS_A_SENDER = 4
 """A look, since the list tells nothing of a new sender's webhook; another right before the update, so that nothing is
-overwritten that changed meanwhile; the update, which Twilio only accepts; a look at what became of it."""
+overwritten that changed meanwhile; the update, which Twilio only accepts; a read of its result."""
 
 _PLANNING = """\
 A no-change plan of 1,000 clients. Assistants that live at the provider are listed a hundred to a page, and each page
@@ -24,8 +24,8 @@ assistants are in the bot store, and one page of senders is the longest way."""
 
 _APPLYING = """\
 1,000 new clients with the engine `responses`: 2,000 rows in the bot store, 1,000 senders attached. The bound is
-Twilio's calls, four for each sender: a look at what the list left out, another right before the update, so that nothing
-is overwritten that changed meanwhile, the update, which is only accepted, and a look at what became of it. Ten in
+Twilio's calls, four for each sender: a read of what the list left out, another right before the update, so that nothing
+is overwritten that changed meanwhile, the update, which is only accepted, and a read of its result. Ten in
 flight are fifty a second, which is what writing keeps to by default."""
 
 

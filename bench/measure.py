@@ -108,13 +108,14 @@ def run_once(case: Case) -> Run:
 
 
 def environment(own: Mapping[str, str]) -> dict[str, str]:
-    """What a measured program finds: the bare necessities and its own settings, nothing of whoever runs the bench."""
+    """What a measured program finds: the bare necessities and its own settings, nothing of the user who runs the
+    bench."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
     return {**kept, "PYTHONUTF8": "1", **own}
 
 
 def progress(text: str) -> None:
-    """Tells on stderr what goes on; stdout is the result."""
+    """Reports progress on stderr; stdout is the result."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -10,7 +10,7 @@ from bench.measure import Case, Runs, measure
 from bench.report import TIMING_HEAD, Section, Table, Target, at_most, timing
 
 ROUNDS: Mapping[int, int] = {3: 9, 1_000: 7, 10_000: 3}
-"""Clients → rounds; a short run needs more of them to be told from noise."""
+"""Clients → rounds; a short run needs more of them to be distinguished from noise."""
 
 _TEXT = """\
 Manifests of about 42 lines with a 1–3 KB prompt, a function tool, a profile and metadata. The plan reads every

@@ -1,7 +1,7 @@
 """Runs one program and writes what it took as JSON: `python -I -S stopwatch.py REPORT COMMAND …`.
 
 A process of its own, and a small one: until a child has become its program, the kernel counts its parent's memory as
-the child's, so whoever measures must need less than what is measured.
+the child's, so the measuring process must need less than the measured one.
 """
 
 import json

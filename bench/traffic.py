@@ -6,7 +6,7 @@
     {"answers": N, "patience": S}                    waits for N answers since the last order to write
     {"waiting": N, "patience": S}                    waits until the model is asked N things at once
 
-What it saw is one JSON line for each. The clock is the machine's, so a moment of another process may be compared.
+What it saw is one JSON line for each. The clock is the machine's, so times of another process may be compared.
 """
 
 from __future__ import annotations

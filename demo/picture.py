@@ -1,7 +1,8 @@
 """Draws a real plan, with one change of each sort: `docs/plan.svg` as the real command prints it on a terminal, and
 `docs/plan.png` as a browser shows its HTML.
 
-The plan is that of a fleet in daily use: a prompt was edited, a client is new, and somebody was in Twilio's console.
+The plan is that of a fleet in daily use: a prompt was edited, a client is new, and something was changed in Twilio's
+console.
 """
 
 from __future__ import annotations

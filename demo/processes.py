@@ -108,7 +108,7 @@ def installation(
 
 
 def free_or(preferred: int) -> int:
-    """`preferred` when nobody listens there, else any free port."""
+    """`preferred` when it is free, else any free port."""
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

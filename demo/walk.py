@@ -106,7 +106,7 @@ def _show(output: list[str], lines: int | None) -> None:
 
 
 def change_behind_the_back(running: Installation) -> None:
-    """As a person in Twilio's console would: the reconciler is not told."""
+    """As a person in Twilio's console would: the reconciler is not notified."""
     connection = http.client.HTTPConnection(urlsplit(running.twilio_url).netloc, timeout=10)
     body = json.dumps({"webhook": {"callback_url": OLD_WEBHOOK}})
     connection.request("PATCH", "/_sandbox/senders/+15551234567", body, {"Content-Type": "application/json"})

@@ -118,7 +118,7 @@ def check(folder: Path) -> None:
     said = {step.instruction: step.arguments for step in script if step.stage == last}
     port = _free_port()
     command = [*json.loads(said["ENTRYPOINT"]), *json.loads(said["CMD"])]
-    # On this machine nobody else is let in.
+    # On this machine only this user has access.
     command = [argument.replace(PORT, port).replace("0.0.0.0", "127.0.0.1") for argument in command]  # noqa: S104
     probe = json.loads(said["HEALTHCHECK"].partition("CMD ")[2].replace(PORT, port))
     print(f"ENTRYPOINT {' '.join(command)}", flush=True)

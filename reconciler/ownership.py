@@ -36,7 +36,7 @@ def client_of(metadata: Mapping[str, str]) -> str | None:
 
 
 def own(with_mark: Sequence[M], last: M | None) -> Sequence[M]:
-    """A client's objects: those with its mark or, where somebody wiped that, the one that was applied `last`."""
+    """A client's objects: those with its marker or, where that was removed, the one that was applied `last`."""
     if with_mark or last is None or client_of(last.metadata) is not None:
         return with_mark
     return (last,)

@@ -98,7 +98,7 @@ class Runtime:
         return self.request(method, path, payload, given)
 
     def wait_for_turns(self, count: int) -> None:
-        """Waits until so many turns are under way; the sandbox's ledger has a model's call only when it has ended."""
+        """Waits until `count` turns are running; the sandbox's ledger has a model's call only when it has ended."""
 
         def under_way() -> bool:
             text = self.api("GET", "/metrics").body.decode()
@@ -151,7 +151,7 @@ def new_number() -> str:
 
 
 def start_runtime(folder: Path, sandbox: Sandbox, program: str = "runtime", **settings: str) -> Runtime:
-    """Starts a runtime on a free port; `settings` are variables of its environment. Whoever starts it stops it."""
+    """Starts a runtime on a free port; `settings` are variables of its environment. The caller stops it."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),

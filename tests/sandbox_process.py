@@ -150,7 +150,7 @@ class Sandbox:
 
 
 def start_sandbox(state: Path, *options: str) -> Sandbox:
-    """Starts a sandbox on two free ports. Whoever starts it stops it."""
+    """Starts a sandbox on two free ports. The caller stops it."""
     command = [sys.executable, "-m", "sandbox", "serve", "--openai", "127.0.0.1:0", "--twilio", "127.0.0.1:0"]
     keys = ["--account-sid", ACCOUNT_SID, "--auth-token", AUTH_TOKEN, "--api-key", API_KEY]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)}

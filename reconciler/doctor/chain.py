@@ -77,7 +77,7 @@ def _manifest(patient: Patient) -> Iterator[Link]:
 def _sender(patient: Patient) -> Iterator[Link]:
     number, live = patient.manifest.client.number, patient.sender
     if isinstance(live, Failed):
-        yield Link("sender", False, live.message, "Mend that first.")
+        yield Link("sender", False, live.message, "Repair that first.")
         yield Link("online", None, "the sender could not be read")
         yield Link("webhook", None, "the sender could not be read")
         return
@@ -191,7 +191,7 @@ def _assistant(patient: Patient, assistant_id: str | None, apply: str) -> Link:
     engine = live_engine_of(assistant_id)
     live = patient.live_state.objects[engine] if engine else ()
     if isinstance(live, Failed):
-        return Link("assistant", False, live.message, "Mend that first.")
+        return Link("assistant", False, live.message, "Repair that first.")
     if any(item.id == assistant_id for item in live):
         return Link("assistant", True, f"{assistant_id} (engine {engine})")
     return Link("assistant", False, f"{assistant_id} does not exist", apply)
@@ -216,7 +216,7 @@ def _documents(patient: Patient) -> Iterator[Link]:
         return
     live = searched(patient.manifest, patient.live_state, patient.store)
     if isinstance(live, Failed):
-        yield Link("documents", False, live.message, "Mend that first.")
+        yield Link("documents", False, live.message, "Repair that first.")
     elif live is None or live.status == "expired":
         said = "does not exist" if live is None else f"({live.id}) has expired"
         fix = f"`reconcile --client {patient.manifest.client.id} --dry-run` shows what to do."

@@ -140,7 +140,7 @@ def _say_webhook(live: LiveSender, settings: Settings, unsaid: list[str]) -> Non
     """Webhooks come from the settings, so the next plan changes a sender that calls another address."""
     if settings.public_url is None:
         return
-    calls, wanted = called_by(live) or "nobody", our_webhook(settings)
+    calls, wanted = called_by(live) or "no address", our_webhook(settings)
     if calls != wanted:
         unsaid.append(f"its sender calls {calls}; the next plan points it to {wanted}")
 

@@ -49,7 +49,7 @@ class ClientStatus:
     last_error: str | None
     last_applied_at: str | None
     sync: str
-    """`in sync`, `made by hand` (as declared, not on record), `differs`, `error` or `unresolved`."""
+    """`in sync`, `made by hand` (as declared, not recorded), `differs`, `error` or `unresolved`."""
     problems: Sequence[str] = ()
     """The plan's messages about it."""
 

@@ -123,7 +123,7 @@ class Flow:
 
     kind: ClassVar = "flow"
     data: str
-    """The answers: JSON as Twilio wrote it, in practice an object; FLOW_LIMIT characters at the most."""
+    """The answers: JSON as Twilio wrote it, in practice an object; at most FLOW_LIMIT characters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ CLOCK_SKEW_SECONDS = 120
 """How far the provider's clock may be behind ours."""
 METADATA_LIMIT = 512
 RECAP = "What was said in this conversation before, oldest first. Take it as known; it has been answered already."
-TOLD = "Note from whoever runs this assistant, not from the user:"
+TOLD = "Note from the operator of this assistant, not from the user:"
 
 log = structlog.get_logger("runtime.engines")
 

@@ -1,7 +1,7 @@
 """Structured logs on stderr: one event a line, with the client and the bot's number, and without users' numbers.
 
 A bot's number is written in full, so that `journalctl … | grep "+15551234567"` finds its lines. A user's is masked, and
-secrets are no part of any event.
+events never contain secrets.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Output kept as a file. UPDATE_GOLDEN=1 writes it anew, for a person to look at in the diff."""
+"""Output kept as a file. UPDATE_GOLDEN=1 writes it again, for a person to review the diff."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHANGING = (
 
 
 def same_as_golden(name: str, text: str) -> None:
-    """Compare with the file, ids, ports and moments aside."""
+    """Compare with the file, except for ids, ports and times."""
     for pattern, steady in _CHANGING:
         text = pattern.sub(steady, text)
     path = FOLDER / name

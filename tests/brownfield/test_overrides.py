@@ -32,7 +32,7 @@ def tries(agency: Agency, purpose: str) -> list[Json]:
 
 
 def answers(agency: Agency) -> list[str]:
-    """What users were told."""
+    """What users received."""
     return [entry["body"] for entry in agency.sandbox.ledger(kind="outbound")]
 
 

@@ -17,7 +17,7 @@ CLIENT = "la-cocina"
 
 @pytest.fixture
 def declared(agency: Agency) -> Agency:
-    """A client whose number nobody has registered yet; its owner has to read a code."""
+    """A client whose number is not registered yet; its owner has to read a code."""
     agency.declare(CLIENT, registered=False)
     return agency
 

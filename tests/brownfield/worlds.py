@@ -41,7 +41,7 @@ SEARCHES = st.fixed_dictionaries({}, optional={"max_num_results": st.sampled_fro
 
 @dataclass(frozen=True)
 class Made:
-    """One bot, whoever answers for it, and its sender."""
+    """One bot, its assistant, and its sender."""
 
     engine: str
     """records | objects | agents | alone | shared: answered by the assistant of the first bot of the world."""

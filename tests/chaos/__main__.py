@@ -1,6 +1,6 @@
 """`python -m tests.chaos [--seed N] [--store sqlite|postgresql] [--keep FOLDER]`: the long form.
 
-Exit code 1 on any violation. A run is repeated with its seed: the same messages, faults and moments of the kills. What
+Exit code 1 on any violation. A run is repeated with its seed: the same messages, faults and times of the kills. What
 the machine makes of them in between is its own.
 """
 

@@ -1,6 +1,6 @@
 """A load balancer in front of the runtimes: each connection goes to one that accepts it, drawn at random.
 
-It passes bytes on and never looks at them. A connection that finds no runtime is kept waiting for a moment; one whose
+It passes bytes on and never reads them. A connection that finds no runtime waits briefly; one whose
 runtime dies is broken off.
 """
 
@@ -86,4 +86,4 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(data)
             await writer.drain()
     except ConnectionError:
-        return  # the other side is told by the end of this task
+        return  # the other side is notified by the end of this task

@@ -28,7 +28,7 @@ SETTINGS = {
     "TURN_DEADLINE_SECONDS": "600",
     "STOP_GRACE_SECONDS": "20",
 }
-"""Both ways of answering are used, and time-outs end within the run; nobody is put off with the fallback message."""
+"""Both ways of answering are used, and time-outs end within the run; no user gets the fallback message."""
 
 
 class NotStarted(Exception):

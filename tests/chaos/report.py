@@ -25,7 +25,7 @@ COLUMNS = (
     "time",
 )
 STORIES = 3
-"""Conversations told in full; more of them seldom say more."""
+"""Number of conversations that are reported in full; more of them rarely show more."""
 
 
 def table(outcomes: Sequence[Outcome], skipped: Sequence[str] = ()) -> str:

@@ -19,7 +19,7 @@ QUIET_SECONDS = 3.0
 THINK_SECONDS = 0.15
 SWIFT_START_SECONDS = 1.5
 SLOWEST = 2.5
-"""On a machine on which a runtime takes longer than that to start, everything happens later, up to so many times."""
+"""On a machine on which a runtime takes longer than that to start, everything happens later, by up to this factor."""
 OVERRIDES = "#rc=5&rp=all"
 """Twilio tries again whatever went wrong, and not only when it could not connect."""
 
@@ -53,7 +53,7 @@ class Storm:
     sandbox: Sandbox
     fleet: Fleet
     loud: bool = False
-    """Whether progress is told on stderr."""
+    """Whether progress is reported on stderr."""
     entries: list[Json] = field(default_factory=list)
     killed: list[float] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)

@@ -1,8 +1,8 @@
 """What the sandbox's ledger says about a run. It believes nothing else, and it never does I/O.
 
-Each inbound message carries a token, and the simulated model repeats what it was told, so an answer names the messages
-that it answers: `[speaker] opening · q0001-beef ¿tienen mesa? / q0002-cafe gracias · turn 2`. A long answer goes on in
-numbered paragraphs, and in further parts.
+Each inbound message carries a token, and the simulated model repeats its input, so an answer names the messages
+that it answers: `[speaker] opening · q0001-beef ¿tienen mesa? / q0002-cafe gracias · turn 2`. A long answer continues
+in numbered paragraphs, and in further parts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PARAGRAPH = re.compile(r"^(\d+)\. ", re.MULTILINE)
 CUT_AWAY = 10
 """Letters of a long answer that may be missing: white space where it was cut into parts."""
 CLOCK = 0.005
-"""Seconds by which two moments of the ledger may be off."""
+"""Seconds by which two times of the ledger may be off."""
 KINDS = ("lost", "doubled", "out of order", "wrong assistant", "wrong memory", "unasked")
 
 Json = dict[str, Any]
@@ -41,7 +41,7 @@ class Violation:
 
 @dataclass(slots=True)
 class Message:
-    """An inbound message and what became of it."""
+    """An inbound message and its outcome."""
 
     token: str
     sid: str
@@ -198,7 +198,7 @@ class _Judge:
             self._object("doubled", conversation, f"{token} was answered {message.answers} times")
 
     def _take_question(self, entry: Json) -> None:
-        """No model is told what was said in another conversation, whatever it answers."""
+        """No model gets messages of another conversation, regardless of its answer."""
         body = entry.get("body")
         if body is None:
             return  # the ledger keeps no body above 16 KiB

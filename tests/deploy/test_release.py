@@ -74,7 +74,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def commit(root: Path) -> None:
-    """Commits everything below `root`, as somebody who has set no name."""
+    """Commits everything below `root`, as a user without a configured name."""
     git(root, "init", "--quiet")
     git(root, "config", "user.name", "Ana")
     git(root, "config", "user.email", "ana@example.cl")

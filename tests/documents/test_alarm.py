@@ -1,4 +1,4 @@
-"""Drift as an alarm: told once while it lasts, once when it is gone, and never lost."""
+"""Drift as an alarm: notified once while it lasts, once when it is resolved, and never lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ELSEWHERE = {"callback_url": "https://tercero.cl/webhook"}
 
 
 def drifting(agency: Agency) -> None:
-    """One client, whose webhook somebody changed in Twilio's console."""
+    """One client, whose webhook was changed in Twilio's console."""
     agency.declare("la-cocina")
     agency.apply()
     agency.sandbox.change(agency.number("la-cocina"), webhook=BROKEN)

@@ -19,7 +19,7 @@ pytestmark = needs_jq
 
 @pytest.fixture
 def repository(agency: Agency) -> Repository:
-    """A fleet in daily use: a prompt was edited, a client is new, somebody was in Twilio's console."""
+    """A fleet in daily use: a prompt was edited, a client is new, a webhook was changed in Twilio's console."""
     agency.declare("la-cocina", assistant={"instructions": PROMPT})
     agency.declare("cliente-a")
     agency.apply()

@@ -117,7 +117,7 @@ class Repository:
             "github.sha": MERGE,
             "github.token": "token-of-github",
             "inputs.digest": self.digest_given,
-            # GitHub fills in nothing for a variable that nobody set.
+            # GitHub fills in nothing for an unset variable.
             "vars.FALLBACK_URL": "",
             "vars.WEBHOOK_CONNECTION_OVERRIDES": "",
             **{f"steps.agreed.outputs.{name}": value for name, value in self.outputs.items()},

@@ -39,7 +39,7 @@ class Fleet:
         return signed_webhook(self.replicas[replica % len(self.replicas)], fields)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What the store says, also when it is told something."""
+        """Runs a statement on the store and returns its rows."""
         if self.database_url.startswith("sqlite:///"):
             with closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"))) as store, store:
                 return store.execute(query).fetchall()
@@ -47,7 +47,7 @@ class Fleet:
             return server.execute(query).fetchall()
 
     def wait_for_turns(self, line: Line, count: int) -> None:
-        """Waits until so many turns of a bot have begun and not ended."""
+        """Waits until `count` turns of a bot have begun and not ended."""
         query = f"SELECT count(*) FROM turns WHERE state = 'running' AND bot_id = '{line.bot['id']}'"
         wait_until(lambda: self.rows(query) == [(count,)], PATIENCE, f"{count} turns in the making")
 
@@ -80,7 +80,7 @@ def fleet_on(store: str, folder: Path, sandbox: Sandbox, program: str = "runtime
 
 
 def answers(line: Line, count: int, origin: str = USER) -> list[str]:
-    """What was sent to a user, once so many messages were; and no more than those."""
+    """What was sent to a user, once there are `count` messages; and no more than those."""
     wait_until(lambda: len(line.outbound(origin)) >= count, PATIENCE, f"{count} answers")
     return [entry["body"] for entry in line.outbound(origin)]
 

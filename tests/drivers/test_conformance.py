@@ -282,5 +282,5 @@ def test_a_stop_under_load_loses_nothing_and_doubles_nothing(fleet: Fleet, sandb
     for user in acknowledged:
         answers(shop, 1, user)
     assert {len(shop.outbound(user)) for user in acknowledged} == {1}
-    # A process that stops in good order is no suspect for what it leaves.
+    # A process that stops without a crash does not make the turns that it leaves suspects.
     assert fleet.rows("SELECT DISTINCT starts FROM turns") == [(1,)]

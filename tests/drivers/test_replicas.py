@@ -1,4 +1,5 @@
-"""Replicas on PostgreSQL: any of them takes any conversation, and one that is gone or silent is missed by nobody."""
+"""Replicas on PostgreSQL: any of them serves any conversation, and a crashed or silent one is replaced by the
+others."""
 
 import asyncio
 import re
@@ -104,7 +105,7 @@ def test_a_message_that_is_delivered_again_elsewhere_is_acknowledged_at_once(tmp
 
             again = fleet.deliver(shop, "piensa 4s", 1, MessageSid=sid)
 
-            # The model still thinks. The first webhook may be let go already: then its answer is made here.
+            # The model still thinks. The first webhook may be released already: then its answer is made here.
             assert not (first.done() and b"<Message>" in first.result().body)
             assert shop.outbound() == []
             assert (again.status, b"<Message>" in again.body) == (200, False)
@@ -240,7 +241,7 @@ def test_finished_jobs_leave_nothing_behind(calm: Fleet, sandbox: Sandbox) -> No
 
 @pytest.fixture
 def database_url() -> Iterator[str]:
-    """A migrated store that nobody serves."""
+    """A migrated store without a serving process."""
     url = make_database()
     engine = open_engine(url)
     migrate(engine)

@@ -59,7 +59,7 @@ class Place:
         return next(process for process in self.processes if process.pid == pid)
 
     def put(self, kind: str, key: str, due: float = 0.0, **payload: object) -> None:
-        """Puts a timer from outside of all processes, due so many seconds from now."""
+        """Puts a timer from outside of all processes, due in `due` seconds."""
         with self.connection() as connection:
             timers.put(connection, kind, key, datetime.now(UTC) + timedelta(seconds=due), payload)
 
@@ -233,7 +233,7 @@ SET_BACK = timedelta(hours=3)
 
 
 def set_back(place: Place) -> None:
-    """The clock is set back: what was put a moment ago was put in what is now the future."""
+    """The clock is set back: a timer that was just put was put in the future."""
 
     def later(moment: str | None) -> str | None:
         return None if moment is None else timers.later(moment, SET_BACK.total_seconds())

@@ -1,6 +1,6 @@
-"""What a user is told: the exact words for each situation, kept in golden/<situation>.txt.
+"""What a user reads: the exact text for each situation, kept in golden/<situation>.txt.
 
-UPDATE_GOLDEN=1 writes the files anew; the difference is then reviewed like any other change.
+UPDATE_GOLDEN=1 writes the files again; the difference is then reviewed like any other change.
 """
 
 from __future__ import annotations

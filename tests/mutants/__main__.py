@@ -99,7 +99,7 @@ def _diff(mutmut: list[str], folder: Path, name: str) -> str:
 
 
 def _enough(module: str, mutants: list[Mutant]) -> bool:
-    """Prints what became of a module's mutants; whether enough were killed."""
+    """Prints the results of a module's mutants; whether enough were killed."""
     alive = [mutant for mutant in mutants if mutant.outcome not in KILLED]
     killed = len(mutants) - len(alive)
     share = killed / len(mutants)

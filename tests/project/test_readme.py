@@ -76,7 +76,7 @@ def test_the_mistakes_in_it_are_told_as_shown(tmp_path: Path) -> None:
 
 @pytest.fixture
 def usual_ports_taken() -> Iterator[None]:
-    """Has play take ports that nobody else will listen on when it has ended, as they may on the usual ones."""
+    """Has play use ports on which no other process will listen when it has ended, as one may on the usual ports."""
     with ExitStack() as taken:
         for port in (8080, 8101, 8102):
             listener = taken.enter_context(closing(socket.socket()))

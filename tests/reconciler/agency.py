@@ -193,11 +193,11 @@ class Agency:
             return [asdict(run) for run in writer.runs()]
 
     def openai(self, method: str, path: str, body: Json | None = None) -> Json:
-        """One call of OpenAI's API, as somebody else would make it."""
+        """One call of OpenAI's API, as another client would make it."""
         return dict(live.openai_call(self.sandbox, method, path, body))
 
     def await_calls(self, method: str, path: str, count: int) -> None:
-        """Wait until Twilio has got so many calls of a path."""
+        """Wait until Twilio has received `count` calls of a path."""
         wait_until(lambda: len(self.sandbox.calls("twilio", method, path)) >= count, what=f"{count} {method} {path}")
 
     def await_fault(self) -> None:

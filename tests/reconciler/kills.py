@@ -32,7 +32,7 @@ def begin(agency: Agency, work: Work) -> None:
 
 
 def in_one_go(agency: Agency, work: Work) -> tuple[Json, Sequence[Json]]:
-    """What everything looks like when nobody is killed, and the calls that it takes."""
+    """The result without a kill, and the calls that it takes."""
     begin(agency, work)
     seen = agency.sandbox.ledger()[-1]["n"] + 1
     assert agency.reconcile(*FORCED).code == 0

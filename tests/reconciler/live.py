@@ -1,4 +1,4 @@
-"""What the stand-ins hold, asked with nothing but the standard library, and changed as somebody else would."""
+"""The stand-ins' objects, read with the standard library only, and changed as another client would."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def agents(sandbox: Sandbox) -> list[Json]:
 
 
 def openai_call(sandbox: Sandbox, method: str, path: str, body: Json | None = None) -> Any:
-    """One call of the Assistants API or the Agents API, as somebody else would make it."""
+    """One call of the Assistants API or the Agents API, as another client would make it."""
     headers = {
         "Authorization": f"Bearer {sandbox.api_key}",
         "OpenAI-Beta": "agents=v1" if path.startswith("/agents") else "assistants=v2",

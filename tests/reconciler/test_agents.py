@@ -1,4 +1,4 @@
-"""The engine `agents`: a live agent is planned, changed, replaced and taken away as any other object is."""
+"""The engine `agents`: a live agent is planned, changed, replaced and deleted like any other object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOOLS: Json = {"tools": [FUNCTION, {"type": "web_search", "country": "CL"}]}
 
 
 def update(agency: Agency, **fields: object) -> None:
-    """Somebody changes the one agent in OpenAI's console."""
+    """The one agent is changed in OpenAI's console."""
     [agent] = agency.agents()
     agency.openai("POST", f"/agents/{agent['id']}", dict(fields))
 

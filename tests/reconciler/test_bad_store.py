@@ -19,7 +19,7 @@ from tests.reconciler.agency import API_TOKEN, Agency
 
 @pytest.fixture
 def closed_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A port of this machine on which no process listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -53,7 +53,7 @@ def server(status: int, body: str) -> Iterator[str]:
 
 
 def refused(agency: Agency, url: str, *said: str) -> None:
-    """Neither plan nor apply go on with this store: one sentence on stderr, nothing on stdout, nobody changed."""
+    """Neither plan nor apply continue with this store: one sentence on stderr, nothing on stdout, no client changed."""
     agency.declare("cliente-a")
     for command in ("--dry-run", "--yes"):
         result = agency.reconcile(command, BOT_STORE_URL=url)

@@ -146,7 +146,7 @@ def test_a_file_whose_name_only_begins_like_an_upload_of_ours_is_left_alone(kitc
 
 
 def handed_over(kitchen: Agency) -> str:
-    """The store's id, once somebody keeps it by hand and the client searches in it."""
+    """The store's id, once it is maintained by hand and the client searches in it."""
     kept = str(store(kitchen)["id"])
     kitchen.openai("POST", f"/vector_stores/{kept}", {"metadata": {}})
     kitchen.declare("la-cocina", assistant={"tools": [{"type": "file_search", "vector_store": kept}]})

@@ -1,4 +1,4 @@
-"""Changes behind git's back, at each side: found, named and undone."""
+"""Changes outside of git, in each source: found, named and undone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_nothing_was_changed_so_drift_is_quiet(agency: Agency) -> None:
     agency.declare("la-cocina", number="+15551234567")
     agency.apply()
     result = agency.reconcile("drift")
-    # Cron mails every word, so not a warning about a manifest either: that range of numbers is nobody's.
+    # Cron mails every word, so not a warning about a manifest either: that range of numbers is not assigned.
     assert (result.code, result.said) == (0, "")
 
 

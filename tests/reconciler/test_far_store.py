@@ -19,7 +19,7 @@ KEPT = ("bots", "assistants", "applied", "runs", "leases")
 
 @pytest.fixture(scope="module")
 def distant(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Runtime]:
-    """A runtime that nobody else uses."""
+    """A runtime that no other test uses."""
     running = start_runtime(tmp_path_factory.mktemp("distant"), sandbox_process, API_TOKEN=API_TOKEN)
     yield running
     running.stop()

@@ -1,4 +1,4 @@
-"""An exception that nobody foresaw is one client's failure: told, logged, on record, and the others go on."""
+"""An unexpected exception is one client's failure: reported, logged and recorded, and the others continue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plan looks like, to the letter, in each format. UPDATE_GOLDEN=1 writes the files anew: look at their diff."""
+"""What a plan looks like, to the letter, in each format. UPDATE_GOLDEN=1 writes the files again: review their diff."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An apply that is killed at any moment is continued by the next one: nothing is doubled, nothing is left over."""
+"""An apply that is killed at any time is continued by the next one: nothing is doubled, nothing is left over."""
 
 from __future__ import annotations
 

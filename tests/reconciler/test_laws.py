@@ -27,7 +27,7 @@ READ_ONLY = (
 
 
 def law(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """So many examples, the same ones each time; LAW_EXAMPLES sets another number, and new ones."""
+    """The number of examples, the same ones each time; LAW_EXAMPLES sets another number, and new ones."""
     wanted = os.environ.get("LAW_EXAMPLES")
     return settings(
         max_examples=int(wanted or examples),

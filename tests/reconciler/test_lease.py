@@ -13,7 +13,7 @@ from tests.reconciler.terminal import on_a_terminal
 
 
 def hold(agency: Agency, owner: str, seconds: float = 60.0) -> None:
-    """Somebody takes the lease."""
+    """Another owner acquires the lease."""
     with closing(open_writer(agency.store_url, API_TOKEN)) as store:
         store.acquire_lease(owner, seconds)
 

@@ -1,4 +1,5 @@
-"""Clients that go: absent, orphaned, pruned, protected. Only what is ours is taken away, when that was said."""
+"""Clients that leave: absent, orphaned, pruned, protected. Only managed objects are deleted, and only when
+requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody changes at Twilio between the plan and its apply is neither overwritten nor lost."""
+"""A change at Twilio between the plan and its apply is neither overwritten nor lost."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def refusal(code: str) -> dict[str, Any]:
 
 
 def answered(shop: Line, user: str) -> list[str]:
-    """What a user was told."""
+    """What a user received."""
     return [entry["body"] for entry in shop.outbound(user)]
 
 

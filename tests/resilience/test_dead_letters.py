@@ -1,4 +1,4 @@
-"""Messages that no answer could be made for are kept, listed, and answered after all or let go."""
+"""Turns that failed for good are kept, listed, and retried or dropped."""
 
 import json
 import subprocess

@@ -166,7 +166,7 @@ def test_the_store_is_not_asked_far_below_a_client_s_limit_and_seldom_near_it() 
 
 
 def busiest_minute(moments: list[float]) -> int:
-    """How many moments there are within a minute, at the most."""
+    """The maximum number of times within a minute."""
     return max((sum(start <= moment <= start + WINDOW_SECONDS for moment in moments) for start in moments), default=0)
 
 

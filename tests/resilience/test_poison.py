@@ -1,4 +1,4 @@
-"""A message that ends its process takes nobody with it who wrote at the same time."""
+"""A message that crashes its process does not silence users who wrote at the same time."""
 
 import asyncio
 import re
@@ -28,7 +28,7 @@ SETTLED_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Trigger:
-    """An endpoint that a turn calls, and that does not answer before it is let go."""
+    """An endpoint that a turn calls, and that does not answer before it is released."""
 
     url: str = ""
     called: threading.Event = field(default_factory=threading.Event)
@@ -174,7 +174,7 @@ def test_no_suspect_is_given_up_for_what_other_suspects_do(crowd: list[tuple[int
 
 async def _one_process(left: dict[int, tuple[int, bool]], cancelled: set[int]) -> tuple[list[int], bool]:
     """Gives those that were under way when it ended, and True; or those that were answered, and False. Some of those
-    that wait are cancelled on the way, and wait anew."""
+    that wait are cancelled meanwhile, and wait again."""
     suspects = Suspects()
     inside: set[int] = set()
     over = asyncio.Event()

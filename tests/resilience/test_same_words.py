@@ -1,4 +1,4 @@
-"""The same words twice to one user, while it is unknown what became of them: as many messages go out as were sent."""
+"""The same text twice to one user, while its outcome is unknown: as many messages go out as were sent."""
 
 import signal
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def deaf(request: pytest.FixtureRequest, tmp_path: Path, sandbox: Sandbox) -> It
 
 
 def say(fleet: Fleet, shop: Line, replica: int, words: str = WORDS) -> Answer:
-    """Has a replica send a message that answers nobody; gives what it answers when it knows the outcome."""
+    """Has a replica send a message that is proactive; returns the response once the outcome is known."""
     sender = fleet.replicas[replica % len(fleet.replicas)]
     return sender.api("POST", "/messages/", {"to": USER, "body": words, "bot_id": shop.bot["id"]})
 
@@ -156,7 +156,7 @@ def test_who_hears_late_that_its_message_was_taken_for_another_sends_it_again(tm
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """A migrated store that nobody serves."""
+    """A migrated store without a serving process."""
     url = make_database() if request.param == "postgresql" else f"sqlite:///{tmp_path}/store.db"
     engine = open_engine(url)
     migrate(engine)

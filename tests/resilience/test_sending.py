@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 def fleet(tmp_path: Path, sandbox: Sandbox) -> Iterator[Fleet]:
-    """One process of the test's own, which is stopped at once when it is told to."""
+    """One process of the test's own, which stops at once at a signal."""
     with fleet_on("sqlite", tmp_path, sandbox, STOP_GRACE_SECONDS="0") as fleet:
         yield fleet
 

@@ -1,4 +1,4 @@
-"""When a message may leave: not before the sender's rate limit lets it go, and only if its sender still wants it to."""
+"""When a message may be sent: not before the sender's rate limit permits it, and only if its process still owns it."""
 
 import time
 from collections.abc import AsyncIterator

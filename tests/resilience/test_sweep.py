@@ -47,7 +47,7 @@ MESSAGES = "/2010-04-01/Accounts/AC00000000000000000000000000005a4d/Messages.jso
 
 
 def lose(line: Line, *texts: str, **fields: object) -> list[str]:
-    """Messages are written while nobody listens; gives their sids."""
+    """Messages are written while no process listens; returns their sids."""
     before = len(line.sandbox.ledger(kind="webhook"))
     sids = [line.write(text, wait=0, **fields)["message_sid"] for text in texts]
 
@@ -100,7 +100,7 @@ def test_missed_messages_are_answered_in_the_order_in_which_they_were_written(sh
 
 
 def said(shop: Line) -> str:
-    """Everything that the user was told, in order."""
+    """Everything that the user received, in order."""
     return " ".join(entry["body"] for entry in shop.outbound())
 
 

@@ -1,6 +1,6 @@
 """A send whose outcome is unknown, be it text, a file or a template: what went out is found, what did not is sent once.
 
-Nothing but Twilio's list tells what became of it: no status callback arrives.
+Only Twilio's list shows its outcome: no status callback arrives.
 """
 
 import asyncio
@@ -196,7 +196,7 @@ async def test_of_two_templates_of_which_one_went_out_none_is_sent_again(
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """A migrated store that nobody serves."""
+    """A migrated store without a serving process."""
     url = make_database() if request.param == "postgresql" else f"sqlite:///{tmp_path}/store.db"
     engine = open_engine(url)
     migrate(engine)

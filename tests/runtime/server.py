@@ -22,7 +22,7 @@ def server() -> str | None:
     """The URL of a server, without a database; None when there is none and none can be started."""
     if _answers(GIVEN):
         return GIVEN
-    # Somebody who names a server wants that one.
+    # A server that is named is the one to use.
     folder = None if "TEST_POSTGRESQL_URL" in os.environ else _binaries()
     return _started(folder) if folder else None
 

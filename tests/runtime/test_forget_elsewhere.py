@@ -43,7 +43,7 @@ def shop(runtime: Runtime, sandbox: Sandbox, live: OpenAI) -> Line:
 
 @pytest.fixture
 def user() -> str:
-    """Somebody whom no other test has written as."""
+    """A user of this test only."""
     return f"+569{uuid4().int % 10**8:08d}"
 
 

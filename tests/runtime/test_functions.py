@@ -1,4 +1,4 @@
-"""Function tools: one signed POST to the client's endpoint, and what the model is told when it fails."""
+"""Function tools: one signed POST to the client's endpoint, and what the model receives when it fails."""
 
 import hmac
 import json

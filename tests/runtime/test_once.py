@@ -1,4 +1,4 @@
-"""Whatever goes wrong: what was acknowledged is answered once, or the user is told once that it cannot be."""
+"""After any failure: an acknowledged message is answered once, or the user gets the fallback message once."""
 
 import socket
 import time
@@ -76,7 +76,7 @@ def test_answered_once_although(shop: Line, fault: dict[str, Any]) -> None:
 
 
 def sends(shop: Line) -> list[tuple[int, float]]:
-    """Status and moment of each attempt to send."""
+    """Status and time of each attempt to send."""
     calls = shop.sandbox.calls("twilio", "POST", "/2010-04-01/Accounts/")
     return [(call["status"], datetime.fromisoformat(call["time"]).timestamp()) for call in calls]
 

@@ -1,4 +1,4 @@
-"""The command line when its output is closed, on a full disk, or read by nobody."""
+"""The command line when its output is closed, on a full disk, or a closed pipe."""
 
 from __future__ import annotations
 

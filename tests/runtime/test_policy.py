@@ -26,7 +26,7 @@ def sent(shop: Line) -> int:
 
 
 def after_messages(shop: Line, messages: int, text: str = "Hola") -> int:
-    """Items sent with the last of so many messages. Each leaves two behind: itself and its answer."""
+    """Items sent with the last of `messages` messages. Each adds two: itself and its answer."""
     for _ in range(messages):
         shop.ask(text)
     return sent(shop)
@@ -92,7 +92,7 @@ def test_what_a_newer_program_wrote_is_ignored_and_told_once(
     sandbox.register(number, webhook={"callback_url": webhook, "status_callback_url": f"{webhook}/status"})
     line = Line(runtime, sandbox, declared.json)
     assert after_messages(line, 3) == 2 + 1
-    # Another bot's change has everything read anew.
+    # Another bot's change clears the cache.
     runtime.api("PUT", f"/bots/{shop.bot['id']}", {"name": "Otro"})
     assert after_messages(line, 1) == 2 + 1
     told = [entry for entry in runtime.log() if entry["event"] == "policy_keys_ignored"]

@@ -63,7 +63,7 @@ def test_connections_that_the_server_closed_are_replaced(runtime_on_postgresql: 
     shop = open_line(runtime, sandbox)
     assert "turn 1" in shop.ask("Hola")
     assert close_connections(runtime.environment["DATABASE_URL"]) > 2
-    # Whoever was in the middle of something fails and tries again; nobody has to start anything anew.
+    # Transactions in progress fail and are retried; nothing has to be restarted.
     wait_until(lambda: runtime.request("GET", "/ready").status == 200, what="the store")
     # A webhook that meets a closed connection is refused, and Twilio delivers the message again.
     again = {"message_sid": f"SM{uuid4().hex}"}
@@ -85,7 +85,7 @@ async def test_what_the_driver_says_is_said_in_the_store_s_words() -> None:
         assert "refused a statement" in str(await refused("SELECT 1 / 0"))
         assert "syntax" in str(await refused("SELEC 1"))
         assert await database.read(Statement("SELECT 1").rows) == [(1,)]
-        # Within a second after its last use nobody asks whether a connection is alive: such a use fails, and says so.
+        # Within a second after its last use a connection is not checked: such a use fails with an error.
         assert close_connections(url) > 0
         said = await asyncio.gather(
             *(database.read(Statement("SELECT 1").rows) for _ in range(8)), return_exceptions=True

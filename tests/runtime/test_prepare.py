@@ -69,7 +69,7 @@ MESSAGES = [
 
 
 async def texts(row: Row, *preparers: Preparer) -> list[str]:
-    """What an engine would be told after one attempt at preparing."""
+    """What an engine would receive after one attempt at preparing."""
     made = await prepared(MESSAGES, preparers, CONFIGURATION, Progress(row.progress, row.keep))
     assert [one.content.profile_name for one in made] == ["Ana", "Ana"]
     return [as_text(one.content) for one in made]

@@ -63,7 +63,7 @@ class Request:
 
 @asynccontextmanager
 async def requests(windows: ReplyWindows, *inbox_ids: int) -> AsyncIterator[list[Request]]:
-    """Webhooks of one conversation that wait; whoever waits still at the end is cancelled."""
+    """Webhooks of one conversation that wait; those that still wait at the end are cancelled."""
     waiting = [await Request(windows, inbox_id).opened() for inbox_id in inbox_ids]
     yield waiting
     for request in waiting:

@@ -114,7 +114,7 @@ async def test_what_is_sent_fits_the_sdk_s_types_and_both_see_the_same_answer(sa
 
 
 def _hold(types: TypeAdapter[Any], body: Mapping[str, Any]) -> None:
-    """pydantic leaves an Iterable unread until somebody walks through it."""
+    """pydantic leaves an Iterable unread until it is iterated."""
     checked = types.validate_python(body)
     for name in ("input", "tools", "include"):
         assert len(list(checked[name])) == len(body[name])

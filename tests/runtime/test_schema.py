@@ -148,7 +148,7 @@ def test_a_part_that_is_not_there_is_a_schema_that_does_not_fit_and_no_store_out
 
 
 def changed(url: str, statement: str) -> None:
-    """A store of ours in which somebody changed the schema."""
+    """A store whose schema was changed by hand."""
     engine = open_engine(url)
     migrate(engine)
     with engine.begin() as connection:

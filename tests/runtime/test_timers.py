@@ -37,7 +37,7 @@ STEPS = st.lists(
 
 
 def at(seconds: float) -> datetime:
-    """So many seconds from now."""
+    """`seconds` from now."""
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 

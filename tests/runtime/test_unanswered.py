@@ -1,4 +1,4 @@
-"""Messages that nobody answers: stored, with the reason in the turn's row, the metric and the log."""
+"""Messages that are not answered: stored, with the reason in the turn's row, the metric and the log."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Who may call the webhooks, and what they are told."""
+"""Who may call the webhooks, and what they receive."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 """The providers' official OpenAPI descriptions, as something to hold an answer against.
 
-They lie beside the repository where they are at hand, and are no part of it.
+They lie beside the repository where they are at hand, and are not a part of it.
 """
 
 import json

@@ -147,7 +147,7 @@ def test_a_typing_indicator_needs_a_message_that_was_received(twilio: Client, sa
 
 
 def delivered(sandbox: Sandbox, count: int) -> list[str]:
-    """What reached the phone, in that order, once it is so many messages."""
+    """What reached the phone, in that order, once there are `count` messages."""
     wait_until(lambda: len(sandbox.ledger(kind="delivered")) == count, what=f"{count} delivered messages")
     return [entry["message_sid"] for entry in sandbox.ledger(kind="delivered")]
 

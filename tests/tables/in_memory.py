@@ -60,7 +60,8 @@ def store(
 def live_state(
     of: Store | None = None, *, numbers: Iterable[str] = (NUMBER,), agents: Sequence[LiveAssistant] = (), **more: Any
 ) -> LiveState:
-    """What was read: senders that are online under these numbers and call nobody, one model, and what else is given."""
+    """What was read: senders that are online under these numbers and have no webhook, one model, and what else is
+    given."""
     senders = [LiveSender(f"XE{number}", number, "ONLINE", {}, {}) for number in numbers]
     by_number: dict[str, LiveSender | Failed] = {live.number: live for live in senders}
     read: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The plan for one client out of its kinds, and the fleet's plan out of those: in memory, nobody is asked."""
+"""The plan for one client out of its kinds, and the fleet's plan out of those: in memory, without any call."""
 
 from __future__ import annotations
 
