@@ -38,11 +38,12 @@ test-long: $(STAMP) ## run the few tests that take longer: three replicas under 
 mutants: $(STAMP) ## change pure modules line by line: which changes does no test notice? MODULE=runtime/memory.py does one
 	@$(BIN)/python -m tests.mutants $(MODULE)
 
-check: $(STAMP) ## what CI checks besides the tests: lint, format, types, rooms, schema, workflows, paths
+check: $(STAMP) ## what CI checks besides the tests: lint, format, types, rooms, words, schema, workflows, paths
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/project/test_words.py tests/project/test_events.py
 	$(BIN)/reconcile schema --check
 	$(BIN)/zizmor --offline --quiet .github
 	@echo "no path of this machine in any file"

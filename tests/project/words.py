@@ -64,14 +64,12 @@ def prose_of(source: str, *, texts: bool = True) -> Iterator[tuple[int, str]]:
     stored = {id(keyword.value) for call in calls for keyword in call.keywords if keyword.arg == "comment"}
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) in docstrings or (texts and id(node) not in stored):
-                yield node.lineno, node.value
-    comments: list[tuple[int, str]] = []
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            comments.append((token.start[0], token.string.lstrip("#")))
-    yield from _joined(comments)
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        if id(node) in docstrings or (texts and id(node) not in stored):
+            yield node.lineno, node.value
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    yield from _joined([(one.start[0], one.string.lstrip("#")) for one in tokens if one.type == tokenize.COMMENT])
 
 
 def _joined(comments: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
