@@ -11,6 +11,7 @@ TABLES = {
     "runtime/memory.py": ["tests/tables/test_memory.py"],
     "runtime/resilience/backoff.py": ["tests/tables/test_backoff.py"],
     "runtime/turns/policy.py": ["tests/tables/test_policy.py"],
+    "runtime/delivery/splitting.py": ["tests/tables/test_splitting.py"],
     "runtime/store/messages/outbox.py": ["tests/tables/test_outbox.py"],
     "runtime/content/parameters.py": ["tests/runtime/test_content.py"],
     "runtime/content/rendering.py": ["tests/runtime/test_content.py"],
@@ -30,6 +31,15 @@ SURVIVORS = {
     "runtime/resilience/backoff.py": {
         "doubled = min(FIRST_SECONDS * 2.0 ** min(failures - 1, 64), longest)"
         " → doubled = min(FIRST_SECONDS * 2.0 ** min(failures - 1, 65), longest)": "both are beyond any bound",
+    },
+    "runtime/content/parameters.py": {
+        'return _BY_TYPE.get(essence) or _BY_TYPE.get(essence.partition("/")[0], Document)'
+        ' → return _BY_TYPE.get(essence) or _BY_TYPE.get(essence.rpartition("/")[0], Document)': "a type has one slash",
+        'if (reply := _nested_reply(parameters.get(name, ""))) is not None:'
+        ' → if (reply := _nested_reply(parameters.get(name, "XXXX"))) is not None:': "neither text is JSON of a reply",
+    },
+    "runtime/store/messages/content.py": {
+        'written = "" → written = None': "either is a parameter without a value",
     },
     "reconciler/planning/digest.py": {
         'return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()'
