@@ -164,6 +164,7 @@ EXAMPLES = [
         )
     ),
     Example("half a location", {"Body": "", "Latitude": "1"}, (Unsupported("location"),), "[location]", "[empty]"),
+    Example("its other half", {"Body": "", "Longitude": "1"}, (Unsupported("location"),), "[location]", "[empty]"),
     Example(
         "button",
         {"Body": "Sí", "ButtonText": "Sí", "ButtonPayload": "si_42", "MessageType": "interactive", **QUOTING},
@@ -223,6 +224,13 @@ EXAMPLES = [
         {"Body": "Mesa para 4", "MessageType": "interactive", "ChannelMetadata": LIST_METADATA},
         (ListReply("Mesa para 4", "mesa_4", "Terraza"),),
         "Mesa para 4",
+    ),
+    Example(
+        "list in ChannelMetadata before something else",
+        {"Body": "", "ChannelMetadata": '{"a":{"list_reply":{"id":"mesa_4","title":"Mesa para 4"}},"list":["b"]}'},
+        (ListReply("Mesa para 4", "mesa_4"),),
+        "Mesa para 4",
+        "[empty]",
     ),
     Example(
         "list in InteractiveData",
