@@ -11,7 +11,6 @@ from reconciler.kinds.protocol import Kind
 from reconciler.kinds.registry import KINDS
 from reconciler.kinds.withheld import Withheld
 from reconciler.model import KIND_ORDER, Finding, KindName
-from reconciler.planning.adoption import adopted
 from runtime.store.records import BotRecord
 
 
@@ -56,6 +55,9 @@ def _planned(context: ClientContext, kinds: Iterable[Kind]) -> Iterator[ClientPl
 
 
 def _adopted(context: ClientContext, bot: BotRecord) -> Iterator[ClientPlan]:
+    # Most fleets have no such bot, and start without what compares one.
+    from reconciler.planning.adoption import adopted
+
     try:
         yield KINDS["knowledge"].plan(context)
         yield from _checked(context, KINDS["assistant"])
