@@ -76,7 +76,7 @@ def apply_client(
     Until then the record is `held`; so is one that an earlier, interrupted run did not write.
     """
     last = _last_take_away(changes)
-    made: dict[KindName, str] = {}
+    made: dict[KindName, AppliedRecord] = {}
     broken: str | None = None
     for change in changes:
         if broken or stop.is_set():
@@ -85,7 +85,7 @@ def apply_client(
         try:
             live_id, record = write(change, made, ports)
             if record is not None:
-                held[change.kind] = record
+                made[change.kind] = held[change.kind] = record
             if change.kind in held and last.get(change.kind, change.id) == change.id:
                 ports.store.record_applied(held.pop(change.kind))
             elif KINDS[change.kind].is_optional and last.get(change.kind) == change.id:
@@ -101,8 +101,6 @@ def apply_client(
             broken = f"{change.kind} failed"
             yield Outcome(change, "failed", fault_text(error), trace=fault_trace(error))
             continue
-        if change.live_id is None:
-            made[change.kind] = live_id
         yield Outcome(change, "applied", None, live_id)
 
 

@@ -14,8 +14,8 @@ from reconciler.kinds.sender import write as sender
 from reconciler.model import DESTRUCTIVE, Change, KindName, Values
 from runtime.store.records import AppliedRecord
 
-Made = Mapping[KindName, str]
-"""Ids of objects that were just created for the same client."""
+Made = Mapping[KindName, AppliedRecord]
+"""What was just written for the same client, for the ids in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@
     unread      plan_absent             a client that leaves
     undeclared                          what is live and in no manifest
 
+A client has at most one resource of a kind, recorded under the client and the kind. Where that is several live objects,
+such as the files of its documents, they are declared as one mapping, and compared key by key.
+
 How a change is written is beside them, in the kind's `write.py`. That is not a step of planning: it gets writers, which
 only applying creates.
 """

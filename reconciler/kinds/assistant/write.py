@@ -8,7 +8,7 @@ from typing import Protocol
 from reconciler.kinds.assistant.desired import with_ids
 from reconciler.kinds.assistant.plan import RECORD
 from reconciler.model import Change, KindName, Values
-from runtime.store.records import AssistantRecord
+from runtime.store.records import AppliedRecord, AssistantRecord
 
 
 class AssistantRecordsPort(Protocol):
@@ -47,9 +47,9 @@ class AssistantPorts(Protocol):
         """The one for OpenAI."""
 
 
-def put(change: Change, made: Mapping[KindName, str], ports: AssistantPorts) -> tuple[str, Values]:
+def put(change: Change, made: Mapping[KindName, AppliedRecord], ports: AssistantPorts) -> tuple[str, Values]:
     """Create, update or adopt. Returns the assistant's id, and what was applied."""
-    after = with_ids(change.after, made)
+    after = with_ids(change.after, {kind: record.live_id for kind, record in made.items()})
     if after["engine"] == RECORD:
         return ports.store.put_assistant(_record(change, after)).id, after
     if change.live_id is None:

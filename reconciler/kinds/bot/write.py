@@ -7,7 +7,7 @@ from typing import Protocol
 
 from reconciler.kinds.bot.desired import with_ids
 from reconciler.model import Change, KindName, Values
-from runtime.store.records import BotRecord
+from runtime.store.records import AppliedRecord, BotRecord
 from schemas.policy import document_of
 
 
@@ -32,9 +32,9 @@ class BotPorts(Protocol):
         """The one for the bot store."""
 
 
-def put(change: Change, made: Mapping[KindName, str], ports: BotPorts) -> tuple[str, Values]:
+def put(change: Change, made: Mapping[KindName, AppliedRecord], ports: BotPorts) -> tuple[str, Values]:
     """Create, update or adopt. Returns the bot's id, and what was applied."""
-    after = with_ids(change.after, made)
+    after = with_ids(change.after, {kind: record.live_id for kind, record in made.items()})
     if change.moves:
         ports.store.move_numbers(change.moves)
     return ports.store.put_bot(_record(change, after)).id, after

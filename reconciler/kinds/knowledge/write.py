@@ -7,6 +7,7 @@ from typing import Protocol
 
 from reconciler.kinds.knowledge.plan import EXPIRED
 from reconciler.model import Change, KindName, Values
+from runtime.store.records import AppliedRecord
 
 
 class DocumentsPort(Protocol):
@@ -29,7 +30,7 @@ class DocumentsPorts(Protocol):
         """The one for OpenAI's vector stores."""
 
 
-def put(change: Change, made: Mapping[KindName, str], ports: DocumentsPorts) -> tuple[str, Values]:
+def put(change: Change, made: Mapping[KindName, AppliedRecord], ports: DocumentsPorts) -> tuple[str, Values]:
     """Create or update. Returns the store's id, and what was applied."""
     metadata = (change.before or {}).get("metadata", {})
     return ports.documents().put(change.client, change.live_id, change.after, metadata), change.after

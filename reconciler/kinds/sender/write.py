@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from reconciler.model import AccountKey, Change, KindName, Values
+from runtime.store.records import AppliedRecord
 
 
 class SendersPort(Protocol):
@@ -28,7 +29,7 @@ class SendersPorts(Protocol):
         """The one for an account."""
 
 
-def put(change: Change, made: Mapping[KindName, str], ports: SendersPorts) -> tuple[str, Values]:
+def put(change: Change, made: Mapping[KindName, AppliedRecord], ports: SendersPorts) -> tuple[str, Values]:
     """Update, or adopt; an adopted sender that lacks nothing is not written. Returns the sid, and what was applied."""
     sid = str(change.live_id)
     if change.action != "adopt" or change.fields:
