@@ -14,9 +14,9 @@ from reconciler.model import Plan
 from reconciler.observation.live_state import Failed
 from reconciler.observation.observe import observe
 from reconciler.observation.sources import OBJECTS
-from reconciler.planning.as_it_is import Takeover, take_over_as_it_is
 from reconciler.planning.desired import desired_client
 from reconciler.planning.digest import digest
+from reconciler.planning.requested_adoption import Takeover, take_over_as_it_is
 from reconciler.settings import Settings
 
 

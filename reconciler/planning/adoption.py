@@ -1,7 +1,7 @@
 """Bots created by hand that are as the manifest declares: the plan adopts them as they are. Pure.
 
 A bot and its assistant are compared by their effective values. Any other is left unchanged until `reconcile adopt`
-adopts it (see `as_it_is`).
+adopts it (see `requested_adoption`).
 """
 
 from __future__ import annotations
