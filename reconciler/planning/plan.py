@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from reconciler.errors import ReadFailed
@@ -37,17 +37,17 @@ class Scope:
     """Delete the senders of removed clients, instead of detaching them."""
 
 
-@dataclass(slots=True)
 class _Draft:
     """A plan while it grows."""
 
-    changes: list[Change] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    unread: list[Unread] = field(default_factory=list)
-    unresolved: list[str] = field(default_factory=list)
-    unrecorded: list[Binding] = field(default_factory=list)
-    forgotten: list[tuple[str, KindName]] = field(default_factory=list)
-    adoptions: list[Change] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.findings: list[Finding] = []
+        self.unread: list[Unread] = []
+        self.unresolved: list[str] = []
+        self.unrecorded: list[Binding] = []
+        self.forgotten: list[tuple[str, KindName]] = []
+        self.adoptions: list[Change] = []
 
     def add(self, context: ClientContext) -> None:
         """Plan one client."""
