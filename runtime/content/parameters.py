@@ -57,6 +57,24 @@ REFERRAL = {
     "ReferralMediaUrl": "media_url",
     "ReferralMediaContentType": "media_content_type",
 }
+BEYOND_WORDS = frozenset(
+    {
+        *REFERRAL,
+        "OriginalRepliedMessageSid",
+        "MediaUrl0",
+        "MediaContentType0",
+        "ButtonText",
+        "ButtonPayload",
+        "ListId",
+        "ListTitle",
+        "ChannelMetadata",
+        "InteractiveData",
+        "FlowData",
+        "Latitude",
+        "Longitude",
+    }
+)
+"""Parameters without which a message consists of its `Body`."""
 
 _DEGREES = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{1,20})?(?:[eE]-?[0-9]{1,2})?")
 _SYMBOL = (
@@ -69,6 +87,13 @@ _EMOJI = re.compile(f"{_SYMBOL}{_STYLE}(?:\u200d{_SYMBOL}{_STYLE})*|[\U0001f1e6-
 
 def content_of(parameters: Parameters) -> Content:
     """The message that a webhook with these parameters brings."""
+    profile_name = _value(parameters, "ProfileName") or None
+    if BEYOND_WORDS.isdisjoint(parameters) and parameters.get("MessageType", "text") == "text":
+        # Nearly every message. Looking for all the others in it would take as long as storing it.
+        body = _value(parameters, "Body")
+        return Content(
+            (Text(body) if body else Unsupported(parameters.get("MessageType", "empty")),), None, None, profile_name
+        )
     given = parameters.get("OriginalRepliedMessageSid")
     quoted = Quoted(portable(given), _value(parameters, "OriginalRepliedMessageSender")) if given else None
     referral = {field: portable(value) for name, field in REFERRAL.items() if (value := parameters.get(name))}
@@ -76,7 +101,7 @@ def content_of(parameters: Parameters) -> Content:
         _parts(parameters, quoted),
         quoted,
         Referral(**referral) if referral else None,
-        _value(parameters, "ProfileName") or None,
+        profile_name,
     )
 
 

@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Coroutine, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -169,7 +169,7 @@ class Admission:
         if isinstance(decision, MayAnswer) and (
             self._limits.is_over(bot.id, message.user_key) or await self._is_over_elsewhere(message)
         ):
-            return decide(replace(facts, is_over_limit=True))
+            return decide(facts._replace(is_over_limit=True))
         return decision
 
     async def _is_over_elsewhere(self, message: InboundMessage) -> bool:

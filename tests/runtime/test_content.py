@@ -71,6 +71,15 @@ def test_whatever_the_parameters_say_there_is_a_text_that_everything_can_carry(p
     assert load_content(dump_content(content), "", "{}") == content
 
 
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(sorted({name for example in EXAMPLES for name in example.parameters})), st.text())
+)
+def test_a_message_of_words_alone_is_read_like_any_other(parameters: dict[str, str]) -> None:
+    """An empty parameter says nothing, but is looked at together with all the others."""
+    assert content_of(parameters) == content_of({"ReferralBody": "", **parameters})
+
+
 def of_texts(kind: type[Any]) -> st.SearchStrategy[Any]:
     """One of a kind whose fields are any text that is portable, or left out where they may be."""
     optional = {field.name: PORTABLE for field in fields(kind) if field.default is not MISSING}
