@@ -18,6 +18,7 @@ from runtime.api.auth import bearer_auth
 from runtime.api.bots import Bots
 from runtime.api.dead_letters import DeadLetters
 from runtime.api.errors import guard
+from runtime.api.expectations import with_expectations
 from runtime.api.health import Health, missing_settings
 from runtime.api.messages import Messages
 from runtime.api.metrics import MetricsPage
@@ -262,8 +263,9 @@ def _web_application(
     ]
     let_in = bearer_auth(database, settings.api_token)
     app = web.Application(middlewares=[guard(let_in)], client_max_size=MAX_BODY_BYTES)
-    app.add_routes([*webhooks.routes(), *health.routes(), *MetricsPage(base.metrics, database).routes()])
-    app.add_routes([endpoint.route() for endpoint in [*endpoints, openapi_endpoint(endpoints)]])
+    routes = [*webhooks.routes(), *health.routes(), *MetricsPage(base.metrics, database).routes()]
+    routes += [endpoint.route() for endpoint in [*endpoints, openapi_endpoint(endpoints)]]
+    app.add_routes(with_expectations(routes))
     return app
 
 

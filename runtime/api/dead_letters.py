@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from runtime.api.endpoint import ApiEndpoint, Call
+from runtime.api.endpoint import ApiEndpoint, Call, page_of, whole_number
 from runtime.api.errors import ApiError
 from runtime.store.database.database import Database
 from runtime.store.messages import dead_letters
@@ -38,33 +38,28 @@ class DeadLetters:
 
     async def index(self, call: Call) -> object:
         """GET /dead-letters/"""
-        limit, after = (_number(call.query[name], name) if name in call.query else None for name in ("limit", "after"))
-        if limit is not None and not 1 <= limit <= 1000:
-            raise ApiError(400, "invalid_field", f"limit must be from 1 to 1000, not {limit}.", field="limit")
+        limit, after = page_of(call)
         letters = await self._database.read(
-            dead_letters.list_dead_letters, client=call.query.get("client"), limit=limit or 1000, after=after or 0
+            dead_letters.list_dead_letters,
+            client=call.query.get("client"),
+            limit=limit or 1000,
+            after=whole_number(after or "0", "after"),
         )
         return [asdict(letter) for letter in letters]
 
     async def retry(self, call: Call) -> object:
         """POST /dead-letters/{id}/retry"""
-        turn_id = _number(call.path["id"], "id")
+        turn_id = whole_number(call.path["id"], "id")
         if not await self._database.write(dead_letters.retry, turn_id, call.caller.name):
             raise _none(turn_id)
         return None
 
     async def drop(self, call: Call) -> object:
         """DELETE /dead-letters/{id}"""
-        turn_id = _number(call.path["id"], "id")
+        turn_id = whole_number(call.path["id"], "id")
         if not await self._database.write(dead_letters.drop, turn_id, call.caller.name):
             raise _none(turn_id)
         return None
-
-
-def _number(value: str, name: str) -> int:
-    if not (value.isascii() and value.isdecimal() and len(value) < 19):
-        raise ApiError(400, "invalid_field", f"{name} must be a number, not {value!r}.", field=name)
-    return int(value)
 
 
 def _none(turn_id: int) -> ApiError:

@@ -13,9 +13,14 @@ from pydantic import BaseModel, ValidationError
 
 from runtime.api.auth import CALLER, Caller
 from runtime.api.errors import ApiError
+from runtime.api.json_body import decoded_object
+from runtime.text import is_storable
 
 RECONCILER_HEADER = "X-Managed-By"
 RECONCILER = "reconcile"
+MAX_NUMBER = 2**63 - 1
+"""The largest number in a column of the store."""
+MAX_DIGITS = len(str(MAX_NUMBER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,10 @@ class ApiEndpoint:
         unknown = next((name for name in request.query if name not in self.query), None)
         if unknown is not None:
             raise ApiError(400, "unknown_field", _unknown("query parameter", unknown, tuple(self.query)), field=unknown)
+        for parameter, value in (*request.match_info.items(), *request.query.items()):
+            if not is_storable(value):
+                message = f"{parameter} has a character that cannot be stored."
+                raise ApiError(400, "invalid_field", message, field=parameter)
         reconciling = request.headers.get(RECONCILER_HEADER) == RECONCILER
         model = (self.declaration if reconciling else None) or self.body
         body = await _read_body(request, model) if model is not None else None
@@ -85,26 +94,22 @@ class ApiEndpoint:
 def page_of(call: Call) -> tuple[int | None, str | None]:
     """`?limit` and `?after` of a list."""
     limit = call.query.get("limit")
-    if limit is not None and not (limit.isdecimal() and 1 <= int(limit) <= 1000):
-        raise ApiError(400, "invalid_field", f"limit must be a number from 1 to 1000, not {limit!r}.", field="limit")
-    return (int(limit) if limit else None), call.query.get("after")
+    return None if limit is None else whole_number(limit, "limit", 1, 1000), call.query.get("after")
+
+
+def whole_number(value: str, name: str, least: int = 0, most: int = MAX_NUMBER) -> int:
+    """A number in a path or a query; raises 400 for any other text, and for a number out of its bounds."""
+    if value.isascii() and value.isdecimal() and len(value) <= MAX_DIGITS and least <= int(value) <= most:
+        return int(value)
+    bounds = f" from {least} to {most}" if (least, most) != (0, MAX_NUMBER) else ""
+    shown = value if len(value) <= MAX_DIGITS else f"{value[:MAX_DIGITS]}…"
+    raise ApiError(400, "invalid_field", f"{name} must be a number{bounds}, not {shown!r}.", field=name)
 
 
 async def _read_body(request: web.Request, model: type[BaseModel]) -> BaseModel:
     if request.content_type != "application/json":
         raise ApiError(415, "unsupported_media_type", "Send JSON, with the header Content-Type: application/json.")
-    content = await request.read()
-    try:
-        document = json.loads(content)
-    except UnicodeDecodeError as error:
-        raise ApiError(400, "invalid_json", f"The body is not UTF-8 (byte {error.start}).") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ApiError(400, "invalid_json", f"The body is not valid JSON at {where}: {error.msg}.") from error
-    except RecursionError as error:
-        raise ApiError(400, "invalid_json", "The body is nested too deeply.") from error
-    if not isinstance(document, dict):
-        raise ApiError(400, "invalid_json", "The body must be a JSON object: {…}.")
+    document = decoded_object(await request.read())
     try:
         return model.model_validate(document)
     except ValidationError as error:

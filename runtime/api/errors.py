@@ -72,13 +72,22 @@ def guard(let_in: Callable[[web.Request], Awaitable[None]]) -> Middleware:
             if error.status < 400:
                 raise
             return _from_http(request, error).response()
-        except Exception:
+        except Exception as error:
+            if _is_unreadable(error, request):
+                return ApiError(400, "unreadable_body", "The body is not encoded as its headers say.").response()
             log.exception("request_failed", method=request.method, path=request.path)
             return ApiError(
                 500, "internal", "The request failed because of a bug in this service; it was logged."
             ).response()
 
     return guarded
+
+
+def _is_unreadable(error: Exception, request: web.Request) -> bool:
+    """Whether the body is at fault: it cannot be decompressed, or its client has left before its end."""
+    return isinstance(error, web.RequestPayloadError) or (
+        isinstance(error, ConnectionResetError) and request.transport is None
+    )
 
 
 def _from_store(error: StoreError) -> ApiError:

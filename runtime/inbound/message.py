@@ -11,6 +11,7 @@ from runtime.content.parameters import content_of
 from runtime.store.codec import dump_json
 from runtime.store.messages.inbox import InboundMessage
 from runtime.store.records import BotRecord
+from runtime.text import portable
 
 COLUMNS = frozenset({"AccountSid", "MessageSid", "From", "To", "Body"})
 """Parameters with a column in the inbox; all others are stored as JSON."""
@@ -47,7 +48,7 @@ def inbound_message(form: Form, bot: BotRecord) -> InboundMessage:
         message_sid=parameters["MessageSid"],
         bot_id=bot.id,
         sender=sender,
-        user_key=parameters.get("ExternalUserId") or sender,
+        user_key=portable(parameters.get("ExternalUserId", "")) or sender,
         content=content_of(parameters),
         params=dump_json({name: value for name, value in parameters.items() if name not in COLUMNS}),
     )

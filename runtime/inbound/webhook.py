@@ -28,12 +28,15 @@ from runtime.store.errors import StoreError
 from runtime.store.messages import outbox
 from runtime.store.messages.inbox import StoredMessage
 from runtime.store.records import BotRecord
+from runtime.text import is_storable, portable
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.twiml import NOTHING
 from schemas.addresses import number_of
 
 MAX_BODY_BYTES = 64 * 1024
 SIGNATURE_HEADER = "X-Twilio-Signature"
+ROW_DIGITS = 18
+"""Of a row's number, at most: with any of so few it fits into a column."""
 
 _NOTHING = NOTHING.encode()
 _XML = {"Content-Type": "text/xml; charset=utf-8"}
@@ -106,7 +109,7 @@ class Webhooks:
         try:
             form = await _form(request, ("AccountSid", "MessageSid", "MessageStatus", "From", "To"))
             bot = await self._verified_bot(request, form, form["From"][0])
-            code = form.get("ErrorCode", [""])[0]
+            code = portable(form.get("ErrorCode", [""])[0])
             row_id = _row_id(request)
             known = await self.database.write(
                 outbox.record_status,
@@ -187,7 +190,8 @@ class Webhooks:
 
 
 async def _form(request: web.Request, required: Sequence[str]) -> Form:
-    """The form's fields with all their values; raises WebhookRefused when it is unsigned, not a form, or incomplete."""
+    """The form's fields with all their values; raises WebhookRefused when it is unsigned, not a form, or a required
+    field is missing or cannot be stored."""
     if not request.headers.get(SIGNATURE_HEADER):
         raise WebhookRefused(403, f"not signed: the header {SIGNATURE_HEADER} is missing")
     if request.content_type != "application/x-www-form-urlencoded":
@@ -199,6 +203,8 @@ async def _form(request: web.Request, required: Sequence[str]) -> Form:
     for name in required:
         if not form.get(name, [""])[0]:
             raise WebhookRefused(400, f"the field {name} is missing")
+        if not is_storable(form[name][0]):
+            raise WebhookRefused(400, f"the field {name} has a character that cannot be stored")
     return form
 
 
@@ -218,7 +224,7 @@ async def _body(request: web.Request) -> bytes:
 def _row_id(request: web.Request) -> int | None:
     """The outbox row of a callback, from its URL, which we set and the signature covers."""
     given = request.query.get(ROW_PARAMETER, "")
-    return int(given) if given.isascii() and given.isdecimal() else None
+    return int(given) if given.isascii() and given.isdecimal() and len(given) <= ROW_DIGITS else None
 
 
 def _known(bot: BotRecord | None, form: Form) -> BotRecord:

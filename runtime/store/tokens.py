@@ -32,8 +32,9 @@ class TokenRecord:
 
 
 def token_digest(token: str) -> str:
-    """The stored digest of a token."""
-    return sha256(token.encode()).hexdigest()
+    """The stored digest of a token. One from a header may be any bytes, which Python holds as halves of surrogate
+    pairs."""
+    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def create_token(connection: Connection, name: str, scope: Scope, show: Callable[[str], None]) -> None:
