@@ -40,14 +40,15 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 @dataclass(slots=True)
 class Rule:
-    """One fault. `after` is the number of matching calls that pass first, `times` the most calls that it affects, `nth`
-    short for both.
+    """One fault. `containing` is a text in the body of the calls that it is for, `after` the number of matching calls
+    that pass first, `times` the most calls that it affects, `nth` short for both.
     """
 
     kind: str
     provider: str | None = None
     method: str | None = None
     path: str = ""
+    containing: str = ""
     status: int = 500
     body: Any = None
     retry_after: float = 1.0
@@ -67,8 +68,10 @@ class Rule:
         if self.nth is not None:
             self.after, self.times = self.nth - 1, 1
 
-    def matches(self, provider: str, method: str, path: str) -> bool:
+    def matches(self, provider: str, method: str, path: str, body: bytes) -> bool:
         if self.provider not in (None, provider) or self.method not in (None, method):
+            return False
+        if self.containing.encode() not in body:
             return False
         return fnmatchcase(path, self.path) if set("*?[") & set(self.path) else path.startswith(self.path)
 
@@ -107,6 +110,7 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "provider": (str,),
     "method": (str,),
     "path": (str,),
+    "containing": (str,),
     "status": (int,),
     "body": (dict, str, list),
     "retry_after": (int, float),
@@ -138,10 +142,12 @@ class Faults:
         for rule in former:
             rule.lift()
 
-    def matching(self, provider: str, method: str, path: str, kinds: Iterable[str]) -> Iterator[Rule]:
+    def matching(
+        self, provider: str, method: str, path: str, kinds: Iterable[str], body: bytes = b""
+    ) -> Iterator[Rule]:
         """The rules that affect this call, in the order given. Each rule that is read counts the call once."""
         for rule in self.rules:
-            if rule.kind in kinds and rule.matches(provider, method, path) and rule.applies():
+            if rule.kind in kinds and rule.matches(provider, method, path, body) and rule.applies():
                 yield rule
 
     def clear(self) -> None:

@@ -97,7 +97,7 @@ class _ProviderCall:
         try:
             self.provider.authenticate(self.request)
             place = (self.provider.name, self.request.method, self.request.path)
-            for rule in self.state.faults.matching(*place, CALL_KINDS):
+            for rule in self.state.faults.matching(*place, CALL_KINDS, self.body):
                 self.applied.append(rule.kind)
                 if rule.kind == "latency":
                     await rule.delay()

@@ -62,6 +62,14 @@ def test_exactly_the_nth_call_fails(openai: OpenAI, sandbox: Sandbox) -> None:
     assert sandbox.fired() == 1
 
 
+def test_only_calls_with_a_text_in_their_body_fail(openai: OpenAI, sandbox: Sandbox) -> None:
+    sandbox.faults({"kind": "status", "path": "/v1/responses", "containing": "la-cocina"})
+
+    assert openai.responses.create(model=MODEL, input="Hola", metadata={"client": "el-viejo"}).output
+    with pytest.raises(sdk.InternalServerError):
+        openai.responses.create(model=MODEL, input="Hola", metadata={"client": "la-cocina"})
+
+
 def test_a_rate_is_the_same_for_the_same_seed(openai: OpenAI, sandbox: Sandbox) -> None:
     def outcomes() -> list[int]:
         sandbox.faults({"kind": "status", "rate": 0.5, "seed": 7})
