@@ -40,7 +40,7 @@ from runtime.inbound.webhook import Webhooks
 from runtime.observability.metrics import Metrics
 from runtime.privacy.erasure import Erasure
 from runtime.privacy.twilio_messages import TwilioCopies
-from runtime.resilience.circuit_breaker import Breakers
+from runtime.resilience.breakers import Breakers
 from runtime.resilience.poison import Suspects
 from runtime.settings import Secrets, Settings
 from runtime.store.database.database import Database, open_database

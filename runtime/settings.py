@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     """A turn that has not succeeded by then gets the fallback message; time without a serving process is not
     counted."""
     breaker_seconds: float = Field(default=15, gt=0)
-    """How long an open circuit breaker pauses a failing provider before a probe."""
+    """Interval of the probes while a circuit breaker is open."""
     fallback_message: str = Field(
         default="Tuvimos un problema técnico y no pudimos responder. Por favor, escríbenos de nuevo en unos minutos.",
         min_length=1,

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from runtime.catalog import Configuration
 from runtime.engines.late_usage import LateBooking
 from runtime.engines.measured import PROVIDER, MeasuredEngine
-from runtime.engines.port import Engine
+from runtime.engines.port import Engine, Request
 from runtime.engines.responses import ResponsesEngine
 from runtime.engines.responses_api import CONNECTIONS, ResponsesApi
 from runtime.errors import PermanentError
 from runtime.observability.metrics import Metrics
-from runtime.resilience.circuit_breaker import Breakers
+from runtime.resilience.breakers import Breakers, CallScope
 from runtime.settings import Settings
 from runtime.store.database.database import Database
 from runtime.store.records import AGENT_PREFIX, ASSISTANT_PREFIX
@@ -40,7 +41,7 @@ class Engines:
         self._settings = settings
         self._metrics = metrics
         self._booking = LateBooking(database, metrics)
-        self.breaker = breakers.of(PROVIDER)
+        self._breakers = breakers
         key = settings.openai_api_key
         self._api = ResponsesApi(
             settings.openai_base_url, key.get_secret_value() if key else None, settings.model_timeout_seconds
@@ -61,6 +62,11 @@ class Engines:
             f"The bot {configuration.bot.id!r} names the assistant {assistant_id!r}, which does not exist; "
             "create it, or give the bot another assistant_id."
         )
+
+    def passing(self, request: Request, deadline: float) -> AbstractAsyncContextManager[None]:
+        """Context manager around an engine's answer: it waits while the provider, or what this client needs of it,
+        does not work; raises TemporaryError at the deadline, a time of `time.monotonic`."""
+        return self._breakers.passing(_scope(request), deadline)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -85,6 +91,13 @@ class Engines:
             # A repeated call is the turn's decision: it knows its deadline, and what the call may have done.
             self._client = open_client(self._settings, retries=0)
         return self._client
+
+
+def _scope(request: Request) -> CallScope:
+    stores = [str(store) for tool in request.tools for store in tool.get("vector_store_ids") or ()]
+    # A live object has its model and tools at the provider.
+    model = request.model or request.assistant_id
+    return CallScope(PROVIDER, client=request.client, model=model, resource=" ".join(stores))
 
 
 def open_client(settings: Settings, *, retries: int) -> AsyncOpenAI:

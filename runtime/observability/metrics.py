@@ -162,8 +162,9 @@ class Metrics:
         self._breaker = _series(
             Gauge(
                 "horizonai_breaker_state",
-                "Circuit breaker of a provider's account: 0 closed, 1 half open, 2 open.",
-                ["provider", "account"],
+                "Circuit breaker of a provider's account, or of one client or sender there (`scope`): 0 closed, 1 half"
+                " open, 2 open.",
+                ["provider", "account", "scope"],
                 registry=registry,
             )
         )
@@ -240,9 +241,10 @@ class Metrics:
         """A timer was run. One that failed is run again."""
         self._timers(kind, result).inc()
 
-    def breaker(self, provider: str, account: str, state: BreakerState) -> None:
-        """A circuit breaker changed. `account` distinguishes the keys of a provider by a name, never by a secret."""
-        self._breaker(provider, account).set(BREAKER_VALUES[state])
+    def breaker(self, provider: str, account: str, scope: str, state: BreakerState) -> None:
+        """A circuit breaker changed. `account` distinguishes the keys of a provider by a name, never by a secret;
+        `scope` is a client or a sender, or empty for the breaker that all with the key share."""
+        self._breaker(provider, account, scope).set(BREAKER_VALUES[state])
 
     def exposition(self, backlog: Backlog | None) -> bytes:
         """The text that Prometheus scrapes; without a backlog when the store could not be read."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from runtime.errors import PermanentError, ProviderError, TemporaryError
 from runtime.observability.metrics import Metrics
 from runtime.resilience.backoff import pause_seconds
-from runtime.resilience.circuit_breaker import Breakers
+from runtime.resilience.breakers import Breakers
 from runtime.settings import Settings
 from runtime.store import catalog
 from runtime.store.database.database import Database

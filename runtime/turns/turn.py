@@ -208,7 +208,7 @@ class Turns:
         try:
             engine = await self._engines.engine_of(configuration)
             request = await self._requests.of(turn, configuration, options)
-            async with self._engines.breaker.passing(time.monotonic() + self._seconds_left(turn)):
+            async with self._engines.passing(request, time.monotonic() + self._seconds_left(turn)):
                 return _sendable(await engine.answer(request))
         except (ProviderError, StoreError, TurnTakenOver):
             raise

@@ -21,7 +21,7 @@ from twilio.rest import Client
 
 from runtime.errors import ProviderError, TemporaryError, UnknownOutcome
 from runtime.observability.metrics import Metrics
-from runtime.resilience.circuit_breaker import Breakers
+from runtime.resilience.breakers import Breakers, CallScope
 from runtime.resilience.http_errors import Provider, error_of_status, retry_after_seconds
 from runtime.store.codec import dump_json
 from runtime.store.messages.outbound_content import OutboundContent, OutboundMedia, OutboundTemplate, OutboundText
@@ -132,7 +132,7 @@ class Twilio:
         no message may be sent soon.
         """
         await self._rate_limit.quiet(sender)
-        async with self._passing(account):
+        async with self._passing(account, sender):
             await self._rate_limit.wait(sender)
             yield Slot(self, account, sender)
 
@@ -142,7 +142,7 @@ class Twilio:
         Raises PermanentError or TemporaryError when Twilio could not be asked.
         """
         moment = datetime.fromisoformat(since).astimezone(UTC).replace(microsecond=0)
-        async with self._asking(account):
+        async with self._asking(account, sender):
             listed = await self._client(account).messages.list_async(
                 to=recipient, from_=sender, date_sent_after=moment, limit=LOOKUP_LIMIT, page_size=PAGE_SIZE
             )
@@ -196,17 +196,19 @@ class Twilio:
         return client
 
     @asynccontextmanager
-    async def _asking(self, account: Account) -> AsyncIterator[None]:
+    async def _asking(self, account: Account, sender: str = "") -> AsyncIterator[None]:
         """A call without effect: when its outcome is unknown it may be repeated."""
-        async with self._passing(account):
+        async with self._passing(account, sender):
             try:
                 yield
             except FAILURES as error:
                 reason = self._counted(error)
                 raise TemporaryError(str(reason)) if isinstance(reason, UnknownOutcome) else reason from error
 
-    def _passing(self, account: Account) -> AbstractAsyncContextManager[None]:
-        return self._breakers.of(PROVIDER, account.sid).passing(time.monotonic() + PAUSE_SECONDS)
+    def _passing(self, account: Account, sender: str) -> AbstractAsyncContextManager[None]:
+        """`sender`: the address that the call is about, empty where it is about the whole account."""
+        scope = CallScope(PROVIDER, account.sid, sender=sender.removeprefix("whatsapp:"))
+        return self._breakers.passing(scope, time.monotonic() + PAUSE_SECONDS)
 
     def _counted(self, error: Exception) -> ProviderError:
         self._metrics.provider_error(PROVIDER, error, _details(error)[0])

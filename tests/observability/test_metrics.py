@@ -155,7 +155,7 @@ def test_the_process_and_its_version_are_told(runtime: Runtime) -> None:
 def test_a_breaker_shows_its_state() -> None:
     metrics = Metrics()
 
-    metrics.breaker("openai", "shared", "open")
+    metrics.breaker("openai", "shared", "", "open")
 
     assert Scrape(metrics.exposition(None).decode()).value("horizonai_breaker_state", provider="openai") == 2
 

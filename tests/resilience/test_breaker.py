@@ -20,6 +20,11 @@ def refusal(code: str) -> dict[str, Any]:
     return {"error": {"message": "No.", "type": code, "param": None, "code": code}}
 
 
+def only(shop: Line, fault: dict[str, Any]) -> dict[str, Any]:
+    """A fault of the model for one client's calls."""
+    return MODEL | {"containing": shop.bot["id"]} | fault
+
+
 def answered(shop: Line, user: str) -> list[str]:
     """What a user received."""
     return [entry["body"] for entry in shop.outbound(user)]
@@ -38,10 +43,17 @@ def state(shop: Line, provider: str) -> list[str]:
     ]
 
 
+def open_lines(runtime: Runtime, sandbox: Sandbox, count: int) -> list[Line]:
+    """As many clients of one runtime."""
+    return [open_line(runtime, sandbox, fallback_message=SORRY) for _ in range(count)]
+
+
+SETTINGS = {"REPLY_WITHIN_SECONDS": "0", "BREAKER_SECONDS": "2", "TURN_DEADLINE_SECONDS": "60"}
+
+
 @pytest.fixture
 def shop(runtime_factory: Callable[..., Runtime], sandbox: Sandbox) -> Line:
-    settings = {"REPLY_WITHIN_SECONDS": "0", "BREAKER_SECONDS": "2", "TURN_DEADLINE_SECONDS": "60"}
-    return open_line(runtime_factory(**settings), sandbox, fallback_message=SORRY)
+    return open_line(runtime_factory(**SETTINGS), sandbox, fallback_message=SORRY)
 
 
 def test_without_credit_one_user_is_told_and_the_others_wait_until_there_is_some(shop: Line) -> None:
@@ -74,6 +86,7 @@ def test_an_outage_stops_the_calls_and_everybody_is_answered_after_it(shop: Line
         shop.write("Hola", user, wait=0)
     wait_until(lambda: len(paused(shop)) == 1, 30, "the breaker to open")
     assert state(shop, "openai")[0].endswith(" 2.0")
+    assert paused(shop)[0]["client"] == shop.bot["id"]
     shop.sandbox.faults()
 
     wait_until(lambda: all(answered(shop, user) for user in USERS), 60, "an answer for everybody")
@@ -103,3 +116,78 @@ def test_when_twilio_refuses_the_account_answers_wait_until_it_does_not(shop: Li
 
     assert answered(shop, USERS[0]) == []
     assert paused(shop)[0]["provider"] == "twilio"
+
+
+def test_a_client_whose_every_call_fails_stops_no_other_client(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    broken, sound = open_lines(runtime_factory(**SETTINGS | {"BREAKER_SECONDS": "60"}), sandbox, 2)
+    sandbox.faults(only(broken, {"kind": "status", "status": 500}))
+    for user in USERS:
+        broken.write("Hola", user, wait=0)
+    wait_until(lambda: len(paused(broken)) == 1, 30, "the breaker to open")
+
+    with ThreadPoolExecutor(4) as pool:
+        given = list(pool.map(lambda user: sound.ask("Hola", user), USERS[:6]))
+
+    assert ["turn 1" in text for text in given] == [True] * 6
+    assert [line.partition("scope=")[2] for line in state(broken, "openai")] == [f'"{broken.bot["id"]}"}} 2.0']
+
+
+def test_a_client_in_order_shows_at_once_that_only_the_others_calls_fail(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    *broken, sound = open_lines(runtime_factory(**SETTINGS | {"BREAKER_SECONDS": "60"}), sandbox, 5)
+    sandbox.faults(*(only(shop, {"kind": "status", "status": 500}) for shop in broken))
+    for shop in broken:
+        for user in USERS[:3]:
+            shop.write("Hola", user, wait=0)
+    wait_until(lambda: any("client" not in entry for entry in paused(sound)), 30, "the shared breaker to open")
+
+    assert "turn 1" in sound.ask("Hola", USERS[0])
+    assert any(line.endswith('scope=""} 0.0') for line in state(sound, "openai"))
+    assert "turn 1" in sound.ask("Hola", USERS[1])
+
+
+def test_an_outage_of_all_clients_ends_for_all_of_them(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    shops = open_lines(runtime_factory(**SETTINGS), sandbox, 4)
+    sandbox.faults(MODEL | {"kind": "status", "status": 500})
+    for shop in shops:
+        for user in USERS[:3]:
+            shop.write("Hola", user, wait=0)
+    wait_until(lambda: any("client" not in entry for entry in paused(shops[0])), 30, "the shared breaker to open")
+    sandbox.faults()
+
+    wait_until(lambda: all(answered(shop, user) for shop in shops for user in USERS[:3]), 60, "an answer for everybody")
+    assert {line.rpartition(" ")[2] for line in state(shops[0], "openai")} == {"0.0"}
+
+
+def test_a_key_that_is_refused_to_one_client_only_holds_the_others_back_once(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    broken, sound = open_lines(runtime_factory(**SETTINGS), sandbox, 2)
+    sandbox.faults(only(broken, {"kind": "status", "status": 401, "body": refusal("invalid_api_key")}))
+    assert broken.ask("Hola", USERS[0]) == SORRY
+    assert "turn 1" in sound.ask("Hola", USERS[0])
+
+    assert broken.ask("Hola", USERS[1]) == SORRY
+    assert "turn 1" in sound.ask("Hola", USERS[1])
+
+    opened = [entry.get("client") for entry in paused(broken)]
+    assert opened == [None, broken.bot["id"]]
+
+
+def test_a_sender_that_fails_at_twilio_stops_no_other_sender(
+    runtime_factory: Callable[..., Runtime], sandbox: Sandbox
+) -> None:
+    broken, sound = open_lines(runtime_factory(**SETTINGS | {"BREAKER_SECONDS": "60"}), sandbox, 2)
+    sandbox.faults(SEND | {"kind": "status", "status": 503, "containing": broken.number.removeprefix("+")})
+    for user in USERS:
+        broken.write("Hola", user, wait=0)
+    wait_until(lambda: len(paused(broken)) == 1, 30, "the breaker to open")
+
+    assert "turn 1" in sound.ask("Hola", USERS[0])
+
+    assert (paused(broken)[0]["sender"], len(paused(broken))) == (broken.number, 1)

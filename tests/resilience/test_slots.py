@@ -7,7 +7,7 @@ import pytest
 
 from runtime.errors import TemporaryError
 from runtime.observability.metrics import Metrics
-from runtime.resilience.circuit_breaker import FAILURES, Breakers
+from runtime.resilience.breakers import FAILURES, Breakers
 from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import SendTakenOver
 from runtime.twilio.accounts import Account

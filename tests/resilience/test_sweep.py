@@ -21,7 +21,7 @@ from runtime.engines.selection import Engines
 from runtime.inbound.admission import Admission
 from runtime.inbound.missed_messages import Sweep
 from runtime.observability.metrics import Metrics
-from runtime.resilience.circuit_breaker import Breakers
+from runtime.resilience.breakers import Breakers
 from runtime.resilience.poison import Suspects
 from runtime.settings import Secrets, Settings
 from runtime.store.database.database import open_database

@@ -19,7 +19,7 @@ from runtime.app import proactive_sender
 from runtime.delivery.delivery import NotSent
 from runtime.delivery.proactive import Proactive
 from runtime.observability.metrics import Metrics
-from runtime.resilience.circuit_breaker import Breakers
+from runtime.resilience.breakers import Breakers
 from runtime.settings import Settings
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate

@@ -1,0 +1,177 @@
+"""When calls are stopped and when they are tried again, to the fraction of a second; over sockets: `test_breaker`."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
+from runtime.observability.metrics import Metrics
+from runtime.resilience.breakers import FAILURES, LIMIT, SEVERAL, Breakers, CallScope
+from tests.observability.scrape import Scrape
+
+INTERVAL = 0.2
+DOWN = TemporaryError("Down.")
+ONE = CallScope("openai", client="one", model="m")
+OTHER = CallScope("openai", client="other", model="m")
+
+Fails = Callable[[], None]
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def breakers(metrics: Metrics) -> Breakers:
+    return Breakers(INTERVAL, metrics)
+
+
+async def call(breakers: Breakers, scope: CallScope, error: ProviderError | None = None, within: float = 0.0) -> str:
+    """A call that ends so: "answered", "failed", or "stopped" when it might not begin in time."""
+    began = False
+    try:
+        async with breakers.passing(scope, time.monotonic() + within):
+            began = True
+            if error is not None:
+                raise error
+    except ProviderError:
+        return "failed" if began else "stopped"
+    return "answered"
+
+
+async def fail(breakers: Breakers, scope: CallScope, times: int = FAILURES) -> None:
+    """As many calls that fail."""
+    for _ in range(times):
+        await call(breakers, scope, DOWN)
+
+
+async def test_only_the_model_that_fails_is_left_alone(breakers: Breakers) -> None:
+    await fail(breakers, ONE)
+
+    assert await call(breakers, ONE) == "stopped"
+    assert await call(breakers, ONE._replace(model="another")) == "answered"
+    assert await call(breakers, ONE._replace(resource="vs_1")) == "answered"
+
+
+async def test_a_provider_that_works_again_is_used_within_one_interval_however_long_it_was_down(
+    breakers: Breakers,
+) -> None:
+    await fail(breakers, ONE)
+    for _ in range(5):
+        assert await call(breakers, ONE, DOWN, within=10) == "failed"
+    works_again = time.monotonic()
+
+    assert await call(breakers, ONE, within=10) == "answered"
+    assert time.monotonic() - works_again < INTERVAL + 0.1
+
+
+async def test_a_probe_that_hangs_keeps_no_other_from_trying(breakers: Breakers) -> None:
+    await fail(breakers, ONE)
+    hangs = breakers.passing(ONE, time.monotonic() + 10)
+    await hangs.__aenter__()
+
+    assert await call(breakers, ONE, within=10) == "answered"
+    assert await call(breakers, ONE) == "answered"
+    await hangs.__aexit__(TemporaryError, DOWN, None)
+
+
+async def test_a_probe_without_a_result_leaves_its_place_to_the_next_call(breakers: Breakers) -> None:
+    await fail(breakers, ONE)
+    with pytest.raises(ZeroDivisionError):
+        async with breakers.passing(ONE, time.monotonic() + 10):
+            raise ZeroDivisionError
+
+    assert await call(breakers, ONE) == "answered"
+
+
+async def test_the_pause_that_the_provider_asks_a_client_for_is_kept(breakers: Breakers) -> None:
+    await fail(breakers, ONE, FAILURES - 1)
+    await call(breakers, ONE, TemporaryError("Later.", delay=3 * INTERVAL))
+    began = time.monotonic()
+
+    assert await call(breakers, ONE, within=10) == "answered"
+    assert time.monotonic() - began >= 2.9 * INTERVAL
+
+
+async def test_calls_of_several_clients_that_fail_stop_each_of_them_before_it_has_failed_often(
+    breakers: Breakers,
+) -> None:
+    scopes = [ONE._replace(client=f"client {number}") for number in range(SEVERAL)]
+    for scope in scopes:
+        await fail(breakers, scope, FAILURES // SEVERAL + 1)
+
+    assert [await call(breakers, scope) for scope in scopes] == ["stopped"] * SEVERAL
+
+
+async def test_a_success_of_another_client_keeps_the_shared_breaker_closed(breakers: Breakers) -> None:
+    for number in range(SEVERAL):
+        await fail(breakers, ONE._replace(client=f"client {number}"), FAILURES // SEVERAL)
+        await call(breakers, OTHER)
+    await fail(breakers, ONE, FAILURES // SEVERAL)
+
+    assert await call(breakers, ONE) == "answered"
+
+
+async def test_many_failures_of_one_client_never_count_as_an_outage(breakers: Breakers) -> None:
+    for number in range(10):
+        await fail(breakers, ONE._replace(model=f"model {number}"))
+
+    assert await call(breakers, OTHER) == "answered"
+
+
+async def test_in_an_outage_one_call_an_interval_is_made_for_clients_that_have_not_failed(breakers: Breakers) -> None:
+    for number in range(SEVERAL):
+        await fail(breakers, ONE._replace(client=f"client {number}"), FAILURES // SEVERAL + 1)
+
+    fresh = [await call(breakers, ONE._replace(client=f"fresh {number}"), DOWN) for number in range(3)]
+
+    assert fresh == ["failed", "stopped", "stopped"]
+
+
+async def test_a_refused_key_stops_everybody_at_once(breakers: Breakers) -> None:
+    assert await call(breakers, ONE, KeyRefused("No.")) == "failed"
+
+    assert [await call(breakers, scope) for scope in (ONE, OTHER)] == ["stopped", "stopped"]
+
+
+async def test_the_probe_after_a_pause_is_not_used_up_by_the_client_that_fails(breakers: Breakers) -> None:
+    await call(breakers, ONE, KeyRefused("No."))
+    assert await call(breakers, ONE, KeyRefused("No."), within=10) == "failed"
+
+    assert await call(breakers, OTHER) == "answered"
+
+
+async def test_a_refusal_is_a_word_of_a_provider_that_works(breakers: Breakers) -> None:
+    await fail(breakers, ONE)
+
+    assert await call(breakers, ONE, PermanentError("400"), within=10) == "failed"
+    assert await call(breakers, ONE) == "answered"
+
+
+async def test_a_call_that_is_cancelled_while_it_waits_keeps_no_place(breakers: Breakers) -> None:
+    await call(breakers, OTHER, KeyRefused("No."))
+    await fail(breakers, ONE._replace(client="other", model="x"), 0)
+    waiting = asyncio.create_task(call(breakers, ONE, within=10))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert await call(breakers, ONE, within=10) == "answered"
+
+
+async def test_no_more_breakers_are_kept_than_the_limit_and_a_dropped_one_shows_no_state(
+    breakers: Breakers, metrics: Metrics
+) -> None:
+    await fail(breakers, ONE)
+    shown = Scrape(metrics.exposition(None).decode())
+    assert shown.value("horizonai_breaker_state", provider="openai", scope="one") == 2
+
+    for number in range(LIMIT):
+        await call(breakers, OTHER._replace(model=f"model {number}"))
+
+    assert await call(breakers, ONE) == "answered"
+    shown = Scrape(metrics.exposition(None).decode())
+    assert shown.value("horizonai_breaker_state", provider="openai", scope="one") == 0
