@@ -16,6 +16,7 @@ from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.records import AssistantRecord, BotRecord
 from schemas.policy import Policy, read_document
+from schemas.timezones import zone_of_number
 
 POLL_SECONDS = 0.5
 
@@ -33,6 +34,11 @@ class Configuration:
     """The bot's policy from its manifest, as far as this program knows its keys."""
     ignored: tuple[str, ...] = ()
     """Keys of that policy that this program does not know, or whose value does not fit."""
+
+    @property
+    def timezone(self) -> str | None:
+        """The client's time zone; None where neither its manifest nor its number's country decides."""
+        return self.policy.timezone or zone_of_number(self.bot.twilio_phone_number)
 
     @property
     def memory_tokens(self) -> int | None:

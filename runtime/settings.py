@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runtime.errors import OperatorError
 from schemas.overrides import DEFAULT, connection_overrides
+from schemas.timezones import is_zone
 
 ENV_FILE = Path(".env")
 
@@ -86,6 +87,8 @@ class Settings(BaseSettings):
     """Maximum number of a conversation's items that are sent with a message."""
     memory_tokens: int = Field(default=16_000, ge=100)
     """Their maximum estimated size."""
+    timezone: str = "America/Santiago"
+    """Time zone of a client whose manifest names none and whose number's country has several."""
     allow_private_endpoints: bool = False
     """Allows function tools to call plain http and addresses of this machine or network."""
     stop_grace_seconds: float = Field(default=20, ge=0)
@@ -101,6 +104,13 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with https:// (or http:// on this machine)")
         return None if value is None else value.rstrip("/")
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        if not is_zone(value):
+            raise ValueError("must be a name of the tz database, such as America/Santiago")
+        return value
 
     @field_validator("webhook_connection_overrides")
     @classmethod

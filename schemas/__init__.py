@@ -19,7 +19,7 @@ from schemas.client import (
     Tool,
     WebSearchTool,
 )
-from schemas.policy import Memory, Policy
+from schemas.policy import Memory, MessageContext, Policy
 
 __all__ = [
     "OWN_KEYS",
@@ -31,6 +31,7 @@ __all__ = [
     "FunctionTool",
     "InstructionsFile",
     "Memory",
+    "MessageContext",
     "Policy",
     "Profile",
     "SecretRef",

@@ -13,15 +13,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from schemas.strict import Strict
+from schemas.timezones import is_zone
 
 VERSION: Final = 1
 """Of the document's form. A key that is added leaves it as it is. What a key means is never changed: it gets another
 name, or, where an older program must not run without it, the store gets another generation."""
+
+
+def _known_zone(name: str) -> str:
+    if not is_zone(name):
+        raise PydanticCustomError("time_zone", "is not a time zone of the tz database")
+    return name
+
+
+Timezone = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_known_zone)]
+"""A name of the tz database."""
+
+
+class MessageContext(Strict):
+    """What the model gets with each message about the time and the person."""
+
+    now: bool | None = Field(
+        default=None, description="Date, weekday, time and zone; sent unless false.", examples=[True]
+    )
+    name: bool | None = Field(
+        default=None,
+        description="The name in the person's WhatsApp profile, which they chose; sent unless false.",
+        examples=[True],
+    )
+    phone: Literal["none", "masked", "full"] | None = Field(
+        default=None, description="The person's number; masked (+569****5678) without it.", examples=["masked"]
+    )
 
 
 class Memory(Strict):
@@ -53,6 +81,22 @@ class Policy(Strict):
             "a new one; the engine assistants keeps its own."
         ),
         examples=[{"items": 60, "tokens": 16_000}],
+    )
+    timezone: Timezone | None = Field(
+        default=None,
+        description=(
+            "The client's time zone, a name of the tz database. Without it that of the number's country, where it has "
+            "one; else the setting TIMEZONE."
+        ),
+        examples=["America/Santiago"],
+    )
+    context: MessageContext | None = Field(
+        default=None,
+        description=(
+            "What the model gets with each message about the time and the person, in a note of at most 600 "
+            "characters that is not remembered."
+        ),
+        examples=[{"now": True, "name": True, "phone": "masked"}],
     )
 
 

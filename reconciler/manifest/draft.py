@@ -46,6 +46,8 @@ _REST = """
 #     websites: ["https://example.cl"]
 
 # memory: { items: 60, tokens: 16000 } # how much of a conversation is sent along with a message
+# timezone: America/Santiago # of the number's country without it
+# context: { now: true, name: true, phone: masked } # what the model gets; phone: none | masked | full
 
 # fallback_message: Tuvimos un problema técnico. Te responderemos a la brevedad.
 # protected: true # refuse to delete this client

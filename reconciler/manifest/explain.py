@@ -83,6 +83,8 @@ def explain(error: ErrorDetails, spot: Spot, written: str) -> tuple[str, str]:
         return f"{where}: {shown(value)} is none of the allowed values", _closest(value, context["expected"])
     if kind == "string_pattern_mismatch":
         return _format(spot, where, str(value))
+    if kind == "time_zone":
+        return _zone(where, str(value))
     return _bounds(kind, where, value, context) or (f"{where}: {error['msg'][:1].lower()}{error['msg'][1:]}", "")
 
 
@@ -215,6 +217,17 @@ def _format(spot: Spot, where: str, value: str) -> tuple[str, str]:
         suggestion = {"id": slug(value), "number": _e164(value), "name": slug(value).replace("-", "_")}.get(key)
     given = "this" if spot.owner is SecretRef else shown(value)
     return f"{where}: {given} {what}", f"{rule}{f', like {json.dumps(suggestion)}' if suggestion else ''}."
+
+
+def _zone(where: str, value: str) -> tuple[str, str]:
+    from zoneinfo import available_timezones  # reads a folder of files
+
+    zones = {zone.lower(): zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")}
+    cities = {name.rpartition("/")[2]: zone for name, zone in zones.items()}
+    word = value.strip().replace(" ", "_").lower()
+    near = zones.get(nearest(word, list(zones)) or "") or cities.get(nearest(word, list(cities)) or "")
+    hint = f'Did you mean "{near}"?' if near else "Write a name of the tz database, like America/Santiago."
+    return f"{where}: {shown(value)} is not a time zone", hint
 
 
 def _e164(value: str) -> str:

@@ -193,8 +193,8 @@ def _recap(history: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _told(request: Request) -> list[str]:
-    """The same for a line that the model receives in this turn only."""
-    return [] if request.line is None else [f"{TOLD} {request.line}"]
+    """The same for what the model gets in this turn only."""
+    return [] if request.note is None else [f"{TOLD} {request.note}"]
 
 
 def _message(text: str) -> Any:

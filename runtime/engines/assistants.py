@@ -96,7 +96,7 @@ class AssistantsEngine:
         overrides: dict[str, Any] = {
             "model": request.model,
             "instructions": request.instructions,
-            "additional_instructions": request.line,
+            "additional_instructions": request.note,
         }
         run: Run = await self._threads.runs.create(
             thread_id,

@@ -31,8 +31,8 @@ class Request:
     model: str | None
     """None: the assistant's own, which only a live object has."""
     instructions: str | None
-    line: str | None
-    """A further instruction for this turn, between the history and `messages`; not stored in the history."""
+    note: str | None
+    """What the model gets in this turn only, between the history and `messages`; not stored in the history."""
     tools: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any]
     history: Sequence[Mapping[str, Any]]

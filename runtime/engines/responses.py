@@ -118,7 +118,7 @@ def _body(request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool
 
 def _told(request: Request) -> list[dict[str, Any]]:
     """After the history, so that the prefix that a provider caches stays the same from turn to turn."""
-    return [] if request.line is None else [{"role": "developer", "content": request.line}]
+    return [] if request.note is None else [{"role": "developer", "content": request.note}]
 
 
 def _said(request: Request) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from runtime.catalog import Configuration
 from runtime.engines.functions import FunctionCall, Functions
@@ -11,7 +13,10 @@ from runtime.engines.port import Request
 from runtime.memory import recalled, user_hash
 from runtime.store.database.database import Database
 from runtime.store.messages import turns
+from runtime.store.messages.quotes import quoted_text
 from runtime.store.messages.turns import Turn
+from runtime.turns.context import context_note
+from runtime.turns.person import person_of
 from runtime.turns.policy import Options
 from runtime.turns.prepare import Preparer, prepared
 from runtime.turns.progress import Progress
@@ -28,12 +33,15 @@ class Requests:
     """Key of the hashes under which engines know users."""
     memory_tokens: int
     """How much of a conversation is sent, in tokens, where the bot's policy does not set it."""
+    timezone: str
+    """The zone of clients for whom neither a manifest nor a number decides."""
 
     async def of(self, turn: Turn, configuration: Configuration, options: Options) -> Request:
         """The request of one attempt at a turn, its messages prepared. Raises the errors of preparers and the store."""
         bot, assistant = configuration.bot, configuration.assistant
         client = bot.label
         conversation = user_hash(self.salt, bot.id, turn.conversation.user_key)
+        now = datetime.now(ZoneInfo(configuration.timezone or self.timezone))
 
         async def call_function(name: str, arguments: str, call_id: str) -> str:
             call = FunctionCall(name, arguments, call_id, client, conversation)
@@ -47,6 +55,7 @@ class Requests:
 
         progress = Progress(turn.progress, keep_progress)
         messages = await prepared(turn.messages, self.preparers, configuration, progress)
+        note = context_note(turn, person_of(turn), configuration.policy.context, now, await self._quoted(turn))
         return Request(
             turn_id=turn.id,
             client=client,
@@ -54,7 +63,7 @@ class Requests:
             assistant_name=assistant.name if assistant else bot.name,
             model=options.model or bot.model or (assistant.model if assistant else None),
             instructions=bot.instructions or (assistant.instructions if assistant else None),
-            line=options.line,
+            note=note if options.line is None else f"{note}\n{options.line}",
             tools=assistant.tools if assistant else (),
             settings=assistant.settings if assistant else {},
             history=recalled(turn.history, configuration.memory_tokens or self.memory_tokens),
@@ -66,3 +75,11 @@ class Requests:
             thread_id=turn.conversation.thread_id,
             keep_thread=keep_thread,
         )
+
+    async def _quoted(self, turn: Turn) -> str | None:
+        """The text that the newest message replies to. Only a message that quotes one is worth a read."""
+        message = turn.messages[-1]
+        if message.content.quoted is None:
+            return None
+        sid = message.content.quoted.message_sid
+        return await self.database.read(quoted_text, turn.conversation.id, message.account_sid, sid)

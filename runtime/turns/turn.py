@@ -80,7 +80,9 @@ class Turns:
         self._database = database
         self._catalog = catalog
         self._engines = engines
-        self._requests = Requests(database, functions, preparers, catalog.salt, settings.memory_tokens)
+        self._requests = Requests(
+            database, functions, preparers, catalog.salt, settings.memory_tokens, settings.timezone
+        )
         self._metrics = metrics
         self._delivery = delivery
         self._endings = Endings(settings, database, windows, metrics)

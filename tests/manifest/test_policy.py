@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import Memory, Policy
+from schemas import Memory, MessageContext, Policy
 from schemas.policy import PolicyReading, checked_document, document_of, keys_of, keys_of_document, read_document
 
 MEMORY = Policy(memory=Memory(items=20))
@@ -17,8 +17,16 @@ policies = st.builds(
     Policy,
     memory=st.none()
     | st.builds(Memory, items=st.none() | st.integers(1, 1000), tokens=st.none() | st.integers(100, 1_000_000)),
+    timezone=st.none() | st.sampled_from(["America/Santiago", "Pacific/Easter"]),
+    context=st.none()
+    | st.builds(
+        MessageContext,
+        now=st.none() | st.booleans(),
+        name=st.none() | st.booleans(),
+        phone=st.none() | st.sampled_from(["none", "masked", "full"]),
+    ),
 )
-newer_keys = st.dictionaries(st.sampled_from(["replies", "timezone"]), st.none() | st.booleans() | st.just({"a": [1]}))
+newer_keys = st.dictionaries(st.sampled_from(["replies", "hours"]), st.none() | st.booleans() | st.just({"a": [1]}))
 """Keys that no program of today knows."""
 
 
@@ -59,8 +67,9 @@ def test_a_policy_that_says_nothing_is_an_empty_document(policy: Policy) -> None
         ({"memory": {"items": "20"}}, PolicyReading(Policy(), ("memory",))),
         ({"memory": {"items": 0, "newer": 1}, "newer": 1}, PolicyReading(Policy(), ("memory", "newer"))),
         ({"memory": None}, PolicyReading(Policy())),
+        ({"timezone": "Mars/Olympus", "memory": {"items": 20}}, PolicyReading(MEMORY, ("timezone",))),
     ],
-    ids=["nothing", "a version alone", "no version", "another version", "a text", "out of range", "null"],
+    ids=["nothing", "a version alone", "no version", "another version", "a text", "out of range", "null", "no zone"],
 )
 def test_a_key_that_does_not_fit_is_ignored_and_named(document: dict[str, Any], read: PolicyReading) -> None:
     assert keys_of(read_document(document).policy) == keys_of(read.policy)

@@ -31,7 +31,9 @@ from tests.sandbox_process import Sandbox
 
 LINE = "Es domingo y está cerrado."
 OTHERWISE = Options(model="gpt-5.6-luna", line=LINE)
-HELLO = InboundMessage("AC1", "SM1", "bot", "whatsapp:+569", "whatsapp:+569", Content((Text("Hola"),)), "{}")
+HELLO = InboundMessage(
+    "AC1", "SM1", "bot", "whatsapp:+56912345678", "whatsapp:+56912345678", Content((Text("Hola"),)), "{}"
+)
 SECONDS = 20.0
 
 
@@ -55,7 +57,7 @@ async def asking(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Asking]:
         stack.push_async_callback(functions.close)
         _, turn = await database.write(store_and_begin, HELLO, 10)
         assert turn is not None
-        yield Asking(Requests(database, functions, (), "salt", 16_000), turn)
+        yield Asking(Requests(database, functions, (), "salt", 16_000, "America/Santiago"), turn)
 
 
 @pytest.fixture
@@ -79,11 +81,13 @@ async def test_the_responses_engine_asks_that_model_with_the_line_just_before_th
     await api.close()
     (call,) = sandbox.calls("openai", "POST", "/v1/responses")
     assert (call["body"]["model"], call["body"]["instructions"]) == ("gpt-5.6-luna", "Eres amable.")
-    assert call["body"]["input"] == [{"role": "developer", "content": LINE}, {"role": "user", "content": "Hola"}]
-    assert LINE not in str(answer.items)
+    note, words = call["body"]["input"]
+    assert (note["role"], note["content"].splitlines()[-1]) == ("developer", LINE)
+    assert words == {"role": "user", "content": "Hola"}
+    assert answer.items[0] == words
 
 
-async def test_without_options_the_bot_s_own_model_is_asked_and_nothing_is_added(
+async def test_without_options_the_bot_s_own_model_is_asked_and_told_the_context_only(
     asking: Asking, sandbox: Sandbox
 ) -> None:
     api = ResponsesApi(sandbox.openai_url, sandbox.api_key, SECONDS)
@@ -93,7 +97,9 @@ async def test_without_options_the_bot_s_own_model_is_asked_and_nothing_is_added
 
     await api.close()
     (call,) = sandbox.calls("openai", "POST", "/v1/responses")
-    assert (call["body"]["model"], call["body"]["input"]) == ("gpt-6-luna", [{"role": "user", "content": "Hola"}])
+    note, words = call["body"]["input"]
+    assert (call["body"]["model"], words) == ("gpt-6-luna", {"role": "user", "content": "Hola"})
+    assert note["content"].splitlines()[-1] == "Person: first contact, phone +569****5678."
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
@@ -105,7 +111,8 @@ async def test_the_assistants_engine_runs_that_model_with_the_line(
     await AssistantsEngine(live, SECONDS).answer(await asking.request(bot(assistant_id=made.id), OTHERWISE))
 
     (run,) = [call for call in sandbox.calls("openai", "POST", "/v1/threads") if call["path"].endswith("/runs")]
-    assert (run["body"]["model"], run["body"]["additional_instructions"]) == ("gpt-5.6-luna", LINE)
+    assert run["body"]["model"] == "gpt-5.6-luna"
+    assert run["body"]["additional_instructions"].splitlines()[-1] == LINE
 
 
 @pytest.mark.parametrize("is_known", [False, True], ids=["in a new session", "in a session that there is"])

@@ -21,8 +21,9 @@ def policy(**memory: object) -> Json:
 
 
 def sent(shop: Line) -> int:
-    """How many items the model was sent with the last message, that message included."""
-    return len(shop.sandbox.calls("openai", "POST", "/v1/responses")[-1]["body"]["input"])
+    """How many items of the conversation the model was sent with the last message, that message included."""
+    said = shop.sandbox.calls("openai", "POST", "/v1/responses")[-1]["body"]["input"]
+    return sum(item["role"] != "developer" for item in said)
 
 
 def after_messages(shop: Line, messages: int, text: str = "Hola") -> int:
