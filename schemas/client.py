@@ -68,7 +68,7 @@ class InstructionsFile(Strict):
 
 
 class Endpoint(Strict):
-    """Where a function tool is called: one signed HTTP POST for each call."""
+    """Where a function tool is called: one HTTP POST for each call."""
 
     url: HttpUrl = Field(
         description="URL that receives each call as JSON with name, arguments, client, conversation and call_id.",
@@ -78,6 +78,19 @@ class Endpoint(Strict):
         default=None,
         description="Key of the HMAC-SHA256 signature in the header X-Horizonai-Signature; unsigned without it.",
         examples=[{"env": "LA_COCINA_HOOK_SECRET"}],
+    )
+    authorization: SecretRef | None = Field(
+        default=None,
+        description="Value of the header Authorization, complete with its scheme such as Bearer; not sent without it.",
+        examples=[{"env": "LA_COCINA_HOOK_AUTHORIZATION"}],
+    )
+    follow_redirects: bool = Field(
+        default=False,
+        description=(
+            "Whether a redirect of the endpoint is followed, as Google Apps Script needs it. Each URL on the way is "
+            "checked like the first; neither signature nor Authorization is sent to another host."
+        ),
+        examples=[True],
     )
     timeout_seconds: float = Field(
         default=10.0,

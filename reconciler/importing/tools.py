@@ -71,6 +71,10 @@ def _endpoint(live: Mapping[str, Any]) -> dict[str, Any]:
     endpoint: dict[str, Any] = {"url": live.get("url")}
     if live.get("secret_env"):
         endpoint["secret"] = {"env": live["secret_env"]}
+    if live.get("authorization_env"):
+        endpoint["authorization"] = {"env": live["authorization_env"]}
+    if live.get("follow_redirects"):
+        endpoint["follow_redirects"] = True
     timeout = live.get("timeout_seconds")
     if timeout is not None and float(timeout) != Endpoint.model_fields["timeout_seconds"].default:
         endpoint["timeout_seconds"] = float(timeout)

@@ -19,7 +19,7 @@ from reconciler.observation.live_state import Failed, Store
 from reconciler.ownership import client_of
 from reconciler.readers.openai import OBJECT_PREFIXES, LiveAssistant, ObjectEngine
 from reconciler.settings import Settings
-from runtime.store.records import AssistantRecord, BotRecord
+from runtime.store.records import AssistantRecord, BotRecord, endpoint_values
 from schemas import Endpoint
 
 PROVIDERS_COUNTRY: Final = "US"
@@ -108,11 +108,13 @@ def bot_as_declared(bot: BotRecord, settings: Settings) -> dict[str, Any]:
         "account_sid": None if shared else sid,
         "auth_token_env": None if shared else token_env,
         "functions": {
-            name: {
-                "url": function.get("url"),
-                "secret_env": function.get("secret_env"),
-                "timeout_seconds": float(function.get("timeout_seconds") or timeout),
-            }
+            name: endpoint_values(
+                function.get("url"),
+                function.get("secret_env"),
+                float(function.get("timeout_seconds") or timeout),
+                function.get("authorization_env"),
+                bool(function.get("follow_redirects")),
+            )
             for name, function in bot.functions.items()
         },
     }

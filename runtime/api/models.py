@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_serializer, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_serializer,
+    field_validator,
+    model_serializer,
+)
 
 from runtime.delivery.splitting import MESSAGE_LIMIT
+from runtime.store.records import endpoint_values
 from schemas.addresses import number_of
 from schemas.policy import PolicyDocument, checked_document, document_of, keys_of
 
@@ -31,6 +41,14 @@ class FunctionEndpoint(Body):
     url: Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2048)]
     secret_env: EnvName | None = None
     timeout_seconds: float = Field(default=10.0, gt=0, le=60, strict=False)
+    authorization_env: EnvName | None = None
+    follow_redirects: bool = False
+
+    @model_serializer
+    def _as_stored(self) -> dict[str, Any]:
+        return endpoint_values(
+            self.url, self.secret_env, self.timeout_seconds, self.authorization_env, self.follow_redirects
+        )
 
 
 class BotFields(Body):

@@ -1,28 +1,26 @@
-"""Calls the HTTP endpoint behind a function tool: one signed POST, bounded in time and size, to public addresses only.
+"""Calls the HTTP endpoint behind a function tool: one POST, bounded in time and size, to public addresses only.
 
 Signature: `X-Horizonai-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>">`, keyed with the tool's
-secret. The endpoint's answer is the result, of any type, as long as it is text; an empty success is `{"result": "ok"}`.
-Every failure is reported to the model as `{"error": …}`, with the endpoint's text for a request that it refuses (4xx),
-so that the model can explain it to the user. Redirects are not followed, since their target was not checked.
+secret; a header `Authorization` beside or instead of it, where the manifest names one. The endpoint's answer is the
+result, of any type, as long as it is text; an empty success is `{"result": "ok"}`. Every failure is reported to the
+model as `{"error": …}`, with the endpoint's text for a request that it refuses (4xx), so that the model can explain it
+to the user. Redirects are followed where the manifest says so.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
+from runtime.public_http import MAX_REDIRECTS, NotCalled, Outgoing, PublicHttp
 from runtime.settings import Secrets
 from runtime.text import portable
 
@@ -60,18 +58,11 @@ class Functions:
 
     def __init__(self, secrets: Secrets, *, allow_private: bool) -> None:
         self._secrets = secrets
-        self._allow_private = allow_private
-        resolver = ThreadedResolver() if allow_private else PublicResolver()
-        # No cookies: a cookie that one client's endpoint sets must not be sent to another's.
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=resolver, limit=200),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-        )
+        self._http = PublicHttp(allow_private=allow_private)
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._session.close()
+        await self._http.close()
 
     async def call(self, endpoint: Mapping[str, Any] | None, call: FunctionCall) -> str:
         """The result that the model receives, as JSON."""
@@ -94,71 +85,51 @@ class Functions:
     async def _post(self, endpoint: Mapping[str, Any] | None, call: FunctionCall) -> str:
         if endpoint is None:
             raise EndpointError(f"no endpoint is configured for the function {call.name!r}")
-        url = str(endpoint["url"])
-        self._check(url)
         body = _body(call)
-        headers = {"Content-Type": "application/json", "Accept": "application/json, text/plain"}
-        headers |= self._signed(endpoint.get("secret_env"), body)
+        outgoing = Outgoing(
+            url=str(endpoint["url"]),
+            method="POST",
+            headers={"Content-Type": "application/json", "Accept": "application/json, text/plain"},
+            credentials=self._signed(endpoint.get("secret_env"), body)
+            | self._authorization(endpoint.get("authorization_env")),
+            body=body,
+        )
+        redirects = MAX_REDIRECTS if endpoint.get("follow_redirects") else 0
         timeout = float(endpoint.get("timeout_seconds") or DEFAULT_TIMEOUT_SECONDS)
         try:
-            async with self._session.post(
-                url, data=body, headers=headers, timeout=aiohttp.ClientTimeout(total=timeout), allow_redirects=False
-            ) as response:
+            async with asyncio.timeout(timeout), self._http.request(outgoing, redirects=redirects) as response:
                 return await _answer(response)
         except TimeoutError as error:
             raise EndpointError(f"the endpoint did not answer within {timeout:g} seconds") from error
+        except NotCalled as refused:
+            raise EndpointError(f"the endpoint's URL {refused}") from refused
         except aiohttp.ClientConnectorError as error:
-            private = isinstance(error.os_error, PrivateAddress)
-            raise EndpointError(str(error.os_error) if private else "the endpoint cannot be reached") from error
+            raise EndpointError("the endpoint cannot be reached") from error
         except aiohttp.ClientError as error:
             raise EndpointError("the connection to the endpoint broke") from error
-
-    def _check(self, url: str) -> None:
-        if self._allow_private:
-            return
-        parts = urlsplit(url)
-        if parts.scheme != "https":
-            raise EndpointError("the endpoint's URL must begin with https://")
-        try:
-            address = ip_address(parts.hostname or "")
-        except ValueError:
-            return  # a name: the resolver checks its addresses
-        if not address.is_global:
-            raise EndpointError("the endpoint's address is not a public one")
 
     def _signed(self, secret_env: str | None, body: bytes) -> dict[str, str]:
         if secret_env is None:
             return {}
-        secret = self._secrets.get(secret_env)
-        if secret is None:
-            log.error("secret_missing", variable=secret_env, hint="set it in the environment or in .env")
-            raise EndpointError("the endpoint's secret is not configured")
         moment = str(int(time.time()))
-        return {SIGNATURE_HEADER: f"t={moment},v1={function_signature(secret, moment, body)}"}
+        signature = function_signature(self._secret(secret_env), moment, body)
+        return {SIGNATURE_HEADER: f"t={moment},v1={signature}"}
 
+    def _authorization(self, authorization_env: str | None) -> dict[str, str]:
+        if authorization_env is None:
+            return {}
+        value = self._secret(authorization_env).strip()
+        if not value.isascii() or not value.isprintable():
+            log.error("secret_malformed", variable=authorization_env, hint="one line of printable ASCII characters")
+            raise EndpointError("the endpoint's secret is not configured")
+        return {"Authorization": value}
 
-class PrivateAddress(OSError):
-    """A name that resolves to this machine or its network."""
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names to public addresses only. The connection is made to exactly the addresses checked here."""
-
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """See AbstractResolver; one private address is enough to refuse the name."""
-        found = await self._resolver.resolve(host, port, family)
-        if not all(ip_address(result["host"]).is_global for result in found):
-            raise PrivateAddress("the endpoint's address is not a public one")
-        return found
-
-    async def close(self) -> None:
-        """See AbstractResolver."""
-        await self._resolver.close()
+    def _secret(self, variable: str) -> str:
+        secret = self._secrets.get(variable)
+        if secret is None:
+            log.error("secret_missing", variable=variable, hint="set it in the environment or in .env")
+            raise EndpointError("the endpoint's secret is not configured")
+        return secret
 
 
 def function_signature(secret: str, moment: str, body: bytes) -> str:
@@ -186,7 +157,9 @@ async def _answer(response: aiohttp.ClientResponse) -> str:
     if 400 <= response.status < 500:
         said = await _refusal(response)
         raise EndpointError(f"the endpoint answered with status {response.status}", said)
-    if response.status >= 300:
+    if 300 <= response.status < 400:
+        raise EndpointError(f"the endpoint answered with status {response.status}, a redirect that is not followed")
+    if response.status >= 500:
         raise EndpointError(f"the endpoint answered with status {response.status}")
     content = await _content(response, MAX_ANSWER_BYTES + 1)
     if len(content) > MAX_ANSWER_BYTES:

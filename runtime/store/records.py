@@ -56,7 +56,7 @@ class BotRecord:
     """Name of the environment variable with that account's token."""
     fallback_message: str | None = None
     functions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Function tool name → {"url", "secret_env", "timeout_seconds"}."""
+    """Function tool name → its endpoint, in the shape of `endpoint_values`."""
     policy: Mapping[str, Any] = field(default_factory=dict)
     """How the runtime answers, as `schemas.policy` writes and reads it. Stored unchanged: an unknown key comes from a
     newer program."""
@@ -73,6 +73,24 @@ class BotRecord:
     def label(self) -> str:
         """Its name in logs and metrics: its client's id, or its own where it was created through the API."""
         return self.client or self.id
+
+
+def endpoint_values(
+    url: object,
+    secret_env: object,
+    timeout_seconds: float,
+    authorization_env: object = None,
+    follow_redirects: bool = False,
+) -> dict[str, Any]:
+    """A function's endpoint as a bot has it. What is not used of the keys that the first version did not have is left
+    out: an older replica accepts such a bot, and its rows are equal to these.
+    """
+    values = {"url": url, "secret_env": secret_env, "timeout_seconds": timeout_seconds}
+    if authorization_env is not None:
+        values["authorization_env"] = authorization_env
+    if follow_redirects:
+        values["follow_redirects"] = True
+    return values
 
 
 @dataclass(frozen=True, slots=True)

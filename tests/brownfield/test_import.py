@@ -191,6 +191,20 @@ def test_functions_get_the_bots_endpoints(agency: Agency, by_hand: ByHand) -> No
     assert agency.plan()["changes"] == []
 
 
+def test_an_endpoint_keeps_its_authorization_and_its_redirects(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant(tools=[FUNCTION])
+    by_hand.bot(
+        "assistant_1",
+        functions={"crear_reserva": {**ENDPOINT, "authorization_env": "HOOK_AUTHORIZATION", "follow_redirects": True}},
+    )
+    by_hand.sender()
+    imported(agency)
+    [function] = manifest(agency, "bot-la-cocina")["assistant"]["tools"]  # type: ignore[index]
+    assert function["endpoint"]["authorization"] == {"env": "HOOK_AUTHORIZATION"}
+    assert function["endpoint"]["follow_redirects"] is True
+    assert agency.plan()["changes"] == []
+
+
 def test_a_long_prompt_gets_a_file_of_its_own(agency: Agency, by_hand: ByHand) -> None:
     prompt = "# Quién eres\n\n" + "Eres el asistente del restaurante.\n" * 40
     by_hand.assistant(instructions=prompt)

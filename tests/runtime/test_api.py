@@ -133,6 +133,16 @@ def test_a_wrong_field_is_400_and_named(
     assert words in answer.error["message"]
 
 
+def test_an_endpoint_of_a_bot_has_the_keys_that_an_older_replica_knows_and_those_that_are_used(
+    runtime: Runtime,
+) -> None:
+    plain = {"url": "https://api.lacocina.cl/f"}
+    used = {**plain, "authorization_env": "HOOK_AUTHORIZATION", "follow_redirects": True}
+    first = {"secret_env": None, "timeout_seconds": 10.0}
+    made = runtime.made("/bots/", a_bot(functions={"f": {**plain, "follow_redirects": False}, "g": used}))
+    assert made["functions"] == {"f": {**plain, **first}, "g": {**used, **first}}
+
+
 def test_a_missing_field_is_400_and_named(runtime: Runtime) -> None:
     answer = runtime.api("POST", "/bots/", {"name": "Bot"})
     assert (answer.status, answer.error["field"]) == (400, "twilio_phone_number")

@@ -8,7 +8,8 @@ from typing import Any
 from reconciler.manifest import Manifest
 from reconciler.model import UNKNOWN_ID, KindName, Values
 from reconciler.settings import Settings
-from schemas import FunctionTool
+from runtime.store.records import endpoint_values
+from schemas import Endpoint, FunctionTool, SecretRef
 from schemas.policy import keys_of
 
 
@@ -27,18 +28,26 @@ def values(manifest: Manifest, settings: Settings) -> dict[str, Any]:
         "auth_token_env": account.auth_token.env if account else None,
         "fallback_message": client.fallback_message,
         "functions": {
-            tool.name: {
-                "url": tool.endpoint.url,
-                "secret_env": tool.endpoint.secret.env if tool.endpoint.secret else None,
-                "timeout_seconds": tool.endpoint.timeout_seconds,
-            }
-            for tool in client.assistant.tools
-            if isinstance(tool, FunctionTool)
+            tool.name: _endpoint(tool.endpoint) for tool in client.assistant.tools if isinstance(tool, FunctionTool)
         },
         "policy": keys_of(client),
         "metadata": dict(client.metadata),
         "protected": client.protected,
     }
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    return endpoint_values(
+        endpoint.url,
+        _variable(endpoint.secret),
+        endpoint.timeout_seconds,
+        _variable(endpoint.authorization),
+        endpoint.follow_redirects,
+    )
+
+
+def _variable(secret: SecretRef | None) -> str | None:
+    return secret.env if secret else None
 
 
 def with_ids(declared: Values, ids: Mapping[KindName, str]) -> Values:
