@@ -41,8 +41,8 @@ def _may_be_known(change: Change) -> bool:
 def _with_edit(change: Change, store: Store, by_object: Mapping[tuple[str, str], EditRecord]) -> Change:
     applied = store.applied.get((change.client, change.kind)) if _may_be_known(change) else None
     edit = by_object.get((change.kind, applied.live_id)) if applied else None
-    # An older edit was undone by the last apply, so it did not cause this drift.
-    if applied is None or edit is None or _moment(edit.at) < _moment(applied.applied_at):
+    # An older edit was undone by the last apply, or is that apply, so it did not cause this drift.
+    if applied is None or edit is None or _moment(edit.at) <= _moment(applied.applied_at):
         return change
     return replace(change, edit=edit)
 

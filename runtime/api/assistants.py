@@ -76,7 +76,7 @@ class Assistants:
         assistant_id = call.path["id"]
         if call.reconciling:
             record = AssistantRecord(id=assistant_id, **call.body.model_dump())
-            stored, existed = await self._database.write(catalog_changes.declare, record)
+            stored, existed = await self._database.write(catalog_changes.declare, record, author_of(call))
             return Reply(200 if existed else 201, _document(stored))
         fields, author = call.body.model_dump(include=call.body.model_fields_set), author_of(call)
         return _document(
@@ -85,8 +85,8 @@ class Assistants:
 
     async def delete(self, call: Call) -> object:
         """DELETE /assistants/{id}"""
-        author = None if call.reconciling else author_of(call)
-        await self._database.write(catalog_changes.delete, AssistantRecord, call.path["id"], author)
+        remove = catalog_changes.withdraw if call.reconciling else catalog_changes.delete
+        await self._database.write(remove, AssistantRecord, call.path["id"], author_of(call))
         return None
 
 

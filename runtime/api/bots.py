@@ -64,7 +64,7 @@ class Bots:
         bot_id = call.path["id"]
         if call.reconciling:
             record = BotRecord(id=bot_id, **call.body.model_dump())
-            stored, existed = await self._database.write(catalog_changes.declare, record)
+            stored, existed = await self._database.write(catalog_changes.declare, record, author_of(call))
             return Reply(200 if existed else 201, to_document(stored))
         fields = call.body.model_dump(include=call.body.model_fields_set)
         changed = await self._database.write(catalog_changes.change, BotRecord, bot_id, fields, author_of(call))
@@ -72,6 +72,6 @@ class Bots:
 
     async def delete(self, call: Call) -> object:
         """DELETE /bots/{id}"""
-        author = None if call.reconciling else author_of(call)
-        await self._database.write(catalog_changes.delete, BotRecord, call.path["id"], author)
+        remove = catalog_changes.withdraw if call.reconciling else catalog_changes.delete
+        await self._database.write(remove, BotRecord, call.path["id"], author_of(call))
         return None

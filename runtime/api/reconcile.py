@@ -8,8 +8,8 @@ from typing import Any
 from runtime.api.endpoint import ApiEndpoint, Call, page_of
 from runtime.api.errors import ApiError
 from runtime.api.models import AppliedBody, LeaseBody, NoticeBody, NumbersBody, RunBody
-from runtime.api.ownership import PAGE_QUERY
-from runtime.store import catalog, reconcile_state
+from runtime.api.ownership import PAGE_QUERY, author_of
+from runtime.store import catalog_changes, reconcile_state
 from runtime.store.codec import to_document
 from runtime.store.database.database import Database
 from runtime.store.records import ActivityRecord, AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
@@ -84,7 +84,7 @@ class Reconcile:
 
     async def move(self, call: Call) -> object:
         """PUT /reconcile/numbers"""
-        return await self._database.write(catalog.move_numbers, call.body.numbers)
+        return await self._database.write(catalog_changes.move_numbers, call.body.numbers, author_of(call))
 
     async def lease(self, _call: Call) -> object:
         """GET /reconcile/lease"""

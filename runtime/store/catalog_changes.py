@@ -1,7 +1,10 @@
 """Changes of bots and assistants through the API: checked against the store, recorded and made in one transaction.
 
-    by hand      a declared object has to be overridden; the audit records who, which fields, and the manifest
-    declared     the reconciler's own: an object is created or replaced as its manifest declares
+    by hand      a declared object has to be overridden
+    declared     as the reconciler sends them: an object is created or replaced as its manifest declares
+
+The audit records who, which fields, and the manifest that declared the object, of both: whoever has a token that may
+write can send what the reconciler sends.
 
 Functions over a connection. Each raises the store's errors, which a caller reports in its own words.
 """
@@ -9,7 +12,7 @@ Functions over a connection. Each raises the store's errors, which a caller repo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -20,51 +23,76 @@ from runtime.store.errors import AssistantInUse, AssistantNotFound, BotCannotAns
 from runtime.store.records import LIVE_PREFIXES, AssistantRecord, BotRecord
 
 KINDS: Mapping[type, str] = {AssistantRecord: "assistant", BotRecord: "bot"}
+SET_BY_STORE = frozenset({"version", "created_at", "updated_at"})
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """The author of a change by hand."""
+    """The author of a change."""
 
     name: str
     overrides: bool = False
     """Whether a declared object may be changed, until the next apply."""
 
 
-def create(connection: Connection, record: Entry, author: Author, fields: Sequence[str]) -> Entry:
-    """Creates an object; raises NumberTaken, BotCannotAnswer or AssistantNotFound. `fields`: those that were given."""
+def create(connection: Connection, record: Entry, author: Author, given: Sequence[str]) -> Entry:
+    """Creates an object; raises NumberTaken, BotCannotAnswer or AssistantNotFound. `given`: the fields that were."""
     _check(connection, record)
-    _note(connection, author, "change", record, None, fields)
+    _note(connection, author, "change", record, None, given)
     return catalog.put(connection, record)
 
 
 def change(
-    connection: Connection, kind: type[Entry], object_id: str, fields: Mapping[str, Any], author: Author
+    connection: Connection, kind: type[Entry], object_id: str, values: Mapping[str, Any], author: Author
 ) -> Entry:
     """Changes an object's fields; raises ObjectNotFound and DeclaredInGit besides the errors of `create`."""
     old = _found(connection, kind, object_id)
     overridden = _overridden(old, author)
-    new = replace(old, **fields)
+    new = replace(old, **values)
     _check(connection, new)
-    _note(connection, author, "change", old, overridden, sorted(fields))
+    _note(connection, author, "change", old, overridden, sorted(values))
     return catalog.put(connection, new)
 
 
-def declare(connection: Connection, record: Entry) -> tuple[Entry, bool]:
+def declare(connection: Connection, record: Entry, author: Author) -> tuple[Entry, bool]:
     """Creates or replaces an object as its manifest declares, and returns whether it existed; raises NumberTaken."""
-    existed = catalog.get(connection, type(record), record.id) is not None
-    return catalog.put(connection, record), existed
+    old = catalog.get(connection, type(record), record.id)
+    new = catalog.put(connection, record)
+    _note(connection, author, "declare", record, old.managed_by if old else None, _changed_fields(old, record))
+    return new, old is not None
 
 
-def delete(connection: Connection, kind: type[Entry], object_id: str, author: Author | None) -> None:
-    """Deletes an object, for the reconciler when there is no author; raises ObjectNotFound, DeclaredInGit, and
-    AssistantInUse for an assistant that bots name."""
+def withdraw(connection: Connection, kind: type[Entry], object_id: str, author: Author) -> None:
+    """Deletes an object that no manifest declares any more; raises ObjectNotFound."""
     old = _found(connection, kind, object_id)
-    if author is not None:
-        overridden = _overridden(old, author)
-        _check_unused(connection, old)
-        _note(connection, author, "delete", old, overridden, ())
+    _note(connection, author, "delete", old, old.managed_by, ())
     catalog.remove(connection, kind, object_id)
+
+
+def move_numbers(connection: Connection, numbers: Mapping[str, str], author: Author) -> None:
+    """Gives each bot its next number, see `catalog.move_numbers`; raises NumberTaken."""
+    before = {bot_id: bot for bot_id in numbers if (bot := catalog.get_bot(connection, bot_id)) is not None}
+    catalog.move_numbers(connection, numbers)
+    for bot_id, bot in before.items():
+        if bot.twilio_phone_number != numbers[bot_id]:
+            _note(connection, author, "declare", bot, bot.managed_by, ["twilio_phone_number"])
+
+
+def delete(connection: Connection, kind: type[Entry], object_id: str, author: Author) -> None:
+    """Deletes an object; raises ObjectNotFound, DeclaredInGit, and AssistantInUse for an assistant that bots name."""
+    old = _found(connection, kind, object_id)
+    overridden = _overridden(old, author)
+    _check_unused(connection, old)
+    _note(connection, author, "delete", old, overridden, ())
+    catalog.remove(connection, kind, object_id)
+
+
+def _changed_fields(old: AssistantRecord | BotRecord | None, new: AssistantRecord | BotRecord) -> list[str]:
+    """The fields that a declaration changes, in alphabetical order; none for an object that it creates."""
+    if old is None:
+        return []
+    names = {field.name for field in fields(new)} - SET_BY_STORE
+    return sorted(name for name in names if getattr(old, name) != getattr(new, name))
 
 
 def _found(connection: Connection, kind: type[Entry], object_id: str) -> Entry:
@@ -108,7 +136,7 @@ def _note(
     action: str,
     record: AssistantRecord | BotRecord,
     overridden: str | None,
-    fields: Sequence[str],
+    names: Sequence[str],
 ) -> None:
     catalog.record_audit(
         connection,
@@ -117,5 +145,5 @@ def _note(
         kind=KINDS[type(record)],
         object_id=record.id,
         overridden=overridden,
-        fields=fields,
+        fields=names,
     )

@@ -150,7 +150,7 @@ class EditRecord:
     """`bot` or `assistant`."""
     object_id: str
     action: str
-    """`change` or `delete`."""
+    """`change`, `declare` (as the reconciler sends it) or `delete`."""
     actor: str
     """The token's name."""
     at: str

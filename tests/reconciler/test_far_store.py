@@ -69,6 +69,37 @@ def test_a_bot_that_was_changed_over_the_api_with_override_is_drift(far: Agency,
     assert far.snapshot().bots[0].name == "Cliente cliente-a"
 
 
+def test_a_bot_that_was_changed_as_the_reconciler_does_is_drift_that_names_the_token(
+    far: Agency, distant: Runtime
+) -> None:
+    far.declare("cliente-a")
+    far.apply()
+    fields = [
+        "name",
+        "twilio_phone_number",
+        "assistant_id",
+        "state",
+        "metadata",
+        "policy",
+        "functions",
+        "client",
+        "managed_by",
+    ]
+    bot = distant.api("GET", "/bots/cliente-a", None, API_TOKEN).json
+    body = {name: bot[name] for name in fields} | {"name": "Otro"}
+    assert distant.api("PUT", "/bots/cliente-a", body, API_TOKEN, X_Managed_By="reconcile").status == 200
+    result = far.reconcile("drift")
+    assert result.code == 2
+    assert "changed through the API with the token 'API_TOKEN'" in result.out
+    assert result.out.count("changed through the API") == 1
+    far.apply()
+    far.declare("cliente-a", metadata={"rubro": "comida"})
+    far.apply()
+    with closing(sqlite3.connect(distant.folder / "runtime.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE bots SET name = 'Por fuera'")
+    assert "through the API" not in far.reconcile("drift").out
+
+
 def test_a_client_that_goes(far: Agency) -> None:
     far.declare("cliente-a")
     far.declare("cliente-b")

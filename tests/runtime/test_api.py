@@ -221,11 +221,34 @@ def test_every_change_by_hand_is_noted_with_who_made_it_and_what_it_overrode(run
         query = "SELECT action, actor, overridden, fields FROM audit WHERE kind = 'bot' AND object_id = ? ORDER BY id"
         noted = store.execute(query, (bot["id"],)).fetchall()
     assert [(action, fields) for action, _, _, fields in noted] == [
+        ("declare", "[]"),
         ("change", '["instructions","name"]'),
         ("change", "[]"),
         ("delete", "[]"),
     ]
-    assert {(actor, overridden) for _, actor, overridden, _ in noted} == {("API_TOKEN", "clients.d/noted.yaml")}
+    by_hand = {(actor, overridden) for action, actor, overridden, _ in noted if action != "declare"}
+    assert by_hand == {("API_TOKEN", "clients.d/noted.yaml")}
+
+
+def test_what_is_sent_as_the_reconciler_is_noted_too(runtime: Runtime) -> None:
+    bot = declared(runtime, "sent-as-reconciler")
+    path, number = f"/bots/{bot['id']}", new_number()
+    body = {name: bot[name] for name in ("name", "model", "client", "managed_by", "twilio_phone_number")}
+    runtime.api("PUT", path, body | {"instructions": "otras"}, **RECONCILER)
+    runtime.api("PUT", "/reconcile/numbers", {"numbers": {bot["id"]: number}})
+    runtime.api("PUT", "/reconcile/numbers", {"numbers": {bot["id"]: number}})
+    runtime.api("DELETE", path, **RECONCILER)
+
+    with closing(sqlite3.connect(runtime.folder / "runtime.db")) as store:
+        query = "SELECT action, actor, overridden, fields FROM audit WHERE kind = 'bot' AND object_id = ? ORDER BY id"
+        noted = store.execute(query, (bot["id"],)).fetchall()
+    manifest = "clients.d/sent-as-reconciler.yaml"
+    assert noted == [
+        ("declare", "API_TOKEN", None, "[]"),
+        ("declare", "API_TOKEN", manifest, '["instructions"]'),
+        ("declare", "API_TOKEN", manifest, '["twilio_phone_number"]'),
+        ("delete", "API_TOKEN", manifest, "[]"),
+    ]
 
 
 def test_the_reconciler_replaces_a_declared_bot_whole(runtime: Runtime) -> None:
