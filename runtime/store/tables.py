@@ -78,7 +78,7 @@ audit = Table(
     Column("overridden", Text),
     Column("fields", Text, nullable=False),
     Index("audit_object", "kind", "object_id", "id"),
-    comment="Who changed what by hand; `overridden` is the manifest that says otherwise.",
+    comment="Who changed what through the API; `overridden` is the manifest that declared it before.",
 )
 
 applied = Table(
@@ -134,6 +134,10 @@ tokens = Table(
     Column("scope", Text, nullable=False),
     Column("created_at", Text, nullable=False),
     Column("revoked_at", Text),
+    Column("clients", Text),
+    Column("expires_at", Text),
+    Column("last_used_at", Text),
+    comment="scope: one or more words with a blank between them. `clients`: ids, likewise; all without it.",
 )
 
 timers = Table(
