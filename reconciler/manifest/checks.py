@@ -5,18 +5,18 @@ They check the values as written, so that they also report where something else 
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from reconciler.manifest.explain import dotted, nearest
 from reconciler.manifest.literal_secrets import shown
 from reconciler.manifest.problem import MAX_PROBLEMS, Severity
 from reconciler.manifest.shape import Loc
+from schemas.function_parameters import json_schema_errors, problems
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _JSON_TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
 
@@ -110,21 +110,11 @@ def _file_search(values: Mapping[str, Any]) -> Iterator[Violation]:
 
 
 def _parameters(loc: Loc, parameters: dict[str, Any]) -> Iterator[Violation]:
-    if parameters.get("type") != "object":
-        message = f'{dotted(loc)}: the arguments of a function are an object, so its "type" must be "object"'
-        yield Violation(loc, message, "Write type: object at its top, with the arguments below properties.")
-        return
-    validator = _json_schema()
-    if validator.is_valid(parameters):
-        return
-    errors: dict[Loc, Any] = {}
-    for error in validator.iter_errors(parameters):
-        # Each alternative that did not fit has its own error; the first one of a position is enough.
-        errors.setdefault((*loc, *error.instance_path), error)
-        if len(errors) == MAX_PROBLEMS:
-            break
-    for place, error in errors.items():
-        yield _wrong_schema(place, error)
+    for problem in islice(problems(parameters), MAX_PROBLEMS):
+        place = (*loc, *problem.path)
+        yield Violation(place, f"{dotted(place)}: {problem.message}", problem.hint)
+    for path, error in islice(json_schema_errors(parameters), MAX_PROBLEMS):
+        yield _wrong_schema((*loc, *path), error)
 
 
 def _wrong_schema(place: Loc, error: Any) -> Violation:
@@ -135,11 +125,3 @@ def _wrong_schema(place: Loc, error: Any) -> Violation:
         return Violation(place, message, f"{hint}Types: {', '.join(_JSON_TYPES)}.")
     message = f"{dotted(place)}: not valid JSON Schema, {error.message}"
     return Violation(place, message, "See json-schema.org for the allowed values.")
-
-
-@functools.cache
-def _json_schema() -> Any:
-    import jsonschema_rs  # only for clients with function tools
-
-    # `mask` keeps the value, which may be a secret, out of the messages.
-    return jsonschema_rs.Draft202012Validator({"$ref": _DIALECT}, mask="the value here")

@@ -83,7 +83,9 @@ def problem_with(loc: Loc, value: Any) -> str | None:
             if spot.loc[: len(loc)] == loc:
                 return "{}. {}".format(*explain(error, spot, str(value)))
         return None
-    violations = (violation for violation in check(part) if violation.loc == loc and violation.severity == "error")
+    violations = (
+        violation for violation in check(part) if violation.loc[: len(loc)] == loc and violation.severity == "error"
+    )
     return next((f"{violation.message}. {violation.hint}" for violation in violations), None)
 
 

@@ -120,7 +120,7 @@ def _from_pydantic(error: ValidationError, model: type[BaseModel]) -> ApiError:
     """The first error, with the field's name; unknown fields first, since they explain missing ones."""
     problems = error.errors(include_url=False)
     problem = next((item for item in problems if item["type"] == "extra_forbidden"), problems[0])
-    path = ".".join(str(part) for part in problem["loc"])
+    path = ".".join(str(part) for part in (*problem["loc"], *problem.get("ctx", {}).get("below", ())))
     if problem["type"] == "extra_forbidden":
         name = str(problem["loc"][-1])
         valid = tuple(model.model_fields) if len(problem["loc"]) == 1 else ()

@@ -15,6 +15,7 @@ from pydantic import (
     model_serializer,
 )
 
+from runtime.api.tools import checked_tool
 from runtime.delivery.splitting import MESSAGE_LIMIT
 from runtime.store.records import endpoint_values
 from schemas.addresses import number_of
@@ -109,7 +110,7 @@ class BotDeclaration(BotFields):
 class AssistantFields(Body):
     """Fields of both creating and changing an assistant."""
 
-    tools: list[dict[str, Any]] = Field(default=[], max_length=128)
+    tools: list[Annotated[dict[str, Any], AfterValidator(checked_tool)]] = Field(default=[], max_length=128)
     settings: dict[str, Any] = {}
     metadata: Metadata = {}
 

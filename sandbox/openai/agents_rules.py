@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from sandbox.errors import ProviderRefusal
 from sandbox.openai import wire
+from sandbox.openai.function_schemas import fault_of
 from sandbox.openai.wire import error
 from sandbox.storage import Json
 
@@ -201,10 +202,9 @@ def check_tools(tools: list[Json]) -> None:
         if name in names:
             raise refused(f"duplicate function tool name: {name}" if "name" in tool else f"duplicate {name} tool")
         names.add(name)
-        root = tool.get("parameters", {}).get("type", "object")
-        if root != "object":
-            needs = f"schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{root}\"'."
-            raise refused(f"Invalid schema for function '{name}': {needs}")
+        fault = fault_of(tool["parameters"]) if tool["type"] == "function" else None
+        if fault is not None:
+            raise refused(f"Invalid schema for function '{name}': {fault}")
 
 
 def settled(configuration: Json, given: Json) -> Json:

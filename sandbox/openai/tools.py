@@ -5,6 +5,7 @@ here.
 import re
 from typing import Any
 
+from sandbox.openai.function_schemas import fault_of
 from sandbox.openai.wire import error, invalid, missing, out_of_set, wrong_type
 from sandbox.storage import Json, Storage
 
@@ -71,28 +72,12 @@ def _check_function(function: Json, where: str) -> None:
     if not isinstance(name, str) or not _NAME.match(name):
         message = f"Invalid '{where}.name': string does not match pattern '{_NAME.pattern}'."
         raise invalid(f"{where}.name", message)
-    parameters = function.get("parameters")
-    if parameters is None:
-        return
-    kind = parameters.get("type") if isinstance(parameters, dict) else None
-    if kind != "object":
-        reason = f"schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{kind}\"'."
-        message = f"Invalid schema for function '{name}': {reason}"
+    fault = (
+        fault_of(function["parameters"], strict=function.get("strict") is True) if function.get("parameters") else None
+    )
+    if fault is not None:
+        message = f"Invalid schema for function '{name}': {fault}"
         raise invalid(f"{where}.parameters", message, "invalid_function_parameters")
-    if function.get("strict") is True:
-        _check_strict(name, parameters, where)
-
-
-def _check_strict(name: str, schema: dict[str, Any], where: str) -> None:
-    properties = schema.get("properties", {})
-    if schema.get("additionalProperties") is not False:
-        reason = "'additionalProperties' is required to be supplied and to be false."
-    elif set(schema.get("required", [])) != set(properties):
-        reason = "'required' is required to be supplied and to be an array including every key in properties."
-    else:
-        return
-    message = f"Invalid schema for function '{name}': In context=(), {reason}"
-    raise invalid(f"{where}.parameters", message, "invalid_function_parameters")
 
 
 def _check_stores(ids: object, where: str, storage: Storage) -> None:

@@ -205,6 +205,17 @@ def test_an_endpoint_keeps_its_authorization_and_its_redirects(agency: Agency, b
     assert agency.plan()["changes"] == []
 
 
+def test_a_function_that_openai_refuses_is_left_out_and_its_place_is_named(agency: Agency, by_hand: ByHand) -> None:
+    """The store has it from before the API refused it."""
+    days = {"type": "object", "properties": {"dias": {"type": "array"}}}
+    by_hand.assistant(tools=[{**FUNCTION, "parameters": days}])
+    by_hand.bot("assistant_1", functions={"crear_reserva": ENDPOINT})
+    by_hand.sender()
+    said = str(imported(agency)["written"])
+    assert "'crear_reserva' was left out" in said
+    assert "parameters.properties.dias: an array without items" in said
+
+
 def test_a_long_prompt_gets_a_file_of_its_own(agency: Agency, by_hand: ByHand) -> None:
     prompt = "# Quién eres\n\n" + "Eres el asistente del restaurante.\n" * 40
     by_hand.assistant(instructions=prompt)

@@ -103,6 +103,12 @@ SITUATIONS: Mapping[str, Files] = {
     "function_named_twice": _one(with_tools(FUNCTION + FUNCTION)),
     "endpoint_without_scheme": _one(with_tools(FUNCTION.replace("https://", ""))),
     "parameters_not_an_object": _function("{type: array}"),
+    "parameters_with_a_list_of_nothing": _function(
+        "{type: object, properties: {dias: {type: array}, mesas: {type: [string, array]}}}"
+    ),
+    "parameters_with_alternatives_at_the_top": _function("{type: object, properties: {}, anyOf: [{required: [a]}]}"),
+    "parameters_that_refer_to_nothing": _function("{type: object, properties: {mesa: {$ref: '#/$defs/mesa'}}}"),
+    "parameters_without_properties": _function("{type: object}"),
     "parameters_with_an_unknown_type": _function("{type: object, properties: {personas: {type: integr}}}"),
     "parameters_with_a_wrong_keyword": _function("{type: object, properties: {}, required: personas}"),
     "documents_nowhere": _one(with_tools("- type: file_search")),

@@ -52,7 +52,7 @@ def test_validate_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_function_tools_are_checked_with_a_light_library(tmp_path: Path) -> None:
-    tool = "- type: function\n  name: x\n  parameters: {type: object}\n  endpoint: {url: https://api.example.cl/x}\n"
+    tool = "- type: function\n  name: x\n  parameters: {type: object, properties: {}}\n  endpoint: {url: https://api.example.cl/x}\n"
     write_files(tmp_path, {"uno.yaml": with_tools(tool)})
     found = imported(tmp_path)
     assert found >= ON_DEMAND

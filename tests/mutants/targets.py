@@ -18,6 +18,7 @@ TABLES = {
     "runtime/store/messages/content.py": ["tests/runtime/test_content.py"],
     "runtime/turns/prepare.py": ["tests/runtime/test_prepare.py"],
     "runtime/turns/progress.py": ["tests/runtime/test_prepare.py"],
+    "schemas/function_parameters.py": ["tests/tables/test_function_parameters.py"],
     "schemas/public_urls.py": ["tests/tables/test_public_urls.py"],
     "reconciler/planning/digest.py": ["tests/tables/test_digest.py"],
     "reconciler/planning/guards.py": ["tests/tables/test_guards.py"],

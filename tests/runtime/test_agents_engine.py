@@ -102,7 +102,12 @@ def test_several_messages_are_said_one_by_one_and_answered_together(
 def test_function_calls_are_answered_with_what_the_endpoint_said(
     patient: Runtime, sandbox: Sandbox, agent: Callable[..., str]
 ) -> None:
-    tool = {"type": "function", "name": "crear_reserva", "description": "", "parameters": {"type": "object"}}
+    tool = {
+        "type": "function",
+        "name": "crear_reserva",
+        "description": "",
+        "parameters": {"type": "object", "properties": {}},
+    }
     shop = open_line(patient, sandbox, assistant_id=agent(instructions="I", tools=[tool]))
     assert "no endpoint is configured" in shop.ask('llama a crear_reserva {"personas": 2}')
 
@@ -110,7 +115,12 @@ def test_function_calls_are_answered_with_what_the_endpoint_said(
 def test_a_result_whose_arrival_is_unknown_is_told_again_and_the_function_not_called_again(
     patient: Runtime, sandbox: Sandbox, agent: Callable[..., str]
 ) -> None:
-    tool = {"type": "function", "name": "crear_reserva", "description": "", "parameters": {"type": "object"}}
+    tool = {
+        "type": "function",
+        "name": "crear_reserva",
+        "description": "",
+        "parameters": {"type": "object", "properties": {}},
+    }
     shop = open_line(patient, sandbox, assistant_id=agent(instructions="I", tools=[tool]))
     sandbox.faults(EVENTS | {"kind": "status", "status": 503, "times": 1})
     assert "no endpoint is configured" in shop.ask("llama a crear_reserva")

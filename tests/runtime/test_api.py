@@ -143,6 +143,29 @@ def test_an_endpoint_of_a_bot_has_the_keys_that_an_older_replica_knows_and_those
     assert made["functions"] == {"f": {**plain, **first}, "g": {**used, **first}}
 
 
+@pytest.mark.parametrize(
+    ("parameters", "field", "words"),
+    [
+        ("texto", "", "not an object"),
+        ({"type": "array", "items": {}}, "", '"type" must be "object"'),
+        ({"type": "object", "properties": {}, "anyOf": [{}]}, ".anyOf", "at the top"),
+        ({"type": "object", "properties": {"dias": {"type": ["string", "array"]}}}, ".properties.dias", "items"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}}, ".properties.a.$ref", "nothing"),
+        ({"type": "object", "properties": {"a": {"type": "texto"}}}, ".properties.a.type", "not valid JSON Schema"),
+    ],
+)
+def test_parameters_that_openai_refuses_are_400_and_their_place_is_named(
+    runtime: Runtime, parameters: object, field: str, words: str
+) -> None:
+    tools = [{"type": "web_search"}, {"type": "function", "name": "f", "parameters": parameters}]
+    answer = runtime.api(
+        "POST", "/assistants/", {"name": "A", "instructions": "I", "model": "gpt-6-luna", "tools": tools}
+    )
+    assert (answer.status, answer.error["code"]) == (400, "invalid_field")
+    assert answer.error["field"] == f"tools.1.parameters{field}"
+    assert words in answer.error["message"]
+
+
 def test_a_missing_field_is_400_and_named(runtime: Runtime) -> None:
     answer = runtime.api("POST", "/bots/", {"name": "Bot"})
     assert (answer.status, answer.error["field"]) == (400, "twilio_phone_number")

@@ -67,7 +67,10 @@ def test_a_thread_that_was_lost_is_begun_anew(shop: Line, live: OpenAI) -> None:
 def test_a_function_call_of_a_run_is_answered(
     patient: Runtime, sandbox: Sandbox, assistant: Callable[..., str]
 ) -> None:
-    tool = {"type": "function", "function": {"name": "crear_reserva", "parameters": {"type": "object"}}}
+    tool = {
+        "type": "function",
+        "function": {"name": "crear_reserva", "parameters": {"type": "object", "properties": {}}},
+    }
     shop = open_line(patient, sandbox, assistant_id=assistant(instructions="I", tools=[tool]))
     assert "no endpoint is configured" in shop.ask("llama a crear_reserva")
 
@@ -75,7 +78,10 @@ def test_a_function_call_of_a_run_is_answered(
 def test_a_result_whose_arrival_is_unknown_is_told_again_and_the_function_not_called_again(
     patient: Runtime, sandbox: Sandbox, assistant: Callable[..., str]
 ) -> None:
-    tool = {"type": "function", "function": {"name": "crear_reserva", "parameters": {"type": "object"}}}
+    tool = {
+        "type": "function",
+        "function": {"name": "crear_reserva", "parameters": {"type": "object", "properties": {}}},
+    }
     shop = open_line(patient, sandbox, assistant_id=assistant(instructions="I", tools=[tool]))
     submit = "/v1/threads/*/runs/*/submit_tool_outputs"
     sandbox.faults(

@@ -17,7 +17,10 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"needs the provider
 
 MODEL = "gpt-6-luna"
 TOOL: Any = {"type": "function", "name": "reservar", "parameters": {"type": "object", "properties": {}}}
-ASSISTANT_TOOL: Any = {"type": "function", "function": {"name": "reservar", "parameters": {"type": "object"}}}
+ASSISTANT_TOOL: Any = {
+    "type": "function",
+    "function": {"name": "reservar", "parameters": {"type": "object", "properties": {}}},
+}
 
 
 class Tour:

@@ -178,7 +178,7 @@ def test_a_parameter_openai_does_not_take_is_named(openai: OpenAI, body: Any, co
     ("change", "reason"),
     [
         ({"parameters": {"type": "array"}}, "schema must be a JSON Schema of 'type: \"object\"'"),
-        ({"parameters": {"type": "object"}}, "'additionalProperties' is required"),
+        ({"parameters": {"type": "object", "properties": {}}}, "'additionalProperties' is required"),
         (
             {"parameters": {"type": "object", "properties": {"a": {}}, "additionalProperties": False}},
             "'required' is required",
@@ -189,6 +189,51 @@ def test_a_function_schema_openai_cannot_use_is_refused(openai: OpenAI, change: 
     error = refusal(openai, tools=[{**RESERVE, **change}])
     assert error["code"] == "invalid_function_parameters"
     assert reason in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"type": "object"}, "In context=(), object schema missing properties."),
+        ({"type": ["object", "null"], "properties": {}}, "got 'type: ['object', 'null']'."),
+        ({"type": "object", "properties": {}, "anyOf": [{}]}, "not have 'oneOf'/'anyOf'/'allOf'"),
+        (
+            {"type": "object", "properties": {"dias": {"type": "array"}}},
+            "In context=('properties', 'dias'), array schema missing items.",
+        ),
+        (
+            {"type": "object", "properties": {"a": {"items": {"type": ["string", "array"]}}}},
+            "In context=('properties', 'a', 'items'), array schema missing items.",
+        ),
+        (
+            {"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"c": {}}},
+            "In context=('properties', 'a'), reference to component '#/$defs/b' which was not found in the schema.",
+        ),
+        ({"type": "object", "properties": {"a": {"type": "texto"}}}, "'texto' is not valid under any"),
+    ],
+)
+def test_a_function_schema_is_refused_in_every_api_that_has_functions(
+    openai: OpenAI, parameters: Any, reason: str
+) -> None:
+    function: Any = {"name": "reservar", "description": "", "parameters": parameters}
+    assert reason in refusal(openai, tools=[{"type": "function", **function}])["message"]
+    with pytest.raises(sdk.BadRequestError) as of_agents:
+        openai.beta.agents.create(model=MODEL, tools=[{"type": "function", **function}])
+    assert reason in of_agents.value.message
+    with pytest.warns(DeprecationWarning, match="deprecated"), pytest.raises(sdk.BadRequestError) as of_assistants:
+        openai.beta.assistants.create(model=MODEL, tools=[{"type": "function", "function": function}])
+    assert reason in of_assistants.value.message
+
+
+def test_a_function_schema_that_openai_can_use_is_accepted(openai: OpenAI) -> None:
+    item = {"type": "object", "additionalProperties": True, "anyOf": [{"type": "string"}, {"$ref": "#"}]}
+    parameters: Any = {
+        "type": "object",
+        "properties": {"a": {"type": ["array", "null"], "items": item}, "b": {"$ref": "#/$defs/b"}, "c": {}},
+        "$defs": {"b": {"enum": [1, {"type": "array"}]}},
+    }
+    tool: Any = {"type": "function", "name": "f", "parameters": parameters, "strict": False}
+    assert ask(openai, "hola", tools=[tool]).status == "completed"
 
 
 def test_a_stored_response_is_chained_read_and_deleted(openai: OpenAI) -> None:
