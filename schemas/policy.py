@@ -94,7 +94,7 @@ class Policy(Strict):
         default=None,
         description=(
             "What the model gets with each message about the time and the person, in a note of at most 600 "
-            "characters that is not remembered."
+            "characters that is not remembered. No note at all where all three are off."
         ),
         examples=[{"now": True, "name": True, "phone": "masked"}],
     )

@@ -63,7 +63,7 @@ class Requests:
             assistant_name=assistant.name if assistant else bot.name,
             model=options.model or bot.model or (assistant.model if assistant else None),
             instructions=bot.instructions or (assistant.instructions if assistant else None),
-            note=note if options.line is None else f"{note}\n{options.line}",
+            note="\n".join(filter(None, (note, options.line))) or None,
             tools=assistant.tools if assistant else (),
             settings=assistant.settings if assistant else {},
             history=recalled(turn.history, configuration.memory_tokens or self.memory_tokens),

@@ -16,6 +16,8 @@ SESSIONS = "/v1/agents/sessions"
 CREATE: dict[str, Any] = {"provider": "openai", "method": "POST", "path": SESSIONS}
 EVENTS: dict[str, Any] = {"provider": "openai", "method": "POST", "path": f"{SESSIONS}/*/events"}
 OTHER_USER = "+56922222222"
+NO_NOTE = {"context": {"now": False, "name": False, "phone": "none"}}
+"""A session's input is the user's only, so a note would be one of the messages that the tests count."""
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +53,7 @@ def agent(live: OpenAI) -> Callable[..., str]:
 
 @pytest.fixture
 def shop(patient: Runtime, sandbox: Sandbox, agent: Callable[..., str]) -> Line:
-    return open_line(patient, sandbox, assistant_id=agent(instructions="Eres un agente vivo."))
+    return open_line(patient, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="Eres un agente vivo."))
 
 
 def sessions(live: OpenAI) -> list[Any]:
@@ -88,7 +90,7 @@ def test_several_messages_are_said_one_by_one_and_answered_together(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, agent: Callable[..., str], live: OpenAI
 ) -> None:
     runtime = runtime_factory(DEBOUNCE_SECONDS="2")
-    shop = open_line(runtime, sandbox, assistant_id=agent(instructions="I"))
+    shop = open_line(runtime, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I"))
     shop.write("Hola", wait=0)
     wait_until(lambda: shop.received() == 1, what="the first message")
     shop.write("quiero una mesa", wait=0)
@@ -108,7 +110,7 @@ def test_function_calls_are_answered_with_what_the_endpoint_said(
         "description": "",
         "parameters": {"type": "object", "properties": {}},
     }
-    shop = open_line(patient, sandbox, assistant_id=agent(instructions="I", tools=[tool]))
+    shop = open_line(patient, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I", tools=[tool]))
     assert "no endpoint is configured" in shop.ask('llama a crear_reserva {"personas": 2}')
 
 
@@ -121,7 +123,7 @@ def test_a_result_whose_arrival_is_unknown_is_told_again_and_the_function_not_ca
         "description": "",
         "parameters": {"type": "object", "properties": {}},
     }
-    shop = open_line(patient, sandbox, assistant_id=agent(instructions="I", tools=[tool]))
+    shop = open_line(patient, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I", tools=[tool]))
     sandbox.faults(EVENTS | {"kind": "status", "status": 503, "times": 1})
     assert "no endpoint is configured" in shop.ask("llama a crear_reserva")
     calls = [
@@ -165,7 +167,7 @@ def test_a_turn_whose_process_was_killed_goes_on_in_the_next_one(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, agent: Callable[..., str], live: OpenAI
 ) -> None:
     runtime = runtime_factory()
-    shop = open_line(runtime, sandbox, assistant_id=agent(instructions="I"))
+    shop = open_line(runtime, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I"))
     shop.write("piensa 2s", wait=0)
     wait_until(lambda: bool(sessions(live)), what="a session")
     runtime.kill()
@@ -219,7 +221,7 @@ def test_a_bot_s_own_instructions_and_model_replace_those_of_the_agent(
     patient: Runtime, sandbox: Sandbox, agent: Callable[..., str], live: OpenAI
 ) -> None:
     own = {"instructions": "Propias de aquí.", "model": "gpt-6-sol"}
-    shop = open_line(patient, sandbox, assistant_id=agent(instructions="Viejas."), **own)
+    shop = open_line(patient, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="Viejas."), **own)
     assert "Propias de aquí." in shop.ask("Hola")
     [session] = sessions(live)
     assert session.agent.model == "gpt-6-sol"
@@ -271,7 +273,7 @@ def test_a_turn_that_cannot_go_well_is_not_tried_again(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, agent: Callable[..., str], code: str
 ) -> None:
     runtime = runtime_factory()
-    shop = open_line(runtime, sandbox, assistant_id=agent(instructions="I"))
+    shop = open_line(runtime, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I"))
     sandbox.faults(failing(code))
     assert "problema técnico" in shop.ask("Hola")
     assert len(posted(shop, "/sessions")) == 1
@@ -316,7 +318,7 @@ def test_an_earlier_turn_that_we_gave_up_is_cancelled_before_anything_else_is_sa
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, agent: Callable[..., str], live: OpenAI
 ) -> None:
     runtime = runtime_factory(MODEL_TIMEOUT_SECONDS="1", TURN_DEADLINE_SECONDS="2")
-    shop = open_line(runtime, sandbox, assistant_id=agent(instructions="I"))
+    shop = open_line(runtime, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I"))
     sandbox.settings(think_seconds=60.0)
     assert "problema técnico" in shop.ask("Hola")
     sandbox.settings(think_seconds=0.0)
@@ -330,7 +332,7 @@ def test_what_a_turn_used_is_counted_when_it_is_known_in_time(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, agent: Callable[..., str]
 ) -> None:
     runtime = runtime_factory()
-    shop = open_line(runtime, sandbox, assistant_id=agent(instructions="I"))
+    shop = open_line(runtime, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I"))
     sandbox.settings(usage_seconds=60.0)
     shop.ask("Hola")
     [unknown] = [entry for entry in runtime.log() if entry["event"] == "turn_answered"]
@@ -346,7 +348,7 @@ def test_what_a_turn_used_is_booked_when_it_is_known_after_its_end(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, agent: Callable[..., str]
 ) -> None:
     runtime = runtime_factory()
-    shop = open_line(runtime, sandbox, assistant_id=agent(instructions="I"))
+    shop = open_line(runtime, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I"))
     labels = {"client": shop.bot["id"], "model": "gpt-6-luna"}
     sandbox.settings(usage_seconds=1.0)
     # A turn by itself, not its items: those end in an s.

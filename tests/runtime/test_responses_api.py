@@ -56,7 +56,7 @@ def request(text: str, **fields: Any) -> Request:
         "assistant_name": "La Cocina",
         "model": "gpt-6-luna",
         "instructions": "Eres amable.",
-        "line": None,
+        "note": None,
         "tools": [SEARCH, FUNCTION],
         "settings": {"reasoning_effort": "low", "max_output_tokens": 800},
         "history": HISTORY,

@@ -30,7 +30,9 @@ ANA = Person("Ana Rojas", "+56912345678", None)
 def note(
     allowed: MessageContext | None = None, turn: Turn = TURN, person: Person = ANA, quoted: str | None = None
 ) -> str:
-    return context_note(turn, person, allowed, NOW, quoted)
+    found = context_note(turn, person, allowed, NOW, quoted)
+    assert found is not None
+    return found
 
 
 def saying(content: Content) -> Turn:
@@ -54,12 +56,15 @@ def test_it_tells_the_moment_in_the_client_s_zone_the_channel_and_who_writes() -
         (MessageContext(name=False), ["Now: ", "+569****5678"]),
         (MessageContext(phone="none"), ["Now: ", '"Ana Rojas"']),
         (MessageContext(phone="full"), ["Now: ", '"Ana Rojas"', "+56912345678"]),
-        (MessageContext(now=False, name=False, phone="none"), []),
     ],
 )
 def test_a_client_decides_what_is_told(allowed: MessageContext, told: list[str]) -> None:
     seen = [piece for piece in ("Now: ", '"Ana Rojas"', "+569****5678", "+56912345678") if piece in note(allowed)]
     assert seen == told
+
+
+def test_a_client_that_allows_nothing_gets_no_note() -> None:
+    assert context_note(TURN, ANA, MessageContext(now=False, name=False, phone="none"), NOW, None) is None
 
 
 @pytest.mark.parametrize(
@@ -108,6 +113,7 @@ def test_it_is_never_longer_than_its_limit_nor_has_lines_of_strangers(name: str,
     turn = saying(Content((Text("Hola"),), referral=Referral(headline="h" * 300 + headline)))
     longest = replace(ANA, name="n" * 100 + name, phone="+123456789012345")
     told = context_note(turn, longest, MessageContext(phone="full"), FAR, "q" * 300 + quoted)
+    assert told is not None
     assert len(told) <= CONTEXT_LIMIT
     assert len(told.splitlines()) == 6
 
