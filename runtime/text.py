@@ -4,12 +4,24 @@ that are not."""
 from __future__ import annotations
 
 import re
+import unicodedata
 
 NOT_PORTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 """Characters that are invalid in XML 1.0, even escaped. Among them are NUL, which PostgreSQL does not store, and halves
 of a surrogate pair, which UTF-8 cannot encode."""
 NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
 """Characters that one of the databases cannot store."""
+
+
+_UNSEEN = frozenset("\u034f\ufe0e\ufe0f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters, symbols and marks of Unicode that show nothing by themselves."""
+
+_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: white space, characters of no width."""
+    return all(character in _UNSEEN or unicodedata.category(character) in _UNSEEN_CATEGORIES for character in text)
 
 
 def portable(text: str) -> str:

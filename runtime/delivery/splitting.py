@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import regex
 
-from runtime.text import portable
+from runtime.text import is_blank, portable
 
 MESSAGE_LIMIT = 1600
 """Twilio's limit of a body (error 21617), counted in UTF-16 units, the strictest way to count characters."""
@@ -53,16 +53,13 @@ def bounded_reply(text: str) -> str:
 
 
 def split_reply(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
-    """The parts of an answer as Twilio will keep them, in order, none longer than the limit and none empty."""
+    """The parts of an answer as Twilio will keep them, in order, none longer than the limit and none blank."""
     parts: list[str] = []
     rest = LINE_END.sub("\n", portable(text)).strip()
     while (end := _fitting(rest, limit)) < len(rest):
         part, rest = _first_part(rest, end, limit)
-        if part:
-            parts.append(part)
-    if rest:
-        parts.append(rest)
-    return parts
+        parts.append(part)
+    return [part for part in (*parts, rest) if not is_blank(part)]
 
 
 def _first_part(text: str, end: int, limit: int) -> tuple[str, str]:

@@ -36,7 +36,7 @@ from runtime.store.messages import turn_start
 from runtime.store.messages.outbox import OutboxRow
 from runtime.store.messages.turn_start import Suspect, UserStillWriting
 from runtime.store.messages.turns import Turn, TurnTakenOver
-from runtime.text import portable
+from runtime.text import is_blank, portable
 from runtime.turns.outcome import Endings, client_of
 from runtime.turns.ownership import OwnedTurns
 from runtime.turns.policy import Facts, MayAnswer, Options, decide
@@ -236,7 +236,7 @@ class Turns:
 
 def _sendable(answer: Answer) -> Answer:
     """An answer with text that can be sent; raises PermanentError when there is none."""
-    if not portable(answer.text).strip():
+    if is_blank(portable(answer.text)):
         raise PermanentError("The model answered with no text that could be sent.")
     return answer
 

@@ -32,6 +32,12 @@ def test_an_empty_answer_is_no_message() -> None:
     assert split_reply("  \n ") == []
 
 
+@pytest.mark.parametrize("text", ["\u200b", "\u200b\u2060 \ufeff", "\u2800\n\u3164", "\u00ad\ufe0f"])
+def test_what_shows_nothing_is_no_message(text: str) -> None:
+    assert split_reply(text) == []
+    assert split_reply(f"Hola\n\n{text}\n\nchao", 6) == ["Hola", "chao"]
+
+
 def test_cuts_at_a_paragraph_before_anything_else() -> None:
     text = "Uno. Dos tres.\n\nCuatro. Cinco seis siete."
     assert split_reply(text, 30) == ["Uno. Dos tres.", "Cuatro. Cinco seis siete."]
@@ -196,7 +202,7 @@ TIRING = {
     "flags": "🇨🇱" * 20_000,
     "half flags": "🇨" * 40_000,
     "families": FAMILY * 5_000,
-    "joiners": "\u200d" * 32_000,
+    "joiners": "a" + "\u200d" * 32_000,
     "fences": "```\n" * 8_000,
     "backticks": "`" * 32_000,
 }
