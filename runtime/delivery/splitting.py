@@ -1,8 +1,8 @@
 """Splits an answer that is too long for one WhatsApp message.
 
-Cuts at a paragraph, else a line, a sentence, a word; never inside a URL or a grapheme, and inside a code fence only
-when the fence alone is too long (it is then closed and opened again). It runs on the event loop, so no expression here
-may examine the same character repeatedly.
+Cuts at a paragraph, else a line, a sentence, a word; never inside a URL or a grapheme, not inside `*bold*` and its kin
+where there is another place, and inside a code fence only when the fence alone is too long (it is then closed and
+opened again). It runs on the event loop, so no expression here may examine the same character repeatedly.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ OPENING_LIMIT = 24
 """Maximum number of characters of a fence's first line that are repeated where it continues: a language, not a line of
 its content."""
 FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+LONGEST_MARKED = 300
+MARKED = re.compile(rf"(?<![\w*_~`])([*_~`])(?=\S)(?:(?!\1)[^\n]){{1,{LONGEST_MARKED}}}(?<=\S)\1(?!\w)")
+"""Words in one of WhatsApp's formats. A mark without its pair is shown as it is."""
 BREAKS = (
     re.compile(r"\n\s*\n"),
     re.compile(r"\n"),
@@ -66,7 +69,7 @@ def _first_part(text: str, end: int, limit: int) -> tuple[str, str]:
     """The first message, of at most `end` characters, and the rest."""
     # A fence that is open at the end of the examined text extends over all of it.
     fences = [match.span() for match in FENCE.finditer(text, 0, end + len(FENCE_MARK))]
-    cut = _best_cut(text, end, fences)
+    cut = _best_cut(text, end, fences, _with_marked(text, end, fences)) or _best_cut(text, end, fences, fences)
     if cut:
         return text[:cut].rstrip(), text[cut:].strip()
     if fences and fences[0][0] == 0:
@@ -75,15 +78,25 @@ def _first_part(text: str, end: int, limit: int) -> tuple[str, str]:
     return text[:cut], text[cut:].strip()
 
 
-def _best_cut(text: str, end: int, fences: list[tuple[int, int]]) -> int:
-    """The last good place to cut at or before `end`, 0 when there is none."""
+def _with_marked(text: str, end: int, fences: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The fences and the words in a format outside them, in order, one that crosses the end included."""
+    marked = [match.span() for match in MARKED.finditer(text, 0, end + LONGEST_MARKED)]
+    return sorted(fences + [span for span in marked if not any(_overlap(span, fence) for fence in fences)])
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def _best_cut(text: str, end: int, fences: list[tuple[int, int]], kept: list[tuple[int, int]]) -> int:
+    """The last good place to cut at or before `end` and outside the spans that are `kept`, 0 when there is none."""
     for index, kind in enumerate(BREAKS):
         # A match may end one past the window: the character cut off there is white space.
         places = [match.end() for match in kind.finditer(text, 0, end + 1)]
         if index == 0:
             places += [start for start, _ in fences if start <= end]
         least = 1 if kind is BREAKS[-1] else end * SHORTEST_SHARE
-        good = [place for place in places if place >= least and not _is_inside(place, fences)]
+        good = [place for place in places if place >= least and not _is_inside(place, kept)]
         if good:
             return max(good)
     return 0

@@ -11,6 +11,7 @@ from dataclasses import replace
 import structlog
 
 from runtime.catalog import Configuration
+from runtime.delivery.formatting import whatsapp_text
 from runtime.delivery.reply_window import ReplyWindows
 from runtime.delivery.splitting import bounded_reply, split_reply
 from runtime.engines.port import Answer
@@ -53,7 +54,7 @@ class Endings:
         text = bounded_reply(answer.text)
         if text != answer.text:
             log.warning("answer_truncated", characters=len(answer.text), sent=len(text))
-        return await self._end(turn, configuration, split_reply(text), ending)
+        return await self._end(turn, configuration, split_reply(whatsapp_text(text)), ending)
 
     async def unanswered(
         self, turn: Turn, configuration: Configuration | None, decision: Silent | Say

@@ -60,6 +60,18 @@ def test_a_url_is_kept_whole() -> None:
     assert url in split_reply(f"Reserva aquí, por favor: {url} Gracias.", len(url) + 3)
 
 
+@pytest.mark.parametrize("mark", "*_~`")
+def test_words_in_a_format_are_kept_together(mark: str) -> None:
+    text = f"Uno dos. {mark}Tres. Cuatro{mark} cinco seis siete."
+    parts = split_reply(text, 20)
+    assert [part.count(mark) for part in parts] == [0, 2, 0]
+    assert " ".join(parts) == text
+
+
+def test_words_in_a_format_that_fit_in_no_message_are_cut_at_a_word() -> None:
+    assert split_reply("*uno dos tres cuatro*", 10) == ["*uno dos", "tres", "cuatro*"]
+
+
 @pytest.mark.parametrize("more", range(20))
 def test_a_code_fence_is_kept_whole(more: int) -> None:
     fence = "```\nuno dos\n\ntres\n```"
