@@ -276,6 +276,8 @@ outbox = Table(
     Column("settled_at", Text),
     Column("resumed", Integer, nullable=False, server_default="0"),
     Column("disputed", Integer, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("error_code", Text),
     Index("outbox_turn", "turn_id", "part"),
     Index("outbox_conversation", "conversation_id", "id"),
     Index("outbox_message", "message_sid"),
@@ -285,5 +287,13 @@ outbox = Table(
         sqlite_where=text("state in ('ready', 'sending')"),
         postgresql_where=text("state in ('ready', 'sending')"),
     ),
-    comment="Messages to send. channel: twiml | rest, claimed once. state: ready | sending | sent | failed.",
+    Index(
+        "outbox_undelivered",
+        "bot_id",
+        "created_at",
+        sqlite_where=text("error_code IS NOT NULL"),
+        postgresql_where=text("error_code IS NOT NULL"),
+    ),
+    comment="Messages to send. channel: twiml | rest, claimed once. state: ready | postponed | sending | sent | failed"
+    " | replaced (sent again by a later row). `error_code`: Twilio's, once it is not sent again.",
 )
