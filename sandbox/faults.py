@@ -33,6 +33,7 @@ WEBHOOK_KINDS = (
 )
 DELIVERY_KINDS = (
     "reorder_parts",  # a message waits up to `seconds` (default 0.5) for the next one to its user, which overtakes it
+    "undelivered",  # a message is accepted and ends as undelivered, with Twilio's error `code` (default 63012)
 )
 KINDS = CALL_KINDS + WEBHOOK_KINDS + DELIVERY_KINDS
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -58,6 +59,7 @@ class Rule:
     after: int = 0
     nth: int | None = None
     seed: int = 0
+    code: int = 63012
     seen: int = field(default=0, init=False)
     fired: int = field(default=0, init=False)
     _dice: random.Random = field(init=False, repr=False)
@@ -120,6 +122,7 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "after": (int,),
     "nth": (int,),
     "seed": (int,),
+    "code": (int,),
 }
 
 

@@ -19,7 +19,12 @@ from sandbox.twilio.wire import ACCOUNTS, NAME, rfc2822
 
 _WINDOW = 24 * 3600
 _UNDER_WAY = ("queued", "sent")
-_OUTSIDE = (63016, "Failed to send freeform message because you are outside the allowed window. Please use a Template.")
+Failure = tuple[int, str]
+"""Twilio's error code and its message."""
+_OUTSIDE: Failure = (
+    63016,
+    "Failed to send freeform message because you are outside the allowed window. Please use a Template.",
+)
 
 
 class SimulatedDelivery:
@@ -46,20 +51,28 @@ class SimulatedDelivery:
         if (before := self._to_be_overtaken.pop(pair, None)) is not None:
             before.set_result(ended)
         path = f"/2010-04-01/Accounts/{message['account_sid']}/Messages.json"
-        seconds = 0.0
+        seconds, failure = 0.0, self._failure_of(message)
         for rule in self._state.faults.matching(NAME, "POST", path, DELIVERY_KINDS):
-            self._to_be_overtaken[pair] = asyncio.get_running_loop().create_future()
-            seconds = rule.hold(0.5)
-        self._state.background.start(self._carry(message, self._to_be_overtaken.get(pair), seconds, ended))
+            if rule.kind == "undelivered":
+                failure = rule.code, "Channel provider returned an error"
+            else:
+                self._to_be_overtaken[pair] = asyncio.get_running_loop().create_future()
+                seconds = rule.hold(0.5)
+        self._state.background.start(self._carry(message, self._to_be_overtaken.get(pair), seconds, ended, failure))
 
     async def _carry(
-        self, message: Json, overtaken: asyncio.Future[asyncio.Event] | None, seconds: float, ended: asyncio.Event
+        self,
+        message: Json,
+        overtaken: asyncio.Future[asyncio.Event] | None,
+        seconds: float,
+        ended: asyncio.Event,
+        failure: Failure | None,
     ) -> None:
         told = self._tell(message, None)
         try:
             if overtaken is not None:
                 await self._be_overtaken(message, overtaken, seconds)
-            await self._deliver_message(message, told)
+            await self._deliver_message(message, told, failure)
         finally:
             ended.set()
 
@@ -71,15 +84,14 @@ class SimulatedDelivery:
         elif self._to_be_overtaken.get(pair := (message["from"], message["to"])) is overtaken:
             del self._to_be_overtaken[pair]
 
-    async def _deliver_message(self, message: Json, told: asyncio.Event | None) -> None:
+    async def _deliver_message(self, message: Json, told: asyncio.Event | None, failure: Failure | None) -> None:
         sid = message["sid"]
-        failed = self._outside_window(message)
-        for status in ("undelivered",) if failed else ("sent", "delivered"):
+        for status in ("undelivered",) if failure else ("sent", "delivered"):
             await asyncio.sleep(self._state.settings.values.delivery_seconds)
             current = self._state.storage.get(TABLE, sid)
             if current is None:
                 return
-            code, text = _OUTSIDE if failed else (None, None)
+            code, text = failure or (None, None)
             dates = dict.fromkeys(("date_sent", "date_updated"), rfc2822(time.time()))
             changed = {**current, **dates, "status": status, "error_code": code, "error_message": text}
             row = self._state.storage.put(TABLE, sid, changed)
@@ -88,11 +100,11 @@ class SimulatedDelivery:
                 self._state.ledger.append("delivered", NAME, message_sid=sid, **parties)
             told = self._tell(row, told)
 
-    def _outside_window(self, message: Json) -> bool:
+    def _failure_of(self, message: Json) -> Failure | None:
         if not self._state.settings.values.session_window or message["_template"]:
-            return False
+            return None
         heard = self._messages.last(message["to"], message["from"])
-        return heard is None or message["_at"] - heard["_at"] > _WINDOW
+        return _OUTSIDE if heard is None or message["_at"] - heard["_at"] > _WINDOW else None
 
     def _tell(self, message: Json, before: asyncio.Event | None) -> asyncio.Event | None:
         """Starts the callback of a status. The event is set when it arrived; the next one waits for that."""
