@@ -31,6 +31,7 @@ from runtime.delivery.interrupted_proactive import InterruptedProactive
 from runtime.delivery.proactive import Proactive
 from runtime.delivery.reply_window import ReplyWindows
 from runtime.dispatch.inbox import Inbox, open_inbox
+from runtime.dispatch.postponed_sends import PostponedSends
 from runtime.dispatch.timers import Timers
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
@@ -110,7 +111,8 @@ class Service:
         admission = Admission(settings, base.database, inbox, way_out.delivery)
         stack.push_async_callback(admission.stop)
         health = Health(settings, base.database)
-        app = _web_application(base, way_out, admission, health, public_url)
+        timers = Timers(base.database, base.metrics)
+        app = _web_application(base, way_out, admission, timers, health, public_url)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.reply_within_seconds + 1)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -120,15 +122,15 @@ class Service:
         abandoned = InterruptedProactive(base.database, way_out.twilio, base.accounts, base.catalog)
         self._in_background(abandoned.watch(alone=is_sqlite(settings.database_url)))
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
-        await self._start_timers(base, _sweep(base, way_out, admission, public_url))
+        PostponedSends(base.database, base.catalog, inbox, way_out.delivery, base.metrics).begin(timers)
+        await self._start_timers(timers, base, _sweep(base, way_out, admission, public_url))
         stack.callback(health.stop)
         _say_what_is_missing(settings, public_url)
         log.info("serving", address=address.url, public_url=public_url)
         return address
 
-    async def _start_timers(self, base: _Base, sweep: Sweep) -> None:
-        """Registers the handler of each kind of timer, and runs due ones."""
-        timers = Timers(base.database, base.metrics)
+    async def _start_timers(self, timers: Timers, base: _Base, sweep: Sweep) -> None:
+        """Begins or ends the sweep, and runs due timers."""
         if base.settings.sweep_seconds:
             await sweep.begin(timers)
         else:
@@ -239,7 +241,7 @@ def _inbox(base: _Base, stack: AsyncExitStack, way_out: _WayOut, preparers: Sequ
 
 
 def _web_application(
-    base: _Base, way_out: _WayOut, admission: Admission, health: Health, public_url: str
+    base: _Base, way_out: _WayOut, admission: Admission, timers: Timers, health: Health, public_url: str
 ) -> web.Application:
     settings, database = base.settings, base.database
     webhooks = Webhooks(
@@ -251,6 +253,7 @@ def _web_application(
         admission,
         way_out.delivery,
         way_out.windows,
+        timers,
         base.metrics,
     )
     endpoints = [

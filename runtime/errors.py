@@ -27,6 +27,11 @@ class ProviderError(Exception):
 class PermanentError(ProviderError):
     """Repeating the call cannot help."""
 
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """The provider's code of its refusal, where it gave one."""
+
 
 class KeyRefused(PermanentError):
     """The key is wrong, or its account has no credit left."""

@@ -28,7 +28,7 @@ from runtime.resilience.poison import MAX_CRASHES, Suspects
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.messages import outbox, send_matching
-from runtime.store.messages.outbox import OutboxRow
+from runtime.store.messages.outbox import OutboxRow, SendPostponed
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import SentMessage, Twilio
@@ -79,7 +79,7 @@ class Delivery:
 
     async def deliver(self, rows: Sequence[OutboxRow], bot: BotRecord | None) -> None:
         """Sends the rows of one answer, in order; the first goes out in the window that its turn has claimed, if any.
-        Failures are recorded."""
+        Failures are recorded. Parts after one that is sent again later are left to that."""
         for index, row in enumerate(rows):
             following = rows[index + 1] if index + 1 < len(rows) else None
             window = self._windows.claimed_by(row.turn_id) if row.channel == "twiml" else None
@@ -88,12 +88,12 @@ class Delivery:
                     await self._send_as_twiml(row, bot, window)
                 else:
                     await self.send(row, bot, following)
-            except NotSent:
+            except (NotSent, SendPostponed):
                 return
 
     async def send(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None = None) -> SentMessage:
         """Sends one row over REST and records the outcome; raises NotSent when it fails for good, SendTakenOver when
-        it is another process's to send."""
+        it is another process's to send, SendPostponed when it is not to be sent yet."""
         if row.state == "ready":
             row = await self._database.write(outbox.claim, row, "rest")
         with self._parts.followed(row.id) if following is not None else nullcontext():
@@ -116,7 +116,7 @@ class Delivery:
                 sent = await self._send_until_known(row, account)
         except (AccountError, PermanentError) as error:
             log.error("message_not_sent", error=str(error), **self._facts(row, bot))
-            await self._failed(row, bot, str(error))
+            await self._failed(row, bot, str(error), error.code if isinstance(error, PermanentError) else None)
             raise NotSent(str(error)) from error
         self._metrics.sent(client_label(bot), "rest", row.turn_id)
         log.info("message_sent", channel="rest", message_sid=sent.sid, **self._facts(row, bot))
@@ -125,16 +125,16 @@ class Delivery:
     async def resume(self, conversation_id: int) -> None:
         """Resumes the rows of a conversation that an earlier process left unsent, in order; raises SendTakenOver."""
         rows = await self._database.read(outbox.unsent_of, conversation_id)
-        failed: int | None = None
+        left: int | None = None
         for row, after in zip_longest(rows, rows[1:]):
-            if row.turn_id == failed:
+            if row.turn_id == left:
                 continue
             following = after if after is not None and after.turn_id == row.turn_id else None
             configuration = await self._catalog.configuration(row.bot_id) if row.bot_id else None
             try:
                 await self._resume(row, configuration.bot if configuration else None, following)
-            except NotSent:
-                failed = row.turn_id
+            except (NotSent, SendPostponed):
+                left = row.turn_id
 
     async def _resume(self, row: OutboxRow, bot: BotRecord | None, following: OutboxRow | None) -> None:
         """Sends a row that another process left, or finds that it was sent. A row whose every process crashed is given
@@ -151,7 +151,7 @@ class Delivery:
         except StoreError:
             # The outcome of the last write is looked up; this process still owns the message.
             raise
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, SendPostponed):
             await self._release(row)
             raise
         except Exception:
@@ -184,9 +184,12 @@ class Delivery:
         except StoreError as error:
             log.warning("message_release_failed", message=row.id, error=str(error))
 
-    async def _failed(self, row: OutboxRow, bot: BotRecord | None, error: str) -> None:
-        for _ in range(await self._database.write(outbox.mark_failed, row, error)):
+    async def _failed(self, row: OutboxRow, bot: BotRecord | None, error: str, code: str | None = None) -> None:
+        """`code` is Twilio's, where it refused the message."""
+        for _ in range(await self._database.write(outbox.mark_failed, row, error, code)):
             self._metrics.not_sent(client_label(bot), row.channel)
+        if code is not None:
+            self._metrics.undelivered(client_label(bot), code)
 
     def note_status(self, row_id: int, status: str) -> None:
         """Passes on a status callback that came to this process: a part may be waiting for it."""

@@ -34,6 +34,9 @@ class Inbox(Protocol):
     async def accept_all(self, messages: Sequence[InboundMessage]) -> list[StoredMessage | None]:
         """As accept for messages without a webhook, in their order and all or none of them."""
 
+    async def send_rest(self, conversation_id: int) -> None:
+        """Sends what is ready in the outbox for a conversation, between its turns."""
+
     async def start(self) -> None:
         """Resumes what earlier processes left: first unsent answers, then unanswered messages."""
 

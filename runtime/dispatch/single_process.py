@@ -70,6 +70,10 @@ class EmbeddedInbox:
             self._wake(conversation_id)
         return all_taken
 
+    async def send_rest(self, conversation_id: int) -> None:
+        """See Inbox. While stopping, it is left to the next start."""
+        self._wake(conversation_id, resume=True)
+
     async def start(self) -> None:
         """Resumes what an earlier process left: first unsent answers, then unanswered messages."""
         unsent = await self._database.read(outbox.unsent_conversations)
@@ -115,6 +119,7 @@ class EmbeddedInbox:
         if chain is not None:
             chain.more = True
             chain.is_early = chain.is_early or turn is not None
+            chain.resume = chain.resume or resume
             return chain
         if self._stopping:
             return None
@@ -122,8 +127,9 @@ class EmbeddedInbox:
             self._failed.remove(conversation_id)
             resume = True
         chain = self._chains[conversation_id] = _Chain()
+        chain.resume = resume
         chain.is_early = turn is not None and resume
-        chain.task = asyncio.create_task(self._run(conversation_id, chain, resume, None if resume else turn))
+        chain.task = asyncio.create_task(self._run(conversation_id, chain, None if resume else turn))
         return chain
 
     async def _poll(self) -> None:
@@ -142,13 +148,14 @@ class EmbeddedInbox:
     def _may_begin(self) -> bool:
         return not self._stopping
 
-    async def _run(self, conversation_id: int, chain: _Chain, resume: bool, begun: Turn | None) -> None:
+    async def _run(self, conversation_id: int, chain: _Chain, begun: Turn | None) -> None:
         try:
-            while (resume or chain.more) and self._may_begin():
+            while (chain.resume or chain.more) and self._may_begin():
                 try:
-                    if resume:
+                    if chain.resume:
+                        # Before, since further messages may be released while these are sent.
+                        chain.resume = False
                         await self._delivery.resume(conversation_id)
-                        resume = False
                     chain.more = False
                     while await self._answer(conversation_id, chain, begun) and self._may_begin():
                         begun = None
@@ -157,7 +164,7 @@ class EmbeddedInbox:
                     # What is on disk is not given up, and the outcome of the last write is looked up.
                     log.error("store_unavailable", error=str(error))
                     await asyncio.sleep(STORE_PAUSE_SECONDS)
-                    resume = True
+                    chain.resume = True
             if not self._may_begin():
                 await self._owned.release(conversation_id)
         except asyncio.CancelledError:
@@ -184,10 +191,12 @@ class EmbeddedInbox:
 class _Chain:
     """The task of one busy conversation."""
 
-    __slots__ = ("is_early", "more", "task")
+    __slots__ = ("is_early", "more", "resume", "task")
 
     def __init__(self) -> None:
         self.more = True
+        self.resume = False
+        """Whether the outbox holds messages of it that nothing sends."""
         self.is_early = False
         """Whether the next turn was begun while the conversation was busy."""
         self.task: asyncio.Task[None]

@@ -17,16 +17,20 @@ from aiohttp import web
 from runtime.catalog import Catalog
 from runtime.delivery.delivery import ROW_PARAMETER, Delivery
 from runtime.delivery.reply_window import ReplyWindow, ReplyWindows
+from runtime.dispatch.timers import Timers
 from runtime.inbound.admission import Admission
 from runtime.inbound.message import Form, decoded_form, inbound_message
 from runtime.inbound.signature import SETTINGS_HEADER, algorithm_of, is_signed
 from runtime.observability.logs import masked_user
 from runtime.observability.metrics import Metrics, client_label
 from runtime.observability.tracing import webhook_span
+from runtime.resilience.backoff import spread
 from runtime.store.database.database import Database
+from runtime.store.delivery_errors import NO_CODE
 from runtime.store.errors import StoreError
-from runtime.store.messages import outbox
+from runtime.store.messages import postponed_sends
 from runtime.store.messages.inbox import StoredMessage
+from runtime.store.messages.postponed_sends import StatusNote
 from runtime.store.records import BotRecord
 from runtime.text import is_storable, portable
 from runtime.twilio.accounts import Accounts
@@ -65,6 +69,7 @@ class Webhooks:
     admission: Admission
     delivery: Delivery
     windows: ReplyWindows
+    timers: Timers
     metrics: Metrics
 
     def routes(self) -> list[web.RouteDef]:
@@ -111,21 +116,23 @@ class Webhooks:
             bot = await self._verified_bot(request, form, form["From"][0])
             code = portable(form.get("ErrorCode", [""])[0])
             row_id = _row_id(request)
-            known = await self.database.write(
-                outbox.record_status,
+            note = await self.database.write(
+                postponed_sends.record_callback,
                 account_sid=form["AccountSid"][0],
                 message_sid=form["MessageSid"][0],
                 sender=form["From"][0],
                 recipient=form["To"][0],
                 status=form["MessageStatus"][0],
-                error=f"Twilio error {code}" if code else None,
+                code=code,
                 row_id=row_id,
+                spread=spread(),
             )
         except WebhookRefused as refusal:
             return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
         except StoreError as error:
             log.error("status_not_stored", error=str(error))
             return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
+        self._count(note, client_label(bot), code)
         if row_id is not None:
             self.delivery.note_status(row_id, form["MessageStatus"][0])
         log.log(
@@ -136,9 +143,17 @@ class Webhooks:
             status=form["MessageStatus"][0],
             message_sid=form["MessageSid"][0],
             error_code=code or None,
-            ours=known,
+            ours=note.is_ours,
+            failure=note.failure,
         )
         return web.Response(status=204)
+
+    def _count(self, note: StatusNote, client: str, code: str) -> None:
+        if note.failure == "for good":
+            self.metrics.undelivered(client, code or NO_CODE)
+        elif note.failure == "sent again":
+            self.metrics.sent_again(client, code)
+            self.timers.wake()
 
     async def _verified_bot(self, request: web.Request, form: Form, address: str) -> BotRecord | None:
         """The bot with that address; raises WebhookRefused unless its account signed the request."""

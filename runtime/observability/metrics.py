@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.process_collector import ProcessCollector
 
 from runtime.observability.prices import Rates
+from runtime.store.delivery_errors import DELIVERY_ERRORS, NO_CODE, OF_CLIENT
 from runtime.store.messages.backlog import Backlog
 from runtime.store.messages.turns import Usage
 from runtime.store.records import BotRecord
@@ -32,6 +33,7 @@ BreakerState = Literal["closed", "half_open", "open"]
 NO_CLIENT = ""
 """Label where no client's bot was found."""
 OTHER_MODEL = "other"
+OTHER_CODE = "other"
 MODELS_LIMIT = 100
 """Names of models come from a server's answers: those beyond this many share one label."""
 ANSWER_BUCKETS = (0.5, 1, 2, 3, 5, 8, 15, 30, 60, 120)
@@ -158,6 +160,22 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._undelivered = _series(
+            Counter(
+                "horizonai_undelivered",
+                "Messages that reached no phone, by Twilio's error code.",
+                ["client", "code"],
+                registry=registry,
+            )
+        )
+        self._sent_again = _series(
+            Counter(
+                "horizonai_sends_again",
+                "Messages that are sent again, since they failed for a passing reason.",
+                ["client", "code"],
+                registry=registry,
+            )
+        )
         self._timers = _series(Counter("horizonai_timers", "Runs of timers.", ["kind", "result"], registry=registry))
         self._breaker = _series(
             Gauge(
@@ -183,6 +201,8 @@ class Metrics:
         """
         self._turns(client, "dead", "")
         self._sends(client, "rest", "failed")
+        for code in (*OF_CLIENT, NO_CODE, OTHER_CODE):
+            self._undelivered(client, code)
         return _TurnUnderWay(self._in_flight(client), self._received, turn_id, received_at)
 
     def turn_ended(self, client: str, result: TurnResult, reason: str = "") -> None:
@@ -199,6 +219,14 @@ class Metrics:
     def not_sent(self, client: str, channel: str) -> None:
         """A message failed for good."""
         self._sends(client, channel, "failed").inc()
+
+    def undelivered(self, client: str, code: str, count: int = 1) -> None:
+        """Messages that Twilio had accepted, or that it refused, reached no phone and are not sent again."""
+        self._undelivered(client, _known_code(code)).inc(count)
+
+    def sent_again(self, client: str, code: str) -> None:
+        """A message failed for a passing reason and is sent again."""
+        self._sent_again(client, _known_code(code)).inc()
 
     def answered(self, client: str, model: str, seconds: float, usage: Usage) -> None:
         """A model answered a turn."""
@@ -255,6 +283,11 @@ class Metrics:
             self._models.add(model)
             return model
         return OTHER_MODEL
+
+
+def _known_code(code: str) -> str:
+    """The label of an error code: codes come from a caller's form, so unknown ones share one label."""
+    return code if code in DELIVERY_ERRORS or code == NO_CODE else OTHER_CODE
 
 
 def client_label(bot: BotRecord | None) -> str:

@@ -44,7 +44,8 @@ def error_of_status(
         case _ if status >= 500:
             failed = f"{provider.name} failed ({status})."
         case _:
-            return PermanentError(f"{provider.name} refused the request ({_with_code(status, code)}): {said}")
+            refused = f"{provider.name} refused the request ({_with_code(status, code)}): {said}"
+            return PermanentError(refused, code or None)
     return TemporaryError(failed, delay) if provider.is_repeatable else UnknownOutcome(failed)
 
 

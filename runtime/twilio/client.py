@@ -24,6 +24,7 @@ from runtime.observability.metrics import Metrics
 from runtime.resilience.breakers import Breakers, CallScope
 from runtime.resilience.http_errors import Provider, error_of_status, retry_after_seconds
 from runtime.store.codec import dump_json
+from runtime.store.delivery_errors import PASSING
 from runtime.store.messages.outbound_content import OutboundContent, OutboundMedia, OutboundTemplate, OutboundText
 from runtime.store.messages.send_matching import ListedMessage
 from runtime.twilio.accounts import Account
@@ -254,6 +255,8 @@ def _from_twilio(error: Exception, longest_pause: float) -> ProviderError:
         return UnknownOutcome("Twilio's answer cannot be parsed.")
     status, code, said = _details(error)
     delay = retry_after_seconds(error.headers, longest_pause) if isinstance(error, TooManyRequests) else None
+    if str(code) in PASSING and status is not None and status < 500:
+        return TemporaryError(f"Twilio cannot take the message now ({status} {code}).", delay)
     return error_of_status(TWILIO, status, code=str(code or ""), said=said, delay=delay)
 
 

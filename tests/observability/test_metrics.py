@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from runtime.observability.metrics import ERROR_CLASSES, MODELS_LIMIT, Metrics, error_class
+from runtime.observability.metrics import ERROR_CLASSES, MODELS_LIMIT, OTHER_CODE, Metrics, error_class
+from runtime.store.delivery_errors import NO_CODE, OF_CLIENT
 from runtime.store.messages.turns import Usage
 from tests.observability.scrape import Scrape, scrape
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook
@@ -221,5 +222,6 @@ def test_what_an_alert_counts_is_there_before_it_happens(
     after = scrape(shop.runtime)
     assert "dead" in after.labels_of("horizonai_turns_total", "result")
     assert "failed" in after.labels_of("horizonai_sends_total", "result")
+    assert after.labels_of("horizonai_undelivered_total", "code") == {*OF_CLIENT, NO_CODE, OTHER_CODE}
     assert after.value("horizonai_turns_total", result="dead") == 0
     assert after.value("horizonai_sends_total", result="failed") == 0

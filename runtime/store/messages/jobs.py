@@ -81,6 +81,11 @@ def store_messages(connection: Connection, messages: Sequence[InboundMessage]) -
     return [store_message(connection, message) for message in messages]
 
 
+def defer_rest(connection: Connection, conversation_id: int) -> None:
+    """Creates a job that sends what is ready in the outbox for a conversation."""
+    DEFER.run(connection, conversation_id=conversation_id, resume=True)
+
+
 def defer_missing(connection: Connection) -> int:
     """Creates a job for each conversation with unanswered or unsent messages and no job; returns how many.
 

@@ -3,6 +3,8 @@
     ready ──claim──► sending ──► sent       with Twilio's sid, then its delivery status
                         └──────► failed     refused for good, or its outcome cannot be known
 
+What Twilio accepted may fail later; then it may be sent again (`postponed_sends`).
+
 A row found in `sending` at start was interrupted between the two; only Twilio knows whether it was sent
 (`send_matching`). A claim holds until another process claims the row; a replica that counted as crashed detects that by
 claiming it again.
@@ -72,6 +74,19 @@ class SendTakenOver(Exception):
     """A process that counted as crashed is active again with a message that another process owns now."""
 
 
+class SendPostponed(Exception):
+    """A message is not to be sent yet: the part before it failed for a passing reason and is sent again first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedStatus:
+    """The row that a status callback was about."""
+
+    row_id: int
+    before: str | None
+    """Its status until then."""
+
+
 COLUMNS = (
     "id, turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, content, channel, state,"
     " claimed_at, resumed"
@@ -85,18 +100,19 @@ CLAIM = Statement(
     "UPDATE outbox SET state = 'sending', channel = :channel, claimed_at = :now, disputed = 0"
     " WHERE id = :id AND state IN ('ready', 'sending') AND coalesce(claimed_at, '') = :claimed_at"
 )
+STATE = Statement("SELECT state FROM outbox WHERE id = :id")
 FAILED = Statement(
-    "UPDATE outbox SET state = 'failed', error = :error, settled_at = :now"
+    "UPDATE outbox SET state = 'failed', error = :error, error_code = :code, settled_at = :now"
     " WHERE id = :id AND state IN ('ready', 'sending')"
 )
 FAILED_REST = Statement(
     "UPDATE outbox SET state = 'failed', error = :error, settled_at = :now"
-    " WHERE turn_id = :turn_id AND part > :part AND state = 'ready'"
+    " WHERE turn_id = :turn_id AND part > :part AND state IN ('ready', 'postponed')"
 )
 RESUMED = Statement("UPDATE outbox SET resumed = resumed + :count WHERE id = :id")
 UNSENT_OF = Statement(
     f"SELECT {COLUMNS} FROM outbox WHERE conversation_id = :conversation_id"  # noqa: S608 - our own column names
-    " AND turn_id IS NOT NULL AND state IN ('ready', 'sending') ORDER BY id"
+    " AND turn_id IS NOT NULL AND state IN ('ready', 'sending') ORDER BY turn_id, part, id"
 )
 UNSENT_CONVERSATIONS = Statement(
     "SELECT conversation_id FROM outbox WHERE state IN ('ready', 'sending') AND turn_id IS NOT NULL"
@@ -170,18 +186,20 @@ def add_proactive(connection: Connection, message: OutboundMessage) -> tuple[Out
 
 def claim(connection: Connection, row: OutboxRow, channel: Channel) -> OutboxRow:
     """Marks a row as being sent over a channel, and returns it; raises SendTakenOver when it was claimed by another
-    process or is settled."""
+    process or is settled, SendPostponed when it is not to be sent yet."""
     now = timestamp()
     if not CLAIM.run(connection, id=row.id, claimed_at=row.claimed_at or "", channel=channel, now=now):
+        if STATE.first(connection, id=row.id) == ("postponed",):
+            raise SendPostponed(f"Message {row.id} waits until the part before it is sent again.")
         raise SendTakenOver(f"Message {row.id} was taken over by another replica while this one was silent.")
     return replace(row, state="sending", channel=channel, claimed_at=now)
 
 
-def mark_failed(connection: Connection, row: OutboxRow, error: str) -> int:
+def mark_failed(connection: Connection, row: OutboxRow, error: str, code: str | None = None) -> int:
     """Records that a row failed for good, and why, together with the following parts of its answer; returns their
-    number."""
+    number. `code` is Twilio's, where it refused the message."""
     now = timestamp()
-    failed = FAILED.run(connection, id=row.id, error=error, now=now)
+    failed = FAILED.run(connection, id=row.id, error=error, code=code, now=now)
     if row.turn_id is not None:
         rest = "The part before this one could not be sent."
         failed += FAILED_REST.run(connection, turn_id=row.turn_id, part=row.part, error=rest, now=now)
@@ -200,7 +218,7 @@ def release(connection: Connection, row_id: int) -> None:
 
 def unsent_of(connection: Connection, conversation_id: int) -> list[OutboxRow]:
     """Unsettled answers of a conversation, in order."""
-    return [_row(*row) for row in UNSENT_OF.rows(connection, conversation_id=conversation_id)]
+    return [row_of(*row) for row in UNSENT_OF.rows(connection, conversation_id=conversation_id)]
 
 
 def unsent_conversations(connection: Connection) -> list[int]:
@@ -210,10 +228,10 @@ def unsent_conversations(connection: Connection) -> list[int]:
 
 def unsent_proactive(connection: Connection, before: str) -> list[OutboxRow]:
     """Unsettled proactive rows that were claimed before a timestamp, in order."""
-    return [_row(*row) for row in UNSENT_PROACTIVE.rows(connection, before=before)]
+    return [row_of(*row) for row in UNSENT_PROACTIVE.rows(connection, before=before)]
 
 
-def _row(*columns: Any) -> OutboxRow:
+def row_of(*columns: Any) -> OutboxRow:
     """A row of COLUMNS."""
     values = [*columns[:8], decoded(columns[8], columns[9]), *columns[10:]]
     return OutboxRow(*values)
@@ -235,8 +253,8 @@ def record_status(
     status: str,
     error: str | None,
     row_id: int | None,
-) -> bool:
-    """Records a status callback; False when the message is not in the outbox.
+) -> RecordedStatus | None:
+    """Records a status callback; None when the message is not in the outbox.
 
     For a message sent over REST the callback's URL contains the row's id, which identifies it unless the message was
     attributed to another row (see `send_matching`). An answer that was sent as TwiML has no sid here at first: the
@@ -249,11 +267,11 @@ def record_status(
     elif found is None:
         found = OLDEST_TWIML.first(connection, **parties)
     if found is None:
-        return False
+        return None
     found_id, current = found
     if current in FINAL_STATUSES or (
         status not in FINAL_STATUSES and STATUS_RANK.get(status, 0) < STATUS_RANK.get(current, 0)
     ):
         status = current
     SET_STATUS.run(connection, id=found_id, status=status, message_sid=message_sid, error=error)
-    return True
+    return RecordedStatus(found_id, current)

@@ -1,0 +1,34 @@
+"""What the documentation and the alerts say about Twilio's codes is what the code knows."""
+
+import re
+
+import yaml
+
+from runtime.store.delivery_errors import DELIVERY_ERRORS, OF_PERSON, PASSING
+from runtime.store.messages.postponed_sends import PAUSES
+from tests.sandbox_process import ROOT
+
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+
+
+def test_the_documentation_lists_every_code_with_its_meaning() -> None:
+    listed = re.findall(r"^\| (\d{5}) \| .+ \| (.+) \|$", OPERATIONS, re.MULTILINE)
+
+    assert listed == [(code, error.says) for code, error in DELIVERY_ERRORS.items()]
+
+
+def test_the_alert_leaves_out_what_concerns_one_person_and_nothing_else() -> None:
+    groups = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    (rule,) = [rule for group in groups for rule in group["rules"] if rule["alert"] == "AnswersUndelivered"]
+
+    assert set(re.findall(r"\d{5}", rule["expr"])) == OF_PERSON
+
+
+def test_the_documentation_names_the_pauses() -> None:
+    *first, last = [f"{pause:g}" for pause in PAUSES]
+
+    assert f"after {', '.join(first)} and {last} seconds" in OPERATIONS.replace("\n", " ")
+
+
+def test_the_codes_of_a_passing_failure_are_the_known_ones() -> None:
+    assert {"63018", "63012", "63010", "30001"} == PASSING
