@@ -18,6 +18,9 @@ from reconciler.readers.openai import VectorStore
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
 from reconciler.status.facts import bot_of, days_left, sender_of
+from reconciler.status.undelivered import undelivered
+from runtime.store.client.history import UNDELIVERED_HOURS
+from runtime.store.delivery_errors import OF_PERSON, delivery_error
 from runtime.store.records import ActivityRecord
 from schemas import FunctionTool
 from schemas.addresses import whatsapp_address
@@ -263,6 +266,26 @@ def _answers(patient: Patient) -> Iterator[Link]:
         yield Link("answer", True, f"the last message ({heard.last_message_at}) {said or 'waits for its turn'}")
 
 
+def _delivery(patient: Patient) -> Iterator[Link]:
+    """What Twilio reported of messages that it did not deliver; one that was delivered since repairs the link."""
+    heard = patient.activity
+    if heard is None:
+        return
+    code = heard.last_undelivered
+    if code is not None and code not in OF_PERSON:
+        error = delivery_error(code)
+        says = undelivered(heard.undelivered or {code: 1})
+        yield Link("delivery", False, f"the last answer reached no phone. {says}", f"{_sentence(error.fix)}.")
+    elif heard.undelivered:
+        yield Link("delivery", True, undelivered(heard.undelivered))
+    else:
+        yield Link("delivery", True, f"no message of the last {UNDELIVERED_HOURS} hours failed to reach its phone")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 LINKS: tuple[Callable[[Patient], Iterator[Link]], ...] = (
     _manifest,
     _sender,
@@ -272,4 +295,5 @@ LINKS: tuple[Callable[[Patient], Iterator[Link]], ...] = (
     _documents,
     _functions,
     _answers,
+    _delivery,
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from reconciler.manifest import Manifest
 from reconciler.render.wording import visible
 from reconciler.status.facts import ClientStatus
+from reconciler.status.undelivered import undelivered_es
 from schemas import FunctionTool
 
 _ACTIVE = re.compile(r"([\\`*_\[\]<>|])")
@@ -67,7 +68,8 @@ def _found(row: ClientStatus) -> str:
 def _bot(row: ClientStatus) -> Iterator[str]:
     yield _box(row.bot_id is not None, f"Bot ID: {row.bot_id or 'todavía no existe'}")
     yield _box(row.last_message_at is not None, f"Test de webhook: {_heard(row)}")
-    yield _box(row.last_turn == "answered", f"Test con WhatsApp real: {_answered(row)}")
+    arrived = row.last_turn == "answered" and row.last_undelivered is None
+    yield _box(arrived, f"Test con WhatsApp real: {_answered(row)}")
 
 
 def _documents() -> Iterator[str]:
@@ -102,6 +104,9 @@ def _heard(row: ClientStatus) -> str:
 
 
 def _answered(row: ClientStatus) -> str:
+    if row.last_undelivered is not None:
+        counts = row.undelivered or {row.last_undelivered: 1}
+        return f"la última respuesta no llegó al teléfono; {undelivered_es(counts)}"
     if row.last_turn == "answered":
         return "el último mensaje fue respondido"
     return "el último mensaje no fue respondido" if row.last_message_at else "nadie ha escrito todavía"

@@ -47,6 +47,10 @@ class ClientStatus:
     last_message_at: str | None
     last_turn: str | None
     last_error: str | None
+    last_undelivered: str | None
+    """Twilio's error code of the last answer, where it reached no phone."""
+    undelivered: Mapping[str, int]
+    """Number of messages of the last day that reached no phone, by Twilio's error code."""
     last_applied_at: str | None
     sync: str
     """`in sync`, `made by hand` (as declared, not recorded), `differs`, `error` or `unresolved`."""
@@ -123,6 +127,8 @@ def _status(
         last_message_at=used.last_message_at if used else None,
         last_turn=used.last_turn if used else None,
         last_error=used.last_error if used else None,
+        last_undelivered=used.last_undelivered if used else None,
+        undelivered=used.undelivered if used else {},
         last_applied_at=max(applied, default=None),
         sync=_sync(client.id, plan),
         problems=[finding.message for finding in plan.findings if finding.client == client.id],

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from reconciler.render.wording import visible
 from reconciler.status.facts import ClientStatus
+from reconciler.status.undelivered import blocking, undelivered
 
 NOBODY_WATCHES = 260
 """Width where there is no terminal: wide enough that nothing is truncated."""
@@ -21,18 +22,19 @@ _SYNC_COLOURS = {"in sync": "green", "made by hand": "cyan", "differs": "yellow"
 
 
 def table_text(rows: Sequence[ClientStatus], *, width: int | None, colour: bool) -> str:
-    """The table, and below it the problems, a line each. `width` is the terminal's; None where there is none."""
+    """The table, and below it problems and what reached no phone, a line each. `width` is the terminal's; None where
+    there is none."""
     table = Table(box=None, pad_edge=False, header_style="bold" if colour else "")
     for title in ("Client", "Number", "Sender", "Quality", "Webhook", "Assistant", "Model", "Days left", "Files"):
         table.add_column(title, justify="right" if title in ("Days left", "Files") else "left")
-    for title in ("Bot", "Last message", "Last apply", "State"):
+    for title in ("Bot", "Last message", "Undelivered", "Last apply", "State"):
         table.add_column(title)
     for row in rows:
         table.add_row(*_cells(row))
     out = StringIO()
     console = Console(file=out, width=width or NOBODY_WATCHES, force_terminal=colour, no_color=not colour)
     console.print(table)
-    notes = "".join(f"{row.client}: {visible(problem).rstrip('.')}.\n" for row in rows for problem in row.problems)
+    notes = "".join(f"{row.client}: {visible(note).rstrip('.')}.\n" for row in rows for note in _notes(row))
     text = "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
     return text + (f"\n{notes}" if notes else "")
 
@@ -54,9 +56,22 @@ def _cells(row: ClientStatus) -> list[Text]:
         _documents(row),
         Text(f"{row.bot_id or '–'}{paused}"),
         Text(_minute(row.last_message_at) + (" ✗" if row.last_turn == "dead" else "")),
+        _undelivered(row),
         Text(_minute(row.last_applied_at)),
         Text(row.sync, _SYNC_COLOURS[row.sync]),
     ]
+
+
+def _notes(row: ClientStatus) -> Sequence[str]:
+    blocked = blocking(row.undelivered)
+    return [*row.problems, *([undelivered(blocked)] if blocked else [])]
+
+
+def _undelivered(row: ClientStatus) -> Text:
+    if not row.undelivered:
+        return Text("–")
+    codes = ", ".join(sorted(row.undelivered, key=lambda code: (-row.undelivered[code], code)))
+    return Text(f"{sum(row.undelivered.values())} ({codes})", "red" if blocking(row.undelivered) else "")
 
 
 def _documents(row: ClientStatus) -> Text:

@@ -140,6 +140,10 @@ class ActivityRecord:
     last_turn: str | None = None
     """running | answered | unanswered | dead; None before the first one."""
     last_error: str | None = None
+    last_undelivered: str | None = None
+    """Twilio's error code of the last turn's messages, where one reached no phone (`runtime.store.delivery_errors`)."""
+    undelivered: Mapping[str, int] = field(default_factory=dict)
+    """Number of messages of the last UNDELIVERED_HOURS that reached no phone, by Twilio's error code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.brownfield.golden import same_as_golden
 from tests.reconciler.agency import Agency
+from tests.sandbox_process import wait_until
 
 CLIENT = "la-cocina"
 
@@ -142,3 +143,49 @@ def test_a_number_that_another_clients_bot_holds_is_no_working_link(served: Agen
     assert verdict(served) == f"{said}`reconcile --client la-cocina --dry-run` shows how it gets its number."
     [row] = served.reconcile("status", "--format", "json").document["clients"]
     assert (row["bot_id"], row["assistant_id"]) == (None, None)
+
+
+def undelivered(agency: Agency, code: int, origin: str = "+56912345678") -> None:
+    """A user writes, and the answer reaches no phone."""
+    path = "/2010-04-01/Accounts/*/Messages.json"
+    agency.sandbox.faults({"kind": "undelivered", "code": code, "method": "POST", "path": path})
+    agency.sandbox.inbound(agency.number(CLIENT), "Hola", origin)
+    agency.sandbox.faults()
+    wait_until(
+        lambda: str(code) in agency.reconcile("status", "--client", CLIENT).out.split("\n\n")[0], 20, "the callback"
+    )
+
+
+def test_answers_that_reach_no_phone_break_the_last_link_until_one_does(well: Agency) -> None:
+    for user in range(2):
+        undelivered(well, 63112, f"+5691234567{user}")
+
+    assert verdict(well) == (
+        "The first broken link is `delivery`: the last answer reached no phone. 2 messages of the last 24 hours reached"
+        " no phone: Meta has disabled the WhatsApp Business account (63112, 2 times). Appeal in Meta Business Manager"
+        " (Account quality)."
+    )
+    [row] = well.reconcile("status", "--format", "json").document["clients"]
+    assert (row["last_undelivered"], row["undelivered"]) == ("63112", {"63112": 2})
+    table = well.reconcile("status").out
+    assert "2 (63112)" in table
+    assert f"{CLIENT}: 2 messages of the last 24 hours reached no phone: Meta has disabled" in table
+    checklist = well.reconcile("status", "--checklist", CLIENT).out
+    assert "- [ ] Test con WhatsApp real: la última respuesta no llegó al teléfono; 2 mensajes no llegaron" in checklist
+    assert "Meta desactivó la cuenta de WhatsApp Business (63112): apela en Meta Business Manager" in checklist
+
+    well.sandbox.inbound(well.number(CLIENT), "¿Y ahora?")
+
+    result = well.reconcile("doctor", CLIENT)
+    assert (result.code, "ok  delivery: 2 messages of the last 24 hours" in result.out) == (0, True)
+
+
+def test_a_person_who_cannot_be_reached_breaks_no_link(well: Agency) -> None:
+    undelivered(well, 63014)
+
+    result = well.reconcile("doctor", CLIENT)
+
+    assert result.code == 0, result.said
+    assert "reached no phone: the person blocked the number (63014, once)." in result.out
+    assert result.out.splitlines()[-1] == f"Every link is intact: a message to {CLIENT} gets an answer."
+    assert f"{CLIENT}: " not in well.reconcile("status").out

@@ -1,6 +1,7 @@
 """When bots were last written to, and how that went: for every bot at once, whatever lies in the inbox."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,11 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, insert
 
-from runtime.store.client.history import LATEST_ACTIVITY, read_activity
+from runtime.store.client.history import LATEST_ACTIVITY, read_activity, undelivered_query
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
+from runtime.store.database.times import timestamp
 from runtime.store.records import ActivityRecord
-from runtime.store.tables import inbox, turns
+from runtime.store.tables import inbox, outbox, turns
 from tests.runtime.stores import drop_database, make_database
 
 
@@ -75,6 +77,27 @@ def test_each_bot_shows_its_newest_message_and_the_turn_that_was_last(url: str) 
     ]
 
 
+def test_what_reached_no_phone_is_counted_by_code_for_a_day(url: str) -> None:
+    engine = open_engine(url)
+    received(engine, 1, "la-cocina", 3)
+    received(engine, 2, "cliente-a", 4)
+    hours_ago = {hours: timestamp(time.time() - hours * 3600) for hours in (1, 23, 25)}
+    messages = [(3, 0, 1, "63112"), (3, 1, 1, None), (2, 0, 23, "63112"), (1, 0, 23, "63014"), (0, 0, 25, "63112")]
+    with engine.begin() as connection:
+        for turn, part, age, code in messages:
+            row = {"turn_id": turn, "part": part, "created_at": hours_ago[age], "error_code": code}
+            parties = {"account_sid": "AC", "sender": "whatsapp:+1", "recipient": "whatsapp:+2", "body": ""}
+            connection.execute(
+                insert(outbox).values(bot_id="la-cocina", channel="rest", state="sent", **row, **parties)
+            )
+    engine.dispose()
+
+    other, kitchen = read_activity(url, None)
+
+    assert (kitchen.last_undelivered, kitchen.undelivered) == ("63112", {"63014": 1, "63112": 2})
+    assert (other.last_undelivered, other.undelivered) == (None, {})
+
+
 def test_an_empty_inbox_has_nothing_to_tell(url: str) -> None:
     assert read_activity(url, None) == []
 
@@ -85,5 +108,7 @@ def test_no_pass_over_all_messages_is_made(tmp_path: Path) -> None:
     engine.dispose()
     with closing(sqlite3.connect(tmp_path / "store.db")) as store:
         steps = [row[3] for row in store.execute(f"EXPLAIN QUERY PLAN {LATEST_ACTIVITY}")]
+        undelivered = [row[3] for row in store.execute(f"EXPLAIN QUERY PLAN {undelivered_query()}")]
     assert [step for step in steps if step.startswith(("SCAN inbox", "SCAN turns"))] == []
+    assert "USING INDEX outbox_undelivered" in undelivered[0]
     assert sum("USING COVERING INDEX inbox_bot" in step for step in steps) >= 3

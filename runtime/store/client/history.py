@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from runtime.store.client.light_reader import Run, read_tables
 from runtime.store.codec import columns, from_document, from_rows
+from runtime.store.database.times import timestamp
 from runtime.store.database.url import is_api
 from runtime.store.records import ActivityRecord, EditRecord, Lease, NoticeRecord, RunRecord
 
@@ -31,7 +33,8 @@ LATEST_ACTIVITY = """
         WHERE heard.bot_id IS NOT NULL
     )
     SELECT heard.bot_id, (SELECT MAX(received_at) FROM inbox WHERE inbox.bot_id = heard.bot_id),
-        turns.state, turns.error
+        turns.state, turns.error,
+        (SELECT MIN(error_code) FROM outbox WHERE outbox.turn_id = turns.id AND error_code IS NOT NULL)
     FROM heard
     LEFT JOIN turns ON turns.id = (
         SELECT turn_id FROM inbox WHERE inbox.bot_id = heard.bot_id AND turn_id IS NOT NULL
@@ -42,6 +45,15 @@ LATEST_ACTIVITY = """
 """
 """From bot to bot along the index on (bot_id, received_at), not over all messages: neither database does a skip scan by
 itself."""
+
+
+UNDELIVERED_HOURS = 24
+UNDELIVERED = """
+    SELECT bot_id, error_code, COUNT(*) FROM outbox
+    WHERE error_code IS NOT NULL AND bot_id IS NOT NULL AND created_at > '{since}'
+    GROUP BY bot_id, error_code ORDER BY bot_id, error_code
+"""
+"""`since`: text of `timestamp`, which needs no escaping. Over the partial index of such messages."""
 
 
 def read_runs(url: str, token: str | None, limit: int = 20, timeout: float = 10) -> Sequence[RunRecord]:
@@ -103,14 +115,31 @@ def read_edits(url: str, token: str | None, timeout: float = 10) -> Sequence[Edi
 
 
 def read_activity(url: str, token: str | None, timeout: float = 10) -> Sequence[ActivityRecord]:
-    """When each bot last received a message and the result of its last turn; without bots that never received one."""
+    """When each bot last received a message, the result of its last turn, and what reached no phone; without bots that
+    never received one."""
     if is_api(url):
         return [from_document(ActivityRecord, item) for item in _call(url, token, timeout, ACTIVITY)]
 
     def read(run: Run) -> Sequence[ActivityRecord]:
-        return from_rows(ActivityRecord, run(LATEST_ACTIVITY))
+        return activity_of(run(LATEST_ACTIVITY), run(undelivered_query()))
 
     return read_tables(url, timeout, read, ())
+
+
+def undelivered_query() -> str:
+    """The query of what reached no phone in the last hours."""
+    return UNDELIVERED.format(since=timestamp(time.time() - UNDELIVERED_HOURS * 3600))
+
+
+def activity_of(latest: Iterable[tuple[Any, ...]], undelivered: Iterable[tuple[Any, ...]]) -> list[ActivityRecord]:
+    """The activity from rows of LATEST_ACTIVITY and of `undelivered_query`."""
+    codes: dict[str, dict[str, int]] = {}
+    for bot_id, code, count in undelivered:
+        codes.setdefault(bot_id, {})[code] = count
+    return [
+        ActivityRecord(bot_id, heard, turn, error, last_undelivered, codes.get(bot_id, {}))
+        for bot_id, heard, turn, error, last_undelivered in latest
+    ]
 
 
 def read_notices(url: str, token: str | None, timeout: float = 10) -> Sequence[NoticeRecord]:
