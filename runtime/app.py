@@ -36,6 +36,7 @@ from runtime.dispatch.timers import Timers
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
 from runtime.inbound.admission import Admission
+from runtime.inbound.connections import IDLE_SECONDS, READ_BYTES, BoundedSite, Connections
 from runtime.inbound.missed_messages import Sweep
 from runtime.inbound.webhook import Webhooks
 from runtime.observability.metrics import Metrics
@@ -112,8 +113,15 @@ class Service:
         stack.push_async_callback(admission.stop)
         health = Health(settings, base.database)
         timers = Timers(base.database, base.metrics)
-        app = _web_application(base, way_out, admission, timers, health, public_url)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.reply_within_seconds + 1)
+        connections = Connections(base.metrics)
+        app = _web_application(base, way_out, admission, timers, health, connections, public_url)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=settings.reply_within_seconds + 1,
+            keepalive_timeout=IDLE_SECONDS,
+            read_bufsize=READ_BYTES,
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(inbox.stop, settings.stop_grace_seconds)
@@ -121,7 +129,7 @@ class Service:
         await inbox.start()
         abandoned = InterruptedProactive(base.database, way_out.twilio, base.accounts, base.catalog)
         self._in_background(abandoned.watch(alone=is_sqlite(settings.database_url)))
-        await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        await BoundedSite(runner, listener, connections, BACKLOG).start()
         PostponedSends(base.database, base.catalog, inbox, way_out.delivery, base.metrics).begin(timers)
         await self._start_timers(timers, base, _sweep(base, way_out, admission, public_url))
         stack.callback(health.stop)
@@ -241,7 +249,13 @@ def _inbox(base: _Base, stack: AsyncExitStack, way_out: _WayOut, preparers: Sequ
 
 
 def _web_application(
-    base: _Base, way_out: _WayOut, admission: Admission, timers: Timers, health: Health, public_url: str
+    base: _Base,
+    way_out: _WayOut,
+    admission: Admission,
+    timers: Timers,
+    health: Health,
+    connections: Connections,
+    public_url: str,
 ) -> web.Application:
     settings, database = base.settings, base.database
     webhooks = Webhooks(
@@ -265,7 +279,7 @@ def _web_application(
         *Users(_forgetting(base)).endpoints(),
     ]
     let_in = bearer_auth(database, settings.api_token)
-    app = web.Application(middlewares=[guard(let_in)], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[connections.middleware(), guard(let_in)], client_max_size=MAX_BODY_BYTES)
     routes = [*webhooks.routes(), *health.routes(), *MetricsPage(base.metrics, database).routes()]
     routes += [endpoint.route() for endpoint in [*endpoints, openapi_endpoint(endpoints)]]
     app.add_routes(with_expectations(routes))

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from runtime.api.auth import CALLER, Caller
 from runtime.api.errors import ApiError
 from runtime.api.json_body import decoded_object
+from runtime.inbound.connections import BodyIncomplete, whole_body
 from runtime.text import is_storable
 
 RECONCILER_HEADER = "X-Managed-By"
@@ -109,7 +110,11 @@ def whole_number(value: str, name: str, least: int = 0, most: int = MAX_NUMBER) 
 async def _read_body(request: web.Request, model: type[BaseModel]) -> BaseModel:
     if request.content_type != "application/json":
         raise ApiError(415, "unsupported_media_type", "Send JSON, with the header Content-Type: application/json.")
-    document = decoded_object(await request.read())
+    try:
+        content = await whole_body(request, request.client_max_size)
+    except BodyIncomplete as error:
+        raise ApiError(400, "incomplete", "The body has not arrived in full.") from error
+    document = decoded_object(content)
     try:
         return model.model_validate(document)
     except ValidationError as error:

@@ -28,7 +28,9 @@ UNPREPARED = "truncation"
 """llama-stack answers 500 where it is set, without a reason."""
 MODELS_LIMIT = 1_000
 
-_UNKNOWN = re.compile(r"un(known|recognized|expected|supported)|not (supported|permitted|allowed)|extra_", re.IGNORECASE)
+_UNKNOWN = re.compile(
+    r"un(known|recognized|expected|supported)|not (supported|permitted|allowed)|extra_", re.IGNORECASE
+)
 
 log = structlog.get_logger("runtime.engine")
 

@@ -19,6 +19,7 @@ from runtime.delivery.delivery import ROW_PARAMETER, Delivery
 from runtime.delivery.reply_window import ReplyWindow, ReplyWindows
 from runtime.dispatch.timers import Timers
 from runtime.inbound.admission import Admission
+from runtime.inbound.connections import BodyIncomplete, whole_body
 from runtime.inbound.message import Form, decoded_form, inbound_message
 from runtime.inbound.signature import SETTINGS_HEADER, algorithm_of, is_signed
 from runtime.observability.logs import masked_user
@@ -224,16 +225,12 @@ async def _form(request: web.Request, required: Sequence[str]) -> Form:
 
 
 async def _body(request: web.Request) -> bytes:
-    if request.content_length is not None:
-        if request.content_length > MAX_BODY_BYTES:
-            raise WebhookRefused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
-        return await request.read()
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise WebhookRefused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
-    return bytes(body)
+    try:
+        return await whole_body(request, MAX_BODY_BYTES)
+    except web.HTTPRequestEntityTooLarge as error:
+        raise WebhookRefused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB") from error
+    except BodyIncomplete as error:
+        raise WebhookRefused(400, str(error)) from error
 
 
 def _row_id(request: web.Request) -> int | None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import product
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.process_collector import ProcessCollector
@@ -28,6 +28,7 @@ InboundResult = Literal["accepted", "duplicate", "limited", "refused", "not_stor
 TurnResult = Literal["answered", "unanswered", "dead", "retried"]
 SendResult = Literal["sent", "failed"]
 TimerResult = Literal["done", "failed"]
+DropReason = Literal["late", "crowded", "oversized"]
 BreakerState = Literal["closed", "half_open", "open"]
 
 NO_CLIENT = ""
@@ -176,6 +177,16 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._dropped = _series(
+            Counter(
+                "horizonai_connections_dropped",
+                "Connections that were closed before their request had arrived, or for want of room.",
+                ["reason"],
+                registry=registry,
+            )
+        )
+        for reason in get_args(DropReason):
+            self._dropped(reason)
         self._timers = _series(Counter("horizonai_timers", "Runs of timers.", ["kind", "result"], registry=registry))
         self._breaker = _series(
             Gauge(
@@ -273,6 +284,11 @@ class Metrics:
         """A circuit breaker changed. `account` distinguishes the keys of a provider by a name, never by a secret;
         `scope` is a client or a sender, or empty for the breaker that all with the key share."""
         self._breaker(provider, account, scope).set(BREAKER_VALUES[state])
+
+    def connection_dropped(self, reason: DropReason) -> None:
+        """A caller's connection was closed: its request did not arrive in time, there were too many, or it was too
+        large."""
+        self._dropped(reason).inc()
 
     def exposition(self, backlog: Backlog | None) -> bytes:
         """The text that Prometheus scrapes; without a backlog when the store could not be read."""

@@ -20,9 +20,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose.yaml").read_tex
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 REPLICAS = ("runtime-a", "runtime-b")
 CADDYFILE = (ROOT / "deploy/Caddyfile").read_text()
-(ONE_SERVER,) = re.findall(
-    r"^```\n(\S+ \{\n.*?)^```", (ROOT / "docs/operations.md").read_text(), re.MULTILINE | re.DOTALL
-)
+(ONE_SERVER,) = re.findall(r"^```\n(\{\n.*?)^```", (ROOT / "docs/operations.md").read_text(), re.MULTILINE | re.DOTALL)
 IMAGE = list(steps(DOCKERFILE.read_text()))
 
 
@@ -93,6 +91,12 @@ def test_caddy_accepts_its_file(text: str, tmp_path: Path) -> None:
     done = subprocess.run(command, env={"PUBLIC_HOST": "whatsapp.example.cl"}, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", [CADDYFILE, ONE_SERVER], ids=["two replicas", "one server"])
+def test_the_balancer_gives_up_a_request_that_does_not_arrive(text: str) -> None:
+    assert re.search(r"timeouts \{[^}]*read_header \d+s\s+read_body \d+s\s+\}", text)
+    assert "request_body {\n\t\tmax_size 1MB\n\t}" in text
 
 
 def test_metrics_are_not_reached_from_outside() -> None:
