@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import datetime
 from itertools import zip_longest
 
 import structlog
@@ -26,6 +25,7 @@ from runtime.observability.metrics import Metrics, client_label
 from runtime.observability.tracing import span
 from runtime.resilience.poison import MAX_CRASHES, Suspects
 from runtime.store.database.database import Database
+from runtime.store.database.times import seconds_since
 from runtime.store.errors import StoreError
 from runtime.store.messages import outbox, send_matching
 from runtime.store.messages.outbox import OutboxRow, SendPostponed
@@ -232,7 +232,7 @@ class Delivery:
 
     async def _held(self, row: OutboxRow) -> OutboxRow:
         """The row that this process is about to send, claimed again when its claim is old; raises SendTakenOver."""
-        if row.claimed_at is None or time.time() - datetime.fromisoformat(row.claimed_at).timestamp() < HELD_SECONDS:
+        if row.claimed_at is None or seconds_since(row.claimed_at) < HELD_SECONDS:
             return row
         return await self._database.write(outbox.claim, row, row.channel)
 

@@ -12,7 +12,7 @@ import structlog
 from runtime.errors import PermanentError, TemporaryError
 from runtime.resilience.backoff import pause_seconds
 from runtime.store.database.database import Database
-from runtime.store.database.times import timestamp
+from runtime.store.database.times import SKEW_SECONDS, timestamp
 from runtime.store.messages import send_matching
 from runtime.store.messages.outbox import OutboxRow
 from runtime.store.messages.send_matching import ListedMessage, SentMeanwhile, Undecidable
@@ -26,6 +26,8 @@ LOOKUPS_LIMIT = 10
 call may take 15 seconds."""
 CLOCK_SKEW_SECONDS = 60.0
 """How far Twilio's clock may be behind ours when messages are looked up by time."""
+STEP_SECONDS = 86_400.0
+"""How far back is searched for a message that was sent before the clock was set back."""
 GIVE_UP_SECONDS = 600.0
 """Time limit of sending a message."""
 LONGEST_PAUSE_SECONDS = 30.0
@@ -46,7 +48,7 @@ class UnknownSends:
 
         Raises PermanentError when it cannot be known, SendTakenOver when it is another process's to settle.
         """
-        since = _earlier(row.claimed_at)
+        since = earlier(row.claimed_at)
         looks = 0
         while True:
             known = await self._database.read(send_matching.nameless, row, since)
@@ -83,7 +85,9 @@ async def pause_before_retry(error: TemporaryError, failures: int, give_up: floa
     await asyncio.sleep(min(pause_seconds(failures, longest=LONGEST_PAUSE_SECONDS, asked=error.delay), left))
 
 
-def _earlier(moment: str | None) -> str:
-    """A stored timestamp, minus the possible lag of Twilio's clock."""
-    at = datetime.fromisoformat(moment).timestamp() if moment else time.time()
-    return timestamp(at - CLOCK_SKEW_SECONDS)
+def earlier(moment: str | None) -> str:
+    """A stored timestamp, minus the possible lag of Twilio's clock. One that is still to come, since our clock was set
+    back, says nothing: Twilio may have the message from before it."""
+    now = time.time()
+    at = datetime.fromisoformat(moment).timestamp() if moment else now
+    return timestamp(min(at, now) - CLOCK_SKEW_SECONDS if at <= now + SKEW_SECONDS else now - STEP_SECONDS)

@@ -9,7 +9,6 @@ sweep   ──► the same limits, by the minute in which a message was written;
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Coroutine, Sequence, Set
 from contextlib import suppress
@@ -25,7 +24,6 @@ from runtime.inbound.rate_limits import WINDOW_SECONDS, InboundRateLimits
 from runtime.observability.logs import masked_user
 from runtime.settings import Settings
 from runtime.store.database.database import Database
-from runtime.store.database.times import timestamp
 from runtime.store.database.url import is_sqlite
 from runtime.store.errors import StoreBusy
 from runtime.store.messages import inbox as inbox_store
@@ -183,9 +181,8 @@ class Admission:
         if not self._limits.may_be_over_elsewhere(message.bot_id, message.user_key):
             return False
         per_user, _ = self._rates
-        since = timestamp(time.time() - WINDOW_SECONDS)
         wanted = await self._database.read(
-            rates.wanted_since, message.bot_id, message.user_key, since, per_user * NEWEST
+            rates.wanted_since, message.bot_id, message.user_key, WINDOW_SECONDS, per_user * NEWEST
         )
         return wanted >= per_user
 
@@ -197,9 +194,8 @@ class Admission:
             # For messages that come during the query, the first one queries for all.
             while (is_over := self._limits.is_client_over(bot_id)) is None:
                 _, per_client = self._rates
-                since = timestamp(time.time() - WINDOW_SECONDS)
                 self._limits.note_client(
-                    bot_id, await self._database.read(rates.wanted_of_bot, bot_id, since, per_client)
+                    bot_id, await self._database.read(rates.wanted_of_bot, bot_id, WINDOW_SECONDS, per_client)
                 )
         return is_over
 

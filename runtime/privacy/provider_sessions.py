@@ -80,8 +80,11 @@ class ProviderSessions:
 
         The plain list is read: one that is filtered by metadata lags behind.
         """
+        now = time.time()
+        at = min(at, now)  # a clock that was set back must not make this wait as long
+        give_up = time.monotonic() + at + self._timeout + MAKING_SECONDS - now
         while True:
-            is_last = time.time() > at + self._timeout + MAKING_SECONDS
+            is_last = time.monotonic() > give_up
             async for session in self._sessions.list(order="desc", limit=100):
                 if session.created_at < at - CLOCK_SKEW_SECONDS:
                     break

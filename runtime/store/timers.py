@@ -15,14 +15,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from runtime.store.codec import dump_json
 from runtime.store.database.statement import Statement
-from runtime.store.database.times import timestamp
+from runtime.store.database.times import later, timestamp
 
 HOLD_SECONDS = 6.0
 """A process that has not renewed its hold for this many seconds counts as crashed."""
@@ -288,11 +288,6 @@ def _run(timer: Timer) -> dict[str, object]:
 def _listed(dialect: str, kinds: Collection[str]) -> str | Sequence[str]:
     """Kinds as a list parameter of the database."""
     return dump_json(sorted(kinds)) if dialect == "sqlite" else sorted(kinds)
-
-
-def later(moment: str, seconds: float) -> str:
-    """A timestamp of the store, plus `seconds`."""
-    return timestamp((datetime.fromisoformat(moment) + timedelta(seconds=seconds)).timestamp())
 
 
 def _seconds(earlier: str, later: str) -> float:

@@ -9,6 +9,7 @@ In the store an ownership is a `Hold`: the end of a turn counts only from the pr
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -26,6 +27,8 @@ class _Owned:
     """A turn that this process has begun and not ended."""
 
     hold: Hold
+    since: float
+    """By `time.monotonic`, which nobody sets back."""
     failures: int = 0
 
 
@@ -40,12 +43,16 @@ class OwnedTurns:
         """Adds a turn that this process has begun, or begun again: then its count of failures continues."""
         owned = self._owned.get(turn.conversation.id)
         if owned is None or owned.hold != turn.hold:
-            self._owned[turn.conversation.id] = _Owned(turn.hold)
+            self._owned[turn.conversation.id] = _Owned(turn.hold, time.monotonic())
 
     def hold_of(self, conversation_id: int) -> Hold | None:
         """This process's hold of a conversation's turn; None when it has begun none, or the turn has ended."""
         owned = self._owned.get(conversation_id)
         return None if owned is None else owned.hold
+
+    def seconds_owned(self, conversation_id: int) -> float:
+        """How long this process has owned a conversation's turn."""
+        return time.monotonic() - self._owned[conversation_id].since
 
     def failed(self, conversation_id: int) -> int:
         """Counts a failed attempt at a conversation's turn; returns their number."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
+from runtime.store.database.times import is_to_come
 from runtime.store.messages.conversations import Conversation
 from runtime.store.records import BotRecord
 
@@ -95,7 +96,11 @@ def assistant_has_it(facts: Facts) -> Silent | None:
     conversation = facts.conversation
     if conversation is None or conversation.state != "human":
         return None
-    is_over = conversation.state_until is not None and conversation.state_until <= facts.now
+    is_over = conversation.state_until is not None and (
+        conversation.state_until <= facts.now
+        # It began at a time that is still to come: the clock was set back since.
+        or (conversation.state_since is not None and is_to_come(conversation.state_since, facts.now))
+    )
     return None if is_over else Silent("human")
 
 

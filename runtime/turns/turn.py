@@ -12,7 +12,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
@@ -230,8 +229,7 @@ class Turns:
 
     def _seconds_left(self, turn: Turn) -> float:
         """Seconds until the turn's deadline. Time in which no process owned it is not counted."""
-        age = time.time() - datetime.fromisoformat(turn.started_at).timestamp()
-        return self._settings.turn_deadline_seconds - age
+        return self._settings.turn_deadline_seconds - self._owned.seconds_owned(turn.conversation.id)
 
 
 def _sendable(answer: Answer) -> Answer:

@@ -162,6 +162,8 @@ def test_unsent_answers_come_in_their_order_by_conversation(store, clock):
     clock[0] = "2026-11-28T13:00:00.000Z"
     outbox.claim(store, proactive, "rest")
     assert outbox.unsent_proactive(store, later) == []
+    clock[0] = "2026-11-28T12:30:00.000Z"  # set back: the claim is from a time that is still to come
+    assert [row.id for row in outbox.unsent_proactive(store, later)] == [proactive.id]
 
 
 def record(store: Connection, status: str, sid: str = "SM1", row_id: int | None = None, **more: Any) -> bool:

@@ -20,6 +20,7 @@ OURS = Conversation(1, "bot", "whatsapp:+569", None, None, "assistant", None, No
 TAKEN = replace(OURS, state="human", state_since="2026-11-22T11:00:00.000Z", state_by="ana", state_reason="asked")
 RESUMED = replace(TAKEN, state_until=NOW)
 STILL_TAKEN = replace(TAKEN, state_until="2026-11-22T12:00:00.001Z")
+SET_BACK = replace(STILL_TAKEN, state_since="2026-11-22T12:01:00.000Z", state_until="2026-11-22T12:02:00.000Z")
 CLOSED = replace(OURS, state="closed")
 LIMITED = Say("limited", ENOUGH, once="minute")
 ANSWER = MayAnswer(Options())
@@ -48,6 +49,7 @@ ANSWER = MayAnswer(Options())
         (ACTIVE, TAKEN, True, Silent("human")),
         (ACTIVE, STILL_TAKEN, False, Silent("human")),
         (ACTIVE, RESUMED, False, ANSWER),
+        (ACTIVE, SET_BACK, False, ANSWER),
         (ACTIVE, RESUMED, True, LIMITED),
         (ACTIVE, CLOSED, False, ANSWER),
     ],

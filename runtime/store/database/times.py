@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
+from datetime import datetime
 from functools import lru_cache
+
+SKEW_SECONDS = 5.0
+"""By how much the clocks of replicas may differ."""
 
 
 def timestamp(seconds: float | None = None) -> str:
@@ -16,3 +21,27 @@ def timestamp(seconds: float | None = None) -> str:
 @lru_cache(maxsize=8)
 def _to_the_second(whole: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+
+
+def seconds_since(moment: str) -> float:
+    """Seconds since a timestamp, at least 0; infinity for one that is still to come.
+
+    A clock that was set back leaves such timestamps. What began then began at some time in the past: whoever waited for
+    it to be over would wait as much longer as the clock was set back.
+    """
+    now = timestamp()
+    return math.inf if is_to_come(moment, now) else max(_seconds(now) - _seconds(moment), 0.0)
+
+
+def is_to_come(moment: str, now: str) -> bool:
+    """Whether a timestamp is later than now by more than the clocks of replicas differ."""
+    return _seconds(moment) - _seconds(now) > SKEW_SECONDS
+
+
+def later(moment: str, seconds: float) -> str:
+    """A timestamp, plus `seconds`."""
+    return timestamp(_seconds(moment) + seconds)
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()

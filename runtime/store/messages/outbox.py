@@ -18,7 +18,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from runtime.store.database.statement import Insert, Statement
-from runtime.store.database.times import timestamp
+from runtime.store.database.times import SKEW_SECONDS, later, timestamp
 from runtime.store.messages import conversations
 from runtime.store.messages.outbound_content import OutboundContent, OutboundTemplate, decoded, encoded
 
@@ -120,7 +120,7 @@ UNSENT_CONVERSATIONS = Statement(
 )
 UNSENT_PROACTIVE = Statement(
     f"SELECT {COLUMNS} FROM outbox WHERE turn_id IS NULL AND state IN ('ready', 'sending')"  # noqa: S608
-    " AND coalesce(claimed_at, created_at) < :before ORDER BY id"
+    " AND (coalesce(claimed_at, created_at) < :before OR coalesce(claimed_at, created_at) > :ahead) ORDER BY id"
 )
 BY_ID = Statement(
     "SELECT id, status FROM outbox WHERE id = :id AND account_sid = :account_sid AND sender = :sender"
@@ -227,8 +227,10 @@ def unsent_conversations(connection: Connection) -> list[int]:
 
 
 def unsent_proactive(connection: Connection, before: str) -> list[OutboxRow]:
-    """Unsettled proactive rows that were claimed before a timestamp, in order."""
-    return [row_of(*row) for row in UNSENT_PROACTIVE.rows(connection, before=before)]
+    """Unsettled proactive rows that were claimed before a timestamp, in order; or at a time that is still to come,
+    since the clock was set back."""
+    ahead = later(timestamp(), SKEW_SECONDS)
+    return [row_of(*row) for row in UNSENT_PROACTIVE.rows(connection, before=before, ahead=ahead)]
 
 
 def row_of(*columns: Any) -> OutboxRow:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
 
 from runtime.store.database.statement import Insert, Statement
-from runtime.store.database.times import timestamp
+from runtime.store.database.times import seconds_since, timestamp
 from runtime.store.messages.content import load_content
 from runtime.store.messages.conversations import COLUMNS, Conversation
 from runtime.store.messages.inbox import InboundMessage, StoredMessage, store_message
@@ -179,5 +177,5 @@ def _pause_left(waiting: Sequence[tuple[Any, ...]], pause_seconds: float) -> flo
     """Seconds until the messages count as complete."""
     if not pause_seconds or len(waiting) == BURST_LIMIT:
         return 0.0
-    oldest, newest = (datetime.fromisoformat(row[4]).timestamp() for row in (waiting[0], waiting[-1]))
-    return min(newest + pause_seconds, oldest + pause_seconds * LONGEST_BURST) - time.time()
+    oldest, newest = (seconds_since(row[4]) for row in (waiting[0], waiting[-1]))
+    return min(pause_seconds - newest, pause_seconds * LONGEST_BURST - oldest)
