@@ -100,7 +100,9 @@ class _StatusError(Protocol):
 
 
 def _from_status(error: _StatusError, headers: Mapping[str, str], model: str | None) -> ProviderError:
-    code, said = error.code or error.type or "", error.message
+    # Some servers give the status as the code.
+    code = next((name for name in (error.code, error.type) if isinstance(name, str)), "")
+    said = error.message.removeprefix(f"Error code: {error.status_code} - ")
     delay = retry_after_seconds(headers, MAX_RETRY_AFTER_SECONDS)
     match error.status_code:
         case 429 if "insufficient_quota" in (error.code, error.type):
@@ -108,7 +110,7 @@ def _from_status(error: _StatusError, headers: Mapping[str, str], model: str | N
                 "The OpenAI account has no credit left (insufficient_quota); add credit or raise its limit."
             )
         case 403:
-            return PermanentError(f"OpenAI refuses this key (403): {said}")
+            return PermanentError(f"OpenAI refuses this key (403): {said or 'no reason given'}")
         case 404 if code == "model_not_found":
             return PermanentError(
                 f"The model {model!r} does not exist or is no longer available; choose another one for this client."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 from urllib.request import getproxies, proxy_bypass
@@ -19,22 +20,32 @@ CONNECT_SECONDS = 5.0
 CONNECTIONS = 20_000
 """Maximum number of concurrent calls: each conversation that waits for the model holds one."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1>|</?[a-zA-Z!][^<>]*>|[\x00-\x1f\x7f-\x9f]", re.DOTALL | re.IGNORECASE)
+_KEY = re.compile(r"\bsk-[\w*-]{4,}")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
 
-class CallRefused(Exception):
-    """An answer with an error status. OpenAI's body is `{"error": {"message", "type", "param", "code"}}`."""
+REASON_LIMIT = 300
+"""Maximum length of a server's reason in our errors, in characters."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: object) -> None:
+
+class CallRefused(Exception):
+    """An answer with an error status. OpenAI's body is `{"error": {"message", "type", "param", "code"}}`; other servers
+    answer `{"error": "…"}`, `{"message": "…"}`, FastAPI's `{"detail": …}`, or a text, often a proxy's HTML."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: object, message: str) -> None:
+        """`body`: the document, None where there is none; `message`: the server's reason, empty where it gave none."""
         error = body.get("error") if isinstance(body, dict) else None
-        told: Mapping[str, Any] = error if isinstance(error, dict) else {}
+        fields: Mapping[str, Any] = error if isinstance(error, dict) else {}
         self.status_code = status
         self.headers = headers
-        self.message = str(told.get("message") or "no reason given")
-        self.code = told.get("code")
-        self.type = told.get("type")
-        self.param = told.get("param")
-        super().__init__(f"{status}: {self.message}")
+        self.message = message
+        self.code = _string(fields.get("code"))
+        self.type = _string(fields.get("type"))
+        self.param = _string(fields.get("param"))
+        self.is_unexplained = status in (500, 501) and not fields
+        """True where a server failed without saying why, as OpenAI does: the request may be what it failed on."""
+        super().__init__(f"{status}: {self.message or 'no reason given'}")
 
 
 class UnreadableAnswer(Exception):
@@ -46,6 +57,7 @@ class ResponsesApi:
 
     def __init__(self, base_url: str | None, api_key: str | None, timeout_seconds: float) -> None:
         self._url = URL(f"{(base_url or DEFAULT_URL).rstrip('/')}/responses")
+        self._key = api_key
         headers = {
             # A server that requires a key reports a missing one better than we could, and per turn.
             "Authorization": f"Bearer {api_key or 'OPENAI_API_KEY-is-not-set'}",
@@ -76,9 +88,9 @@ class ResponsesApi:
         except (ValueError, RecursionError) as error:
             document = None
             if response.status < 300:
-                raise UnreadableAnswer("what it sent is not JSON") from error
+                raise UnreadableAnswer(f"what it sent is not JSON: {self._reason(document, raw)}") from error
         if response.status >= 300:
-            raise CallRefused(response.status, response.headers, document)
+            raise CallRefused(response.status, response.headers, document, self._reason(document, raw))
         if not _is_response(document):
             raise UnreadableAnswer("what it sent is not a response object")
         return document
@@ -86,6 +98,13 @@ class ResponsesApi:
     async def close(self) -> None:
         """Closes the connections."""
         await self._session.close()
+
+    def _reason(self, document: object, raw: bytes) -> str:
+        """What a server gave as its reason, in one line for the log. Some repeat the key that they refuse."""
+        reason = _plain(_reason_in(document) or raw[: 10 * REASON_LIMIT].decode("utf-8", "replace"))
+        if self._key:
+            reason = reason.replace(self._key, "…")
+        return _KEY.sub("sk-…", reason)[:REASON_LIMIT]
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -96,6 +115,36 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         if len(raw) > MAX_ANSWER_BYTES:
             raise UnreadableAnswer(f"an answer of more than {MAX_ANSWER_BYTES // 1024**2} MiB")
     return bytes(raw)
+
+
+def _reason_in(document: object) -> str:
+    """The reason in the body of an error; empty where no field of it is known."""
+    if not isinstance(document, dict):
+        return ""
+    for given in (document.get("error"), document.get("detail"), document.get("message")):
+        if isinstance(given, dict):
+            given = given.get("message")
+        if isinstance(given, list):
+            given = "; ".join(map(_complaint, given))
+        if isinstance(given, str) and given.strip():
+            return given
+    return ""
+
+
+def _complaint(item: object) -> str:
+    """An item of FastAPI's `detail`: where in the request, and what."""
+    if not isinstance(item, dict) or not isinstance(item.get("loc"), list):
+        return str(item)
+    return f"{'.'.join(map(str, item['loc']))}: {item.get('msg')}"
+
+
+def _plain(text: str) -> str:
+    """A text in one line, without the tags of HTML and what could move a terminal's cursor."""
+    return " ".join(_MARKUP.sub(" ", text).split())
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _is_response(document: object) -> TypeGuard[dict[str, Any]]:

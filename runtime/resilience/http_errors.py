@@ -32,19 +32,21 @@ class Provider:
 def error_of_status(
     provider: Provider, status: int | None, *, code: str, said: str, delay: float | None
 ) -> ProviderError:
-    """The error of an answer with a status, None where there was none; `code` and `said` are the provider's own, and
-    `delay` is the pause in seconds that it asks for."""
+    """The error of an answer with a status, None where there was none; `code` and `said` are the provider's own, the
+    latter empty where it gave no reason, and `delay` is the pause in seconds that it asks for."""
+    reason = f": {said}" if said else "."
     match status:
         case 401:
+            # The reason may repeat the key.
             return KeyRefused(provider.wrong_key)
         case 429:
-            return TemporaryError(f"{provider.name} is limiting us ({_with_code(429, code)}).", delay)
+            return TemporaryError(f"{provider.name} is limiting us ({_with_code(429, code)}){reason}", delay)
         case None | 408:
-            failed = f"{provider.name} failed ({_with_code(status, code)})."
+            failed = f"{provider.name} failed ({_with_code(status, code)}){reason}"
         case _ if status >= 500:
-            failed = f"{provider.name} failed ({status})."
+            failed = f"{provider.name} failed ({status}){reason}"
         case _:
-            refused = f"{provider.name} refused the request ({_with_code(status, code)}): {said}"
+            refused = f"{provider.name} refused the request ({_with_code(status, code)}){reason}"
             return PermanentError(refused, code or None)
     return TemporaryError(failed, delay) if provider.is_repeatable else UnknownOutcome(failed)
 

@@ -21,13 +21,13 @@ READER = Provider("Correo", "Correo does not accept the key.", is_repeatable=Tru
         (401, KeyRefused, KeyRefused, "Correo does not accept the key."),
         (403, PermanentError, PermanentError, "Correo refused the request (403 21211): bad To"),
         (404, PermanentError, PermanentError, "Correo refused the request (404 21211): bad To"),
-        (408, UnknownOutcome, TemporaryError, "Correo failed (408 21211)."),
+        (408, UnknownOutcome, TemporaryError, "Correo failed (408 21211): bad To"),
         (409, PermanentError, PermanentError, "Correo refused the request (409 21211): bad To"),
-        (429, TemporaryError, TemporaryError, "Correo is limiting us (429 21211)."),
+        (429, TemporaryError, TemporaryError, "Correo is limiting us (429 21211): bad To"),
         (499, PermanentError, PermanentError, "Correo refused the request (499 21211): bad To"),
-        (500, UnknownOutcome, TemporaryError, "Correo failed (500)."),
-        (503, UnknownOutcome, TemporaryError, "Correo failed (503)."),
-        (None, UnknownOutcome, TemporaryError, "Correo failed (no status 21211)."),
+        (500, UnknownOutcome, TemporaryError, "Correo failed (500): bad To"),
+        (503, UnknownOutcome, TemporaryError, "Correo failed (503): bad To"),
+        (None, UnknownOutcome, TemporaryError, "Correo failed (no status 21211): bad To"),
         (302, PermanentError, PermanentError, "Correo refused the request (302 21211): bad To"),
     ],
 )
@@ -39,6 +39,10 @@ def test_a_status_means(
 
         assert (type(error), str(error)) == (expected, text)
         assert getattr(error, "delay", None) == (3.0 if expected is TemporaryError else None)
+
+
+def test_an_answer_without_a_reason_ends_the_sentence() -> None:
+    assert str(error_of_status(READER, 503, code="", said="", delay=None)) == "Correo failed (503)."
 
 
 def test_an_answer_without_a_code_is_told_without_one() -> None:
