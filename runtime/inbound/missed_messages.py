@@ -5,8 +5,8 @@
 A sweep is a timer, so exactly one process sweeps: after each start, and every SWEEP_SECONDS. The timer stores how far
 each account is known; a new account is swept from the beginning of the window. A message is processed like one from its
 webhook, and the inbox stores each message once, so a late webhook changes nothing. Messages from before the bot was
-created are ignored, and so is a number whose sender calls another address, which may have answered. Very many messages
-are read LIMIT at a time, the oldest first.
+created are ignored, and so is a number whose sender calls another address, which may have answered; where Twilio does
+not know its senders, a bot's number is taken to call us. Very many messages are read LIMIT at a time, the oldest first.
 """
 
 from __future__ import annotations
@@ -128,6 +128,8 @@ class Sweep:
 
     async def _accept(self, account: Account, missed: Sequence[ReceivedMessage]) -> int:
         calls = await self.twilio.callback_urls(account)
+        if calls is None:
+            log.info("senders_not_listed", account=account.sid)
         limits = self.admission.limits_of_missed()
         taken = 0
         for batch in _batches(missed):
@@ -140,21 +142,21 @@ class Sweep:
                     _log_accepted(item)
         return taken
 
-    async def _found(self, account: Account, message: ReceivedMessage, calls: Mapping[str, str]) -> Missed | None:
+    async def _found(
+        self, account: Account, message: ReceivedMessage, calls: Mapping[str, str] | None
+    ) -> Missed | None:
         """The message as its webhook would have delivered it; None when its webhook would not have called us."""
         bot = await self.catalog.bot_of_number(number_of(message.recipient))
-        if bot is None or not self._is_ours(bot, account, message, calls.get(message.recipient, "")):
+        if bot is None or not self._is_ours(bot, account, message):
+            return None
+        if calls is not None and _address(calls.get(message.recipient, "")) != self.webhook_url:
             return None
         return Missed(inbound_message(await self._form(account, message), bot), bot, message.at)
 
-    def _is_ours(self, bot: BotRecord, account: Account, message: ReceivedMessage, calls: str) -> bool:
-        """Whether its webhook would have called us, about this bot."""
+    def _is_ours(self, bot: BotRecord, account: Account, message: ReceivedMessage) -> bool:
+        """Whether it was written to this bot, in this account."""
         made = datetime.fromisoformat(bot.created_at).replace(microsecond=0)
-        return (
-            self.accounts.account_of(bot).sid == account.sid
-            and message.at >= made
-            and _address(calls) == self.webhook_url
-        )
+        return self.accounts.account_of(bot).sid == account.sid and message.at >= made
 
     async def _form(self, account: Account, message: ReceivedMessage) -> dict[str, list[str]]:
         """The parameters of the missed webhook, as far as Twilio stores them."""

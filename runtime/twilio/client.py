@@ -178,11 +178,17 @@ class Twilio:
             for item in listed
         ]
 
-    async def callback_urls(self, account: Account) -> dict[str, str]:
-        """Sender address → the URL that Twilio calls for a message to it; errors as of `received`."""
+    async def callback_urls(self, account: Account) -> dict[str, str] | None:
+        """Sender address → the URL that Twilio calls for a message to it; None where the Senders API does not exist
+        (404), as for some accounts and behind other servers. Errors as of `received`."""
         async with self._asking(account):
             senders = self._client(account).messaging.v2.channels_senders
-            listed = await senders.list_async(channel="whatsapp", page_size=PAGE_SIZE)
+            try:
+                listed = await senders.list_async(channel="whatsapp", page_size=PAGE_SIZE)
+            except TwilioException as error:
+                if _details(error)[0] == 404:
+                    return None
+                raise
             # The list may omit fields; a sender that is fetched by itself is complete.
             whole = [
                 sender if (sender.webhook or {}).get("callback_url") else await senders(sender.sid).fetch_async()

@@ -171,6 +171,19 @@ def test_a_number_that_calls_somebody_else_is_left_to_them(shop: Line) -> None:
     assert swept(shop) == 0
 
 
+def test_where_twilio_does_not_know_its_senders_a_bot_s_number_is_taken_to_be_ours(shop: Line) -> None:
+    shop.runtime.stop()
+    lose(shop, "¿Hay alguien?")
+    absent = {"code": 20404, "message": "The requested resource was not found", "more_info": "", "status": 404}
+    senders = {"provider": "twilio", "path": "/v2/Channels/Senders", "kind": "status", "status": 404, "body": absent}
+    shop.sandbox.faults(senders)
+
+    shop.runtime.start_again()
+
+    wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
+    assert "¿Hay alguien?" in shop.outbound()[0]["body"]
+
+
 def test_one_account_that_cannot_be_asked_does_not_keep_the_others_from_it(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox
 ) -> None:
