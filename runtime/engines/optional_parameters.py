@@ -3,8 +3,8 @@
     a request ──► refused for some of them ──► repeated without those ──► not sent to this model any more
 
 OpenAI knows all of them. Other servers that speak the Responses API refuse what they do not know, each in its own
-words: 400 or 422, with the name in `param`, in a text, or in pydantic's list of `loc`. What is refused can depend on the
-model, since a proxy passes each to another server, and at OpenAI older models know no reasoning effort.
+words: 400 or 422, with the name in `param`, in a text, or in pydantic's list of `loc`. It can depend on the model what
+is refused, since a proxy passes each to another server, and at OpenAI older models know no reasoning effort.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HINTS = frozenset({"include", "metadata", "prompt_cache_key", "reasoning", "safe
 LIMITS = frozenset({"max_output_tokens"})
 """Withdrawn only where they are not known: with a wrong value they are the operator's to correct."""
 TOGETHER = {"include": "reasoning", "reasoning": "include"}
-"""What is withdrawn along: encrypted reasoning is asked for with an effort only."""
+"""What is withdrawn with another: encrypted reasoning is asked for with an effort only."""
 UNPREPARED = "truncation"
 """llama-stack answers 500 where it is set, without a reason."""
 MODELS_LIMIT = 1_000

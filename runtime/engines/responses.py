@@ -17,6 +17,7 @@ import aiohttp
 
 from runtime.content.rendering import as_text
 from runtime.engines.errors import from_call
+from runtime.engines.optional_parameters import OptionalParameters
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
 from runtime.engines.responses_api import CallRefused, ResponsesApi, UnreadableAnswer
 from runtime.errors import PermanentError, TemporaryError
@@ -31,7 +32,7 @@ class ResponsesEngine:
 
     def __init__(self, api: ResponsesApi) -> None:
         self._api = api
-        self._models_without_reasoning: set[str] = set()
+        self._optional = OptionalParameters()
 
     async def answer(self, request: Request) -> Answer:
         """See Engine."""
@@ -70,23 +71,20 @@ class ResponsesEngine:
         await request.keep_progress(progress)
 
     async def _create(self, request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool) -> dict[str, Any]:
-        body = _body(request, progress, last=last)
-        if body["model"] in self._models_without_reasoning:
-            _without_reasoning(body)
-        try:
-            return await self._api.create(body)
-        except CallRefused as error:
-            if not _is_about_reasoning(error, body):
+        body = self._optional.trimmed(_body(request, progress, last=last))
+        while True:
+            try:
+                response = await self._api.create(body)
+            except CallRefused as error:
+                shorter = self._optional.without_refused(body, error)
+                if shorter is None:
+                    raise from_call(error, request.model) from error
+                body = shorter
+            except (aiohttp.ClientError, TimeoutError, UnreadableAnswer) as error:
                 raise from_call(error, request.model) from error
-        except (aiohttp.ClientError, TimeoutError, UnreadableAnswer) as error:
-            raise from_call(error, request.model) from error
-        # Older models know no reasoning effort and refuse the whole request for it.
-        self._models_without_reasoning.add(body["model"])
-        _without_reasoning(body)
-        try:
-            return await self._api.create(body)
-        except (aiohttp.ClientError, TimeoutError, CallRefused, UnreadableAnswer) as error:
-            raise from_call(error, request.model) from error
+            else:
+                self._optional.accepted(body)
+                return response
 
 
 def _body(request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool) -> dict[str, Any]:
@@ -170,16 +168,6 @@ def _raise_failed(error: Mapping[str, Any]) -> NoReturn:
     code = error.get("code") or "unknown"
     said = f"The model failed ({code}): {error.get('message') or 'no reason given'}"
     raise TemporaryError(said) if code in RETRYABLE_FAILURES else PermanentError(said)
-
-
-def _is_about_reasoning(error: CallRefused, body: Mapping[str, Any]) -> bool:
-    """Whether a request was refused for what older models do not support: an effort, or encrypted reasoning."""
-    return "reasoning" in body and error.status_code == 400 and str(error.param).startswith(("reasoning", "include"))
-
-
-def _without_reasoning(body: dict[str, Any]) -> None:
-    body.pop("reasoning", None)
-    body.pop("include", None)
 
 
 def _said_back(output: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

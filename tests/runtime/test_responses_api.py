@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -248,6 +249,148 @@ async def test_a_model_that_cannot_reason_is_asked_without_it_from_then_on() -> 
         answers = [await engine.answer(request("uno")), await engine.answer(request("dos"))]
     assert [answer.text for answer in answers] == ["Hola.", "Hola."]
     assert ["reasoning" in body for body in asked] == [True, False, False]
+
+
+HELLO = {"output": [{"type": "message", "content": [{"type": "output_text", "text": "Hola."}]}], "status": "completed"}
+
+
+def _in_its_own_words(name: str, status: int, words: object, asked: list[dict[str, Any]]) -> Any:
+    """A server that refuses whatever has this parameter, with this body."""
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(json.loads(await request.read()))
+        if name not in asked[-1]:
+            return web.json_response(HELLO)
+        return web.Response(text=words if isinstance(words, str) else json.dumps(words), status=status)
+
+    return answer
+
+
+FORBIDDEN = (
+    "[{'type': 'extra_forbidden', 'loc': ('body', 'prompt_cache_key'), 'msg': 'Extra inputs are not permitted'}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("safety_identifier", 400, {"error": {"message": "Unknown parameter.", "param": "safety_identifier"}}),
+        ("metadata", 422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "metadata"], "msg": "Extra"}]}),
+        ("prompt_cache_key", 400, {"error": {"message": FORBIDDEN, "type": "BadRequestError", "code": 400}}),
+        ("store", 400, {"error": "property 'store' is unsupported"}),
+        ("truncation", 400, {"message": "`truncation` is not implemented"}),
+        ("truncation", 500, {"detail": "Internal server error: truncation is not supported yet"}),
+        ("truncation", 500, {"detail": "Internal server error: An unexpected error occurred."}),
+        ("truncation", 500, "<html><body>Internal Server Error</body></html>"),
+        ("max_output_tokens", 400, {"error": {"message": "Unsupported parameter: 'max_output_tokens'."}}),
+    ],
+)
+async def test_a_parameter_that_a_server_does_not_know_is_withdrawn_and_not_sent_again(
+    name: str, status: int, words: object
+) -> None:
+    asked: list[dict[str, Any]] = []
+    async with server(_in_its_own_words(name, status, words, asked)) as url, api_at(url) as api:
+        engine = ResponsesEngine(api)
+        answers = [await engine.answer(request(text)) for text in ("uno", "dos")]
+
+    assert [answer.text for answer in answers] == ["Hola.", "Hola."]
+    assert [name in body for body in asked] == [True, False, False]
+    assert [sorted(asked[0].keys() - body.keys()) for body in asked] == [[], [name], [name]]
+
+
+async def test_a_server_that_knows_few_parameters_is_asked_with_those() -> None:
+    asked: list[dict[str, Any]] = []
+    unknown = ("include", "metadata", "prompt_cache_key", "reasoning", "safety_identifier", "store", "truncation")
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(json.loads(await request.read()))
+        for name in unknown:
+            if name in asked[-1]:
+                return web.json_response({"detail": f"Unexpected field '{name}'"}, status=422)
+        return web.json_response(HELLO)
+
+    async with server(answer) as url, api_at(url) as api:
+        engine = ResponsesEngine(api)
+        await engine.answer(request("uno"))
+        before = len(asked)
+        await engine.answer(request("dos"))
+
+    assert sorted(asked[-1]) == ["input", "instructions", "max_output_tokens", "model", "tools"]
+    assert len(asked) == before + 1
+
+
+async def test_what_one_model_refuses_is_sent_to_another() -> None:
+    asked: list[dict[str, Any]] = []
+    words = {"error": {"message": "Unknown.", "param": "truncation"}}
+    async with server(_in_its_own_words("truncation", 400, words, asked)) as url, api_at(url) as api:
+        engine = ResponsesEngine(api)
+        for model in ("old", "old", "new"):
+            await engine.answer(request("hola", model=model))
+
+    assert [(body["model"], "truncation" in body) for body in asked] == [
+        ("old", True),
+        ("old", False),
+        ("old", False),
+        ("new", True),
+        ("new", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, {"message": "The vector store vs_1 has expired.", "code": "invalid_request_error"}),
+        (400, {"message": "Invalid 'max_output_tokens': below 16.", "param": "max_output_tokens", "code": "too_small"}),
+        (400, {"message": "Invalid 'input[0]'.", "param": "input[0].content", "code": "invalid_value"}),
+        (500, {"message": "The server had an error.", "type": "server_error"}),
+        (403, {"message": "Not with 'metadata'."}),
+    ],
+)
+async def test_what_was_refused_for_another_reason_is_not_asked_again(status: int, error: Mapping[str, Any]) -> None:
+    asked: list[dict[str, Any]] = []
+    async with server(_in_its_own_words("model", status, {"error": error}, asked)) as url, api_at(url) as api:
+        with pytest.raises((PermanentError, TemporaryError), match=re.escape(str(error["message"]))):
+            await ResponsesEngine(api).answer(request("hola"))
+
+    assert len(asked) == 1
+
+
+async def test_a_server_that_has_answered_is_not_suspected_of_a_parameter_when_it_fails() -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(json.loads(await request.read()))
+        return web.json_response(HELLO) if len(asked) == 1 else web.Response(status=500, text="Oh.")
+
+    async with server(answer) as url, api_at(url) as api:
+        engine = ResponsesEngine(api)
+        await engine.answer(request("uno"))
+        with pytest.raises(TemporaryError, match="Oh"):
+            await engine.answer(request("dos"))
+
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "said"),
+    [
+        (503, {"detail": "no healthy upstream"}, "OpenAI failed (503): no healthy upstream"),
+        (500, {"error": "CUDA out of memory"}, "OpenAI failed (500): CUDA out of memory"),
+        (502, "<html><head><style>p {}</style></head><body><h1>Bad  Gateway</h1>\n</body></html>", "Bad Gateway"),
+        (400, {"detail": [{"loc": ["body", "input"], "msg": "Field required"}]}, "body.input: Field required"),
+        (403, {"message": "sk-sandbox, sk-proj-abcDEF123 and \x1b[2J"}, "(403): …, sk-… and [2J"),
+        (429, {"error": {"message": "Tokens per minute."}}, "OpenAI is limiting us (429): Tokens per minute."),
+        (401, {"error": {"message": "Incorrect API key: sk-sandbox"}}, "check OPENAI_API_KEY."),
+        (200, "<p>Please log in</p>", "not JSON: Please log in"),
+        (500, "x" * 100_000, "OpenAI failed (500): " + "x" * 300),
+    ],
+)
+async def test_a_server_s_reason_is_kept_in_one_line_without_a_key(status: int, words: object, said: str) -> None:
+    async with server(_in_its_own_words("model", status, words, [])) as url:
+        error = str(await _failure(url))
+
+    assert error.endswith(said)
+    assert "sandbox" not in error
 
 
 async def test_a_pause_of_nothing_is_none() -> None:
