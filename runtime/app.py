@@ -273,7 +273,7 @@ def _web_application(
     endpoints = [
         *Bots(database).endpoints(),
         *Assistants(database).endpoints(),
-        *Messages(_proactive(base, way_out)).endpoints(),
+        *Messages(database, _proactive(base, way_out)).endpoints(),
         *DeadLetters(database).endpoints(),
         *Reconcile(database).endpoints(),
         *Users(_forgetting(base)).endpoints(),

@@ -9,13 +9,15 @@ from typing import Any
 from runtime.api.endpoint import ApiEndpoint, Call, Reply, page_of
 from runtime.api.errors import not_found
 from runtime.api.models import AssistantCreate, AssistantDeclaration, AssistantUpdate
-from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, author_of
+from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, author_of, check_fields
 from runtime.store import catalog, catalog_changes
 from runtime.store.codec import to_document
 from runtime.store.database.database import Database
 from runtime.store.records import AssistantRecord
 
 KIND = "assistant"
+FREE_FIELDS = frozenset({"name", "instructions", "model", "metadata"})
+"""What a token that is bound to clients may set."""
 
 
 class Assistants:
@@ -29,7 +31,13 @@ class Assistants:
         one = "/assistants/{id}"
         return [
             ApiEndpoint(
-                "GET", "/assistants/", "List assistants.", self.index, answer=list[AssistantRecord], query=PAGE_QUERY
+                "GET",
+                "/assistants/",
+                "List assistants.",
+                self.index,
+                answer=list[AssistantRecord],
+                query=PAGE_QUERY,
+                is_per_client=True,
             ),
             ApiEndpoint(
                 "POST",
@@ -40,7 +48,7 @@ class Assistants:
                 body=AssistantCreate,
                 answer=AssistantRecord,
             ),
-            ApiEndpoint("GET", one, "Get an assistant.", self.get, answer=AssistantRecord),
+            ApiEndpoint("GET", one, "Get an assistant.", self.get, answer=AssistantRecord, is_per_client=True),
             ApiEndpoint(
                 "PUT",
                 one,
@@ -50,17 +58,22 @@ class Assistants:
                 declaration=AssistantDeclaration,
                 answer=AssistantRecord,
                 query=OVERRIDE_QUERY,
+                is_per_client=True,
             ),
-            ApiEndpoint("DELETE", one, "Delete an assistant.", self.delete, status=204, query=OVERRIDE_QUERY),
+            ApiEndpoint(
+                "DELETE", one, "Delete an assistant.", self.delete, status=204, query=OVERRIDE_QUERY, is_per_client=True
+            ),
         ]
 
     async def index(self, call: Call) -> object:
         """GET /assistants/"""
-        return [_document(record) for record in await self._database.read(catalog.list_assistants, *page_of(call))]
+        limit, after = page_of(call)
+        found = await self._database.read(catalog.list_all, AssistantRecord, limit, after, call.caller.clients)
+        return [_document(record) for record in found]
 
     async def get(self, call: Call) -> object:
         """GET /assistants/{id}"""
-        record = await self._database.read(catalog.get_assistant, call.path["id"])
+        record = await self._database.read(catalog.get, AssistantRecord, call.path["id"], call.caller.clients)
         if record is None:
             raise not_found(KIND, call.path["id"])
         return _document(record)
@@ -78,6 +91,7 @@ class Assistants:
             record = AssistantRecord(id=assistant_id, **call.body.model_dump())
             stored, existed = await self._database.write(catalog_changes.declare, record, author_of(call))
             return Reply(200 if existed else 201, _document(stored))
+        check_fields(call, FREE_FIELDS)
         fields, author = call.body.model_dump(include=call.body.model_fields_set), author_of(call)
         return _document(
             await self._database.write(catalog_changes.change, AssistantRecord, assistant_id, fields, author)

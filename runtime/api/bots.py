@@ -7,13 +7,15 @@ import secrets
 from runtime.api.endpoint import ApiEndpoint, Call, Reply, page_of
 from runtime.api.errors import not_found
 from runtime.api.models import BotCreate, BotDeclaration, BotUpdate
-from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, author_of
+from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, author_of, check_fields
 from runtime.store import catalog, catalog_changes
 from runtime.store.codec import to_document
 from runtime.store.database.database import Database
 from runtime.store.records import BotRecord
 
 KIND = "bot"
+FREE_FIELDS = frozenset({"name", "instructions", "model", "state", "fallback_message", "policy", "metadata"})
+"""What a token that is bound to clients may set."""
 
 
 class Bots:
@@ -26,9 +28,11 @@ class Bots:
         """The endpoints served."""
         one = "/bots/{id}"
         return [
-            ApiEndpoint("GET", "/bots/", "List bots.", self.index, answer=list[BotRecord], query=PAGE_QUERY),
+            ApiEndpoint(
+                "GET", "/bots/", "List bots.", self.index, answer=list[BotRecord], query=PAGE_QUERY, is_per_client=True
+            ),
             ApiEndpoint("POST", "/bots/", "Create a bot.", self.create, status=201, body=BotCreate, answer=BotRecord),
-            ApiEndpoint("GET", one, "Get a bot.", self.get, answer=BotRecord),
+            ApiEndpoint("GET", one, "Get a bot.", self.get, answer=BotRecord, is_per_client=True),
             ApiEndpoint(
                 "PUT",
                 one,
@@ -38,17 +42,22 @@ class Bots:
                 declaration=BotDeclaration,
                 answer=BotRecord,
                 query=OVERRIDE_QUERY,
+                is_per_client=True,
             ),
-            ApiEndpoint("DELETE", one, "Delete a bot.", self.delete, status=204, query=OVERRIDE_QUERY),
+            ApiEndpoint(
+                "DELETE", one, "Delete a bot.", self.delete, status=204, query=OVERRIDE_QUERY, is_per_client=True
+            ),
         ]
 
     async def index(self, call: Call) -> object:
         """GET /bots/"""
-        return [to_document(record) for record in await self._database.read(catalog.list_bots, *page_of(call))]
+        limit, after = page_of(call)
+        found = await self._database.read(catalog.list_all, BotRecord, limit, after, call.caller.clients)
+        return [to_document(record) for record in found]
 
     async def get(self, call: Call) -> object:
         """GET /bots/{id}"""
-        record = await self._database.read(catalog.get_bot, call.path["id"])
+        record = await self._database.read(catalog.get, BotRecord, call.path["id"], call.caller.clients)
         if record is None:
             raise not_found(KIND, call.path["id"])
         return to_document(record)
@@ -66,6 +75,7 @@ class Bots:
             record = BotRecord(id=bot_id, **call.body.model_dump())
             stored, existed = await self._database.write(catalog_changes.declare, record, author_of(call))
             return Reply(200 if existed else 201, to_document(stored))
+        check_fields(call, FREE_FIELDS)
         fields = call.body.model_dump(include=call.body.model_fields_set)
         changed = await self._database.write(catalog_changes.change, BotRecord, bot_id, fields, author_of(call))
         return to_document(changed)

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from runtime.api.endpoint import ApiEndpoint, Call, page_of, whole_number
 from runtime.api.errors import ApiError
 from runtime.store.database.database import Database
 from runtime.store.messages import dead_letters
-from runtime.store.messages.dead_letters import DeadLetter
+from runtime.store.messages.dead_letters import DeadLetter, DeadMessage
 
 QUERY = {
     "client": "Only this client's.",
     "limit": "Page size, from 1 to 1000.",
     "after": "The last id of the previous page.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class DeadMessageDocument:
+    """A message that got only the fallback message."""
+
+    message_sid: str
+    sender: str
+    body: str | None
+    """What the user wrote; null for a token without the scope `messages`."""
+    received_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterDocument:
+    """A turn that failed for good."""
+
+    id: int
+    bot_id: str
+    client: str
+    """The client's id; the bot's for a bot that was created through the API."""
+    error: str
+    failed_at: str
+    messages: Sequence[DeadMessageDocument]
 
 
 class DeadLetters:
@@ -28,12 +54,25 @@ class DeadLetters:
         one = "/dead-letters/{id}"
         return [
             ApiEndpoint(
-                "GET", "/dead-letters/", "List dead letters.", self.index, answer=list[DeadLetter], query=QUERY
+                "GET",
+                "/dead-letters/",
+                "List dead letters; what people wrote is in them for a token with the scope `messages`.",
+                self.index,
+                answer=list[DeadLetterDocument],
+                query=QUERY,
+                is_per_client=True,
             ),
             ApiEndpoint(
-                "POST", f"{one}/retry", "Retry one: its messages are answered after all.", self.retry, status=204
+                "POST",
+                f"{one}/retry",
+                "Retry one: its messages are answered after all.",
+                self.retry,
+                status=204,
+                is_per_client=True,
             ),
-            ApiEndpoint("DELETE", one, "Drop one: its messages stay unanswered.", self.drop, status=204),
+            ApiEndpoint(
+                "DELETE", one, "Drop one: its messages stay unanswered.", self.drop, status=204, is_per_client=True
+            ),
         ]
 
     async def index(self, call: Call) -> object:
@@ -41,25 +80,53 @@ class DeadLetters:
         limit, after = page_of(call)
         letters = await self._database.read(
             dead_letters.list_dead_letters,
-            client=call.query.get("client"),
+            clients=_clients(call),
             limit=limit or 1000,
             after=whole_number(after or "0", "after"),
         )
-        return [asdict(letter) for letter in letters]
+        is_readable = "messages" in call.caller.scopes
+        return [_document(letter, is_readable) for letter in letters]
 
     async def retry(self, call: Call) -> object:
         """POST /dead-letters/{id}/retry"""
-        turn_id = whole_number(call.path["id"], "id")
+        turn_id = await self._turn_id(call)
         if not await self._database.write(dead_letters.retry, turn_id, call.caller.name):
             raise _none(turn_id)
         return None
 
     async def drop(self, call: Call) -> object:
         """DELETE /dead-letters/{id}"""
-        turn_id = whole_number(call.path["id"], "id")
+        turn_id = await self._turn_id(call)
         if not await self._database.write(dead_letters.drop, turn_id, call.caller.name):
             raise _none(turn_id)
         return None
+
+    async def _turn_id(self, call: Call) -> int:
+        """The turn that a path names; raises 404 where the caller is bound to other clients."""
+        turn_id = whole_number(call.path["id"], "id")
+        if call.caller.clients is not None:
+            client = await self._database.read(dead_letters.client_of, turn_id)
+            if client not in call.caller.clients:
+                raise _none(turn_id)
+        return turn_id
+
+
+def _clients(call: Call) -> Sequence[str] | None:
+    """The clients whose dead letters are asked for, as far as the caller reaches them; None: all."""
+    wanted, reached = call.query.get("client"), call.caller.clients
+    if wanted is None:
+        return None if reached is None else sorted(reached)
+    return [wanted] if reached is None or wanted in reached else []
+
+
+def _document(letter: DeadLetter, is_readable: bool) -> dict[str, Any]:
+    messages = [_message(message, is_readable) for message in letter.messages]
+    return asdict(DeadLetterDocument(letter.id, letter.bot_id, letter.client, letter.error, letter.failed_at, messages))
+
+
+def _message(message: DeadMessage, is_readable: bool) -> DeadMessageDocument:
+    body = message.body if is_readable else None
+    return DeadMessageDocument(message.message_sid, message.sender, body, message.received_at)
 
 
 def _none(turn_id: int) -> ApiError:

@@ -15,6 +15,7 @@ from runtime.api.auth import CALLER, Caller
 from runtime.api.errors import ApiError
 from runtime.api.json_body import decoded_object
 from runtime.inbound.connections import BodyIncomplete, whole_body
+from runtime.store.tokens import Scope
 from runtime.text import is_storable
 
 RECONCILER_HEADER = "X-Managed-By"
@@ -64,12 +65,23 @@ class ApiEndpoint:
     """Type of the answer, for the description; None for an empty one."""
     query: Mapping[str, str] = field(default_factory=dict)
     """Query parameter → what it means."""
+    is_per_client: bool = False
+    """Whether a token that is bound to clients may call it; `act` then keeps to them."""
+
+    @property
+    def scope(self) -> Scope:
+        """The scope that its callers need."""
+        return "read" if self.method == "GET" else "write"
 
     def route(self) -> web.RouteDef:
         """The aiohttp route."""
 
         async def handle(request: web.Request) -> web.Response:
-            call = await self._call(request)
+            caller = request[CALLER]
+            caller.require(self.scope)
+            if not self.is_per_client:
+                caller.require_all_clients()
+            call = await self._call(request, caller)
             result = await self.act(call)
             reply = result if isinstance(result, Reply) else Reply(self.status, result)
             if reply.status == 204:
@@ -78,7 +90,7 @@ class ApiEndpoint:
 
         return web.route(self.method, self.path, handle)
 
-    async def _call(self, request: web.Request) -> Call:
+    async def _call(self, request: web.Request, caller: Caller) -> Call:
         unknown = next((name for name in request.query if name not in self.query), None)
         if unknown is not None:
             raise ApiError(400, "unknown_field", _unknown("query parameter", unknown, tuple(self.query)), field=unknown)
@@ -87,9 +99,11 @@ class ApiEndpoint:
                 message = f"{parameter} has a character that cannot be stored."
                 raise ApiError(400, "invalid_field", message, field=parameter)
         reconciling = request.headers.get(RECONCILER_HEADER) == RECONCILER
+        if reconciling:
+            caller.require_all_clients()
         model = (self.declaration if reconciling else None) or self.body
         body = await _read_body(request, model) if model is not None else None
-        return Call(request.match_info, request.query, body, request[CALLER], reconciling)
+        return Call(request.match_info, request.query, body, caller, reconciling)
 
 
 def page_of(call: Call) -> tuple[int | None, str | None]:

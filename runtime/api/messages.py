@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runtime.api.auth import Caller
 from runtime.api.endpoint import ApiEndpoint, Call
 from runtime.api.errors import ApiError
 from runtime.api.models import MessageCreate
 from runtime.delivery.delivery import NotSent
 from runtime.delivery.proactive import NoSender, Proactive
+from runtime.store import catalog
+from runtime.store.database.database import Database
 from runtime.store.messages.outbound_content import OutboundText
+from runtime.store.records import BotRecord
 from runtime.twilio.accounts import AccountError
 
 
@@ -27,7 +31,8 @@ class MessageDocument:
 class Messages:
     """Handler of /messages/."""
 
-    def __init__(self, proactive: Proactive) -> None:
+    def __init__(self, database: Database, proactive: Proactive) -> None:
+        self._database = database
         self._proactive = proactive
 
     def endpoints(self) -> list[ApiEndpoint]:
@@ -41,12 +46,14 @@ class Messages:
                 status=201,
                 body=MessageCreate,
                 answer=MessageDocument,
+                is_per_client=True,
             )
         ]
 
     async def create(self, call: Call) -> object:
         """POST /messages/"""
         body: MessageCreate = call.body
+        await self._check_sender(body, call.caller)
         try:
             message = await self._proactive.send(
                 to=body.to, content=OutboundText(body.body), bot_id=body.bot_id, number=body.from_
@@ -65,3 +72,12 @@ class Messages:
             "to": message.recipient,
             "warning": message.warning,
         }
+
+    async def _check_sender(self, body: MessageCreate, caller: Caller) -> None:
+        """Raises 403 where a token that is bound to clients would send from anything but a bot of theirs."""
+        if caller.clients is None:
+            return
+        bot = await self._database.read(catalog.get, BotRecord, body.bot_id or "", caller.clients)
+        if bot is None:
+            message = f"The token {caller.name!r} is bound to clients; name a bot of theirs as bot_id, see GET /bots/."
+            raise ApiError(403, "forbidden", message, field="bot_id")

@@ -1,4 +1,4 @@
-"""GET /metrics, for Prometheus. Needs a token like the rest of the API; one with the scope `read` will do."""
+"""GET /metrics, for Prometheus. Needs a token like the rest of the API; one with the scope `metrics` will do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from runtime.api.auth import CALLER
 from runtime.observability.metrics import Metrics
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
@@ -29,8 +30,11 @@ class MetricsPage:
         """The route."""
         return [web.get("/metrics", self.get)]
 
-    async def get(self, _request: web.Request) -> web.Response:
+    async def get(self, request: web.Request) -> web.Response:
         """200, also when the store does not answer, which the page then reports."""
+        caller = request[CALLER]
+        caller.require("metrics")
+        caller.require_all_clients()
         # With many clients the text takes a while to write; messages are processed meanwhile.
         text = await asyncio.to_thread(self.metrics.exposition, await self._backlog())
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})

@@ -46,7 +46,7 @@ def openapi_endpoint(endpoints: Sequence[ApiEndpoint]) -> ApiEndpoint:
     async def get(_call: Call) -> object:
         return document()
 
-    return ApiEndpoint("GET", "/openapi.json", "This description.", get, answer=dict[str, Any])
+    return ApiEndpoint("GET", "/openapi.json", "This description.", get, answer=dict[str, Any], is_per_client=True)
 
 
 def describe(endpoints: Sequence[ApiEndpoint]) -> dict[str, Any]:
@@ -74,6 +74,7 @@ def _operation(endpoint: ApiEndpoint, schemas: dict[str, Any]) -> dict[str, Any]
         success["content"] = {"application/json": {"schema": _schema(endpoint.answer, "serialization", schemas)}}
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
+        "security": [{"token": [endpoint.scope]}],
         "parameters": [
             *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
               for name in PATH_PARAMETER.findall(endpoint.path)),

@@ -25,7 +25,7 @@ def dead_letters_list(client: str | None, form: str) -> None:
     from runtime.store.messages.dead_letters import list_dead_letters
 
     with in_sentences():
-        letters = run_once(configured().database_url, list_dead_letters, client=client)
+        letters = run_once(configured().database_url, list_dead_letters, clients=[client] if client else None)
     if form == "json":
         click.echo(json.dumps([asdict(letter) for letter in letters], ensure_ascii=False, indent=2))
         return

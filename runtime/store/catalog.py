@@ -7,6 +7,7 @@ checked is still true when they write.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TypeVar
 
@@ -33,9 +34,12 @@ def user_salt(connection: Connection) -> str:
     return str(connection.execute(select(catalog.c.salt)).scalar_one())
 
 
-def get(connection: Connection, kind: type[Entry], object_id: str) -> Entry | None:
-    """The bot or the assistant with that id."""
-    return _get(connection, kind, TABLES[kind], object_id)
+def get(
+    connection: Connection, kind: type[Entry], object_id: str, clients: AbstractSet[str] | None = None
+) -> Entry | None:
+    """The bot or the assistant with that id; None also for one that is of none of `clients`, where those are given."""
+    record = _get(connection, kind, TABLES[kind], object_id)
+    return record if record is None or clients is None or record.label in clients else None
 
 
 def put(connection: Connection, record: Entry) -> Entry:
@@ -75,16 +79,24 @@ def get_bot(connection: Connection, bot_id: str) -> BotRecord | None:
     return _get(connection, BotRecord, bots, bot_id)
 
 
-def list_assistants(
-    connection: Connection, limit: int | None = None, after: str | None = None
-) -> list[AssistantRecord]:
-    """Assistants by id; `after` is the last id of the previous page."""
-    return _page(connection, AssistantRecord, assistants, limit, after)
+def list_all(
+    connection: Connection,
+    kind: type[Entry],
+    limit: int | None = None,
+    after: str | None = None,
+    clients: AbstractSet[str] | None = None,
+) -> list[Entry]:
+    """Bots or assistants by id, those of `clients` where they are given; `after` is the last id of the previous page.
 
-
-def list_bots(connection: Connection, limit: int | None = None, after: str | None = None) -> list[BotRecord]:
-    """Bots by id; `after` is the last id of the previous page."""
-    return _page(connection, BotRecord, bots, limit, after)
+    An object belongs to its client, or to one of its own id where it was created through the API.
+    """
+    table = TABLES[kind]
+    query = select(*(table.c[name] for name in columns(kind))).order_by(table.c.id)
+    if after is not None:
+        query = query.where(table.c.id > after)
+    if clients is not None:
+        query = query.where(func.coalesce(table.c.client, table.c.id).in_(clients))
+    return from_rows(kind, (tuple(row) for row in connection.execute(query.limit(limit))))
 
 
 def put_assistant(connection: Connection, record: AssistantRecord) -> AssistantRecord:
@@ -184,13 +196,6 @@ def _get(connection: Connection, kind: type[Entry], table: Table, object_id: str
     cells = [table.c[name] for name in columns(kind)]
     row = connection.execute(select(*cells).where(table.c.id == object_id)).first()
     return None if row is None else from_rows(kind, [tuple(row)])[0]
-
-
-def _page(connection: Connection, kind: type[Entry], table: Table, limit: int | None, after: str | None) -> list[Entry]:
-    query = select(*(table.c[name] for name in columns(kind))).order_by(table.c.id)
-    if after is not None:
-        query = query.where(table.c.id > after)
-    return from_rows(kind, (tuple(row) for row in connection.execute(query.limit(limit))))
 
 
 def _put(connection: Connection, table: Table, record: Entry, old: Entry | None) -> Entry:

@@ -3,7 +3,7 @@
     by hand      a declared object has to be overridden
     declared     as the reconciler sends them: an object is created or replaced as its manifest declares
 
-The audit records who, which fields, and the manifest that declared the object, of both: whoever has a token that may
+The audit records who, which fields, and the manifest that declared the object, of both: any token that may
 write can send what the reconciler sends.
 
 Functions over a connection. Each raises the store's errors, which a caller reports in its own words.
@@ -12,6 +12,7 @@ Functions over a connection. Each raises the store's errors, which a caller repo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -33,6 +34,8 @@ class Author:
     name: str
     overrides: bool = False
     """Whether a declared object may be changed, until the next apply."""
+    clients: AbstractSet[str] | None = None
+    """The only clients whose objects exist for this author; None: all."""
 
 
 def create(connection: Connection, record: Entry, author: Author, given: Sequence[str]) -> Entry:
@@ -46,7 +49,7 @@ def change(
     connection: Connection, kind: type[Entry], object_id: str, values: Mapping[str, Any], author: Author
 ) -> Entry:
     """Changes an object's fields; raises ObjectNotFound and DeclaredInGit besides the errors of `create`."""
-    old = _found(connection, kind, object_id)
+    old = _found(connection, kind, object_id, author)
     overridden = _overridden(old, author)
     new = replace(old, **values)
     _check(connection, new)
@@ -64,7 +67,7 @@ def declare(connection: Connection, record: Entry, author: Author) -> tuple[Entr
 
 def withdraw(connection: Connection, kind: type[Entry], object_id: str, author: Author) -> None:
     """Deletes an object that no manifest declares any more; raises ObjectNotFound."""
-    old = _found(connection, kind, object_id)
+    old = _found(connection, kind, object_id, author)
     _note(connection, author, "delete", old, old.managed_by, ())
     catalog.remove(connection, kind, object_id)
 
@@ -80,7 +83,7 @@ def move_numbers(connection: Connection, numbers: Mapping[str, str], author: Aut
 
 def delete(connection: Connection, kind: type[Entry], object_id: str, author: Author) -> None:
     """Deletes an object; raises ObjectNotFound, DeclaredInGit, and AssistantInUse for an assistant that bots name."""
-    old = _found(connection, kind, object_id)
+    old = _found(connection, kind, object_id, author)
     overridden = _overridden(old, author)
     _check_unused(connection, old)
     _note(connection, author, "delete", old, overridden, ())
@@ -95,8 +98,8 @@ def _changed_fields(old: AssistantRecord | BotRecord | None, new: AssistantRecor
     return sorted(name for name in names if getattr(old, name) != getattr(new, name))
 
 
-def _found(connection: Connection, kind: type[Entry], object_id: str) -> Entry:
-    record = catalog.get(connection, kind, object_id)
+def _found(connection: Connection, kind: type[Entry], object_id: str, author: Author) -> Entry:
+    record = catalog.get(connection, kind, object_id, author.clients)
     if record is None:
         raise ObjectNotFound(KINDS[kind], object_id)
     return record

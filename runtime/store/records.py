@@ -35,6 +35,11 @@ class AssistantRecord:
     created_at: str = ""
     updated_at: str = ""
 
+    @property
+    def label(self) -> str:
+        """Whose it is: its client's id, or its own where it was created through the API."""
+        return self.client or self.id
+
 
 @dataclass(frozen=True, slots=True)
 class BotRecord:

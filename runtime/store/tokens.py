@@ -7,18 +7,35 @@ guessed, and it is checked on every request.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import Connection, insert, select, update
 
 from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
-from runtime.store.tables import tokens
+from runtime.store.tables import bots, tokens
 
-Scope = Literal["read", "write"]
+Scope = Literal["read", "write", "messages", "metrics"]
+SCOPES: Final[Mapping[Scope, str]] = {
+    "read": "lists and plans, without what people wrote",
+    "write": "also changes",
+    "messages": "what `read` may, and what people wrote",
+    "metrics": "/metrics only",
+}
+INCLUDED: Final[Mapping[Scope, frozenset[Scope]]] = {
+    "metrics": frozenset({"metrics"}),
+    "read": frozenset({"read", "metrics"}),
+    "write": frozenset({"write", "read", "metrics"}),
+    "messages": frozenset({"messages", "read", "metrics"}),
+}
+"""Every scope that a token has through one of its own."""
+DAY_SECONDS = 86_400
+USE_SECONDS = 600
+"""How exactly the last use is known. A row is written at most once in this time, not with each request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +43,52 @@ class TokenRecord:
     """A token as it is listed: never the token itself."""
 
     name: str
-    scope: str
+    scopes: tuple[str, ...]
+    """As it was created; see INCLUDED."""
     created_at: str
     revoked_at: str | None
+    clients: tuple[str, ...] | None
+    """The only clients that it reaches; None: all, and the installation's own records."""
+    expires_at: str | None
+    last_used_at: str | None
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it was valid only until a time that has passed."""
+        return self.expires_at is not None and self.expires_at <= timestamp()
+
+    @property
+    def is_use_outdated(self) -> bool:
+        """Whether its last use is to be recorded again."""
+        return self.last_used_at is None or self.last_used_at <= timestamp(time.time() - USE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """What a token is to be."""
+
+    name: str
+    scopes: Collection[Scope]
+    clients: Collection[str] = ()
+    """The only clients that it reaches; all without one."""
+    days: int | None = None
+    """How long it is valid; until it is revoked without a number."""
+
+
+_COLUMNS = (
+    tokens.c.name,
+    tokens.c.scope,
+    tokens.c.created_at,
+    tokens.c.revoked_at,
+    tokens.c.clients,
+    tokens.c.expires_at,
+    tokens.c.last_used_at,
+)
+
+
+def included(scopes: Collection[str]) -> frozenset[Scope]:
+    """All that a token's scopes allow. One that this program does not know, of a newer one, allows nothing."""
+    return frozenset(scope for name in get_args(Scope) if name in scopes for scope in INCLUDED[name])
 
 
 def token_digest(token: str) -> str:
@@ -37,34 +97,48 @@ def token_digest(token: str) -> str:
     return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def create_token(connection: Connection, name: str, scope: Scope, show: Callable[[str], None]) -> None:
-    """Creates a token and shows it, which is possible only once. Where that fails, it is not stored."""
-    if connection.execute(select(tokens.c.name).where(tokens.c.name == name)).first() is not None:
-        raise StoreError(f"There is already a token named {name!r}; revoke it, or choose another name.")
+def create_token(connection: Connection, new: NewToken, show: Callable[[str], None]) -> Sequence[str]:
+    """Creates a token and shows it, which is possible only once. Where that fails, it is not stored.
+
+    Returns those of its clients that no bot belongs to so far.
+    """
+    if connection.execute(select(tokens.c.name).where(tokens.c.name == new.name)).first() is not None:
+        raise StoreError(f"There is already a token named {new.name!r}; revoke it, or choose another name.")
     token = f"hza_{secrets.token_urlsafe(32)}"
     show(token)
     connection.execute(
-        insert(tokens).values(name=name, digest=token_digest(token), scope=scope, created_at=timestamp())
+        insert(tokens).values(
+            name=new.name,
+            digest=token_digest(token),
+            scope=" ".join(sorted(set(new.scopes))),
+            created_at=timestamp(),
+            clients=" ".join(sorted(set(new.clients))) or None,
+            expires_at=None if new.days is None else timestamp(time.time() + new.days * DAY_SECONDS),
+        )
     )
+    known = {client or bot_id for client, bot_id in connection.execute(select(bots.c.client, bots.c.id))}
+    return sorted(set(new.clients) - known)
 
 
 def find_token(connection: Connection, token: str) -> TokenRecord | None:
-    """The record of a token that is valid now.
+    """The record of a token that was not revoked; it may be expired.
 
     It is looked up by its digest, so the time of the look-up reveals nothing about a token.
     """
     row = connection.execute(
-        select(tokens.c.name, tokens.c.scope, tokens.c.created_at, tokens.c.revoked_at).where(
-            tokens.c.digest == token_digest(token), tokens.c.revoked_at.is_(None)
-        )
+        select(*_COLUMNS).where(tokens.c.digest == token_digest(token), tokens.c.revoked_at.is_(None))
     ).first()
-    return None if row is None else TokenRecord(*row)
+    return None if row is None else _record(tuple(row))
+
+
+def record_use(connection: Connection, name: str) -> None:
+    """Records that a token is used now."""
+    connection.execute(update(tokens).where(tokens.c.name == name).values(last_used_at=timestamp()))
 
 
 def list_tokens(connection: Connection) -> list[TokenRecord]:
     """All tokens ever created, by name."""
-    query = select(tokens.c.name, tokens.c.scope, tokens.c.created_at, tokens.c.revoked_at).order_by(tokens.c.name)
-    return [TokenRecord(*row) for row in connection.execute(query)]
+    return [_record(tuple(row)) for row in connection.execute(select(*_COLUMNS).order_by(tokens.c.name))]
 
 
 def revoke_token(connection: Connection, name: str) -> None:
@@ -74,3 +148,9 @@ def revoke_token(connection: Connection, name: str) -> None:
     )
     if ended.rowcount == 0:
         raise StoreError(f"No valid token is named {name!r}; see `horizonai-whatsapp-bot token list`.")
+
+
+def _record(row: Sequence[Any]) -> TokenRecord:
+    name, scope, created_at, revoked_at, clients, expires_at, last_used_at = row
+    bound = None if clients is None else tuple(clients.split())
+    return TokenRecord(name, tuple(scope.split()), created_at, revoked_at, bound, expires_at, last_used_at)

@@ -134,7 +134,9 @@ def test_the_api_lists_retries_and_drops_as_the_command_does(shop: Line) -> None
     turn_id = die(shop, "¿Hay mesa?")
     api = shop.runtime.api
 
-    assert api("GET", f"/dead-letters/?client={shop.bot['id']}").json == listed(shop)
+    [letter] = listed(shop)
+    letter["messages"] = [message | {"body": None} for message in letter["messages"]]
+    assert api("GET", f"/dead-letters/?client={shop.bot['id']}").json == [letter]
     assert api("POST", f"/dead-letters/{turn_id}/retry").status == 204
     assert api("POST", f"/dead-letters/{turn_id}/retry").status == 404
     wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")

@@ -8,7 +8,7 @@ The serving process finds the reopened messages by itself, so any process may do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -47,12 +47,18 @@ class DeadLetter:
 LIST = Statement(
     "SELECT turns.id, turns.bot_id, coalesce(bots.client, turns.bot_id), coalesce(turns.error, ''), turns.finished_at,"
     " turns.conversation_id FROM turns LEFT JOIN bots ON bots.id = turns.bot_id WHERE turns.state = 'dead'"
-    " AND turns.id > :after AND CAST(:client AS text) IN ('', coalesce(bots.client, turns.bot_id))"
+    " AND turns.id > :after AND (CAST(:clients AS text) = ''"
+    " OR replace(CAST(:clients AS text), ' ' || coalesce(bots.client, turns.bot_id) || ' ', '')"
+    " <> CAST(:clients AS text))"
     " ORDER BY turns.id LIMIT :limit"
 )
 MESSAGES = Statement(
     "SELECT message_sid, sender, body, received_at FROM inbox WHERE conversation_id = :conversation_id"
     " AND turn_id = :turn_id ORDER BY id"
+)
+CLIENT_OF = Statement(
+    "SELECT coalesce(bots.client, turns.bot_id) FROM turns LEFT JOIN bots ON bots.id = turns.bot_id"
+    " WHERE turns.id = :id"
 )
 LEAVE = Statement("UPDATE turns SET state = :state WHERE id = :id AND state = 'dead' RETURNING conversation_id")
 OPEN_AGAIN = Statement(
@@ -66,15 +72,23 @@ DROP = Statement(
 
 
 def list_dead_letters(
-    connection: Connection, *, client: str | None = None, limit: int = 1000, after: int = 0
+    connection: Connection, *, clients: Collection[str] | None = None, limit: int = 1000, after: int = 0
 ) -> list[DeadLetter]:
-    """Dead letters by id, of one client or of all; `after` is the last id of the previous page."""
+    """Dead letters by id, of these clients or of all; `after` is the last id of the previous page."""
+    # No id has a blank in it. Two of them, so that the blank between neighbours is each one's own; no client is none.
+    wanted = "" if clients is None else f" {'  '.join(clients)} "
     return [
         DeadLetter(turn_id, bot_id, label, error, failed_at, _messages(connection, conversation_id, turn_id))
         for turn_id, bot_id, label, error, failed_at, conversation_id in LIST.rows(
-            connection, client=client or "", limit=limit, after=after
+            connection, clients=wanted, limit=limit, after=after
         )
     ]
+
+
+def client_of(connection: Connection, turn_id: int) -> str | None:
+    """The client of a turn, as it is listed; None when there is no such turn."""
+    row = CLIENT_OF.first(connection, id=turn_id)
+    return None if row is None else str(row[0])
 
 
 def retry(connection: Connection, turn_id: int, actor: str) -> bool:

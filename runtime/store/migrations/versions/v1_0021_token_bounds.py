@@ -1,4 +1,4 @@
-"""What a token may not: clients that it is bound to, a moment at which it expires. And when it was last used."""
+"""What a token may not: clients that it is bound to, a time at which it expires. And when it was last used."""
 
 from __future__ import annotations
 
