@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runtime.errors import OperatorError
+from schemas.credentials import is_installation_credential
 from schemas.overrides import DEFAULT, connection_overrides
 from schemas.timezones import is_zone
 
@@ -138,5 +139,8 @@ class Secrets:
         self._file = dotenv_values(env_file) if env_file.is_file() else {}
 
     def get(self, name: str) -> str | None:
-        """The value of a variable, from the environment first; None when it is unset or empty."""
+        """The value of a variable, from the environment first; None when it is unset or empty, and for a credential of
+        the installation: a bot that names one was stored by a release that did not refuse it."""
+        if is_installation_credential(name):
+            return None
         return os.environ.get(name) or self._file.get(name) or None

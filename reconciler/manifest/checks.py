@@ -1,4 +1,5 @@
-"""Checks of a manifest that its types cannot express: the phone number, function tools, search in documents.
+"""Checks of a manifest that its types cannot express: the phone number, function tools, search in documents, whose a
+secret is.
 
 They check the values as written, so that they also report where something else in the file is wrong.
 """
@@ -15,6 +16,7 @@ from reconciler.manifest.explain import dotted, nearest
 from reconciler.manifest.literal_secrets import shown
 from reconciler.manifest.problem import MAX_PROBLEMS, Severity
 from reconciler.manifest.shape import Loc
+from schemas.credentials import is_installation_credential
 from schemas.function_parameters import json_schema_errors, problems
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -47,6 +49,7 @@ def check(values: Mapping[str, Any]) -> Iterator[Violation]:
             yield from _parameters((*loc, "parameters"), parameters)
         yield from _address((*loc, "endpoint", "url"), tool.get("endpoint"))
     yield from _file_search(values)
+    yield from _credentials((), values)
 
 
 def tools(values: Mapping[str, Any], kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -85,6 +88,21 @@ def _address(loc: Loc, endpoint: Any) -> Iterator[Violation]:
         yield Violation(
             loc, message, "Remove it; secret: {env: NAME} signs each call, so that the endpoint can verify it."
         )
+
+
+def _credentials(loc: Loc, value: Any) -> Iterator[Violation]:
+    """Secrets by reference, at any key, that would be the installation's own."""
+    if isinstance(value, Mapping):
+        name = value.get("env")
+        if isinstance(name, str) and is_installation_credential(name):
+            message = f"{dotted((*loc, 'env'))}: {name} is the installation's own credential, not a client's secret"
+            hint = "Give the client a secret of its own, in a variable such as LA_COCINA_HOOK_SECRET."
+            yield Violation((*loc, "env"), message, hint)
+        for key, inner in value.items():
+            yield from _credentials((*loc, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _credentials((*loc, index), inner)
 
 
 def _file_search(values: Mapping[str, Any]) -> Iterator[Violation]:

@@ -19,12 +19,21 @@ from runtime.api.tools import checked_tool
 from runtime.delivery.splitting import MESSAGE_LIMIT
 from runtime.store.records import endpoint_values
 from schemas.addresses import number_of
+from schemas.credentials import is_installation_credential
 from schemas.policy import PolicyDocument, checked_document, document_of, keys_of
 
 Number = Annotated[str, Field(examples=["+15551234567"])]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=262_144)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+
+
+def _of_a_client(variable: str) -> str:
+    if is_installation_credential(variable):
+        raise ValueError(f"{variable} is the installation's own credential, not a client's secret")
+    return variable
+
+
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=128), AfterValidator(_of_a_client)]
 Metadata = dict[
     Annotated[str, StringConstraints(min_length=1, max_length=64)], Annotated[str, StringConstraints(max_length=512)]
 ]

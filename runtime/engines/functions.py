@@ -127,7 +127,8 @@ class Functions:
     def _secret(self, variable: str) -> str:
         secret = self._secrets.get(variable)
         if secret is None:
-            log.error("secret_missing", variable=variable, hint="set it in the environment or in .env")
+            hint = "set it in the environment or in .env; a credential of the installation is never used"
+            log.error("secret_missing", variable=variable, hint=hint)
             raise EndpointError("the endpoint's secret is not configured")
         return secret
 

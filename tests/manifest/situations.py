@@ -160,6 +160,10 @@ SITUATIONS: Mapping[str, Files] = {
     "token_as_the_name_of_a_variable": _one(
         with_tools(FUNCTION.replace("example.cl/x", f"example.cl/x, secret: {{env: {HEX_TOKEN}}}"))
     ),
+    "key_of_the_installation_as_a_secret": _one(
+        with_tools(FUNCTION.replace("example.cl/x", "example.cl/x, secret: {env: OPENAI_API_KEY}"))
+        + f"sender: {{account: {{sid: AC{'0' * 32}, auth_token: {{env: TWILIO_AUTH_TOKEN}}}}}}\n"
+    ),
     "password_in_an_address": _one(with_tools(FUNCTION.replace("api.", "ana:c1ave@api."))),
     "several_things_at_once": _one(
         with_tools(f"{FUNCTION}  parameters: {{type: array}}")

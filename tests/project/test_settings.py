@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
 from demo.processes import Installation
+from reconciler.settings import Settings as ReconcilerSettings
 from reconciler.settings import load_settings
-from runtime.settings import Settings
+from runtime.settings import Secrets, Settings
+from schemas.credentials import INSTALLATION_CREDENTIALS
 from tests.project.repository import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()
@@ -54,3 +59,16 @@ def test_the_demo_sets_everything_that_leads_to_another_installation() -> None:
     }
 
     assert leading <= demo.keys()
+
+
+def test_every_setting_with_a_secret_is_refused_as_a_client_s() -> None:
+    of_the_runtime = {name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field)}
+    hidden = {field.name.upper() for field in fields(ReconcilerSettings) if not field.repr}
+    assert of_the_runtime | hidden - {"ENVIRONMENT"} | {"DATABASE_URL"} <= INSTALLATION_CREDENTIALS
+
+
+def test_a_stored_bot_does_not_get_a_credential_of_the_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-installation")
+    monkeypatch.setenv("LA_COCINA_HOOK_SECRET", "of-the-client")
+    assert Secrets().get("OPENAI_API_KEY") is None
+    assert Secrets().get("LA_COCINA_HOOK_SECRET") == "of-the-client"

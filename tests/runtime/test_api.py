@@ -122,6 +122,13 @@ def test_a_runtime_without_credentials_is_not_ready_and_says_why(runtime_factory
         ({"managed_by": "clients.d/x.yaml"}, "unknown_field", "managed_by", "managed_by"),
         ({"assistant_id": "no-such"}, "invalid_field", "assistant_id", "GET /assistants/"),
         ({"model": None}, "missing_field", "model", "assistant_id"),
+        (
+            {"functions": {"f": {"url": "https://x.cl", "secret_env": "OPENAI_API_KEY"}}},
+            "invalid_field",
+            "functions.f.secret_env",
+            "OPENAI_API_KEY is the installation's own credential",
+        ),
+        ({"auth_token_env": "DATABASE_URL"}, "invalid_field", "auth_token_env", "not a client's secret"),
         ({"functions": {"f": {"uri": "https://x"}}}, "unknown_field", "functions.f.uri", "uri"),
     ],
 )
