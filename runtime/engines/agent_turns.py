@@ -20,6 +20,7 @@ from openai.types.beta.agent_session import RequiredActionSessionRequiredActionR
 from openai.types.beta.agents.sessions.turn import Turn
 
 from runtime.engines.agent_work import Work, added
+from runtime.engines.answer_text import text_of
 from runtime.engines.errors import from_turn
 from runtime.engines.port import MAX_ROUNDS, Late
 from runtime.errors import PermanentError, TemporaryError
@@ -149,7 +150,7 @@ class SessionTurns:
             )
             if item.type == "message" and item.role == "assistant" and item.phase in (None, "final_answer")
         ]
-        said = "\n\n".join(part.strip() for part in parts if part.strip())
+        said = text_of(parts)
         if not said:
             raise PermanentError("The agent answered with no text.")
         return said

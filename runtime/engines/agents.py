@@ -77,7 +77,9 @@ class AgentsEngine:
         text = "\n\n".join(texts)
         said = [{"role": "user", "content": message} for message in messages]
         late = partial(self._turns.late_usage, work.uncounted) if work.uncounted else None
-        return Answer(text, [*said, {"role": "assistant", "content": text}], session.agent.model, work.usage, late)
+        return Answer(
+            text, [*said, {"role": "assistant", "content": text}], session.agent.model, work.usage, late_usage=late
+        )
 
     async def _heard(self, note: Mapping[str, Any], request: Request) -> AgentSession | None:
         """The session to which input was submitted already; None when there was none, or it had no effect."""

@@ -17,6 +17,7 @@ from openai import APIError, AsyncOpenAI, BadRequestError, NotFoundError
 from openai.types.beta.threads import Message, Run
 
 from runtime.content.rendering import as_text
+from runtime.engines.answer_text import ended, text_of
 from runtime.engines.errors import from_openai
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
 from runtime.errors import PermanentError, TemporaryError
@@ -54,7 +55,10 @@ class AssistantsEngine:
         except APIError as error:
             raise from_openai(error, request.model) from error
         usage = Usage(run.usage.prompt_tokens, 0, run.usage.completion_tokens) if run.usage else Usage()
-        return Answer(text, (), run.model, usage)
+        if run.status != "incomplete":
+            return Answer(text, (), run.model, usage)
+        reason = run.incomplete_details.reason if run.incomplete_details else None
+        return Answer(ended(text), (), run.model, usage, incomplete=reason or "unknown")
 
     async def _thread(self, request: Request) -> str:
         """The conversation's thread; a new one when there is none or the server has lost it."""
@@ -174,7 +178,7 @@ class AssistantsEngine:
                     parts.append(text)
                 elif block.type == "refusal":
                     parts.append(block.refusal)
-        said = "\n\n".join(part.strip() for part in parts if part.strip())
+        said = text_of(parts)
         if not said:
             raise PermanentError(f"The assistant answered with no text (run {run.status}).")
         return said

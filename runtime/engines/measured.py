@@ -7,6 +7,8 @@ import time
 from dataclasses import replace
 from functools import partial
 
+import structlog
+
 from runtime.engines.late_usage import LateBooking
 from runtime.engines.port import Answer, Engine, Request
 from runtime.errors import ProviderError
@@ -14,6 +16,8 @@ from runtime.observability.metrics import Metrics
 from runtime.observability.prices import Rates, list_rates
 from runtime.observability.tracing import span
 from runtime.store.messages.turns import Usage
+
+log = structlog.get_logger("runtime.engines")
 
 PROVIDER = "openai"
 RATES_LIMIT = 200
@@ -47,6 +51,9 @@ class MeasuredEngine:
             current.note(input_tokens=answer.usage.input_tokens, output_tokens=answer.usage.output_tokens)
         model = answer.model or request.model or "unknown"
         self._metrics.answered(request.client, model, max(seconds, 0.0), answer.usage)
+        if answer.incomplete is not None:
+            self._metrics.incomplete(request.client, answer.incomplete)
+            log.warning("answer_incomplete", reason=answer.incomplete, characters=len(answer.text))
         if answer.late_usage is None or answer.usage != Usage():
             self._price(request.client, model, answer.usage)
         if answer.late_usage is not None:

@@ -69,6 +69,8 @@ class Answer:
     model: str | None
     usage: Usage
     """As far as it is known when the answer is there."""
+    incomplete: str | None = None
+    """Why the model stopped before its end, in the provider's word; `text` then ends with an ellipsis."""
     late_usage: LateUsage | None = None
     """The rest of it, where the provider reports it later; to be called once."""
 

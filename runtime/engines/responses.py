@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import aiohttp
+import structlog
 
 from runtime.content.rendering import as_text
+from runtime.engines.answer_text import ended, text_of
 from runtime.engines.errors import from_call
 from runtime.engines.optional_parameters import OptionalParameters
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
@@ -24,7 +27,14 @@ from runtime.errors import PermanentError, TemporaryError
 from runtime.store.messages.turns import Usage
 
 METADATA_LIMIT = 512
+MORE_ROOM = 4
+LEAST_ROOM = 2_000
+ENOUGH_TOKENS = 8_000
+"""An answer that was cut is asked for with four times as many tokens, at least 2,000, and at most as many as the
+longest answer that is sent has (REPLY_LIMIT)."""
 RETRYABLE_FAILURES = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
+
+log = structlog.get_logger("runtime.engines")
 
 
 class ResponsesEngine:
@@ -42,17 +52,35 @@ class ResponsesEngine:
         await self._call_functions(request, progress)
         usage = Usage()
         for round_number in range(MAX_ROUNDS + 1):
-            response = await self._create(request, progress, last=round_number == MAX_ROUNDS)
-            usage = _added(usage, response)
+            response, spent = await self._answered(request, progress, last=round_number == MAX_ROUNDS)
+            usage = _sum(usage, spent)
             if response.get("status") == "failed":
                 # The calls that it requested before it failed are not made.
                 _raise_failed(response.get("error") or {})
-            if not any(item.get("type") == "function_call" for item in response["output"]):
+            output = [item for item in response["output"] if not _is_cut_call(item)]
+            if not any(item.get("type") == "function_call" for item in output):
                 text, phase = _text(response)
-                return Answer(text, _remembered(request, progress, text, phase), response.get("model"), usage)
-            progress += _said_back(response["output"])
+                cut = _reason(response)
+                text = ended(text) if cut else text
+                items = _remembered(request, progress, text, phase)
+                return Answer(text, items, response.get("model"), usage, incomplete=cut)
+            progress += _said_back(output)
             await self._call_functions(request, progress)
         raise PermanentError(f"The model still called functions after {MAX_ROUNDS} rounds.")
+
+    async def _answered(
+        self, request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool
+    ) -> tuple[dict[str, Any], Usage]:
+        """The model's response, and what it cost. One that was cut for its length is made once more with more room."""
+        response = await self._create(request, progress, last=last)
+        usage = _usage(response)
+        room = _more_room(request, response)
+        if room is None:
+            return response, usage
+        log.info("answer_repeated", reason=_reason(response), max_output_tokens=room)
+        roomy = replace(request, settings={**request.settings, "max_output_tokens": room})
+        response = await self._create(roomy, progress, last=last)
+        return response, _sum(usage, _usage(response))
 
     async def _call_functions(self, request: Request, progress: list[Mapping[str, Any]]) -> None:
         """Makes the calls in `progress` that have no result yet, concurrently, and adds their results."""
@@ -136,14 +164,39 @@ def _remembered(
     return [*_said(request), *calls, answer]
 
 
-def _added(usage: Usage, response: Mapping[str, Any]) -> Usage:
+def _usage(response: Mapping[str, Any]) -> Usage:
     counted = response.get("usage") or {}
     details = counted.get("input_tokens_details") or {}
+    return Usage(counted.get("input_tokens") or 0, details.get("cached_tokens") or 0, counted.get("output_tokens") or 0)
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
     return Usage(
-        usage.input_tokens + (counted.get("input_tokens") or 0),
-        usage.cached_tokens + (details.get("cached_tokens") or 0),
-        usage.output_tokens + (counted.get("output_tokens") or 0),
+        one.input_tokens + other.input_tokens,
+        one.cached_tokens + other.cached_tokens,
+        one.output_tokens + other.output_tokens,
     )
+
+
+def _reason(response: Mapping[str, Any]) -> str | None:
+    """Why a response stopped before its end; None for a whole one."""
+    if response.get("status") != "incomplete":
+        return None
+    return str((response.get("incomplete_details") or {}).get("reason") or "unknown")
+
+
+def _more_room(request: Request, response: Mapping[str, Any]) -> int | None:
+    """How many tokens an answer needs that was cut for its length; None where asking again does not pay: without a
+    limit of ours, or where more would not be sent."""
+    limit: int | None = request.settings.get("max_output_tokens")
+    if _reason(response) != "max_output_tokens" or limit is None or limit >= ENOUGH_TOKENS:
+        return None
+    return min(max(limit * MORE_ROOM, LEAST_ROOM), ENOUGH_TOKENS)
+
+
+def _is_cut_call(item: Mapping[str, Any]) -> bool:
+    """Whether it is a function call whose arguments are not all there."""
+    return item.get("type") == "function_call" and item.get("status") == "incomplete"
 
 
 def _text(response: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -154,7 +207,7 @@ def _text(response: Mapping[str, Any]) -> tuple[str, str | None]:
         if item.get("type") == "message" and item.get("phase") in (None, "final_answer"):
             phase = item.get("phase")
             parts += [str(part.get("text") or part.get("refusal") or "") for part in item.get("content") or ()]
-    text = "\n\n".join(part.strip() for part in parts if part.strip())
+    text = text_of(parts)
     if not text:
         reason = (response.get("incomplete_details") or {}).get("reason")
         raise PermanentError(

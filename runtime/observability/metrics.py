@@ -35,6 +35,9 @@ NO_CLIENT = ""
 """Label where no client's bot was found."""
 OTHER_MODEL = "other"
 OTHER_CODE = "other"
+INCOMPLETE_REASONS = frozenset(
+    {"max_output_tokens", "content_filter", "max_messages", "steered", "max_completion_tokens", "max_prompt_tokens"}
+)
 MODELS_LIMIT = 100
 """Names of models come from a server's answers: those beyond this many share one label."""
 ANSWER_BUCKETS = (0.5, 1, 2, 3, 5, 8, 15, 30, 60, 120)
@@ -138,6 +141,14 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._incomplete = _series(
+            Counter(
+                "horizonai_incomplete_answers",
+                "Answers that were sent cut, since the model stopped before their end, by its provider's reason.",
+                ["client", "reason"],
+                registry=registry,
+            )
+        )
         self._uncounted = _series(
             Counter(
                 "horizonai_uncounted_answers",
@@ -214,6 +225,7 @@ class Metrics:
         self._sends(client, "rest", "failed")
         for code in (*OF_CLIENT, NO_CODE, OTHER_CODE):
             self._undelivered(client, code)
+        self._incomplete(client, "max_output_tokens")
         return _TurnUnderWay(self._in_flight(client), self._received, turn_id, received_at)
 
     def turn_ended(self, client: str, result: TurnResult, reason: str = "") -> None:
@@ -263,6 +275,10 @@ class Metrics:
         fresh = max(usage.input_tokens - usage.cached_tokens, 0)
         dollars = fresh * rates.input + usage.cached_tokens * rates.cached + usage.output_tokens * rates.output
         self._cost(client, model).inc(dollars)
+
+    def incomplete(self, client: str, reason: str) -> None:
+        """An answer was sent cut."""
+        self._incomplete(client, reason if reason in INCOMPLETE_REASONS else "other").inc()
 
     def uncounted(self, client: str, model: str) -> None:
         """The usage of an answer is not known in full."""

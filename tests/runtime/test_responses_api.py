@@ -454,6 +454,60 @@ async def test_a_failed_response_calls_no_function() -> None:
     assert called == []
 
 
+def _stopped(reason: str, *output: Mapping[str, Any]) -> dict[str, Any]:
+    return {"status": "incomplete", "incomplete_details": {"reason": reason}, "output": list(output)}
+
+
+SAID = {"type": "message", "content": [{"type": "output_text", "text": "Abrimos el lunes. Cerramos el mar"}]}
+
+
+async def test_an_answer_that_a_filter_stopped_is_cut_and_not_asked_for_again() -> None:
+    asked: list[dict[str, Any]] = []
+    async with server(_calling(_stopped("content_filter", SAID), asked)) as url, api_at(url) as api:
+        answer = await ResponsesEngine(api).answer(request("hola"))
+    assert len(asked) == 1
+    assert (answer.text, answer.incomplete) == ("Abrimos el lunes. …", "content_filter")
+    assert answer.items[-1]["content"] == "Abrimos el lunes. …"
+
+
+@pytest.mark.parametrize(
+    ("limit", "room"),
+    [(16, 2_000), (800, 3_200), (4_000, 8_000), (8_000, None), (None, None)],
+)
+async def test_more_room_is_given_where_it_pays(limit: int | None, room: int | None) -> None:
+    asked: list[dict[str, Any]] = []
+    settings = {} if limit is None else {"max_output_tokens": limit}
+    async with server(_calling(_stopped("max_output_tokens", SAID), asked)) as url, api_at(url) as api:
+        answer = await ResponsesEngine(api).answer(request("hola", settings=settings))
+    assert [body.get("max_output_tokens") for body in asked] == [limit, *([room] if room else [])]
+    assert (answer.text, answer.incomplete) == (
+        ("Hola.", None) if room else ("Abrimos el lunes. …", "max_output_tokens")
+    )
+
+
+async def test_an_answer_that_was_spent_on_thought_is_made_with_more_room() -> None:
+    asked: list[dict[str, Any]] = []
+    async with server(_calling(_stopped("max_output_tokens", THOUGHT), asked)) as url, api_at(url) as api:
+        answer = await ResponsesEngine(api).answer(request("hola"))
+    assert (answer.text, len(asked)) == ("Hola.", 2)
+
+
+async def test_a_call_whose_arguments_were_cut_is_not_made() -> None:
+    called: list[str] = []
+
+    async def call_function(name: str, arguments: str, _call_id: str) -> str:
+        called.append(name + arguments)
+        return "{}"
+
+    cut = {**CALL, "call_id": "c2", "arguments": '{"personas": ', "status": "incomplete"}
+    stopped = _stopped("content_filter", CALL, cut)
+    asked: list[dict[str, Any]] = []
+    async with server(_calling(stopped, asked)) as url, api_at(url) as api:
+        await ResponsesEngine(api).answer(request("hola", call_function=call_function))
+    assert called == ["crear_reserva{}"]
+    assert "c2" not in str(asked[1])
+
+
 @pytest.mark.parametrize("cipher", [None, "abc"])
 async def test_reasoning_is_said_back_only_in_cipher_since_nobody_keeps_it(cipher: str | None) -> None:
     asked: list[dict[str, Any]] = []
