@@ -1,14 +1,21 @@
-"""How much of a conversation is sent to the engine with a message, and the user's pseudonym at providers."""
+"""How much of a conversation is sent to the engine with a message, and the user's pseudonym at providers.
+
+history ──► current: since it began, or began over ──► recalled: the newest that fits, with its dates
+"""
 
 from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from runtime.store.codec import dump_json
+from runtime.store.messages.turns import HistoryItem
 
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 CHARACTERS_PER_TOKEN = 4
 KEPT_RESULT_CHARACTERS = 16_000
 """Maximum size of a function's result beyond its turn. The turn itself sees the whole answer of the endpoint."""
@@ -24,16 +31,59 @@ def remembered(item: Mapping[str, Any]) -> tuple[str, int]:
     return text, len(text) // CHARACTERS_PER_TOKEN + 1
 
 
-def recalled(history: Sequence[tuple[str, int]], max_tokens: int) -> list[dict[str, Any]]:
-    """The newest part of a history that fits, beginning with a message of the user.
+def current(
+    history: Sequence[HistoryItem], expires_seconds: float | None, reset_words: Collection[str], now: datetime
+) -> Sequence[HistoryItem]:
+    """The history since the conversation began: after a silence longer than `expires_seconds`, or with a message that
+    is one of `reset_words`.
+
+    Both are found again in each turn, so nothing is marked and nothing deleted.
+    """
+    if expires_seconds is None and not reset_words:
+        return history
+    later = now.timestamp()
+    for index in range(len(history) - 1, -1, -1):
+        at = datetime.fromisoformat(history[index].at).timestamp()
+        if expires_seconds is not None and later - at > expires_seconds:
+            return history[index + 1 :]
+        if reset_words and _said_by_user(history[index].item, reset_words):
+            return history[index:]
+        later = at
+    return history
+
+
+def is_one_of(text: str, words: Collection[str]) -> bool:
+    """Whether a whole message is one of these words, regardless of capitals, accents and marks around it."""
+    said = _plain(text)
+    return any(said == _plain(word) for word in words)
+
+
+def _said_by_user(item: str, words: Collection[str]) -> bool:
+    said = json.loads(item)
+    return said.get("role") == "user" and isinstance(said.get("content"), str) and is_one_of(said["content"], words)
+
+
+def _plain(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter)).strip(" \t\n.,;:!¡?¿\"'*_")
+
+
+def day_of(time: date) -> str:
+    """As in "Saturday 2026-11-28"."""
+    return f"{WEEKDAYS[time.weekday()]} {time:%Y-%m-%d}"
+
+
+def recalled(history: Sequence[HistoryItem], max_tokens: int, now: datetime) -> list[dict[str, Any]]:
+    """The newest part of a history that fits, beginning with a message of the user. Where not all of it is of today,
+    each day has its date before it; `now` is in the zone whose days they are.
 
     A function call is thus never separated from its result, which the API would refuse. Results of functions take at
     most half of the budget, the newest first, and are shortened beyond that: messages are worth more.
     """
-    kept: list[dict[str, Any]] = []
+    kept: list[tuple[date, dict[str, Any]]] = []
     spent = 0
     for_results = max_tokens // 2
-    for text, tokens in reversed(history):
+    for text, tokens, at in reversed(history):
         item = json.loads(text)
         if item.get("type") == "function_call_output":
             room = max(for_results, SHORTEST_RESULT_TOKENS)
@@ -44,10 +94,20 @@ def recalled(history: Sequence[tuple[str, int]], max_tokens: int) -> list[dict[s
         spent += tokens
         if spent > max_tokens:
             break
-        kept.append(item)
+        kept.append((datetime.fromisoformat(at).astimezone(now.tzinfo).date(), item))
     kept.reverse()
-    first = next((index for index, item in enumerate(kept) if item.get("role") == "user"), len(kept))
-    return kept[first:]
+    first = next((index for index, (_, item) in enumerate(kept) if item.get("role") == "user"), len(kept))
+    return list(_dated(kept[first:], now.date()))
+
+
+def _dated(items: Sequence[tuple[date, dict[str, Any]]], today: date) -> Iterator[dict[str, Any]]:
+    """The items, with a day's date before its first message of the user: never between a call and its result."""
+    shown = today if all(day == today for day, _ in items) else None
+    for day, item in items:
+        if day != shown and item.get("role") == "user":
+            yield {"role": "developer", "content": f"On {day_of(day)}:"}
+            shown = day
+        yield item
 
 
 def _with_result_within(item: Mapping[str, Any], characters: int) -> dict[str, Any]:

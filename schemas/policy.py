@@ -32,6 +32,10 @@ def _known_zone(name: str) -> str:
     return name
 
 
+Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}(h|d|mo)$")]
+ResetWord = Annotated[str, StringConstraints(min_length=2, max_length=40)]
+_SECONDS: Final = {"h": 3600, "d": 86_400, "mo": 30 * 86_400}
+
 Timezone = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_known_zone)]
 """A name of the tz database."""
 
@@ -68,6 +72,19 @@ class Memory(Strict):
         le=1_000_000,
         description="Their estimated size, at most; the setting MEMORY_TOKENS without it.",
         examples=[16_000],
+    )
+    expires_after: Duration | None = Field(
+        default=None,
+        description=(
+            "After a silence longer than this the conversation begins over: nothing said before is sent along. A "
+            "number and h, d or mo (30 days). Without it, old messages are sent with their dates."
+        ),
+        examples=["30d"],
+    )
+    reset_words: Annotated[list[ResetWord], Field(max_length=20)] | None = Field(
+        default=None,
+        description="A message that is one of these words, and nothing else, begins the conversation over.",
+        examples=[["reiniciar"]],
     )
 
 
@@ -113,6 +130,12 @@ class PolicyReading:
     policy: Policy
     ignored: tuple[str, ...] = ()
     """Keys that are not known here or do not fit, as dotted paths."""
+
+
+def seconds_of(duration: Duration) -> int:
+    """The seconds of a duration such as `30d`."""
+    digits = duration.rstrip("dhmo")
+    return int(digits) * _SECONDS[duration[len(digits) :]]
 
 
 def keys_of(policy: Policy) -> dict[str, Any]:

@@ -45,7 +45,11 @@ _REST = """
 #     emails: [hola@example.cl]
 #     websites: ["https://example.cl"]
 
-# memory: { items: 60, tokens: 16000 } # how much of a conversation is sent along with a message
+# memory: # how much of a conversation is sent along with a message
+#   items: 60
+#   tokens: 16000
+#   expires_after: 30d # a longer silence begins it over; h, d or mo
+#   reset_words: [reiniciar] # so does one of these words alone
 # timezone: America/Santiago # of the number's country without it
 # context: { now: true, name: true, phone: masked } # what the model gets; phone: none | masked | full
 

@@ -55,6 +55,7 @@ _FORMATS = {
     "files": ("is not a path below clients.d", "Write it relative to the manifest, with /, like la-cocina/menu.pdf"),
     "vector_store": ("is not the id of a vector store", "Copy it from OpenAI's console; it begins with vs_"),
     "sid": ("is not a Twilio account SID", "It has AC and 32 hexadecimal digits, lower case"),
+    "expires_after": ("is not a duration", "Write a number and h, d or mo, like 30d"),
     "country": ("is not a country code", "Write the two capitals of ISO 3166, like CL"),
     "name": ("is not a function name", "Use letters without accents, digits, _ and -, at most 64"),
 }

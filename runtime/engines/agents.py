@@ -110,7 +110,9 @@ class AgentsEngine:
         request = work.request
         agent = await self._agent(request)
         marks = {**_marks(request), "version": _version(agent, request)}
-        session = await self._session(request.thread_id) if request.thread_id else None
+        # A turn that begins over does so with its first words only.
+        known = None if request.starts_over and not work.said else request.thread_id
+        session = await self._session(known) if known else None
         if session is None or session.status in LOST or session.metadata.get("version") != marks["version"]:
             return await self._begin(messages, marks, work)
         work.said.append(note_of_saying(request, session.id, await self._turns.last(session)))
@@ -190,8 +192,12 @@ def _version(agent: Agent, request: Request) -> str:
 
 def _recap(history: Sequence[Mapping[str, Any]]) -> list[str]:
     """One message with the history so far: a session's input can only be in the user's name."""
-    lines = [f"{item['role']}: {item['content']}" for item in history if item.get("role") in ("user", "assistant")]
+    lines = [_line(item) for item in history if item.get("role") in ("user", "assistant", "developer")]
     return ["\n".join([RECAP, "", *lines])] if lines else []
+
+
+def _line(item: Mapping[str, Any]) -> str:
+    return str(item["content"]) if item["role"] == "developer" else f"{item['role']}: {item['content']}"
 
 
 def _told(request: Request) -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 from openai import APIError, AsyncOpenAI, BadRequestError, NotFoundError
+from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
 
 from runtime.content.rendering import as_text
@@ -61,16 +62,20 @@ class AssistantsEngine:
         return Answer(ended(text), (), run.model, usage, incomplete=reason or "unknown")
 
     async def _thread(self, request: Request) -> str:
-        """The conversation's thread; a new one when there is none or the server has lost it."""
+        """The conversation's thread; a new one when there is none, the server has lost it, or the user starts over."""
+        turn = {"turn": str(request.turn_id)}
         if request.thread_id is not None:
             try:
-                await self._threads.retrieve(request.thread_id)
+                known = await self._threads.retrieve(request.thread_id)
             except NotFoundError:
                 pass
             else:
-                return request.thread_id
+                # One that this turn has made in an earlier attempt has the user's new beginning.
+                if not request.starts_over or _is_of(known, request):
+                    return request.thread_id
+                await self._threads.delete(request.thread_id)
         try:
-            thread = await self._threads.create(metadata={"client": request.client[:512]})
+            thread = await self._threads.create(metadata={"client": request.client[:512], **turn})
         except NotFoundError as error:
             raise PermanentError(GONE) from error
         await request.keep_thread(thread.id)
@@ -193,5 +198,5 @@ async def delete_thread(client: AsyncOpenAI, thread_id: str) -> bool:
     return True
 
 
-def _is_of(thing: Message | Run, request: Request) -> bool:
+def _is_of(thing: Message | Run | Thread, request: Request) -> bool:
     return isinstance(thing.metadata, dict) and thing.metadata.get("turn") == str(request.turn_id)

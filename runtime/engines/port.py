@@ -38,6 +38,9 @@ class Request:
     history: Sequence[Mapping[str, Any]]
     messages: Sequence[WaitingMessage]
     """The user's messages since the last answer, in order and prepared. Addresses are not for the provider."""
+    starts_over: bool
+    """Whether what the provider knows of the conversation is not to be used: the user asked for that, or was silent for
+    long. `history` has nothing of it either."""
     user_hash: str
     """A pseudonym of the user: the provider can only recognise the same user again."""
     progress: Sequence[Mapping[str, Any]]

@@ -8,9 +8,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from runtime.catalog import Configuration
+from runtime.content.rendering import as_text
 from runtime.engines.functions import FunctionCall, Functions
 from runtime.engines.port import Request
-from runtime.memory import recalled, user_hash
+from runtime.memory import current, is_one_of, recalled, user_hash
 from runtime.store.database.database import Database
 from runtime.store.messages import turns
 from runtime.store.messages.quotes import quoted_text
@@ -20,6 +21,9 @@ from runtime.turns.person import person_of
 from runtime.turns.policy import Options
 from runtime.turns.prepare import Preparer, prepared
 from runtime.turns.progress import Progress
+from schemas.policy import Memory, seconds_of
+
+STARTS_OVER = "They ask to start over: greet them and offer help, and refer to nothing from before."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Requests:
         bot, assistant = configuration.bot, configuration.assistant
         client = bot.label
         conversation = user_hash(self.salt, bot.id, turn.conversation.user_key)
+        rules = configuration.policy.memory or Memory()
         now = datetime.now(ZoneInfo(configuration.timezone or self.timezone))
 
         async def call_function(name: str, arguments: str, call_id: str) -> str:
@@ -55,6 +60,9 @@ class Requests:
 
         progress = Progress(turn.progress, keep_progress)
         messages = await prepared(turn.messages, self.preparers, configuration, progress)
+        starts_over = any(is_one_of(as_text(message.content), rules.reset_words or ()) for message in messages)
+        expires = seconds_of(rules.expires_after) if rules.expires_after else None
+        history = [] if starts_over else current(turn.history, expires, rules.reset_words or (), now)
         note = context_note(turn, person_of(turn), configuration.policy.context, now, await self._quoted(turn))
         return Request(
             turn_id=turn.id,
@@ -63,11 +71,12 @@ class Requests:
             assistant_name=assistant.name if assistant else bot.name,
             model=options.model or bot.model or (assistant.model if assistant else None),
             instructions=bot.instructions or (assistant.instructions if assistant else None),
-            note="\n".join(filter(None, (note, options.line))) or None,
+            note="\n".join(filter(None, (note, STARTS_OVER if starts_over else None, options.line))) or None,
             tools=assistant.tools if assistant else (),
             settings=assistant.settings if assistant else {},
-            history=recalled(turn.history, configuration.memory_tokens or self.memory_tokens),
+            history=recalled(history, configuration.memory_tokens or self.memory_tokens, now),
             messages=messages,
+            starts_over=starts_over or (bool(turn.history) and not history),
             user_hash=conversation,
             progress=progress.items,
             keep_progress=progress.keep_items,

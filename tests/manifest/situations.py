@@ -73,6 +73,7 @@ SITUATIONS: Mapping[str, Files] = {
     "unknown_time_zone": _one(manifest(more="timezone: america/santigo\n")),
     "city_as_a_time_zone": _one(manifest(more="timezone: Buenos Aires\n")),
     "time_zone_that_resembles_none": _one(manifest(more="timezone: GMT-4:00\n")),
+    "duration_without_a_unit": _one(manifest(more="memory: {expires_after: '30'}\n")),
     "unknown_phone_in_the_context": _one(manifest(more="context: {phone: complete}\n")),
     "number_where_a_policy_is_due": _one(manifest(more="memory: 60\n")),
     "key_in_the_wrong_place": _one(manifest(more="tools: []\n")),

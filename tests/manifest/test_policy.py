@@ -9,14 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import Memory, MessageContext, Policy
-from schemas.policy import PolicyReading, checked_document, document_of, keys_of, keys_of_document, read_document
+from schemas.policy import (
+    PolicyReading,
+    checked_document,
+    document_of,
+    keys_of,
+    keys_of_document,
+    read_document,
+    seconds_of,
+)
 
 MEMORY = Policy(memory=Memory(items=20))
 
 policies = st.builds(
     Policy,
     memory=st.none()
-    | st.builds(Memory, items=st.none() | st.integers(1, 1000), tokens=st.none() | st.integers(100, 1_000_000)),
+    | st.builds(
+        Memory,
+        items=st.none() | st.integers(1, 1000),
+        tokens=st.none() | st.integers(100, 1_000_000),
+        expires_after=st.none() | st.sampled_from(["12h", "30d", "6mo"]),
+        reset_words=st.none() | st.just(["reiniciar"]),
+    ),
     timezone=st.none() | st.sampled_from(["America/Santiago", "Pacific/Easter"]),
     context=st.none()
     | st.builds(
@@ -81,7 +95,7 @@ def test_another_version_is_a_difference_to_a_plan() -> None:
 
 
 def test_a_declaration_may_say_more_than_this_program_knows() -> None:
-    newer = {"version": 1, "memory": {"items": 20, "reset_words": ["reiniciar"]}, "hours": {"lun": []}}
+    newer = {"version": 1, "memory": {"items": 20, "summary": ["x"]}, "hours": {"lun": []}}
     assert checked_document(newer) == newer
 
 
@@ -95,3 +109,8 @@ def test_a_declaration_may_say_more_than_this_program_knows() -> None:
 def test_a_declaration_of_a_known_key_must_fit(document: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         checked_document(document)
+
+
+@pytest.mark.parametrize(("duration", "seconds"), [("1h", 3600), ("30d", 2_592_000), ("2mo", 5_184_000)])
+def test_a_duration_in_seconds(duration: str, seconds: int) -> None:
+    assert seconds_of(duration) == seconds

@@ -26,6 +26,7 @@ TYPED = (
     "unknown_key_near_miss",
     "unknown_key_in_a_policy",
     "number_in_a_policy_out_of_range",
+    "duration_without_a_unit",
     "unknown_phone_in_the_context",
     "number_where_a_policy_is_due",
     "key_in_the_wrong_place",

@@ -1,12 +1,16 @@
 """The note that the model gets with each message: the time in the client's zone, and who writes."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from openai import OpenAI
 
 from runtime.turns.context import clock
+from runtime.turns.request import STARTS_OVER
 from tests.runtime_process import Json, Line, Runtime, inbound_fields, open_line, signed_webhook
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -86,6 +90,75 @@ def test_the_message_that_one_replies_to_is_told(line: Callable[..., Line], runt
     signed_webhook(runtime, inbound_fields(shop.number, "Para dos", **reply))
     wait_until(lambda: asked(shop)[-1]["content"] == "Para dos", what="the second reply")
     assert 'The message replies to "Una mesa".' in told(shop)
+
+
+def age(shop: Line, to: str) -> None:
+    """Makes what the shop's conversations remember as old as that."""
+    with closing(sqlite3.connect(shop.runtime.folder / "runtime.db")) as store, store:
+        store.execute(
+            "UPDATE items SET created_at = ? WHERE conversation_id IN (SELECT id FROM conversations WHERE bot_id = ?)",
+            (to, shop.bot["id"]),
+        )
+
+
+def remembered(line: Line) -> list[str]:
+    """What was sent of the conversation before the note."""
+    return [str(item["content"]) for item in asked(line)[:-2]]
+
+
+def test_what_was_said_on_another_day_is_sent_with_its_date(line: Callable[..., Line]) -> None:
+    shop = line()
+    shop.ask("Quiero anular mi pedido 77")
+    age(shop, "2026-03-01T10:00:00.000Z")
+    shop.ask("Hola")
+    assert remembered(shop)[:2] == ["On Sunday 2026-03-01:", "Quiero anular mi pedido 77"]
+
+
+def test_after_a_long_silence_a_conversation_begins_over(line: Callable[..., Line]) -> None:
+    shop = line(policy={"memory": {"expires_after": "30d"}})
+    shop.ask("Quiero anular mi pedido 77")
+    age(shop, "2026-03-01T10:00:00.000Z")
+    shop.ask("Hola")
+    assert remembered(shop) == []
+    assert "Person: returning," in asked(shop)[-2]["content"]
+    shop.ask("¿Abren hoy?")
+    assert remembered(shop)[0] == "Hola"
+
+
+def test_a_declared_word_begins_a_conversation_over(line: Callable[..., Line]) -> None:
+    shop = line(policy={"memory": {"reset_words": ["reiniciar", "/reset"]}})
+    shop.ask("Quiero anular mi pedido 77")
+    shop.ask("Reiniciar.")
+    assert remembered(shop) == []
+    assert asked(shop)[-2]["content"].splitlines()[-1] == STARTS_OVER
+    shop.ask("Hola")
+    assert remembered(shop)[0] == "Reiniciar."
+    assert STARTS_OVER not in asked(shop)[-2]["content"]
+
+
+def test_an_agent_s_session_is_replaced_when_the_user_starts_over(line: Callable[..., Line], sandbox: Sandbox) -> None:
+    with OpenAI(base_url=sandbox.openai_url, api_key=sandbox.api_key) as live:
+        agent = live.beta.agents.create(model="gpt-6-luna", name="Vivo", instructions="Eres vivo.")
+        shop = line(assistant_id=agent.id, policy={"memory": {"reset_words": ["reiniciar"]}})
+        shop.ask("Quiero anular mi pedido 77")
+        (before,) = live.beta.agents.sessions.list().data
+        shop.ask("reiniciar")
+        (after,) = live.beta.agents.sessions.list().data
+        shop.ask("Hola")
+        assert [session.id for session in live.beta.agents.sessions.list().data] == [after.id] != [before.id]
+    said = sandbox.calls("openai", "POST", "/v1/agents/sessions")[-2]["body"]["input"]
+    assert "77" not in str(said)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+def test_a_thread_is_replaced_when_the_user_starts_over(line: Callable[..., Line], sandbox: Sandbox) -> None:
+    with OpenAI(base_url=sandbox.openai_url, api_key=sandbox.api_key) as live:
+        made = live.beta.assistants.create(model="gpt-6-luna", instructions="Eres vivo.")
+    shop = line(assistant_id=made.id, policy={"memory": {"reset_words": ["reiniciar"]}})
+    shop.ask("Quiero anular mi pedido 77")
+    assert "turn 1" in shop.ask("reiniciar")
+    assert "turn 2" in shop.ask("Hola")
+    assert len(sandbox.calls("openai", "DELETE", "/v1/threads")) == 1
 
 
 def test_a_zone_that_does_not_exist_stops_the_start(runtime_factory: Callable[..., Runtime]) -> None:

@@ -85,7 +85,7 @@ def test_what_a_newer_program_wrote_is_ignored_and_told_once(
     runtime = runtime_factory()
     shop = open_line(runtime, sandbox)
     number = new_number()
-    newer = {"version": 1, "memory": {"items": 2, "reset_words": ["reiniciar"]}, "hours": {"lun": []}}
+    newer = {"version": 1, "memory": {"items": 2, "summary": True}, "hours": {"lun": []}}
     body = {"name": "B", "twilio_phone_number": number, "instructions": "I", "model": "gpt-6-luna", "policy": newer}
     declared = runtime.api("PUT", "/bots/nuevo", body | {"client": "nuevo"}, **RECONCILER)
     assert (declared.status, declared.json["policy"]) == (201, newer)
@@ -97,7 +97,7 @@ def test_what_a_newer_program_wrote_is_ignored_and_told_once(
     runtime.api("PUT", f"/bots/{shop.bot['id']}", {"name": "Otro"})
     assert after_messages(line, 1) == 2 + 1
     told = [entry for entry in runtime.log() if entry["event"] == "policy_keys_ignored"]
-    assert [(entry["client"], entry["keys"]) for entry in told] == [("nuevo", ["hours", "memory.reset_words"])]
+    assert [(entry["client"], entry["keys"]) for entry in told] == [("nuevo", ["hours", "memory.summary"])]
     changed = runtime.api("PUT", "/bots/nuevo", {"name": "Otro"})
     assert changed.json["policy"] == newer, "a change by hand of something else keeps what is unknown here"
 

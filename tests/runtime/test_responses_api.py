@@ -62,6 +62,7 @@ def request(text: str, **fields: Any) -> Request:
         "settings": {"reasoning_effort": "low", "max_output_tokens": 800},
         "history": HISTORY,
         "messages": [WaitingMessage(1, "AC1", "SM1", "whatsapp:+569", "", Content((Text(text),)), "{}")],
+        "starts_over": False,
         "user_hash": "ab" * 32,
         "progress": (),
         "keep_progress": keep,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runtime.content.parts import Content, Referral, Text
 from runtime.store.messages.conversations import Conversation
-from runtime.store.messages.turns import Turn, WaitingMessage
+from runtime.store.messages.turns import HistoryItem, Turn, WaitingMessage
 from runtime.turns.context import CHANNEL, CONTEXT_LIMIT, HEAD, as_data, context_note
 from runtime.turns.person import Person, person_of
 from schemas import MessageContext
@@ -71,7 +71,7 @@ def test_a_client_that_allows_nothing_gets_no_note() -> None:
     ("turn", "told"),
     [
         (TURN, "first contact"),
-        (replace(TURN, history=[('{"role":"user","content":"Hola"}', 9)]), "returning"),
+        (replace(TURN, history=[HistoryItem('{"role":"user","content":"Hola"}', 9, HELLO.received_at)]), "returning"),
         (replace(TURN, conversation=replace(KNOWN, thread_id="thread_1")), "returning"),
     ],
     ids=["nothing is remembered", "something is", "the provider remembers"],

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.memory import recalled, remembered, user_hash
+from runtime.memory import current, is_one_of, recalled, remembered, user_hash
+from runtime.store.messages.turns import HistoryItem
 
 USER, ANSWER = {"role": "user", "content": "hola"}, {"role": "assistant", "content": "buenas"}
 CALL, RESULT = {"type": "function_call", "call_id": "1"}, {"type": "function_call_output", "call_id": "1"}
 
 
-def history(*items: tuple[dict[str, str], int]) -> list[tuple[str, int]]:
-    return [(json.dumps(item), tokens) for item, tokens in items]
+NOW = datetime(2026, 11, 28, 18, 52, tzinfo=ZoneInfo("America/Santiago"))
+TODAY = "2026-11-28T20:00:00.000Z"
+HOUR, DAY = 3600, 86_400
+
+
+def history(*items: tuple[dict[str, str], int]) -> list[HistoryItem]:
+    return [HistoryItem(json.dumps(item), tokens, TODAY) for item, tokens in items]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +60,7 @@ def test_an_item_is_stored_as_json_with_a_token_for_every_four_characters(item, 
     ],
 )
 def test_what_is_recalled_is_the_newest_that_fits_from_a_message_of_the_user_on(items, limit, kept):
-    assert recalled(history(*items), limit) == kept
+    assert recalled(history(*items), limit, NOW) == kept
 
 
 @given(
@@ -60,11 +68,76 @@ def test_what_is_recalled_is_the_newest_that_fits_from_a_message_of_the_user_on(
     st.integers(0, 200),
 )
 def test_what_is_recalled_is_the_end_of_the_history_within_the_limit(items, limit):
-    kept = recalled(history(*items), limit)
+    kept = recalled(history(*items), limit, NOW)
 
     assert kept == [item for item, _ in items[len(items) - len(kept) :]]
     assert sum(tokens for _, tokens in items[len(items) - len(kept) :]) <= limit
     assert not kept or kept[0] == USER
+
+
+def at(*items: tuple[dict[str, str], str]) -> list[HistoryItem]:
+    return [HistoryItem(json.dumps(item), 1, f"2026-{time}:00.000Z") for item, time in items]
+
+
+def date(day: str) -> dict[str, str]:
+    return {"role": "developer", "content": f"On {day}:"}
+
+
+SATURDAY, FRIDAY, SUNDAY = "Saturday 2026-11-28", "Friday 2026-11-27", "Sunday 2026-03-01"
+
+
+@pytest.mark.parametrize(
+    ("items", "sent"),
+    [
+        ([(USER, "11-28T03:00"), (ANSWER, "11-28T20:00")], [USER, ANSWER]),
+        ([(USER, "11-28T02:59"), (ANSWER, "11-28T02:59")], [date(FRIDAY), USER, ANSWER]),
+        (
+            [(USER, "03-01T10:00"), (ANSWER, "03-01T10:00"), (USER, "11-28T20:00"), (ANSWER, "11-28T20:00")],
+            [date(SUNDAY), USER, ANSWER, date(SATURDAY), USER, ANSWER],
+        ),
+        (
+            [(USER, "11-28T02:59"), (CALL, "11-28T03:00"), (RESULT, "11-28T03:01"), (USER, "11-28T03:02")],
+            [date(FRIDAY), USER, CALL, RESULT, date(SATURDAY), USER],
+        ),
+    ],
+    ids=["today only", "before midnight in the zone", "an old talk and today", "a call at midnight"],
+)
+def test_what_is_not_of_today_has_its_date(items, sent):
+    assert recalled(at(*items), 100, NOW) == sent
+
+
+RESET = {"role": "user", "content": "¡Reiniciar!"}
+
+
+@pytest.mark.parametrize(
+    ("items", "expires", "words", "kept"),
+    [
+        ([(USER, "03-01T10:00"), (ANSWER, "03-01T10:00")], None, [], 2),
+        ([(USER, "03-01T10:00"), (ANSWER, "03-01T10:00")], 30 * DAY, [], 0),
+        ([(USER, "03-01T10:00"), (USER, "11-28T20:00"), (ANSWER, "11-28T20:00")], 30 * DAY, [], 2),
+        ([(USER, "11-28T20:51"), (ANSWER, "11-28T20:52")], HOUR, [], 2),
+        ([(USER, "11-28T20:51"), (ANSWER, "11-28T20:51")], HOUR, [], 0),
+        ([(USER, "11-28T20:51"), (RESET, "11-28T20:51"), (ANSWER, "11-28T20:51")], None, ["reiniciar"], 2),
+        ([(RESET, "11-28T20:51"), (RESET, "11-28T20:51"), (USER, "11-28T20:51")], None, ["reiniciar"], 2),
+        ([(USER, "11-28T20:51"), (RESET, "11-28T20:51")], None, ["/reset"], 2),
+        ([(USER, "11-28T20:51"), ({**RESET, "role": "assistant"}, "11-28T20:51")], None, ["reiniciar"], 2),
+    ],
+    ids=[
+        *("nothing declared", "silent for long", "silent for long before today", "just within", "just beyond"),
+        *("reset", "reset twice", "another word", "the assistant's word"),
+    ],
+)
+def test_a_conversation_begins_after_a_long_silence_or_with_a_word(items, expires, words, kept):
+    found = current(at(*items), expires, words, NOW)
+    assert found == at(*items)[len(items) - kept :]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [("reiniciar", True), (" Reiníciar. ", True), ("/RESET", True), ("quiero reiniciar", False), ("", False)],
+)
+def test_a_word_is_a_whole_message(text, is_one):
+    assert is_one_of(text, ["Reiniciar", "/reset"]) is is_one
 
 
 def test_a_user_is_named_by_a_keyed_hash_that_tells_the_bots_apart():

@@ -15,7 +15,7 @@ from runtime.store.database.times import seconds_since, timestamp
 from runtime.store.messages.content import load_content
 from runtime.store.messages.conversations import COLUMNS, Conversation
 from runtime.store.messages.inbox import InboundMessage, StoredMessage, store_message
-from runtime.store.messages.turns import Hold, Turn, WaitingMessage
+from runtime.store.messages.turns import HistoryItem, Hold, Turn, WaitingMessage
 from schemas.policy import read_document
 
 BURST_LIMIT = 100
@@ -66,7 +66,7 @@ ATTACH = Statement(
 )
 LEAVE_ENDED = Statement("UPDATE inbox SET turn_id = NULL WHERE turn_id = :turn_id AND state = 'open'")
 HISTORY = Statement(
-    "SELECT item, tokens FROM items WHERE conversation_id = :conversation_id ORDER BY id DESC LIMIT :limit"
+    "SELECT item, tokens, created_at FROM items WHERE conversation_id = :conversation_id ORDER BY id DESC LIMIT :limit"
 )
 
 
@@ -154,7 +154,7 @@ def _with_messages(
         starts=hold.starts,
         started_at=hold.started_at,
         messages=[_message(row) for row in waiting],
-        history=[(row[0], row[1]) for row in reversed(history)],
+        history=[HistoryItem(*row) for row in reversed(history)],
         progress=progress,
         catalog_version=newest[VERSION],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -44,6 +44,16 @@ class Hold:
     started_at: str
 
 
+class HistoryItem(NamedTuple):
+    """One item of a conversation's memory."""
+
+    item: str
+    """JSON: an input item of the Responses API."""
+    tokens: int
+    at: str
+    """When its turn ended, as text of `timestamp`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A turn that has begun, with its data from the store."""
@@ -55,8 +65,8 @@ class Turn:
     started_at: str
     """When its current process began it."""
     messages: Sequence[WaitingMessage]
-    history: Sequence[tuple[str, int]]
-    """Items of the history as JSON with their size in tokens, oldest first."""
+    history: Sequence[HistoryItem]
+    """Oldest first."""
     progress: str | None
     """Function calls made and answered before the turn was interrupted, as JSON."""
     catalog_version: int
