@@ -34,6 +34,7 @@ from runtime.dispatch.inbox import Inbox, open_inbox
 from runtime.dispatch.postponed_sends import PostponedSends
 from runtime.dispatch.timers import Timers
 from runtime.engines.functions import Functions
+from runtime.engines.live_assistants import LiveAssistants
 from runtime.engines.selection import Engines
 from runtime.inbound.admission import Admission
 from runtime.inbound.connections import IDLE_SECONDS, READ_BYTES, BoundedSite, Connections
@@ -271,7 +272,7 @@ def _web_application(
         base.metrics,
     )
     endpoints = [
-        *Bots(database).endpoints(),
+        *Bots(database, LiveAssistants(settings)).endpoints(),
         *Assistants(database).endpoints(),
         *Messages(database, _proactive(base, way_out)).endpoints(),
         *DeadLetters(database).endpoints(),

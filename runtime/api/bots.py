@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from runtime.api.endpoint import ApiEndpoint, Call, Reply, page_of
 from runtime.api.errors import not_found
 from runtime.api.models import BotCreate, BotDeclaration, BotUpdate
 from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, author_of, check_fields
+from runtime.engines.live_assistants import LiveAssistants
 from runtime.store import catalog, catalog_changes
 from runtime.store.codec import to_document
 from runtime.store.database.database import Database
-from runtime.store.records import BotRecord
+from runtime.store.records import LIVE_PREFIXES, BotRecord
 
 KIND = "bot"
 FREE_FIELDS = frozenset({"name", "instructions", "model", "state", "fallback_message", "policy", "metadata"})
 """What a token that is bound to clients may set."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExaminedBot(BotRecord):
+    """A bot, and what is wrong with it."""
+
+    warnings: Sequence[str] = ()
+    """Why it may not answer as is meant; empty when nothing is known."""
+
+
 class Bots:
     """Handlers of /bots/."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, live: LiveAssistants) -> None:
         self._database = database
+        self._live = live
 
     def endpoints(self) -> list[ApiEndpoint]:
         """The endpoints served."""
@@ -31,8 +43,8 @@ class Bots:
             ApiEndpoint(
                 "GET", "/bots/", "List bots.", self.index, answer=list[BotRecord], query=PAGE_QUERY, is_per_client=True
             ),
-            ApiEndpoint("POST", "/bots/", "Create a bot.", self.create, status=201, body=BotCreate, answer=BotRecord),
-            ApiEndpoint("GET", one, "Get a bot.", self.get, answer=BotRecord, is_per_client=True),
+            ApiEndpoint("POST", "/bots/", "Create a bot.", self.create, status=201, body=BotCreate, answer=ExaminedBot),
+            ApiEndpoint("GET", one, "Get a bot.", self.get, answer=ExaminedBot, is_per_client=True),
             ApiEndpoint(
                 "PUT",
                 one,
@@ -40,7 +52,7 @@ class Bots:
                 self.put,
                 body=BotUpdate,
                 declaration=BotDeclaration,
-                answer=BotRecord,
+                answer=ExaminedBot,
                 query=OVERRIDE_QUERY,
                 is_per_client=True,
             ),
@@ -60,13 +72,13 @@ class Bots:
         record = await self._database.read(catalog.get, BotRecord, call.path["id"], call.caller.clients)
         if record is None:
             raise not_found(KIND, call.path["id"])
-        return to_document(record)
+        return to_document(record) if call.reconciling else await self._examined(record)
 
     async def create(self, call: Call) -> object:
         """POST /bots/"""
         record = BotRecord(id=f"bot_{secrets.token_hex(12)}", **call.body.model_dump())
         fields = sorted(call.body.model_fields_set)
-        return to_document(await self._database.write(catalog_changes.create, record, author_of(call), fields))
+        return await self._examined(await self._database.write(catalog_changes.create, record, author_of(call), fields))
 
     async def put(self, call: Call) -> object:
         """PUT /bots/{id}"""
@@ -78,10 +90,38 @@ class Bots:
         check_fields(call, FREE_FIELDS)
         fields = call.body.model_dump(include=call.body.model_fields_set)
         changed = await self._database.write(catalog_changes.change, BotRecord, bot_id, fields, author_of(call))
-        return to_document(changed)
+        return await self._examined(changed)
+
+    async def _examined(self, bot: BotRecord) -> object:
+        """The answer about one bot. It is stored whatever the warnings: its assistant may come to exist later."""
+        return {**to_document(bot), "warnings": [*_of_instructions(bot), *await self._of_assistant(bot)]}
+
+    async def _of_assistant(self, bot: BotRecord) -> Sequence[str]:
+        if bot.assistant_id is None or not bot.assistant_id.startswith(LIVE_PREFIXES):
+            return ()
+        if await self._database.read(catalog.get_assistant, bot.assistant_id) is not None:
+            return ()
+        is_missing = await self._live.is_missing(bot.assistant_id)
+        if is_missing is None:
+            return (f"assistant_id: OpenAI could not be asked whether {bot.assistant_id!r} exists; see the log.",)
+        if is_missing:
+            return (
+                f"assistant_id: OpenAI has no assistant {bot.assistant_id!r}, so each user gets the fallback message; "
+                "create it, or change the bot's assistant_id.",
+            )
+        return ()
 
     async def delete(self, call: Call) -> object:
         """DELETE /bots/{id}"""
         remove = catalog_changes.withdraw if call.reconciling else catalog_changes.delete
         await self._database.write(remove, BotRecord, call.path["id"], author_of(call))
         return None
+
+
+def _of_instructions(bot: BotRecord) -> Sequence[str]:
+    if bot.assistant_id is None or bot.instructions is None:
+        return ()
+    return (
+        f"instructions: the bot's own instructions ({len(bot.instructions)} characters) replace those of the assistant "
+        f"{bot.assistant_id!r}, all of them; set instructions to null to use the assistant's.",
+    )

@@ -65,7 +65,9 @@ class BotFields(Body):
     """Fields of both creating and changing a bot."""
 
     assistant_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
-    instructions: Text | None = None
+    instructions: Text | None = Field(
+        default=None, description="The bot's own prompt. Beside assistant_id it replaces the assistant's, all of it."
+    )
     model: Name | None = None
     state: Literal["active", "paused"] = "active"
     account_sid: Annotated[str, StringConstraints(pattern=r"^AC[0-9a-f]{32}$")] | None = None
