@@ -177,6 +177,13 @@ class Assistant(Strict):
         ),
         examples=["responses"],
     )
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="Name of the assistant at the provider and in lists, which no user sees; else the client's.",
+        examples=["Bot de La Cocina"],
+    )
     model: str = Field(
         min_length=1,
         max_length=128,

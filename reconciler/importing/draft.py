@@ -45,7 +45,7 @@ def draft_of(
     """The manifest of a bot. Raises `NotImported`."""
     unsaid: list[str] = []
     bot = bot_as_declared(found.bot, settings)
-    values: dict[str, Any] = {"id": client, "name": _name(found.bot, found, unsaid)}
+    values: dict[str, Any] = {"id": client, "name": _name(found.bot, unsaid)}
     if bot["state"] != "active":
         values["state"] = bot["state"]
     values["number"] = _required(("number",), bot["twilio_phone_number"], "its number")
@@ -102,6 +102,9 @@ def _assistant(found: UnmanagedBot, bot: Mapping[str, Any], unsaid: list[str]) -
         if not live.get(key):
             raise NotImported(f"it has no {key}; set them with PUT /bots/{found.bot.id}, then import again")
     declared: dict[str, Any] = {} if found.engine == "responses" else {"engine": found.engine}
+    name = found.own.get("name")
+    if name not in (None, "", found.bot.name) and _fits(("assistant", "name"), name, "the assistant's name", unsaid):
+        declared["name"] = name
     declared["model"] = _required(("assistant", "model"), live["model"], "its model")
     settings = live.get("settings", {})
     for key in ("reasoning_effort", "max_output_tokens"):
@@ -145,14 +148,11 @@ def _say_webhook(live: LiveSender, settings: Settings, unsaid: list[str]) -> Non
         unsaid.append(f"its sender calls {calls}; the next plan points it to {wanted}")
 
 
-def _name(bot: BotRecord, found: UnmanagedBot, unsaid: list[str]) -> str:
+def _name(bot: BotRecord, unsaid: list[str]) -> str:
     name = bot.name
     if problem_with(("name",), name) is not None:
         name = name[:128]
         unsaid.append("its name is too long for a manifest and was cut to 128 characters")
-    other = found.own.get("name")
-    if other not in (None, bot.name):
-        unsaid.append(f"its assistant is called {other!r}; it gets the bot's name")
     return str(_required(("name",), name, "its name"))
 
 

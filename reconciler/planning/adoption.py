@@ -58,7 +58,9 @@ def _differences(context: ClientContext, found: UnmanagedBot, declared: Values) 
     Tools and functions are compared as a whole, since what a manifest cannot declare of them would be lost. A setting
     that was never set has no value that could differ.
     """
-    changes = field_changes(found.effective, declared)
+    # The assistant's own name stays where the manifest declares it; a bot's name is the default for both.
+    own_name = {"name": declared["name"]} if declared["name"] == found.own.get("name") else {}
+    changes = field_changes({**found.effective, **own_name}, declared)
     paths = [change.path for change in changes if change.steps[0] not in ("tools", "settings")]
     paths += [change.path for change in changes if change.steps[0] == "settings" and change.old is not None]
     if found.effective["tools"] != declared["tools"]:

@@ -59,6 +59,22 @@ def test_the_plan_after_it_shows_every_difference_as_config(agency: Agency, by_h
     assert agency.changes() == []
 
 
+def test_a_manifest_that_keeps_the_assistants_own_name_adopts_the_bot_without_being_asked(
+    agency: Agency, by_hand: ByHand
+) -> None:
+    by_hand.assistant(name="Rosa")
+    by_hand.bot("assistant_1")
+    by_hand.sender()
+    assert agency.reconcile("import").code == 0
+
+    [written] = agency.manifests()
+    assert "  name: Rosa\n" in written.read_text()
+    plan = agency.plan()
+    assert [change["action"] for change in plan["changes"] if change["kind"] in ("assistant", "bot")] == []
+    agency.apply()
+    assert [record.name for record in agency.snapshot().assistants] == ["Rosa"]
+
+
 def test_a_live_assistant_is_marked_where_it_stands(agency: Agency, by_hand: ByHand) -> None:
     live_id = by_hand.object(metadata={"nota": "de antes"})
     by_hand.bot(live_id)

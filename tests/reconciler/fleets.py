@@ -74,6 +74,7 @@ def assistants(draw: st.DrawFn) -> Json:
         optional={
             "reasoning_effort": st.sampled_from(["none", "low"]),
             "max_output_tokens": st.sampled_from([16, 800]),
+            "name": st.sampled_from(["Rosa", "Bot de La Cocina"]),
         },
     )
     return {"engine": engine, "tools": tools, **draw(more)}

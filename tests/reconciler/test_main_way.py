@@ -79,6 +79,21 @@ def test_an_assistant_of_the_engine_assistants_carries_the_clients_mark_and_the_
     assert not agency.snapshot().assistants
 
 
+def test_an_assistant_has_the_name_that_its_manifest_gives_it_else_the_clients(agency: Agency) -> None:
+    for engine in ("responses", "agents", "assistants"):
+        agency.declare(f"con-{engine}", assistant={"engine": engine, "name": "Bot de La Cocina"})
+    agency.declare("sin-nombre")
+    agency.apply()
+
+    names = {record.id: record.name for record in agency.snapshot().assistants}
+    assert names == {"con-responses": "Bot de La Cocina", "sin-nombre": "Cliente sin-nombre"}
+    assert [item["name"] for item in [*agency.agents(), *agency.assistants()]] == ["Bot de La Cocina"] * 2
+    assert agency.reconcile("--dry-run").out == "No changes: 4 clients checked.\n"
+
+    agency.declare("con-responses", assistant={"name": "Rosa"})
+    assert [field for change in agency.plan()["changes"] for field in change["fields"]] == ["name"]
+
+
 def test_a_change_in_git_is_an_update_by_field_with_the_reason_config(agency: Agency) -> None:
     agency.declare("la-cocina")
     agency.apply()

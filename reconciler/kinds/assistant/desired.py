@@ -20,7 +20,7 @@ def values(manifest: Manifest, settings: Settings) -> dict[str, Any]:
     shape = {"responses": _responses_tool, "assistants": _assistants_tool, "agents": _agents_tool}[assistant.engine]
     declared: dict[str, Any] = {
         "engine": assistant.engine,
-        "name": manifest.client.name,
+        "name": assistant.name or manifest.client.name,
         "model": assistant.model,
         "instructions": manifest.instructions,
         "tools": [shape(tool) for tool in assistant.tools],
