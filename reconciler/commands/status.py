@@ -20,6 +20,7 @@ from reconciler.observation.observe import observe
 from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings
 from reconciler.status.facts import ClientStatus, statuses
+from reconciler.status.undeclared import UndeclaredBot, undeclared_bots, undeclared_text
 from runtime.store.client.history import read_activity
 from runtime.store.errors import StoreError
 
@@ -36,6 +37,8 @@ def status(
 ) -> None:
     """Show the status of each client: number, sender, assistant, model, bot, last message, last apply.
 
+    Without --client, bots that no manifest declares are listed too.
+
     Exit 1 when a source could not be read; what depends on it is left blank.
     """
     if checklist is not None and (clients or output != "text"):
@@ -43,22 +46,28 @@ def status(
     only = (checklist,) if checklist is not None else clients
     settings, fleet = load_fleet(only)
     chosen = Fleet(tuple(m for m in fleet.clients if m.client.state != "absent" and (not only or m.client.id in only)))
-    plan, rows = _look(chosen, settings)
+    plan, rows, strays = _look(chosen, fleet, settings)
     unread = [finding.message for finding in plan.findings if finding.client is None and finding.severity == "error"]
     if checklist is not None:
         write(_checklist(chosen, rows, settings))
     elif output == "json":
-        document = {"format_version": FORMAT_VERSION, "clients": [asdict(row) for row in rows], "unread": unread}
+        document = {
+            "format_version": FORMAT_VERSION,
+            "clients": [asdict(row) for row in rows],
+            "without_manifest": None if only else [asdict(bot) for bot in strays],
+            "unread": unread,
+        }
         write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
     else:
         from reconciler.status.table import table_text
 
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        write(table_text(rows, width=width, colour=colour_wanted()) + "".join(f"error: {text}\n" for text in unread))
+        shown = table_text(rows, width=width, colour=colour_wanted()) + ("" if only else undeclared_text(strays))
+        write(shown + "".join(f"error: {text}\n" for text in unread))
     ctx.exit(Exit.ERROR if unread else Exit.OK)
 
 
-def _look(chosen: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus]]:
+def _look(chosen: Fleet, fleet: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus], list[UndeclaredBot]]:
     ids = [manifest.client.id for manifest in chosen.clients]
     live_state = observe(chosen, settings, only=ids, whole_senders=True)
     if isinstance(live_state.store, Failed):
@@ -68,7 +77,8 @@ def _look(chosen: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus]]:
     except StoreError as error:
         raise ReadFailed(str(error)) from error
     plan = make_plan(chosen, live_state, settings, Scope(only=ids))
-    return plan, statuses(chosen, live_state, live_state.store, plan, activity, settings)
+    rows = statuses(chosen, live_state, live_state.store, plan, activity, settings)
+    return plan, rows, undeclared_bots(fleet, live_state, live_state.store, activity)
 
 
 def _checklist(chosen: Fleet, rows: list[ClientStatus], settings: Settings) -> str:

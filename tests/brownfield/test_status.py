@@ -126,3 +126,32 @@ def test_the_checklist_of_a_client_of_which_nothing_is_there_yet(agency: Agency)
     agency.declare("la-cocina", registered=False)
     result = agency.reconcile("status", "--checklist", "la-cocina", PUBLIC_URL="http://127.0.0.1:9")
     same_as_golden("checklist-new.md", result.out)
+
+
+def test_bots_that_no_manifest_declares_are_listed_with_what_keeps_them_from_answering(
+    agency: Agency, by_hand: ByHand
+) -> None:
+    agency.declare("la-cocina")
+    agency.declare("el-viejo")
+    agency.apply()
+    agency.withdraw("el-viejo")
+    by_hand.bot("asst_nobody", key="bot_1", number="+56998760001")
+    by_hand.bot(None, key="bot_2", number="+56998760002", instructions="Hola.", model="gpt-6-luna", state="paused")
+
+    listed = agency.reconcile("status", "--format", "json").document["without_manifest"]
+    table = agency.reconcile("status").out
+
+    assert [(bot["bot_id"], bot["client"], bot["problem"]) for bot in listed] == [
+        ("bot_1", None, "its assistant asst_nobody does not exist at the provider"),
+        ("bot_2", None, None),
+        ("el-viejo", "el-viejo", None),
+    ]
+    assert table.split("Bots without a manifest:\n")[1].splitlines() == [
+        "  +56998760001  bot_1 (Bot La Cocina), no message yet; made by hand, `reconcile import` writes its manifest;"
+        " it cannot answer: its assistant asst_nobody does not exist at the provider.",
+        "  +56998760002  bot_2 (Bot La Cocina, paused), no message yet; made by hand, `reconcile import` writes its"
+        " manifest.",
+        f"  {agency.number('el-viejo')}  el-viejo (Cliente el-viejo), no message yet; the manifest of 'el-viejo' is"
+        " missing, `reconcile --prune` deletes it.",
+    ]
+    assert "Bots without" not in agency.reconcile("status", "--client", "la-cocina").out
