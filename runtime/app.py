@@ -39,13 +39,14 @@ from runtime.engines.selection import Engines
 from runtime.inbound.admission import Admission
 from runtime.inbound.connections import IDLE_SECONDS, READ_BYTES, BoundedSite, Connections
 from runtime.inbound.missed_messages import Sweep
+from runtime.inbound.restored import Restored
 from runtime.inbound.webhook import Webhooks
 from runtime.observability.metrics import Metrics
 from runtime.privacy.erasure import Erasure
 from runtime.privacy.twilio_messages import TwilioCopies
 from runtime.resilience.breakers import Breakers
 from runtime.resilience.poison import Suspects
-from runtime.settings import Secrets, Settings
+from runtime.settings import Secrets, Settings, SettingsError
 from runtime.store.database.database import Database, open_database
 from runtime.store.database.url import is_sqlite
 from runtime.turns.ownership import OwnedTurns
@@ -172,6 +173,18 @@ async def forgetting(settings: Settings) -> AsyncIterator[Erasure]:
     """The parts that erase users from the command line, beside a service that may be running."""
     async with AsyncExitStack() as stack:
         yield _forgetting(await _opened(settings, stack, serving=False))
+
+
+@asynccontextmanager
+async def restoring(settings: Settings) -> AsyncIterator[Restored]:
+    """The parts that settle a restored store from the command line, while no service is running."""
+    async with AsyncExitStack() as stack:
+        base = await _opened(settings, stack, serving=False)
+        if settings.public_url is None:
+            raise SettingsError("PUBLIC_URL is not set; only messages whose webhook goes there are settled.")
+        way_out = _way_out(base, stack, None)
+        admission = Admission(settings, base.database, _inbox(base, stack, way_out, ()), way_out.delivery)
+        yield Restored(_sweep(base, way_out, admission, settings.public_url))
 
 
 @dataclass(frozen=True, slots=True)

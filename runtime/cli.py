@@ -1,5 +1,5 @@
-"""The command `horizonai-whatsapp-bot`: serve, migrate, send, token, dead-letters, forget. Each imports only what it
-needs."""
+"""The command `horizonai-whatsapp-bot`: serve, migrate, restored, send, token, dead-letters, forget. Each imports only
+what it needs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from runtime.commands.dead_letters import dead_letters
 from runtime.commands.forget import forget
 from runtime.commands.opening import configured, in_sentences
 from runtime.commands.program import FULL, Program
+from runtime.commands.restored import restored
 from runtime.commands.serving import serve_until_stopped
 from runtime.commands.tokens import token
 
@@ -97,3 +98,4 @@ def _number(value: str) -> str:
 main.add_command(token)
 main.add_command(dead_letters)
 main.add_command(forget)
+main.add_command(restored)

@@ -4,7 +4,8 @@
     ├── SettingsError       runtime.settings
     ├── AccountError        runtime.twilio.accounts
     ├── NoSender            runtime.delivery.proactive
-    └── NotSent             runtime.delivery.delivery
+    ├── NotSent             runtime.delivery.delivery
+    └── NotSettled          runtime.inbound.restored
 
 ProviderError
 ├── PermanentError      the same call will fail again: no retry

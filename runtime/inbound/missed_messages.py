@@ -133,7 +133,7 @@ class Sweep:
         limits = self.admission.limits_of_missed()
         taken = 0
         for batch in _batches(missed):
-            found = [item for message in batch if (item := await self._found(account, message, calls)) is not None]
+            found = [item for message in batch if (item := await self.found(account, message, calls)) is not None]
             results = await self.admission.accept_missed(found, limits)
             for item, result in zip(found, results, strict=True):
                 if result != "duplicate":
@@ -142,9 +142,7 @@ class Sweep:
                     _log_accepted(item)
         return taken
 
-    async def _found(
-        self, account: Account, message: ReceivedMessage, calls: Mapping[str, str] | None
-    ) -> Missed | None:
+    async def found(self, account: Account, message: ReceivedMessage, calls: Mapping[str, str] | None) -> Missed | None:
         """The message as its webhook would have delivered it; None when its webhook would not have called us."""
         bot = await self.catalog.bot_of_number(number_of(message.recipient))
         if bot is None or not self._is_ours(bot, account, message):

@@ -26,6 +26,7 @@ from runtime.resilience.http_errors import Provider, error_of_status, retry_afte
 from runtime.store.codec import dump_json
 from runtime.store.delivery_errors import PASSING
 from runtime.store.messages.outbound_content import OutboundContent, OutboundMedia, OutboundTemplate, OutboundText
+from runtime.store.messages.outbox import FINAL_STATUSES
 from runtime.store.messages.send_matching import ListedMessage
 from runtime.twilio.accounts import Account
 from runtime.twilio.rate_limit import SendRateLimit
@@ -168,6 +169,21 @@ class Twilio:
                     oldest.append(_received(message, moment))
         oldest.reverse()
         return Received(sorted(oldest, key=lambda message: message.at), count <= limit)
+
+    async def last_sent(self, account: Account, since: datetime) -> dict[tuple[str, str], datetime]:
+        """(our address, a user's) → when the last message from one to the other was given to Twilio and not refused, at
+        or after a timestamp; errors as of `received`."""
+        last: dict[tuple[str, str], datetime] = {}
+        async with self._asking(account):
+            listed = await self._client(account).messages.stream_async(
+                date_sent_after=since.replace(microsecond=0), page_size=PAGE_SIZE
+            )
+            async for message in listed:
+                if message.direction != "inbound" and message.status not in FINAL_STATUSES:
+                    pair = str(message.from_), str(message.to)
+                    moment = message.date_sent or message.date_created
+                    last[pair] = max(last.get(pair, moment), moment)
+        return last
 
     async def media_of(self, account: Account, message_sid: str) -> list[tuple[str, str]]:
         """(URL, content type) of the files of a message, as its webhook names them; errors as of `received`."""

@@ -16,8 +16,8 @@ from runtime.store.messages.content import dump_content
 from runtime.store.messages.conversations import conversation_of
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
 
-InboxState = Literal["open", "limited"]
-"""To be answered, or stored only."""
+InboxState = Literal["open", "limited", "answered"]
+"""To be answered, stored only, or answered before this store was restored from a backup."""
 
 
 class InboundMessage(NamedTuple):
