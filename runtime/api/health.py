@@ -1,15 +1,25 @@
-"""/health: the process runs. /ready: it can do its work. Neither needs a token, neither shows a value."""
+"""/health: the process runs. /ready: it can do its work. Neither needs a token or shows a value, a path or a user.
+
+Whether the store takes a message is tried by writing to it: one write at a time, however many ask, and its result holds
+for FRESH_SECONDS. No caller waits for it longer than STORE_SECONDS: a load balancer gives up after two seconds.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 
 from aiohttp import web
 
+from runtime.observability.tally import Tally
 from runtime.settings import Settings
-from runtime.store.catalog import catalog_version
 from runtime.store.database.database import Database
-from runtime.store.errors import StoreError
+from runtime.store.errors import StoreError, StoreOutdated, StoreUnreachable
+from runtime.store.writable import try_writing
+
+FRESH_SECONDS = 1.0
+STORE_SECONDS = 1.5
 
 
 class Health:
@@ -17,7 +27,7 @@ class Health:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._missing = missing_settings(settings)
-        self._database = database
+        self._store = _StoreProbe(database)
         self._stopping = False
 
     def stop(self) -> None:
@@ -37,14 +47,50 @@ class Health:
         problems = [f"{name} is not set" for name in self._missing]
         if self._stopping:
             problems.append("the service is stopping")
-        try:
-            # Through the writer: a read-only store cannot accept a message.
-            await self._database.write(catalog_version)
-        except StoreError as error:
-            problems.append(str(error))
+        problem = await self._store.problem()
+        if problem is not None:
+            problems.append(problem)
         if problems:
             return web.json_response({"status": "not ready", "problems": problems}, status=503)
         return web.json_response({"status": "ready"})
+
+
+class _StoreProbe:
+    """Tries whether the store can be written to."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tally = Tally("store_not_writable")
+        self._trying: asyncio.Task[str | None] | None = None
+        self._ended = 0.0
+
+    async def problem(self) -> str | None:
+        """What is wrong, in words for anybody; None when nothing is. The log has the details."""
+        if self._trying is None or (self._trying.done() and time.monotonic() - self._ended > FRESH_SECONDS):
+            self._trying = asyncio.create_task(self._try())
+        done, _ = await asyncio.wait({self._trying}, timeout=STORE_SECONDS)
+        return self._trying.result() if done else f"the store has not answered within {STORE_SECONDS:g} seconds"
+
+    async def _try(self) -> str | None:
+        try:
+            await self._database.write(try_writing)
+        except StoreError as error:
+            self._tally.note(error=str(error))
+            return _in_public(error)
+        else:
+            return None
+        finally:
+            self._ended = time.monotonic()
+
+
+def _in_public(error: StoreError) -> str:
+    match error:
+        case StoreUnreachable():
+            return "the store cannot be reached or written to"
+        case StoreOutdated():
+            return "the store's schema is not the one that this service needs"
+        case _:
+            return "the store does not take messages in"
 
 
 def missing_settings(settings: Settings) -> Sequence[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Settle a restored backup, before it is served.")
 def restored() -> None:
-    """Ask Twilio which messages were answered since the backup from which the store was restored, so that nobody is
+    """Ask Twilio which messages were answered since the backup from which the store was restored, so that no user is
     answered twice. Before `serve`, and while nothing serves the store. It may be repeated."""
     with in_sentences():
         done = asyncio.run(_settle(configured()))

@@ -1,4 +1,4 @@
-"""Settles a store that was restored from a backup with Twilio, so that nobody is answered a second time.
+"""Settles a store that was restored from a backup with Twilio, so that no user is answered a second time.
 
     in the store, unanswered ──► Twilio has sent something to that user since ──► closed
     not in the store         ──► Twilio has sent something to that user since ──► stored as answered

@@ -28,7 +28,7 @@ class _Owned:
 
     hold: Hold
     since: float
-    """By `time.monotonic`, which nobody sets back."""
+    """By `time.monotonic`, which is never set back."""
     failures: int = 0
 
 

@@ -1,4 +1,4 @@
-"""A store that is restored from a backup: nobody is answered twice, and whoever was not answered is."""
+"""A store that is restored from a backup: no user is answered twice, and the others are."""
 
 import sqlite3
 import subprocess
@@ -48,7 +48,7 @@ def settle(runtime: Runtime, **settings: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_nobody_is_answered_twice_after_a_restore(running: Runtime, sandbox_process: Sandbox) -> None:
+def test_no_user_is_answered_twice_after_a_restore(running: Runtime, sandbox_process: Sandbox) -> None:
     shop = open_line(running, sandbox_process)
     shop.ask("antes", ANA)
     # Bea's message is in the backup, and answered after it.
@@ -57,7 +57,7 @@ def test_nobody_is_answered_twice_after_a_restore(running: Runtime, sandbox_proc
     running.wait_for_turns(1)
     backup = back_up(running)
     wait_until(lambda: len(shop.outbound(BEA)) == 1, 20, "Bea's answer")
-    # Ana and Caro write after the backup; Dani's message is lost, and Eva's comes while nobody listens.
+    # Ana and Caro write after the backup; Dani's message is lost, and Eva's comes while no process listens.
     shop.ask("después", ANA)
     shop.ask("después", CARO)
     running.kill()

@@ -26,7 +26,7 @@ def _to_the_second(whole: int) -> str:
 def seconds_since(moment: str) -> float:
     """Seconds since a timestamp, at least 0; infinity for one that is still to come.
 
-    A clock that was set back leaves such timestamps. What began then began at some time in the past: whoever waited for
+    A clock that was set back leaves such timestamps. What began then began at some time in the past: who waited for
     it to be over would wait as much longer as the clock was set back.
     """
     now = timestamp()
