@@ -9,7 +9,8 @@
 
 ProviderError
 ├── PermanentError      the same call will fail again: no retry
-│   └── KeyRefused      so will every other call with this key, until the account is corrected
+│   ├── KeyRefused      so will every other call with this key, until the account is corrected
+│   └── RequestRefused  for what is in the request, such as words that a safety system does not let pass
 ├── TemporaryError      the call had no effect, retry after `delay` seconds
 └── UnknownOutcome      it may have had its effect: check before repeating it
 """
@@ -36,6 +37,15 @@ class PermanentError(ProviderError):
 
 class KeyRefused(PermanentError):
     """The key is wrong, or its account has no credit left."""
+
+
+class RequestRefused(PermanentError):
+    """The provider refuses the request as it is (400, 413, 422): perhaps for the words in it, old or new."""
+
+    def __init__(self, message: str, *, is_for_words: bool) -> None:
+        super().__init__(message)
+        self.is_for_words = is_for_words
+        """Whether the provider names the words as the reason. Other servers do not tell."""
 
 
 class TemporaryError(ProviderError):

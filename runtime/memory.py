@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -23,6 +23,31 @@ SHORTEST_RESULT_TOKENS = 30
 """A result is never shortened below this, so that it still shows that there was one and that it is shortened."""
 HEAD_SHARE = 0.7
 """Share of a shortened result that is taken from its beginning; the rest is its end."""
+
+
+UNKNOWN_RESULT = '{"error": "interrupted: whether the call was carried out is not known"}'
+"""The result of a call that was begun and not noted to have ended. The API refuses a call without a result."""
+
+
+def finished_calls(notes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The calls of functions in an engine's notes as items of the history, each followed by its result.
+
+    A call and its result are two notes (`function_call`, `function_call_output`) where the engine keeps the history
+    itself, else one (`called`). Other notes are none of the history; nor are results that an older program noted
+    without the function's name.
+    """
+    notes = [*notes]
+    results = {
+        note["call_id"]: note["output"] for note in notes if note.get("type") in ("function_call_output", "called")
+    }
+    items: list[dict[str, Any]] = []
+    for note in notes:
+        if note.get("type") in ("function_call", "called") and "name" in note:
+            call_id = note["call_id"]
+            call = {"type": "function_call", "call_id": call_id, "name": note["name"], "arguments": note["arguments"]}
+            result = results.get(call_id, UNKNOWN_RESULT)
+            items += [call, {"type": "function_call_output", "call_id": call_id, "output": result}]
+    return items
 
 
 def remembered(item: Mapping[str, Any]) -> tuple[str, int]:

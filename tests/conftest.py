@@ -12,4 +12,5 @@ pytest_plugins = [
     "tests.sandbox_process",
     "tests.runtime_process",
     "tests.bare_server",
+    "tests.function_endpoint",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 from runtime.api.endpoint import ApiEndpoint, Call, page_of, whole_number
 from runtime.api.errors import ApiError
 from runtime.store.database.database import Database
+from runtime.store.errors import OutOfPlace
 from runtime.store.messages import dead_letters
 from runtime.store.messages.dead_letters import DeadLetter, DeadMessage
 
@@ -17,6 +18,7 @@ QUERY = {
     "limit": "Page size, from 1 to 1000.",
     "after": "The last id of the previous page.",
 }
+FORCE = {"force": "`true` retries it also when its user's later messages were answered."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class DeadLetterDocument:
     """The client's id; the bot's for a bot that was created through the API."""
     error: str
     failed_at: str
+    answered_since: str | None
+    """When the newest later message of its user was answered: an answer to this one would come out of place."""
     messages: Sequence[DeadMessageDocument]
 
 
@@ -65,9 +69,10 @@ class DeadLetters:
             ApiEndpoint(
                 "POST",
                 f"{one}/retry",
-                "Retry one: its messages are answered after all.",
+                "Retry one: its messages are answered after all. 409 when its user wrote again and was answered.",
                 self.retry,
                 status=204,
+                query=FORCE,
                 is_per_client=True,
             ),
             ApiEndpoint(
@@ -90,7 +95,15 @@ class DeadLetters:
     async def retry(self, call: Call) -> object:
         """POST /dead-letters/{id}/retry"""
         turn_id = await self._turn_id(call)
-        if not await self._database.write(dead_letters.retry, turn_id, call.caller.name):
+        force = call.query.get("force", "false")
+        if force not in ("true", "false"):
+            raise ApiError(400, "invalid_field", f"force must be true or false, not {force!r}.", field="force")
+        way = dead_letters.force_retry if force == "true" else dead_letters.retry
+        try:
+            is_retried = await self._database.write(way, turn_id, call.caller.name)
+        except OutOfPlace as error:
+            raise ApiError(409, "out_of_place", str(error)) from error
+        if not is_retried:
             raise _none(turn_id)
         return None
 
@@ -121,7 +134,10 @@ def _clients(call: Call) -> Sequence[str] | None:
 
 def _document(letter: DeadLetter, is_readable: bool) -> dict[str, Any]:
     messages = [_message(message, is_readable) for message in letter.messages]
-    return asdict(DeadLetterDocument(letter.id, letter.bot_id, letter.client, letter.error, letter.failed_at, messages))
+    document = DeadLetterDocument(
+        letter.id, letter.bot_id, letter.client, letter.error, letter.failed_at, letter.answered_since, messages
+    )
+    return asdict(document)
 
 
 def _message(message: DeadMessage, is_readable: bool) -> DeadMessageDocument:

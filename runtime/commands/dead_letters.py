@@ -20,7 +20,8 @@ def dead_letters() -> None:
 @click.option("--client", help="Only this client's.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def dead_letters_list(client: str | None, form: str) -> None:
-    """List dead letters: id, when it failed, client, user, messages, error."""
+    """List dead letters: id, when it failed, client, user, messages, when a later message of the user was answered,
+    error."""
     from runtime.store.database.once import run_once
     from runtime.store.messages.dead_letters import list_dead_letters
 
@@ -33,20 +34,22 @@ def dead_letters_list(client: str | None, form: str) -> None:
         click.echo("No dead letters.", err=True)
     for letter in letters:
         users = ", ".join(sorted({number_of(message.sender) for message in letter.messages}))
-        cells = (letter.id, letter.failed_at, letter.client, users, len(letter.messages), letter.error)
+        since = f"answered since: {letter.answered_since}" if letter.answered_since else "unanswered since"
+        cells = (letter.id, letter.failed_at, letter.client, users, len(letter.messages), since, letter.error)
         click.echo("\t".join(str(cell) for cell in cells))
 
 
 @dead_letters.command("retry", short_help="Retry dead letters: their messages are answered after all.")
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
-def dead_letters_retry(ids: tuple[int, ...]) -> None:
-    """Retry dead letters: their messages are answered after all. A running service begins within seconds, another one
-    when it starts."""
+@click.option("--force", is_flag=True, help="Also those whose user wrote again and was answered.")
+def dead_letters_retry(ids: tuple[int, ...], force: bool) -> None:
+    """Retry dead letters: their messages are answered after all, without a function being called again. A running
+    service begins within seconds, another one when it starts. Refused once a user's later messages were answered."""
     from runtime.store.database.once import run_once
-    from runtime.store.messages.dead_letters import leave_all, retry
+    from runtime.store.messages.dead_letters import force_retry, leave_all, retry
 
     with in_sentences():
-        run_once(configured().database_url, leave_all, retry, ids, actor_name())
+        run_once(configured().database_url, leave_all, force_retry if force else retry, ids, actor_name())
     click.echo(f"To be answered again: {len(set(ids))}.")
 
 

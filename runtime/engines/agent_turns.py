@@ -22,6 +22,7 @@ from openai.types.beta.agents.sessions.turn import Turn
 from runtime.engines.agent_work import Work, added
 from runtime.engines.answer_text import text_of
 from runtime.engines.errors import from_turn
+from runtime.engines.past import note_of_call
 from runtime.engines.port import MAX_ROUNDS, Late
 from runtime.errors import PermanentError, TemporaryError
 from runtime.store.messages.turns import Usage
@@ -40,8 +41,8 @@ class SessionTurns:
     def __init__(self, sessions: AsyncSessions) -> None:
         self._sessions = sessions
 
-    async def last(self, session: AgentSession) -> str | None:
-        """The id of the session's newest turn. One that still runs was abandoned by an earlier attempt and is cancelled
+    async def last(self, session: AgentSession) -> Turn | None:
+        """The session's newest turn. One that still runs was abandoned by an earlier attempt and is cancelled
         first."""
         newest = await self._sessions.turns.list(session.id, order="desc", limit=1)
         if not newest.data:
@@ -49,7 +50,7 @@ class SessionTurns:
         if newest.data[0].status in ACTIVE:
             await cancel(self._sessions, session.id)
             raise TemporaryError("An earlier turn of this session still runs; it is being cancelled.", delay=1.0)
-        return newest.data[0].id
+        return newest.data[0]
 
     async def after(self, note: Mapping[str, Any], session_id: str) -> Turn | None:
         """The turn that began with the input that a note records."""
@@ -97,7 +98,10 @@ class SessionTurns:
         outputs = await asyncio.gather(
             *(work.request.call_function(call.name, _arguments(call), call.call_id) for call in new)
         )
-        work.called |= {call.call_id: output for call, output in zip(new, outputs, strict=True)}
+        work.called |= {
+            call.call_id: note_of_call(call.call_id, call.name, _arguments(call), output)
+            for call, output in zip(new, outputs, strict=True)
+        }
         await work.keep()
         results: Any = [
             {
@@ -105,7 +109,7 @@ class SessionTurns:
                 "turn_id": call.turn_id,
                 "call_id": call.call_id,
                 "success": True,
-                "output": work.called[call.call_id],
+                "output": work.called[call.call_id]["output"],
             }
             for call in calls
         ]

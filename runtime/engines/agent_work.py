@@ -11,6 +11,7 @@ from typing import Any
 from openai.types.beta import TokenUsage
 from openai.types.beta.agents.sessions.turn import Turn
 
+from runtime.engines.past import noted_calls
 from runtime.engines.port import Request
 from runtime.store.messages.turns import Usage
 
@@ -26,21 +27,25 @@ class Work:
     request: Request
     deadline: float
     said: list[Mapping[str, Any]] = field(default_factory=list)
-    called: dict[str, str] = field(default_factory=dict)
+    called: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The notes of finished calls of functions, by call id."""
     usage: Usage = field(default_factory=Usage)
     uncounted: list[Turn] = field(default_factory=list)
     """Turns that have ended and whose usage is not known yet."""
 
     def __post_init__(self) -> None:
-        self.said += [note for note in self.request.progress if note.get("type") == "said"]
-        self.called |= {
-            note["call_id"]: note["output"] for note in self.request.progress if note.get("type") == "called"
-        }
+        # A dead letter that joined this turn brings its calls, and notes on input that say nothing about this one's.
+        turn_id = self.request.turn_id
+        self.said += [
+            note
+            for note in self.request.progress
+            if note.get("type") == "said" and note.get("turn", turn_id) == turn_id
+        ]
+        self.called |= noted_calls(self.request.progress)
 
     async def keep(self) -> None:
         """Stores a note, so that the next attempt continues from here."""
-        called = [{"type": "called", "call_id": key, "output": output} for key, output in self.called.items()]
-        await self.request.keep_progress([*self.said, *called])
+        await self.request.keep_progress([*self.said, *self.called.values()])
 
     def count(self, turn: Turn) -> None:
         """Adds a turn's usage, which is often not known yet when the turn has just ended."""
@@ -63,4 +68,11 @@ def note_of_saying(request: Request, session_id: str | None, after: str | None) 
     """The note that all of the user's messages are about to be submitted to a session (None: to one that is being
     created)."""
     said = len(request.messages)
-    return {"type": "said", "session": session_id, "after": after, "messages": said, "at": int(time.time())}
+    return {
+        "type": "said",
+        "turn": request.turn_id,
+        "session": session_id,
+        "after": after,
+        "messages": said,
+        "at": int(time.time()),
+    }

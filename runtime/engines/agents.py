@@ -25,15 +25,18 @@ from runtime.content.rendering import as_text
 from runtime.engines.agent_turns import SessionTurns
 from runtime.engines.agent_work import Work, note_of_saying
 from runtime.engines.errors import from_openai
+from runtime.engines.past import recap, recap_of_calls
 from runtime.engines.port import Answer, Request
 from runtime.errors import PermanentError
+from runtime.memory import finished_calls
 
+UNFINISHED = frozenset({"failed", "cancelled"})
+"""Turns of a session whose effects the agent may not know."""
 LOST = frozenset({"failed", "budget_reached"})
 """Sessions that accept no further input; the conversation continues in another one."""
 CLOCK_SKEW_SECONDS = 120
 """How far the provider's clock may be behind ours."""
 METADATA_LIMIT = 512
-RECAP = "What was said in this conversation before, oldest first. Take it as known; it has been answered already."
 TOLD = "Note from the operator of this assistant, not from the user:"
 
 log = structlog.get_logger("runtime.engines")
@@ -76,10 +79,10 @@ class AgentsEngine:
             await self._clear_away(session.id, request)
         text = "\n\n".join(texts)
         said = [{"role": "user", "content": message} for message in messages]
+        calls = finished_calls(work.called.values())
         late = partial(self._turns.late_usage, work.uncounted) if work.uncounted else None
-        return Answer(
-            text, [*said, {"role": "assistant", "content": text}], session.agent.model, work.usage, late_usage=late
-        )
+        items = [*said, *calls, {"role": "assistant", "content": text}]
+        return Answer(text, items, session.agent.model, work.usage, late_usage=late)
 
     async def _heard(self, note: Mapping[str, Any], request: Request) -> AgentSession | None:
         """The session to which input was submitted already; None when there was none, or it had no effect."""
@@ -115,7 +118,11 @@ class AgentsEngine:
         session = await self._session(known) if known else None
         if session is None or session.status in LOST or session.metadata.get("version") != marks["version"]:
             return await self._begin(messages, marks, work)
-        work.said.append(note_of_saying(request, session.id, await self._turns.last(session)))
+        last = await self._turns.last(session)
+        if last is not None and last.status in UNFINISHED and not request.progress:
+            # An earlier turn of ours ended without an answer. Our history has what its functions did.
+            return await self._begin(messages, marks, work)
+        work.said.append(note_of_saying(request, session.id, last.id if last is not None else None))
         await work.keep()
         said = [_message(text) for text in (*_told(request), *messages)]
         event: Any = {"type": "agent.session.input.message", "input": said}
@@ -132,7 +139,7 @@ class AgentsEngine:
             agent_id=request.assistant_id,
             agent=overrides or omit,
             environment={"type": "none"},
-            input=[_message(text) for text in (*_recap(request.history), *_told(request), *messages)],
+            input=[_message(text) for text in (*_past(request), *_told(request), *messages)],
             metadata=marks,
         )
         await request.keep_thread(session.id)
@@ -190,14 +197,11 @@ def _version(agent: Agent, request: Request) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _recap(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One message with the history so far: a session's input can only be in the user's name."""
-    lines = [_line(item) for item in history if item.get("role") in ("user", "assistant", "developer")]
-    return ["\n".join([RECAP, "", *lines])] if lines else []
-
-
-def _line(item: Mapping[str, Any]) -> str:
-    return str(item["content"]) if item["role"] == "developer" else f"{item['role']}: {item['content']}"
+def _past(request: Request) -> list[str]:
+    """The history so far, and the calls that were made for this turn in another session, a message each: a session's
+    input can only be in the user's name."""
+    texts = recap(request.history), recap_of_calls(finished_calls(request.progress))
+    return [text for text in texts if text is not None]
 
 
 def _told(request: Request) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 import warnings
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 from openai import APIError, AsyncOpenAI, BadRequestError, NotFoundError
@@ -20,8 +20,10 @@ from openai.types.beta.threads import Message, Run
 from runtime.content.rendering import as_text
 from runtime.engines.answer_text import ended, text_of
 from runtime.engines.errors import from_openai
+from runtime.engines.past import note_of_call, noted_calls, recap, recap_of_calls
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
 from runtime.errors import PermanentError, TemporaryError
+from runtime.memory import finished_calls
 from runtime.store.messages.turns import Usage
 
 # The SDK marks this API as deprecated with every call; using it is this module's purpose.
@@ -105,7 +107,7 @@ class AssistantsEngine:
         overrides: dict[str, Any] = {
             "model": request.model,
             "instructions": request.instructions,
-            "additional_instructions": request.note,
+            "additional_instructions": _besides(request),
         }
         run: Run = await self._threads.runs.create(
             thread_id,
@@ -131,7 +133,7 @@ class AssistantsEngine:
 
     async def _finished(self, run: Run, request: Request, deadline: float) -> Run:
         """Polls a run until it ends, answering its function calls meanwhile."""
-        called = {note["call_id"]: note["output"] for note in request.progress if note.get("type") == "called"}
+        called = noted_calls(request.progress)
         rounds = polls = 0
         while run.status in ACTIVE or run.status == "requires_action":
             if run.status == "requires_action":
@@ -153,21 +155,22 @@ class AssistantsEngine:
         failure = TemporaryError if code in ("server_error", "rate_limit_exceeded", "expired") else PermanentError
         raise failure(f"The run ended as {run.status} ({code}): {said}")
 
-    async def _answer_calls(self, run: Run, request: Request, called: dict[str, str]) -> Run:
+    async def _answer_calls(self, run: Run, request: Request, called: dict[str, Mapping[str, Any]]) -> Run:
         """Calls functions, each once regardless of how often the turn is attempted, and submits the results."""
         calls = run.required_action.submit_tool_outputs.tool_calls if run.required_action else []
         new = [call for call in calls if call.id not in called]
         outputs = await asyncio.gather(
             *(request.call_function(call.function.name, call.function.arguments, call.id) for call in new)
         )
-        called |= {call.id: output for call, output in zip(new, outputs, strict=True)}
-        await request.keep_progress(
-            [{"type": "called", "call_id": call_id, "output": output} for call_id, output in called.items()]
-        )
+        called |= {
+            call.id: note_of_call(call.id, call.function.name, call.function.arguments, output)
+            for call, output in zip(new, outputs, strict=True)
+        }
+        await request.keep_progress(list(called.values()))
         return await self._threads.runs.submit_tool_outputs(
             run.id,
             thread_id=run.thread_id,
-            tool_outputs=[{"tool_call_id": call.id, "output": called[call.id]} for call in calls],
+            tool_outputs=[{"tool_call_id": call.id, "output": called[call.id]["output"]} for call in calls],
         )
 
     async def _text(self, run: Run) -> str:
@@ -196,6 +199,13 @@ async def delete_thread(client: AsyncOpenAI, thread_id: str) -> bool:
     except NotFoundError:
         return False
     return True
+
+
+def _besides(request: Request) -> str | None:
+    """What the model gets with this run besides the thread. The thread has what was answered there; our history has the
+    rest: what failed turns left, and proactive messages."""
+    texts = recap(request.history), recap_of_calls(finished_calls(request.progress)), request.note
+    return "\n\n".join(text for text in texts if text is not None) or None
 
 
 def _is_of(thing: Message | Run | Thread, request: Request) -> bool:

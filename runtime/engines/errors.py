@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import aiohttp
 
 from runtime.engines.responses_api import CallRefused, UnreadableAnswer
-from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
+from runtime.errors import KeyRefused, PermanentError, ProviderError, RequestRefused, TemporaryError
 from runtime.resilience.http_errors import Provider, error_of_status, retry_after_seconds
 
 if TYPE_CHECKING:
@@ -45,6 +45,15 @@ WORTH_ANOTHER_TRY = frozenset(
     }
 )
 """Error codes of a turn that may succeed when it is attempted again."""
+WORDS_REFUSED = frozenset(
+    {
+        "content_filter",
+        "content_policy_violation",
+        "invalid_prompt",
+        "moderation_blocked",
+    }
+)
+"""Error codes with which OpenAI and Azure refuse what was written. An account that repeats it is blocked in time."""
 
 TOO_LATE = "The model did not answer in time (MODEL_TIMEOUT_SECONDS)."
 NOT_REACHED = "The model's provider cannot be reached; check OPENAI_BASE_URL and the network."
@@ -82,6 +91,8 @@ def from_turn(status: str, code: str | None = None, message: str | None = None) 
     said = f"The agent's turn ended as {status} ({code or status}): {message or 'no reason given'}"
     if code in KEY_REFUSED:
         return KeyRefused(said)
+    if code in WORDS_REFUSED:
+        return RequestRefused(said, is_for_words=True)
     return TemporaryError(said) if (code or status) in WORTH_ANOTHER_TRY else PermanentError(said)
 
 
@@ -121,4 +132,7 @@ def _from_status(error: _StatusError, headers: Mapping[str, str], model: str | N
             return TemporaryError(f"Another call conflicted with this one (409 {code}).", delay)
         case status:
             at = f"{code} at {error.param}" if error.param else code
-            return error_of_status(OPENAI, status, code=at, said=said, delay=delay)
+            failure = error_of_status(OPENAI, status, code=at, said=said, delay=delay)
+            if status in (400, 413, 422):
+                return RequestRefused(str(failure), is_for_words=code in WORDS_REFUSED)
+            return failure

@@ -19,11 +19,12 @@ import structlog
 
 from runtime.content.rendering import as_text
 from runtime.engines.answer_text import ended, text_of
-from runtime.engines.errors import from_call
+from runtime.engines.errors import WORDS_REFUSED, from_call
 from runtime.engines.optional_parameters import OptionalParameters
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
 from runtime.engines.responses_api import CallRefused, ResponsesApi, UnreadableAnswer
-from runtime.errors import PermanentError, TemporaryError
+from runtime.errors import PermanentError, RequestRefused, TemporaryError
+from runtime.memory import finished_calls
 from runtime.store.messages.turns import Usage
 
 METADATA_LIMIT = 512
@@ -155,13 +156,8 @@ def _remembered(
     request: Request, progress: Sequence[Mapping[str, Any]], text: str, phase: str | None
 ) -> list[Mapping[str, Any]]:
     """The turn's items for later turns: no reasoning, no commentary, the calls with their results."""
-    calls = [
-        {key: item[key] for key in ("type", "call_id", "name", "arguments", "output") if key in item}
-        for item in progress
-        if item.get("type") in ("function_call", "function_call_output")
-    ]
     answer = {"role": "assistant", "content": text} | ({"phase": phase} if phase else {})
-    return [*_said(request), *calls, answer]
+    return [*_said(request), *finished_calls(progress), answer]
 
 
 def _usage(response: Mapping[str, Any]) -> Usage:
@@ -220,6 +216,8 @@ def _text(response: Mapping[str, Any]) -> tuple[str, str | None]:
 def _raise_failed(error: Mapping[str, Any]) -> NoReturn:
     code = error.get("code") or "unknown"
     said = f"The model failed ({code}): {error.get('message') or 'no reason given'}"
+    if code in WORDS_REFUSED:
+        raise RequestRefused(said, is_for_words=True)
     raise TemporaryError(said) if code in RETRYABLE_FAILURES else PermanentError(said)
 
 

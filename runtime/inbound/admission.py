@@ -32,6 +32,7 @@ from runtime.store.messages.inbox import InboundMessage, StoredMessage
 from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.records import BotRecord
+from runtime.turns.leavings import leavings_of_message
 from runtime.turns.policy import Decision, Facts, MayAnswer, Say, Silent, decide
 from schemas.addresses import whatsapp_address
 
@@ -131,7 +132,9 @@ class Admission:
         wanted = [item.message for item in missed if item.message.message_sid not in over]
         unwanted = [item.message for item in missed if item.message.message_sid in over]
         taken = await self._inbox.accept_all(wanted)
-        taken += await self._database.write(inbox_store.store_messages, unwanted, state="limited") if unwanted else []
+        if unwanted:
+            left = [(message, leavings_of_message(message.content, None)) for message in unwanted]
+            taken += await self._database.write(inbox_store.store_all_limited, left)
         new = {message.message_sid for message, is_new in zip([*wanted, *unwanted], taken, strict=True) if is_new}
         for item in missed:
             if item.message.message_sid in over & new:
@@ -202,7 +205,8 @@ class Admission:
     async def _stored_limited(self, message: InboundMessage, bot: BotRecord, decision: Say) -> bool:
         tell = self._limits.may_notify(bot.id, message.user_key)
         notice = _notice(message, bot, decision.text) if tell else None
-        taken, row = await self._database.write(inbox_store.store_limited, message, notice)
+        left = leavings_of_message(message.content, decision.text if tell else None)
+        taken, row = await self._database.write(inbox_store.store_limited, message, left, notice)
         if taken is not None:
             _log_limited(message, bot, told=row is not None)
         if row is not None:

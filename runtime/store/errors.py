@@ -12,6 +12,7 @@
     ├── AssistantNotFound   a bot names an assistant that does not exist
     ├── AssistantInUse      bots name the assistant that is to be deleted
     ├── NotDeadLetters      turns that did not fail for good, or were retried or dropped already
+    ├── OutOfPlace          a retry whose answer would come after those to what its user wrote since
     ├── LeaseHeld           another run holds the lease
     └── LeaseLost           the lease was released while we held it
 
@@ -107,6 +108,17 @@ class NotDeadLetters(StoreError):
         super().__init__(
             f"Not dead letters: {', '.join(map(str, turn_ids))}. Nothing was changed; "
             "see `horizonai-whatsapp-bot dead-letters list`."
+        )
+
+
+class OutOfPlace(StoreError):
+    """A dead letter is not retried, since its user's later messages were answered, or are being answered."""
+
+    def __init__(self, turn_id: int, since: str | None) -> None:
+        answered = f"was answered at {since}" if since is not None else "is being answered right now"
+        super().__init__(
+            f"Dead letter {turn_id}: its user wrote again and {answered}, so an answer now would come out of place. "
+            "The assistant knows what they had written. Nothing was changed; drop it, or retry it with force."
         )
 
 

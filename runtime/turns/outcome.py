@@ -1,12 +1,13 @@
-"""How a turn ends: memory and outbox are written in one commit. Nothing is sent here.
+"""How a turn ends: memory (`leavings`) and outbox are written in one commit. Nothing is sent here.
 
 Each method returns the rows of the outbox that are to be delivered now, in order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -15,6 +16,7 @@ from runtime.delivery.formatting import whatsapp_text
 from runtime.delivery.reply_window import ReplyWindows
 from runtime.delivery.splitting import bounded_reply, split_reply
 from runtime.engines.port import Answer
+from runtime.errors import ProviderError
 from runtime.memory import remembered
 from runtime.observability.metrics import Metrics
 from runtime.settings import Settings
@@ -23,7 +25,9 @@ from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.messages.turns import Ending, Turn, end_turn
 from runtime.text import portable
+from runtime.turns.leavings import leavings
 from runtime.turns.policy import Say, Silent
+from runtime.turns.progress import engine_notes
 from schemas.addresses import whatsapp_address
 
 log = structlog.get_logger("runtime.turn")
@@ -61,16 +65,20 @@ class Endings:
     ) -> Sequence[OutboxRow]:
         """Records that the turn is not answered, the reason, and the notice to the user, if any."""
         parts = split_reply(decision.text) if isinstance(decision, Say) else []
-        ending = Ending("unanswered", reason=decision.reason)
+        left = leavings(turn, engine_notes(turn.progress), parts)
+        ending = Ending("unanswered", items=left, reason=decision.reason)
         rows = await self._end(turn, configuration, parts, ending)
         log.info("message_not_answered", reason=decision.reason)
         return rows
 
-    async def dead(self, turn: Turn, configuration: Configuration, error: str) -> Sequence[OutboxRow]:
-        """Records that no answer could be made; the user gets the fallback message."""
-        log.error("turn_failed", error=error)
+    async def dead(
+        self, turn: Turn, configuration: Configuration, error: ProviderError, notes: Sequence[Mapping[str, Any]]
+    ) -> Sequence[OutboxRow]:
+        """Records that no answer could be made; the user gets the fallback message. `notes` are the engine's."""
+        log.error("turn_failed", error=str(error))
         parts = split_reply(configuration.bot.fallback_message or "") or split_reply(self._settings.fallback_message)
-        ending = Ending("dead", error=portable(error), bot_version=configuration.bot.version)
+        left = leavings(turn, notes, parts, error)
+        ending = Ending("dead", items=left, error=portable(str(error)), bot_version=configuration.bot.version)
         return await self._end(turn, configuration, parts, ending)
 
     async def _end(

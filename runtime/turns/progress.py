@@ -19,15 +19,24 @@ Keep = Callable[[str], Awaitable[None]]
 """Replaces the progress in the turn's row; raises TurnTakenOver when another process owns the turn."""
 
 
+def engine_notes(kept: str | None) -> list[Mapping[str, Any]]:
+    """The engine's notes in the progress of a turn, as JSON."""
+    return [note for note in _notes(kept) if note.get("type") != PREPARED]
+
+
+def _notes(kept: str | None) -> Sequence[Mapping[str, Any]]:
+    return json.loads(kept) if kept else ()
+
+
 class Progress:
     """The progress of one turn, whose steps follow one another."""
 
     def __init__(self, kept: str | None, keep: Keep) -> None:
         """`kept` is the progress of earlier attempts, as JSON."""
-        notes: Sequence[Mapping[str, Any]] = json.loads(kept) if kept else ()
-        self.items: Sequence[Mapping[str, Any]] = [note for note in notes if note.get("type") != PREPARED]
+        self.items: Sequence[Mapping[str, Any]] = engine_notes(kept)
         """The engine's notes."""
-        self._results: dict[str, Any] = {note["key"]: note["result"] for note in notes if note.get("type") == PREPARED}
+        prepared = [note for note in _notes(kept) if note.get("type") == PREPARED]
+        self._results: dict[str, Any] = {note["key"]: note["result"] for note in prepared}
         self._keep = keep
 
     async def keep_items(self, items: Sequence[Mapping[str, Any]]) -> None:

@@ -40,8 +40,25 @@ class Requests:
     timezone: str
     """The zone of clients for whom neither a manifest nor a number decides."""
 
-    async def of(self, turn: Turn, configuration: Configuration, options: Options) -> Request:
-        """The request of one attempt at a turn, its messages prepared. Raises the errors of preparers and the store."""
+    def progress_of(self, turn: Turn) -> Progress:
+        """The progress of a turn, for one attempt."""
+
+        async def keep_progress(progress: str) -> None:
+            await self.database.write(turns.keep_progress, turn.hold, progress)
+
+        return Progress(turn.progress, keep_progress)
+
+    async def of(
+        self,
+        turn: Turn,
+        configuration: Configuration,
+        options: Options,
+        progress: Progress,
+        other_history: Sequence[turns.HistoryItem] | None = None,
+    ) -> Request:
+        """The request of one attempt at a turn, its messages prepared; with another history than the turn's where one
+        is given. Raises the errors of preparers and the store."""
+        past = turn.history if other_history is None else other_history
         bot, assistant = configuration.bot, configuration.assistant
         client = bot.label
         conversation = user_hash(self.salt, bot.id, turn.conversation.user_key)
@@ -52,17 +69,13 @@ class Requests:
             call = FunctionCall(name, arguments, call_id, client, conversation)
             return await self.functions.call(bot.functions.get(name), call)
 
-        async def keep_progress(progress: str) -> None:
-            await self.database.write(turns.keep_progress, turn.hold, progress)
-
         async def keep_thread(thread_id: str) -> None:
             await self.database.write(turns.keep_thread, turn.hold, thread_id)
 
-        progress = Progress(turn.progress, keep_progress)
         messages = await prepared(turn.messages, self.preparers, configuration, progress)
         starts_over = any(is_one_of(as_text(message.content), rules.reset_words or ()) for message in messages)
         expires = seconds_of(rules.expires_after) if rules.expires_after else None
-        history = [] if starts_over else current(turn.history, expires, rules.reset_words or (), now)
+        history = [] if starts_over else current(past, expires, rules.reset_words or (), now)
         note = context_note(turn, person_of(turn), configuration.policy.context, now, await self._quoted(turn))
         return Request(
             turn_id=turn.id,
@@ -76,7 +89,7 @@ class Requests:
             settings=assistant.settings if assistant else {},
             history=recalled(history, configuration.memory_tokens or self.memory_tokens, now),
             messages=messages,
-            starts_over=starts_over or (bool(turn.history) and not history),
+            starts_over=starts_over or (bool(past) and not history),
             user_hash=conversation,
             progress=progress.items,
             keep_progress=progress.keep_items,

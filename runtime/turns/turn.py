@@ -21,7 +21,7 @@ from runtime.delivery.reply_window import ReplyWindows
 from runtime.engines.functions import Functions
 from runtime.engines.port import Answer
 from runtime.engines.selection import Engines
-from runtime.errors import PermanentError, ProviderError, TemporaryError
+from runtime.errors import PermanentError, ProviderError, RequestRefused, TemporaryError
 from runtime.observability.logs import LogContext, masked_user
 from runtime.observability.metrics import Metrics
 from runtime.observability.tracing import MessageId, span
@@ -31,15 +31,17 @@ from runtime.settings import Settings
 from runtime.store.database.database import Database
 from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
-from runtime.store.messages import turn_start
+from runtime.store.messages import items, turn_start
 from runtime.store.messages.outbox import OutboxRow
 from runtime.store.messages.turn_start import Suspect, UserStillWriting
 from runtime.store.messages.turns import Turn, TurnTakenOver
 from runtime.text import is_blank, portable
+from runtime.turns.leavings import WITHHELD_ITEM, RedactedHistory, redacted
 from runtime.turns.outcome import Endings, client_of
 from runtime.turns.ownership import OwnedTurns
 from runtime.turns.policy import Facts, MayAnswer, Options, decide
 from runtime.turns.prepare import Preparer
+from runtime.turns.progress import Progress
 from runtime.turns.request import Requests
 
 BEGINNINGS = 64
@@ -184,16 +186,17 @@ class Turns:
     ) -> Sequence[OutboxRow] | _Retry:
         """Gets an answer, or fails for good, and ends the turn accordingly."""
         began = time.monotonic()
+        progress = self._requests.progress_of(turn)
         try:
-            answer = await self._answer(turn, configuration, options)
+            answer = await self._answer(turn, configuration, options, progress)
         except TemporaryError as error:
             delay = self._delay(turn, error)
             if delay is None:
-                return await self._endings.dead(turn, configuration, str(error))
+                return await self._endings.dead(turn, configuration, error, progress.items)
             self._metrics.turn_ended(client_of(turn, configuration), "retried")
             return _Retry(delay)
         except PermanentError as error:
-            return await self._endings.dead(turn, configuration, str(error))
+            return await self._endings.dead(turn, configuration, error, progress.items)
         log.info(
             "turn_answered",
             seconds=round(time.monotonic() - began, 3),
@@ -203,20 +206,40 @@ class Turns:
         )
         return await self._endings.answered(turn, configuration, answer, options.variant)
 
-    async def _answer(self, turn: Turn, configuration: Configuration, options: Options) -> Answer:
+    async def _answer(self, turn: Turn, configuration: Configuration, options: Options, progress: Progress) -> Answer:
         if turn.starts > MAX_CRASHES:
             raise PermanentError(f"The turn was begun {MAX_CRASHES} times, and each time its process crashed.")
         try:
             engine = await self._engines.engine_of(configuration)
-            request = await self._requests.of(turn, configuration, options)
+            request = await self._requests.of(turn, configuration, options, progress)
             async with self._engines.passing(request, time.monotonic() + self._seconds_left(turn)):
-                return _sendable(await engine.answer(request))
+                try:
+                    return _sendable(await engine.answer(request))
+                except RequestRefused as refusal:
+                    past = await self._without_failed_words(turn, refusal)
+                    request = await self._requests.of(turn, configuration, options, progress, past.history)
+                    answer = _sendable(await engine.answer(request))
+                    await self._withhold(past)
+                    return answer
         except (ProviderError, StoreError, TurnTakenOver):
             raise
         except Exception as error:
             # A bug must not leave the user without an answer, nor block the conversation.
             log.exception("engine_failed")
             raise PermanentError(f"The engine failed with {type(error).__name__}: {error}") from error
+
+    async def _without_failed_words(self, turn: Turn, refusal: RequestRefused) -> RedactedHistory:
+        """The turn's history without the words of failed turns, one of which may be why this request is refused; raises
+        the refusal again where there are none."""
+        past = redacted(await self._database.read(items.newest_items, turn.conversation.id, len(turn.history)))
+        if not past.ids:
+            raise refusal
+        return past
+
+    async def _withhold(self, past: RedactedHistory) -> None:
+        """Withholds words for good: a request without them was accepted."""
+        log.warning("failed_words_withheld", items=len(past.ids))
+        await self._database.write(items.replace_items, past.ids, *WITHHELD_ITEM)
 
     def _delay(self, turn: Turn, error: TemporaryError) -> float | None:
         """Seconds until the next attempt; None when that would be too late."""

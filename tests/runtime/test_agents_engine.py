@@ -246,6 +246,22 @@ def test_a_turn_that_failed_for_good_ends_with_the_reason_and_the_next_has_a_new
     assert len(sessions(live)) == 1
 
 
+def test_what_a_failed_turn_did_is_told_to_the_next_session(
+    patient: Runtime, sandbox: Sandbox, agent: Callable[..., str], live: OpenAI
+) -> None:
+    tool = {"type": "function", "name": "crear_reserva", "description": "", "parameters": {"type": "object"}}
+    shop = open_line(patient, sandbox, assistant_id=agent(instructions="I", tools=[tool]))
+    sandbox.faults(EVENTS | {"kind": "status", "status": 400, "times": 1})
+    assert "problema técnico" in shop.ask('llama a crear_reserva {"personas": 2}')
+
+    shop.ask("¿Quedó?")
+
+    told = str(posted(shop, "/agents/sessions")[-1]["body"]["input"])
+    assert 'function called: crear_reserva({"personas": 2})' in told
+    assert "its result: " in told
+    assert len(sessions(live)) == 1
+
+
 def failing(code: str) -> dict[str, Any]:
     """A fault: once, the turn that is asked after has failed."""
     turn = {

@@ -93,6 +93,23 @@ def test_a_result_whose_arrival_is_unknown_is_told_again_and_the_function_not_ca
     assert sandbox.fired() == 1
 
 
+def test_what_a_failed_turn_did_is_told_to_the_next_run(
+    patient: Runtime, sandbox: Sandbox, assistant: Callable[..., str]
+) -> None:
+    tool = {"type": "function", "function": {"name": "crear_reserva", "parameters": {"type": "object"}}}
+    shop = open_line(patient, sandbox, assistant_id=assistant(instructions="I", tools=[tool]))
+    submit = "/v1/threads/*/runs/*/submit_tool_outputs"
+    sandbox.faults(
+        {"provider": "openai", "method": "POST", "path": submit, "kind": "status", "status": 400, "times": 1}
+    )
+    assert "problema técnico" in shop.ask('llama a crear_reserva {"personas": 2}')
+
+    shop.ask("¿Quedó?")
+
+    told = [call["body"].get("additional_instructions") for call in sandbox.calls("openai", "POST", "/v1/threads/")]
+    assert any("function called: crear_reserva(" in str(one) and "its result: " in str(one) for one in told)
+
+
 def test_a_turn_that_is_tried_again_adds_no_second_message(shop: Line) -> None:
     shop.sandbox.faults(RUNS | {"kind": "status", "status": 500, "times": 1})
     assert "turn 1" in shop.ask("Hola")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from runtime.catalog import Configuration
 from runtime.content.parts import Content, Text
 from runtime.delivery.reply_window import ReplyWindows
 from runtime.engines.port import Answer
+from runtime.errors import PermanentError, ProviderError, RequestRefused
+from runtime.memory import UNKNOWN_RESULT
 from runtime.observability.metrics import Metrics
 from runtime.settings import Settings
 from runtime.store.database.database import Database, open_database
@@ -22,6 +25,7 @@ from runtime.store.messages.inbox import InboundMessage, StoredMessage
 from runtime.store.messages.turn_start import store_and_begin
 from runtime.store.messages.turns import Turn, TurnTakenOver, Usage, release
 from runtime.store.records import BotRecord
+from runtime.turns.leavings import WITHHELD
 from runtime.turns.outcome import Endings
 from runtime.turns.policy import Say, Silent
 from schemas.policy import Policy
@@ -66,6 +70,12 @@ def answer(text: str) -> Answer:
     )
 
 
+def remembered_by(begun: Begun) -> list[object]:
+    """What the conversation's memory has of it: the texts, the results, and the names of functions."""
+    items = [json.loads(str(item)) for (item,) in begun.rows("SELECT item FROM items ORDER BY id")]
+    return [item.get("content") or item.get("output") or item["name"] for item in items]
+
+
 SENT = "SELECT id, part, body, channel, state FROM outbox ORDER BY id"
 
 
@@ -95,7 +105,7 @@ async def test_an_answer_of_several_parts_releases_the_webhook(begun: Begun) -> 
 
 
 async def test_a_turn_without_an_answer_tells_the_user_so(begun: Begun) -> None:
-    (row,) = await begun.endings.dead(begun.turn, CONFIGURATION, "The model is down.")
+    (row,) = await begun.endings.dead(begun.turn, CONFIGURATION, PermanentError("The model is down."), ())
 
     assert (row.content.readable, row.sender, row.recipient) == ("Disculpa.", "whatsapp:+15550001", "whatsapp:+569")
     assert begun.rows("SELECT state, error FROM turns") == [("dead", "The model is down.")]
@@ -117,7 +127,7 @@ async def test_a_turn_that_nobody_answers_may_tell_the_user_so_in_the_webhook(be
 
         assert (row.content.readable, row.channel) == ("Un momento.", "twiml")
     assert begun.rows("SELECT state, reason FROM turns") == [("unanswered", "limited")]
-    assert begun.rows("SELECT count(*) FROM items") == [(0,)]
+    assert remembered_by(begun) == ["Hola", "Un momento."]
 
 
 async def test_the_variant_that_answered_is_kept(begun: Begun) -> None:
@@ -135,3 +145,48 @@ async def test_a_turn_that_another_process_has_sends_nothing_and_releases_the_we
 
         assert await asyncio.wait_for(window.wait(5), 1) is None
     assert begun.rows(SENT) == []
+
+
+CALL = {"type": "function_call", "call_id": "call_1", "name": "reservar", "arguments": "{}"}
+RESULT = {"type": "function_call_output", "call_id": "call_1", "output": '{"ok": true}'}
+CALLED = {"type": "called", **{key: value for key, value in (CALL | RESULT).items() if key != "type"}}
+
+
+@pytest.mark.parametrize(
+    ("notes", "calls"),
+    [
+        ([], []),
+        ([CALL, RESULT], ["reservar", '{"ok": true}']),
+        ([CALLED], ["reservar", '{"ok": true}']),
+        ([{"type": "reasoning"}, CALL], ["reservar", UNKNOWN_RESULT]),
+    ],
+)
+async def test_a_dead_turn_leaves_words_calls_and_fallback(
+    begun: Begun, notes: list[dict[str, str]], calls: list[str]
+) -> None:
+    await begun.endings.dead(begun.turn, CONFIGURATION, PermanentError("The model is down."), notes)
+
+    assert remembered_by(begun) == ["Hola", *calls, "Disculpa."]
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (RequestRefused("refused", is_for_words=True), WITHHELD),
+        (RequestRefused("refused", is_for_words=False), "Hola"),
+    ],
+)
+async def test_words_that_the_provider_refused_for_what_they_say_are_withheld(
+    begun: Begun, failure: ProviderError, words: str
+) -> None:
+    await begun.endings.dead(begun.turn, CONFIGURATION, failure, ())
+
+    assert remembered_by(begun) == [words, "Disculpa."]
+
+
+async def test_a_turn_that_is_silenced_after_calls_were_made_leaves_them(begun: Begun) -> None:
+    turn = replace(begun.turn, progress=json.dumps([CALL, RESULT]))
+
+    await begun.endings.unanswered(turn, CONFIGURATION, Silent("paused"))
+
+    assert remembered_by(begun) == ["Hola", "reservar", '{"ok": true}']

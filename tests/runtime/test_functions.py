@@ -2,68 +2,16 @@
 
 import hmac
 import json
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.function_endpoint import ASK, TOOL, Endpoint
 from tests.runtime_process import Line, Runtime, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
 SECRET = "function-secret"
-TOOL = {
-    "type": "function",
-    "name": "crear_reserva",
-    "parameters": {"type": "object", "properties": {"personas": {"type": "integer"}}, "required": ["personas"]},
-}
-
-
-@dataclass(slots=True)
-class Endpoint:
-    """A client's server."""
-
-    url: str
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
-    answer: bytes = b'{"codigo": "R-17"}'
-    delay: float = 0.0
-    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    served = Endpoint("")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            served.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            if served.delay:
-                threading.Event().wait(served.delay)
-            self.send_response(served.status)
-            for name, value in served.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(served.answer)))
-            self.end_headers()
-            try:
-                self.wfile.write(served.answer)
-            except ConnectionError:
-                return  # the runtime had read enough
-
-        def log_message(self, *_arguments: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served.url = f"http://127.0.0.1:{server.server_address[1]}/reservas"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield served
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +33,6 @@ def restaurant(secretive: Runtime, sandbox: Sandbox) -> Callable[..., Line]:
         )
 
     return make
-
-
-ASK = 'llama a crear_reserva {"personas": 4}'
 
 
 def test_the_call_is_made_and_its_result_reaches_the_answer(

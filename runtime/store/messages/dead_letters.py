@@ -1,7 +1,11 @@
 """Turns that failed for good: listed, retried or dropped. Functions over a connection.
 
-    dead ──retry──► retried    its messages are open again and join a turn with other waiting ones
-      └────drop───► dropped    final
+    dead ──retry──► retried ──► running    with its messages and what else waits, from the progress that it had
+      └────drop───► dropped                final
+
+A retried turn makes no call of a function again. What it left in memory is taken back, and left again at its next end;
+so nothing of it is there twice. It is not retried once its user's later messages were answered, unless it is forced.
+What a dropped one left stays.
 
 The serving process finds the reopened messages by itself, so any process may do this.
 """
@@ -15,7 +19,7 @@ from sqlalchemy import Connection
 
 from runtime.store.catalog import record_audit
 from runtime.store.database.statement import Statement
-from runtime.store.errors import NotDeadLetters
+from runtime.store.errors import NotDeadLetters, OutOfPlace
 
 KIND = "dead_letter"
 
@@ -41,12 +45,16 @@ class DeadLetter:
     """The client's id; the bot's for a bot that was created through the API."""
     error: str
     failed_at: str
+    answered_since: str | None
+    """When the newest later message of its user was answered: an answer to this one would come out of place."""
     messages: Sequence[DeadMessage]
 
 
 LIST = Statement(
     "SELECT turns.id, turns.bot_id, coalesce(bots.client, turns.bot_id), coalesce(turns.error, ''), turns.finished_at,"
-    " turns.conversation_id FROM turns LEFT JOIN bots ON bots.id = turns.bot_id WHERE turns.state = 'dead'"
+    " (SELECT max(later.finished_at) FROM turns AS later WHERE later.conversation_id = turns.conversation_id"
+    " AND later.id > turns.id AND later.state = 'answered'), turns.conversation_id FROM turns"
+    " LEFT JOIN bots ON bots.id = turns.bot_id WHERE turns.state = 'dead'"
     " AND turns.id > :after AND (CAST(:clients AS text) = ''"
     " OR replace(CAST(:clients AS text), ' ' || coalesce(bots.client, turns.bot_id) || ' ', '')"
     " <> CAST(:clients AS text))"
@@ -60,11 +68,21 @@ CLIENT_OF = Statement(
     "SELECT coalesce(bots.client, turns.bot_id) FROM turns LEFT JOIN bots ON bots.id = turns.bot_id"
     " WHERE turns.id = :id"
 )
-LEAVE = Statement("UPDATE turns SET state = :state WHERE id = :id AND state = 'dead' RETURNING conversation_id")
-OPEN_AGAIN = Statement(
-    "UPDATE inbox SET state = 'open', turn_id = NULL"
-    " WHERE conversation_id = :conversation_id AND turn_id = :turn_id AND state = 'dead'"
+LATER = Statement(
+    "SELECT max(CASE WHEN later.state = 'answered' THEN later.finished_at END), max(CASE WHEN later.state = 'running'"
+    " THEN 1 ELSE 0 END) FROM turns JOIN turns AS later ON later.conversation_id = turns.conversation_id"
+    " AND later.id > turns.id WHERE turns.id = :id AND turns.state = 'dead'"
 )
+RETRY = Statement(
+    "UPDATE turns SET state = 'retried', starts = 0 WHERE id = :id AND state = 'dead' RETURNING conversation_id"
+)
+LEAVE = Statement(
+    "UPDATE turns SET state = 'dropped', progress = NULL WHERE id = :id AND state = 'dead' RETURNING conversation_id"
+)
+OPEN_AGAIN = Statement(
+    "UPDATE inbox SET state = 'open' WHERE conversation_id = :conversation_id AND turn_id = :turn_id AND state = 'dead'"
+)
+TAKE_BACK = Statement("DELETE FROM items WHERE conversation_id = :conversation_id AND turn_id = :turn_id")
 DROP = Statement(
     "UPDATE inbox SET state = 'dropped'"
     " WHERE conversation_id = :conversation_id AND turn_id = :turn_id AND state = 'dead'"
@@ -78,8 +96,8 @@ def list_dead_letters(
     # No id has a blank in it. Two of them, so that the blank between neighbours is each one's own; no client is none.
     wanted = "" if clients is None else f" {'  '.join(clients)} "
     return [
-        DeadLetter(turn_id, bot_id, label, error, failed_at, _messages(connection, conversation_id, turn_id))
-        for turn_id, bot_id, label, error, failed_at, conversation_id in LIST.rows(
+        DeadLetter(turn_id, bot_id, label, error, at, since, _messages(connection, conversation_id, turn_id))
+        for turn_id, bot_id, label, error, at, since, conversation_id in LIST.rows(
             connection, clients=wanted, limit=limit, after=after
         )
     ]
@@ -93,30 +111,41 @@ def client_of(connection: Connection, turn_id: int) -> str | None:
 
 def retry(connection: Connection, turn_id: int, actor: str) -> bool:
     """Reopens a dead letter's messages, in their position before later ones; False when the turn is not a dead
-    letter."""
-    return _leave(connection, turn_id, actor, "retried", OPEN_AGAIN)
+    letter. Raises OutOfPlace."""
+    answered, is_running = LATER.one(connection, id=turn_id)
+    if answered is not None or is_running:
+        raise OutOfPlace(turn_id, answered)
+    return force_retry(connection, turn_id, actor)
+
+
+def force_retry(connection: Connection, turn_id: int, actor: str) -> bool:
+    """The same, also when the answer comes after those to later messages."""
+    return _leave(connection, turn_id, actor, "retried", RETRY, OPEN_AGAIN, TAKE_BACK)
 
 
 def drop(connection: Connection, turn_id: int, actor: str) -> bool:
     """Drops a dead letter; False when the turn is not a dead letter."""
-    return _leave(connection, turn_id, actor, "dropped", DROP)
+    return _leave(connection, turn_id, actor, "dropped", LEAVE, DROP)
 
 
 def leave_all(
     connection: Connection, way: Callable[[Connection, int, str], bool], turn_ids: Sequence[int], actor: str
 ) -> None:
-    """Retries or drops dead letters, all of them or none; raises NotDeadLetters."""
+    """Retries or drops dead letters, all of them or none; raises NotDeadLetters or OutOfPlace."""
     unknown = [turn_id for turn_id in dict.fromkeys(turn_ids) if not way(connection, turn_id, actor)]
     if unknown:
         raise NotDeadLetters(unknown)
 
 
-def _leave(connection: Connection, turn_id: int, actor: str, state: str, change: Statement) -> bool:
-    left = LEAVE.first(connection, id=turn_id, state=state)
+def _leave(
+    connection: Connection, turn_id: int, actor: str, action: str, leave: Statement, *changes: Statement
+) -> bool:
+    left = leave.first(connection, id=turn_id)
     if left is None:
         return False
-    change.run(connection, conversation_id=left[0], turn_id=turn_id)
-    record_audit(connection, actor=actor, action=state, kind=KIND, object_id=str(turn_id), overridden=None, fields=())
+    for change in changes:
+        change.run(connection, conversation_id=left[0], turn_id=turn_id)
+    record_audit(connection, actor=actor, action=action, kind=KIND, object_id=str(turn_id), overridden=None, fields=())
     return True
 
 

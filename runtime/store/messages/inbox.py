@@ -15,6 +15,7 @@ from runtime.store.database.times import timestamp
 from runtime.store.messages.content import dump_content
 from runtime.store.messages.conversations import conversation_of
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
+from runtime.store.messages.turns import remember
 
 InboxState = Literal["open", "limited", "answered"]
 """To be answered, stored only, or answered before this store was restored from a backup."""
@@ -94,14 +95,27 @@ def store_messages(
 
 
 def store_limited(
-    connection: Connection, message: InboundMessage, notice: OutboundMessage | None
+    connection: Connection,
+    message: InboundMessage,
+    items: Sequence[tuple[str, int]],
+    notice: OutboundMessage | None = None,
 ) -> tuple[StoredMessage | None, OutboxRow | None]:
-    """Stores a message that is not answered, with the notice to its user, in its conversation; neither for a
-    duplicate."""
+    """Stores a message that is not answered, with its items of the memory and the notice to its user, in its
+    conversation; nothing for a duplicate."""
     taken = store_message(connection, message, "limited")
-    if taken is None or notice is None:
+    if taken is None:
+        return None, None
+    remember(connection, taken.conversation_id, items)
+    if notice is None:
         return taken, None
     return taken, add_to_outbox(connection, replace(notice, conversation_id=taken.conversation_id))
+
+
+def store_all_limited(
+    connection: Connection, messages: Sequence[tuple[InboundMessage, Sequence[tuple[str, int]]]]
+) -> list[StoredMessage | None]:
+    """Stores messages with their items in their order, as `store_limited` does each without a notice."""
+    return [store_limited(connection, message, items)[0] for message, items in messages]
 
 
 def unseen(connection: Connection, account_sid: str, message_sids: Sequence[str]) -> set[str]:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from runtime.store.codec import dump_json
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import seconds_since, timestamp
 from runtime.store.messages.content import load_content
@@ -57,10 +58,13 @@ BEGIN = Insert(
     "INSERT INTO turns (conversation_id, bot_id, state, starts, started_at)"
     " VALUES (:conversation_id, :bot_id, 'running', 1, :now)"
 )
-BEGUN = Statement("SELECT starts, started_at, progress FROM turns WHERE id = :id")
+BEGUN = Statement("SELECT id, state, starts, started_at, progress FROM turns WHERE id = :id")
 AGAIN = Statement(
-    "UPDATE turns SET starts = starts + 1, started_at = :now WHERE id = :id AND state = 'running' RETURNING starts"
+    "UPDATE turns SET state = 'running', starts = starts + 1, started_at = :now"
+    " WHERE id = :id AND state IN ('running', 'retried') RETURNING starts"
 )
+JOINED = Statement("UPDATE turns SET progress = NULL WHERE id = :id")
+WITH_PROGRESS = Statement("UPDATE turns SET progress = :progress WHERE id = :id")
 ATTACH = Statement(
     "UPDATE inbox SET turn_id = :turn_id WHERE conversation_id = :conversation_id AND state = 'open' AND id <= :last"
 )
@@ -78,7 +82,7 @@ def begin_turn(
     mine: Hold | None,
     trusted_crashes: int,
 ) -> Turn | UserStillWriting | Suspect | None:
-    """Begins a turn for the waiting messages, or resumes an interrupted one; None when none wait.
+    """Begins a turn for the waiting messages, or resumes one that was interrupted or retried; None when none wait.
 
     Nothing is begun while messages come with shorter pauses than `pause_seconds`, nor when more than `trusted_crashes`
     processes crashed with the turn. `mine` is the turn of the conversation that this process has begun and not ended:
@@ -88,26 +92,28 @@ def begin_turn(
     waiting = WAITING.rows(connection, conversation_id=conversation_id, limit=BURST_LIMIT)
     if not waiting:
         return None
-    begun = next((row[TURN_ID] for row in waiting if row[TURN_ID] is not None), None)
-    if begun is None:
+    begun = dict.fromkeys(row[TURN_ID] for row in waiting if row[TURN_ID] is not None)
+    if not begun:
         if (left := _pause_left(waiting, pause_seconds)) > 0:
             return UserStillWriting(left)
         return _begin_new(connection, conversation_id, waiting, memory_items)
-    starts, started_at, progress = BEGUN.one(connection, id=begun)
-    is_mine = mine == Hold(begun, starts, started_at)
-    crashes = starts - 1 if is_mine else starts
+    turn, joining = _resumed([_Begun(*BEGUN.one(connection, id=id_)) for id_ in begun])
+    is_mine = mine == turn.hold
+    crashes = turn.starts - 1 if is_mine else turn.starts
     if crashes > trusted_crashes:
-        return Suspect(begun, crashes)
+        return Suspect(turn.id, crashes)
+    hold = turn.hold
     if not is_mine:
         now = timestamp()
-        again = AGAIN.first(connection, id=begun, now=now)
+        again = AGAIN.first(connection, id=turn.id, now=now)
         if again is None:
             # Its owner has just ended it, on PostgreSQL: the waiting messages are answered, except those that came
             # meanwhile.
-            LEAVE_ENDED.run(connection, turn_id=begun)
+            LEAVE_ENDED.run(connection, turn_id=turn.id)
             return begin_turn(connection, conversation_id, memory_items, pause_seconds, mine, trusted_crashes)
-        starts, started_at = again[0], now
-    return _with_messages(connection, conversation_id, waiting, memory_items, Hold(begun, starts, started_at), progress)
+        hold = Hold(turn.id, again[0], now)
+    progress = _join(connection, turn, joining) if joining else turn.progress
+    return _with_messages(connection, conversation_id, waiting, memory_items, hold, progress)
 
 
 def store_and_begin(
@@ -122,6 +128,36 @@ def store_and_begin(
     if len(waiting) > 1:
         return taken, None
     return taken, _begin_new(connection, taken.conversation_id, waiting, memory_items)
+
+
+class _Begun(NamedTuple):
+    """A turn of waiting messages, as it is stored: running, or a dead letter that is retried."""
+
+    id: int
+    state: str
+    starts: int
+    started_at: str
+    progress: str | None
+
+    @property
+    def hold(self) -> Hold:
+        return Hold(self.id, self.starts, self.started_at)
+
+
+def _resumed(begun: Sequence[_Begun]) -> tuple[_Begun, Sequence[_Begun]]:
+    """The turn that is resumed, and the dead letters that join it: those of several turns are answered together."""
+    turn = next((one for one in begun if one.state == "running"), begun[0])
+    return turn, [one for one in begun if one.id != turn.id]
+
+
+def _join(connection: Connection, turn: _Begun, joining: Sequence[_Begun]) -> str | None:
+    """Adds the progress of other turns to that of the one that answers for them; returns it."""
+    notes = [note for one in (turn, *joining) if one.progress for note in json.loads(one.progress)]
+    progress = dump_json(notes) if notes else None
+    WITH_PROGRESS.run(connection, id=turn.id, progress=progress)
+    for one in joining:
+        JOINED.run(connection, id=one.id)
+    return progress
 
 
 def _begin_new(

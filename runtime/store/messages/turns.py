@@ -68,7 +68,7 @@ class Turn:
     history: Sequence[HistoryItem]
     """Oldest first."""
     progress: str | None
-    """Function calls made and answered before the turn was interrupted, as JSON."""
+    """Function calls made and answered before the turn was interrupted, or became a dead letter, as JSON."""
     catalog_version: int
 
     @property
@@ -112,7 +112,8 @@ RELEASE = Statement(
 END = Statement(
     "UPDATE turns SET state = :state, model = :model, input_tokens = :input_tokens, cached_tokens = :cached_tokens,"
     " output_tokens = :output_tokens, bot_version = :bot_version, assistant_version = :assistant_version,"
-    " variant = :variant, reason = :reason, error = :error, progress = NULL, finished_at = :now"
+    " variant = :variant, reason = :reason, error = :error, finished_at = :now,"
+    " progress = CASE WHEN CAST(:state AS text) = 'dead' THEN progress END"
     " WHERE id = :id AND state = 'running' AND starts = :starts AND started_at = :started_at"
 )
 CLOSE_MESSAGES = Statement("UPDATE inbox SET state = :state WHERE turn_id = :turn_id AND state = 'open'")
@@ -127,7 +128,8 @@ KEEP_PROGRESS = Statement(
 
 
 def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxRow]:
-    """Writes the end of a turn, its memory and the messages to send in one transaction; returns the latter.
+    """Writes the end of a turn, its memory and the messages to send in one transaction; returns the latter. A dead
+    letter keeps its progress, from which a retry continues.
 
     Raises TurnTakenOver when another process has begun the turn since and will answer.
     """

@@ -1,0 +1,79 @@
+"""What a turn leaves in the memory of its conversation: one rule, whatever its end.
+
+    answered     the user's words · finished calls of functions with their results · the answer
+    dead         the user's words · finished calls of functions with their results · the fallback message
+    unanswered   the user's words · finished calls of functions with their results · the notice, if there was one
+    limited      the user's words ·                                                · the notice, if there was one
+
+So a user who is asked to write again need not repeat anything, and nothing is booked twice. One exception: words that
+the provider refused for what they say are left as WITHHELD, since with them it would refuse every later request. A
+server that is not OpenAI's does not say what it refuses: there a refused request is made once more without the words of
+failed turns, and where that helps they are withheld from then on.
+
+An engine makes the items of an answer, since it knows their order; the rest is here. Where the conversation is at the
+provider (`assistants`), the memory has what the provider has not: everything but answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.content.parts import Content
+from runtime.content.rendering import as_text
+from runtime.errors import ProviderError, RequestRefused
+from runtime.memory import finished_calls, remembered
+from runtime.store.messages.items import KeptItem
+from runtime.store.messages.turns import HistoryItem, Turn
+
+WITHHELD = "[a message that the model's provider refused to read]"
+"""What stands for such words."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedHistory:
+    """A history in which the words of failed turns are withheld."""
+
+    history: Sequence[HistoryItem]
+    ids: Sequence[int]
+    """Of the items that are changed in it."""
+
+
+def redacted(kept: Sequence[KeptItem]) -> RedactedHistory:
+    """The history of these items without the users' words of failed turns; all else of those stays."""
+    ids = [one.id for one in kept if one.is_of_failed_turn and _is_word(one.item)]
+    texts = [WITHHELD_ITEM if one.id in ids else (one.item, one.tokens) for one in kept]
+    return RedactedHistory([HistoryItem(*text, one.at) for text, one in zip(texts, kept, strict=True)], ids)
+
+
+def leavings(
+    turn: Turn, notes: Iterable[Mapping[str, Any]], sent: Sequence[str], failure: ProviderError | None = None
+) -> list[tuple[str, int]]:
+    """The items of a turn without an answer: from its messages, its engine's notes, and the texts that were sent."""
+    is_withheld = isinstance(failure, RequestRefused) and failure.is_for_words
+    said = [WITHHELD] if is_withheld else [as_text(message.content) for message in turn.messages]
+    items = [*_said(said), *finished_calls(notes), *_sent(sent)]
+    return [remembered(item) for item in items]
+
+
+def leavings_of_message(content: Content, notice: str | None) -> list[tuple[str, int]]:
+    """The items of a message that is stored without a turn."""
+    return [remembered(item) for item in (*_said([as_text(content)]), *_sent([notice] if notice else []))]
+
+
+def _is_word(item: str) -> bool:
+    content: dict[str, Any] = json.loads(item)
+    return content.get("role") == "user" and item != WITHHELD_ITEM[0]
+
+
+def _said(texts: Iterable[str]) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text} for text in texts]
+
+
+def _sent(texts: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"role": "assistant", "content": "\n".join(texts)}] if texts else []
+
+
+WITHHELD_ITEM = remembered(_said([WITHHELD])[0])
