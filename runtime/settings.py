@@ -80,6 +80,15 @@ class Settings(BaseSettings):
         max_length=1600,
     )
     """Message for a user over the limit, once a minute."""
+    not_understood_message: str = Field(
+        default=(
+            "Por ahora no puedo escuchar audios ni ver fotos u otros archivos. ¿Me lo escribes en un mensaje de texto, "
+            "por favor?"
+        ),
+        min_length=1,
+        max_length=1024,
+    )
+    """Message for a user who sends files without a word, unless the client has its own; once a minute."""
     sweep_seconds: float = Field(default=300, ge=0)
     """Interval at which Twilio is asked for messages whose webhook did not arrive; 0: never."""
     sweep_window_minutes: float = Field(default=60, gt=0, le=1440)

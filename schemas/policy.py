@@ -88,6 +88,21 @@ class Memory(Strict):
     )
 
 
+class MediaPolicy(Strict):
+    """How files that people send are answered."""
+
+    not_understood: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1024,
+        description=(
+            "What a person reads who sends voice notes, pictures or other files without a word, once for those of a "
+            "minute; the setting NOT_UNDERSTOOD_MESSAGE without it."
+        ),
+        examples=["Por ahora solo puedo leer mensajes de texto."],
+    )
+
+
 class Policy(Strict):
     """How the runtime answers for one client, where that differs from the installation's settings."""
 
@@ -114,6 +129,11 @@ class Policy(Strict):
             "characters that is not remembered. No note at all where all three are off."
         ),
         examples=[{"now": True, "name": True, "phone": "masked"}],
+    )
+    media: MediaPolicy | None = Field(
+        default=None,
+        description="Files that people send.",
+        examples=[{"not_understood": "Por ahora solo puedo leer mensajes de texto."}],
     )
 
 

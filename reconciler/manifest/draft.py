@@ -51,6 +51,7 @@ _REST = """
 #   expires_after: 30d # a longer silence begins it over; h, d or mo
 #   reset_words: [reiniciar] # so does one of these words alone
 # timezone: America/Santiago # of the number's country without it
+# media: { not_understood: Por ahora solo puedo leer mensajes de texto. } # said to who sends files without a word
 # context: { now: true, name: true, phone: masked } # what the model gets; phone: none | masked | full
 
 # fallback_message: Tuvimos un problema técnico. Te responderemos a la brevedad.

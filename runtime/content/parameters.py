@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from runtime.content.parts import (
@@ -108,6 +108,9 @@ def content_of(parameters: Parameters) -> Content:
 def _parts(parameters: Parameters, quoted: Quoted | None) -> tuple[Part, ...]:
     body, hint = _value(parameters, "Body"), _value(parameters, "MessageType")
     media = _media(parameters, hint)
+    if data := _value(parameters, "FlowData"):
+        # The button that sends a form has a label, which says nothing.
+        return (*([Text(body)] if body else []), *media, Flow(_answers(data)))
     if (choice := _choice(parameters, body)) is not None:
         return (choice, *media)
     # An emoji that replies to a message is a reaction to it, unless Twilio calls it a text.
@@ -117,8 +120,8 @@ def _parts(parameters: Parameters, quoted: Quoted | None) -> tuple[Part, ...]:
     parts += media
     if "Latitude" in parameters or "Longitude" in parameters:
         parts.append(_location(parameters))
-    if data := _value(parameters, "FlowData") or _value(parameters, "InteractiveData"):
-        parts.append(Flow(data[:FLOW_LIMIT]))
+    if data := _value(parameters, "InteractiveData"):
+        parts.append(Flow(_answers(data)))
     if parts == [Text(body)] and hint in _CHOICES:
         # A choice of which Twilio sent the label only, in Body.
         return (_CHOICES[hint](body),)
@@ -164,22 +167,38 @@ def _nested_reply(text: str) -> ButtonReply | ListReply | None:
     """The reply somewhere in a JSON text: `{"list_reply": {"id", "title", "description"}}`, or `button_reply`."""
     if '"list_reply"' not in text and '"button_reply"' not in text:
         return None
+    for value in _objects(text):
+        for name, kind in (("list_reply", ListReply), ("button_reply", ButtonReply)):
+            reply = value.get(name)
+            if isinstance(reply, dict) and (title := _text_of(reply, "title")):
+                more = {"description": _text_of(reply, "description")} if kind is ListReply else {}
+                return kind(title, _text_of(reply, "id"), **more)
+    return None
+
+
+def _answers(data: str) -> str:
+    """A form's answers, bounded: those that Meta wraps, `{"nfm_reply": {"response_json": "{…}"}}`, without what wraps
+    them; all of it otherwise."""
+    found = None
+    if '"nfm_reply"' in data:
+        replies = [reply for value in _objects(data) if isinstance(reply := value.get("nfm_reply"), dict)]
+        found = next((answers for reply in replies if (answers := _text_of(reply, "response_json"))), None)
+    return (found or data)[:FLOW_LIMIT]
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """All objects in a JSON text, however deep; none where it is not JSON."""
     try:
         left: list[Any] = [json.loads(text)]
     except (ValueError, RecursionError):
-        return None  # not JSON: Body is all there is
+        return  # Body is all there is
     while left:
         value = left.pop()
         if isinstance(value, dict):
-            for name, kind in (("list_reply", ListReply), ("button_reply", ButtonReply)):
-                reply = value.get(name)
-                if isinstance(reply, dict) and (title := _text_of(reply, "title")):
-                    more = {"description": _text_of(reply, "description")} if kind is ListReply else {}
-                    return kind(title, _text_of(reply, "id"), **more)
+            yield value
             left += value.values()
         elif isinstance(value, list):
             left += value
-    return None
 
 
 def _text_of(reply: Mapping[str, Any], name: str) -> str | None:

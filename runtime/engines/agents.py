@@ -21,7 +21,7 @@ from openai.resources.beta.agents.agents import AsyncAgents
 from openai.resources.beta.agents.sessions.sessions import AsyncSessions
 from openai.types.beta import Agent, AgentSession
 
-from runtime.content.rendering import as_text
+from runtime.content.rendering import for_model
 from runtime.engines.agent_turns import SessionTurns
 from runtime.engines.agent_work import Work, note_of_saying
 from runtime.engines.errors import from_openai
@@ -62,7 +62,7 @@ class AgentsEngine:
     async def _answer(self, work: Work) -> Answer:
         """Continues with the input that was submitted before; messages that came since then are submitted after it."""
         request, texts, answered = work.request, list[str](), 0
-        messages = [as_text(message.content) for message in request.messages]
+        messages = [for_model(message.content) for message in request.messages]
         while True:
             step = len(texts)
             session = await self._heard(work.said[step], request) if step < len(work.said) else None

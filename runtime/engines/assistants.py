@@ -17,7 +17,7 @@ from openai import APIError, AsyncOpenAI, BadRequestError, NotFoundError
 from openai.types.beta import Thread
 from openai.types.beta.threads import Message, Run
 
-from runtime.content.rendering import as_text
+from runtime.content.rendering import for_model
 from runtime.engines.answer_text import ended, text_of
 from runtime.engines.errors import from_openai
 from runtime.engines.past import note_of_call, noted_calls, recap, recap_of_calls
@@ -87,7 +87,7 @@ class AssistantsEngine:
         present = await self._threads.messages.list(thread_id, order="desc", limit=100)
         said = sum(1 for message in present.data if _is_of(message, request))
         for message in request.messages[said:]:
-            text = as_text(message.content)
+            text = for_model(message.content)
             await self._when_idle(thread_id, request, self._add_message(thread_id, request, text))
 
     async def _add_message(self, thread_id: str, request: Request, text: str) -> Message:

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import aiohttp
 import structlog
 
-from runtime.content.rendering import as_text
+from runtime.content.rendering import for_model
 from runtime.engines.answer_text import ended, text_of
 from runtime.engines.errors import WORDS_REFUSED, from_call
 from runtime.engines.optional_parameters import OptionalParameters
@@ -149,7 +149,7 @@ def _told(request: Request) -> list[dict[str, Any]]:
 
 
 def _said(request: Request) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": as_text(message.content)} for message in request.messages]
+    return [{"role": "user", "content": for_model(message.content)} for message in request.messages]
 
 
 def _remembered(

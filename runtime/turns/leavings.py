@@ -17,17 +17,21 @@ provider (`assistants`), the memory has what the provider has not: everything bu
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from runtime.content.parts import Content
-from runtime.content.rendering import as_text
+from runtime.content.rendering import for_model
 from runtime.errors import ProviderError, RequestRefused
 from runtime.memory import finished_calls, remembered
+from runtime.store.database.times import timestamp
 from runtime.store.messages.items import KeptItem
 from runtime.store.messages.turns import HistoryItem, Turn
 
+NOTICE_SECONDS = 60
+"""A notice is not repeated within this time."""
 WITHHELD = "[a message that the model's provider refused to read]"
 """What stands for such words."""
 
@@ -53,14 +57,23 @@ def leavings(
 ) -> list[tuple[str, int]]:
     """The items of a turn without an answer: from its messages, its engine's notes, and the texts that were sent."""
     is_withheld = isinstance(failure, RequestRefused) and failure.is_for_words
-    said = [WITHHELD] if is_withheld else [as_text(message.content) for message in turn.messages]
+    said = [WITHHELD] if is_withheld else [for_model(message.content) for message in turn.messages]
     items = [*_said(said), *finished_calls(notes), *_sent(sent)]
     return [remembered(item) for item in items]
 
 
 def leavings_of_message(content: Content, notice: str | None) -> list[tuple[str, int]]:
     """The items of a message that is stored without a turn."""
-    return [remembered(item) for item in (*_said([as_text(content)]), *_sent([notice] if notice else []))]
+    return [remembered(item) for item in (*_said([for_model(content)]), *_sent([notice] if notice else []))]
+
+
+def was_said(turn: Turn, notice: str) -> bool:
+    """Whether this notice was the last thing sent to the user, within a minute: a further picture of an album does not
+    bring it again."""
+    if not turn.history or timestamp(time.time() - NOTICE_SECONDS) > turn.history[-1].at:
+        return False
+    said = (json.loads(kept.item) for kept in reversed(turn.history))
+    return next((item["content"] for item in said if item.get("role") == "assistant"), None) == notice
 
 
 def _is_word(item: str) -> bool:

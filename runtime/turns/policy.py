@@ -7,8 +7,8 @@
 The caller gathers the facts, and carries the decision out. Nothing here reads, counts, sends, or knows the time.
 
 Precedence: a bot that does not exist → a blocked person → a conversation that a human has → a paused client → a loop
-between bots → rate limit → budget → opening hours → consent. Each is its own function in CHECKS, once it exists. A
-person's opt-out is not among them: it never silences an answer to a person who writes.
+between bots → rate limit → budget → opening hours → consent → files without a word. Each is its own function in CHECKS,
+once it exists. A person's opt-out is not among them: it never silences an answer to a person who writes.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
+from runtime.content.parts import Content
+from runtime.content.rendering import needs_words
 from runtime.store.database.times import is_to_come
 from runtime.store.messages.conversations import Conversation
 from runtime.store.records import BotRecord
 
-Reason = Literal["unknown", "human", "paused", "limited"]
+Reason = Literal["unknown", "human", "paused", "limited", "media"]
 """Why a message gets no answer, in one word: in the turn's row, the log and the metric `horizonai_turns_total`.
 
 `unknown`: the bot was deleted since; `human`: a person has the conversation; `paused`: the client is; `limited`: too
-many messages within a minute.
+many messages within a minute; `media`: voice notes, pictures or other files without a word.
 """
 
 
@@ -42,6 +44,10 @@ class Facts(NamedTuple):
     """True when the user, or all users of the bot together, exceeded the limit of messages in a minute."""
     limit_message: str = ""
     """The notice for such a user."""
+    contents: Sequence[Content] = ()
+    """What is to be answered; nothing when a message comes in."""
+    not_understood_message: str = ""
+    """The notice for a user who sent files without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,14 @@ def within_rate_limits(facts: Facts) -> Say | None:
     return Say("limited", facts.limit_message, once="minute") if facts.is_over_limit else None
 
 
-CHECKS: Sequence[Check] = (bot_exists, assistant_has_it, client_is_active, within_rate_limits)
+def has_words(facts: Facts) -> Say | None:
+    """Files alone do not reach the model, which would take their names for words."""
+    if not facts.contents or not all(needs_words(content) for content in facts.contents):
+        return None
+    return Say("media", facts.not_understood_message, once="minute")
+
+
+CHECKS: Sequence[Check] = (bot_exists, assistant_has_it, client_is_active, within_rate_limits, has_words)
 """In order of precedence."""
 
 

@@ -36,10 +36,10 @@ from runtime.store.messages.outbox import OutboxRow
 from runtime.store.messages.turn_start import Suspect, UserStillWriting
 from runtime.store.messages.turns import Turn, TurnTakenOver
 from runtime.text import is_blank, portable
-from runtime.turns.leavings import WITHHELD_ITEM, RedactedHistory, redacted
+from runtime.turns.leavings import WITHHELD_ITEM, RedactedHistory, redacted, was_said
 from runtime.turns.outcome import Endings, client_of
 from runtime.turns.ownership import OwnedTurns
-from runtime.turns.policy import Facts, MayAnswer, Options, decide
+from runtime.turns.policy import Facts, MayAnswer, Options, Say, Silent, decide
 from runtime.turns.prepare import Preparer
 from runtime.turns.progress import Progress
 from runtime.turns.request import Requests
@@ -175,11 +175,23 @@ class Turns:
 
     async def _ended(self, turn: Turn, configuration: Configuration | None) -> Sequence[OutboxRow] | _Retry:
         """Ends the turn on disk, answered or not; returns the rows to send."""
-        decision = decide(Facts(configuration.bot if configuration else None, turn.conversation, timestamp()))
+        decision = decide(self._facts(turn, configuration))
+        if isinstance(decision, Say) and was_said(turn, decision.text):
+            decision = Silent(decision.reason)
         if not isinstance(decision, MayAnswer):
             return await self._endings.unanswered(turn, configuration, decision)
         assert configuration is not None, "the policy never lets a missing bot answer"
         return await self._answered(turn, configuration, decision.options)
+
+    def _facts(self, turn: Turn, configuration: Configuration | None) -> Facts:
+        media = configuration.policy.media if configuration else None
+        return Facts(
+            configuration.bot if configuration else None,
+            turn.conversation,
+            timestamp(),
+            contents=[message.content for message in turn.messages],
+            not_understood_message=(media and media.not_understood) or self._settings.not_understood_message,
+        )
 
     async def _answered(
         self, turn: Turn, configuration: Configuration, options: Options

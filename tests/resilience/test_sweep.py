@@ -135,7 +135,7 @@ def test_a_picture_is_named_as_its_webhook_names_it(shop: Line) -> None:
     shop.runtime.start_again()
 
     wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
-    assert "[image/png]" in shop.outbound()[0]["body"]
+    assert "[picture, which cannot be seen here]" in shop.outbound()[0]["body"]
 
 
 def test_what_was_written_before_the_bot_was_made_is_not_answered(restarted: Runtime, sandbox: Sandbox) -> None:

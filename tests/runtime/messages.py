@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 from runtime.content.parts import (
@@ -49,6 +50,7 @@ LIST_METADATA = (
 )
 BUTTON_METADATA = '{"data":[{"interactive":{"button_reply":{"id":"si_42","title":"Sí"}}}]}'
 FORM = '{"nombre":"Ana","fecha":"2026-12-01"}'
+WRAPPED = json.dumps({"type": "nfm_reply", "nfm_reply": {"name": "flow", "body": "Sent", "response_json": FORM}})
 NESTED = '{"list_reply":' * 100_000
 
 EXAMPLES = [
@@ -275,6 +277,30 @@ EXAMPLES = [
         (Text("Enviado"), Flow(FORM)),
         f"Enviado\n[flow {FORM}]",
         "Enviado",
+    ),
+    Example(
+        "form whose button has a label",
+        {"Body": "", "ButtonText": "Enviar", "FlowData": FORM, "MessageType": "interactive"},
+        (Flow(FORM),),
+        f"[flow {FORM}]",
+        "[interactive]",
+    ),
+    *(
+        Example(
+            f"form that Meta wraps {index}",
+            {"Body": "", "MessageType": "interactive", name: wrapped},
+            (Flow(FORM),),
+            f"[flow {FORM}]",
+            "[interactive]",
+        )
+        for index, (name, wrapped) in enumerate([("InteractiveData", WRAPPED), ("FlowData", f"[{WRAPPED}]")])
+    ),
+    Example(
+        "wrapped form without answers",
+        {"Body": "", "MessageType": "interactive", "InteractiveData": '{"nfm_reply":{"response_json":7}}'},
+        (Flow('{"nfm_reply":{"response_json":7}}'),),
+        '[flow {"nfm_reply":{"response_json":7}}]',
+        "[interactive]",
     ),
     Example("form that is no JSON", {"FlowData": "a=1"}, (Flow("a=1"),), "[flow a=1]", "[empty]"),
     Example(

@@ -1,6 +1,9 @@
 """A message comes in, the right assistant answers from the right number."""
 
 from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 from tests.runtime_process import Line, Runtime, open_line
 from tests.sandbox_process import Sandbox, wait_until
@@ -72,9 +75,42 @@ def test_a_paused_bot_keeps_silent(line: Callable[..., Line], runtime: Runtime) 
     assert len(closed.outbound()) == 1
 
 
-def test_messages_that_are_no_text_are_named_to_the_model(line: Callable[..., Line]) -> None:
-    photo = [{"url": "https://example.com/a.jpg", "content_type": "image/jpeg"}]
-    assert "[image/jpeg]" in line().ask("", media=photo)
+PHOTO = [{"url": "https://example.com/a.jpg", "content_type": "image/jpeg"}]
+NOTE = [{"url": "https://example.com/a.ogg", "content_type": "audio/ogg"}]
+
+
+def model_calls(shop: Line) -> list[dict[str, Any]]:
+    return [call["body"] for call in shop.sandbox.calls("openai", "POST", "/v1/responses")]
+
+
+@pytest.mark.parametrize("media", [PHOTO, NOTE])
+def test_a_file_without_a_word_brings_one_sentence_and_no_request_to_the_model(
+    line: Callable[..., Line], media: list[dict[str, str]]
+) -> None:
+    shop = line()
+
+    assert "¿Me lo escribes en un mensaje de texto, por favor?" in shop.ask("", media=media)
+
+    assert model_calls(shop) == []
+
+
+def test_an_album_brings_one_sentence_and_what_is_written_next_is_answered(line: Callable[..., Line]) -> None:
+    shop = line(policy={"version": 1, "media": {"not_understood": "Solo texto, por favor."}})
+
+    answers = [shop.write("", media=PHOTO, wait=2.0)["answers"] for _ in range(3)]
+
+    assert [[answer["body"] for answer in some] for some in answers] == [["Solo texto, por favor."], [], []]
+    shop.ask("Una torta así")
+    said = [item["content"] for item in model_calls(shop)[0]["input"] if item["role"] == "user"]
+    assert said == [*["[picture, which cannot be seen here]"] * 3, "Una torta así"]
+
+
+def test_a_picture_with_a_caption_is_answered(line: Callable[..., Line]) -> None:
+    shop = line()
+
+    assert "¿Hacen esta?" in shop.ask("¿Hacen esta?", media=PHOTO)
+
+    assert model_calls(shop)[0]["input"][-1]["content"] == "¿Hacen esta?\n[picture, which cannot be seen here]"
 
 
 def test_a_user_who_hides_the_phone_number_is_answered_at_the_user_id(line: Callable[..., Line]) -> None:

@@ -11,13 +11,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.content.parameters import content_of
-from runtime.content.parts import KINDS, Content, ListReply, Part, Quoted, Referral, Text
-from runtime.content.rendering import as_text
+from runtime.content.parts import (
+    KINDS,
+    Audio,
+    ButtonReply,
+    Contact,
+    Content,
+    Document,
+    Image,
+    ListReply,
+    Location,
+    Media,
+    Part,
+    Quoted,
+    Referral,
+    Sticker,
+    Text,
+    Unsupported,
+    Video,
+    Voice,
+)
+from runtime.content.rendering import as_text, for_model, needs_words
 from runtime.store.messages.content import dump_content, load_content
 from runtime.text import portable
 from tests.runtime.messages import EXAMPLES, Example
 
 every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+CARD = "[contact card, which cannot be read here]"
+FILM = "[video, which cannot be seen here]"
 PORTABLE = st.text().map(portable)
 
 
@@ -25,6 +46,49 @@ PORTABLE = st.text().map(portable)
 def test_a_message_is_read_by_what_it_consists_of(example: Example) -> None:
     content = content_of(example.parameters)
     assert (content.parts, as_text(content)) == (example.parts, example.text)
+
+
+@every_example
+def test_a_model_never_gets_the_type_of_a_file_or_of_a_button_as_words(example: Example) -> None:
+    text = for_model(Content(example.parts))
+    assert text
+    assert "[button]" not in text
+    assert not any(isinstance(part, Media) and f"[{part.content_type}]" in text for part in example.parts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ((Text("Mi receta"), Image("u", "image/png")), "Mi receta\n[picture, which cannot be seen here]"),
+        ((Voice("u", "audio/ogg"),), "[voice note, which cannot be heard here]"),
+        ((Sticker("u", "image/webp"),), "[sticker]"),
+        ((Contact("u", "text/vcard"), Document("u", "x/y")), f"{CARD}\n[document, which cannot be read here]"),
+        ((Video("u", "video/mp4"), Audio("u", "audio/mpeg")), f"{FILM}\n[audio file, which cannot be heard here]"),
+        ((ButtonReply("Sí", "confirmar_42"),), "Sí [button id: confirmar_42]"),
+        ((ButtonReply("Sí"),), "Sí"),
+        ((ButtonReply("si", "si"),), "si"),
+        ((ListReply("Mesa para 4", "mesa_4", "Terraza"),), "Mesa para 4 [Terraza; row id: mesa_4]"),
+        ((ListReply("Mesa para 4", None, "Terraza"),), "Mesa para 4 [Terraza]"),
+        ((ListReply("mesa_4", "mesa_4"),), "mesa_4"),
+    ],
+)
+def test_a_model_gets_what_was_chosen_with_its_id_and_what_a_file_is(parts: tuple[Part, ...], text: str) -> None:
+    assert for_model(Content(parts)) == text
+
+
+@pytest.mark.parametrize(
+    ("parts", "needs"),
+    [
+        ((Voice("u", "audio/ogg"),), True),
+        ((Image("u", "image/png"), Document("u", "x/y")), True),
+        ((Text("Mi receta"), Image("u", "image/png")), False),
+        ((Sticker("u", "image/webp"),), False),
+        ((Unsupported("empty"),), False),
+        ((Location("1", "2"),), False),
+    ],
+)
+def test_files_without_a_word_need_words(parts: tuple[Part, ...], needs: bool) -> None:
+    assert needs_words(Content(parts)) is needs
 
 
 def test_there_is_an_example_of_every_kind() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from runtime.content.parts import Content, Image, Text
 from runtime.store.messages.conversations import Conversation
 from runtime.store.records import BotRecord
 from runtime.turns.policy import CHECKS, Facts, MayAnswer, Options, Say, Silent, decide
@@ -96,3 +97,23 @@ def test_of_what_two_checks_say_of_how_the_first_wins_and_lines_are_joined(
     first: Options, second: Options, both: Options
 ) -> None:
     assert decide(Facts(ACTIVE), [lambda _: first, lambda _: second]) == MayAnswer(both)
+
+
+PICTURE = Content((Image("u", "image/png"),))
+WORDS = Content((Text("Hola"),))
+
+
+@pytest.mark.parametrize(
+    ("bot", "contents", "decision"),
+    [
+        (ACTIVE, [PICTURE, PICTURE], Say("media", "Solo texto.", once="minute")),
+        (ACTIVE, [PICTURE, WORDS], ANSWER),
+        (ACTIVE, [WORDS], ANSWER),
+        (PAUSED, [PICTURE], Silent("paused")),
+    ],
+)
+def test_files_without_a_word_get_a_notice_after_every_other_objection(
+    bot: BotRecord, contents: list[Content], decision: object
+) -> None:
+    facts = Facts(bot, OURS, NOW, contents=contents, not_understood_message="Solo texto.")
+    assert decide(facts) == decision

@@ -24,8 +24,8 @@ class KeptItem(NamedTuple):
 
 
 NEWEST = Statement(
-    "SELECT items.id, item, tokens, items.created_at, CASE WHEN turns.state IN ('dead', 'dropped') THEN 1 ELSE 0 END FROM items"
-    " LEFT JOIN turns ON turns.id = items.turn_id WHERE items.conversation_id = :conversation_id"
+    "SELECT items.id, item, tokens, items.created_at, CASE WHEN turns.state IN ('dead', 'dropped') THEN 1 ELSE 0 END"
+    " FROM items LEFT JOIN turns ON turns.id = items.turn_id WHERE items.conversation_id = :conversation_id"
     " ORDER BY items.id DESC LIMIT :limit"
 )
 REPLACE = Statement("UPDATE items SET item = :item, tokens = :tokens WHERE id = :id")
