@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
-START_SECONDS = 20
+START_SECONDS = 60
 STOP_SECONDS = 10
 SANDBOX_ACCOUNT = "AC00000000000000000000000000005a4d"
 SANDBOX_TOKEN = "sandbox-token"  # noqa: S105 - the sandbox's published token, no secret
