@@ -171,6 +171,14 @@ conversations = Table(
     Column("state_by", Text),
     Column("state_reason", Text),
     Column("state_until", Text),
+    Column("loop_since", Text),
+    Column("fallback_at", Text),
+    Index(
+        "conversations_loops",
+        "loop_since",
+        sqlite_where=text("loop_since IS NOT NULL"),
+        postgresql_where=text("loop_since IS NOT NULL"),
+    ),
     comment="One user of one bot. `thread_id` is the provider's, with the engines `assistants` and `agents`."
     " state: assistant | human | closed, says who answers.",
 )
