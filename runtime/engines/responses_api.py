@@ -27,6 +27,8 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_cir
 
 REASON_LIMIT = 300
 """Maximum length of a server's reason in our errors, in characters."""
+READ_LIMIT = 10 * REASON_LIMIT
+"""How much of a reason is looked at: markup that is opened again and again and never closed would be read as often."""
 
 
 class CallRefused(Exception):
@@ -101,9 +103,10 @@ class ResponsesApi:
 
     def _reason(self, document: object, raw: bytes) -> str:
         """What a server gave as its reason, in one line for the log. Some repeat the key that they refuse."""
-        reason = _plain(_reason_in(document) or raw[: 10 * REASON_LIMIT].decode("utf-8", "replace"))
+        reason = _reason_in(document) or raw[:READ_LIMIT].decode("utf-8", "replace")
         if self._key:
             reason = reason.replace(self._key, "…")
+        reason = _plain(reason[:READ_LIMIT])
         return _KEY.sub("sk-…", reason)[:REASON_LIMIT]
 
 

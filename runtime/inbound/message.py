@@ -32,10 +32,13 @@ def decoded_form(body: bytes) -> dict[str, list[str]]:
     if encoded.count("&") >= MAX_FIELDS:
         raise ValueError(f"The form has more than {MAX_FIELDS} fields.")
     form: dict[str, list[str]] = {}
+    is_doubtful = False
     for name, value in URL.build(query_string=encoded, encoded=True).query.items():
         if UNREADABLE in name or UNREADABLE in value:
-            unquote(encoded, errors="strict")  # raises, unless the user wrote that very character
+            is_doubtful = True
         form.setdefault(name, []).append(value)
+    if is_doubtful:
+        unquote(encoded, errors="strict")  # raises, unless the user wrote that very character
     return form
 
 
