@@ -16,7 +16,19 @@ _SECRET = re.compile(
       | (?P<twilio>SK[0-9a-f]{32})(?![A-Za-z0-9])
       | (?P<webhook>whsec_[A-Za-z0-9+/=_-]{16,})
       | (?P<bearer>[Bb]earer[ ]+(?=[^\s"']*[0-9])[A-Za-z0-9._~+/-]{16,})
-    )""",
+      | (?P<github>gh[opsur]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})
+      | (?P<aws>(?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Za-z0-9])
+      | (?P<slack>xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,})
+      | (?P<google>AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{20,})
+      | (?P<mercado_pago>(?:APP_USR|TEST)-[0-9]{10,}-[0-9]{6}-[0-9a-f]{32}-[0-9]+)
+      | (?P<meta>EAA[A-Za-z0-9]{60,})
+      | (?P<stripe>[rs]k_(?:live|test)_[A-Za-z0-9]{16,})
+      | (?P<private_key>-----BEGIN[ ](?:[A-Z0-9]+[ ])*PRIVATE[ ]KEY-----)
+    )
+    | (?<![A-Za-z0-9])[Tt]wilio[^\n]{0,40}?(?<![A-Za-z0-9])(?P<twilio_token>[0-9a-f]{32})(?![A-Za-z0-9])
+    | (?:[?&](?:access_token|api_?key|auth|pass|passw(?:or)?d|secret|sig|signature|token)=)
+      (?P<url>(?=[^\s&"'<>#]*[0-9])[^\s&"'<>#{}$]{12,})
+    """,
     re.VERBOSE,
 )
 _NAMES = {
@@ -24,9 +36,23 @@ _NAMES = {
     "twilio": "a Twilio API key",
     "webhook": "a webhook signing secret",
     "bearer": "a bearer token",
+    "github": "a GitHub token",
+    "aws": "an AWS access key",
+    "slack": "a Slack token",
+    "google": "a Google key",
+    "mercado_pago": "a Mercado Pago access token",
+    "meta": "a Meta access token",
+    "stripe": "a Stripe key",
+    "private_key": "a private key",
+    "twilio_token": "a Twilio auth token",
+    "url": "a secret in a URL",
 }
 # Cheap to search for; the expression above runs only over a text that contains one of them.
-_TRACES = ("sk-", "SK", "whsec_", "earer ")
+_TRACES = (
+    *("sk-", "SK", "whsec_", "earer ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "AKIA", "ASIA", "xox"),
+    *("xapp-", "AIza", "GOCSPX-", "APP_USR-", "TEST-", "EAA", "_live_", "_test_", "PRIVATE KEY", "wilio", "token="),
+    *("key=", "auth=", "pass=", "passwd=", "password=", "secret=", "sig=", "signature="),
+)
 _HIDDEN = re.compile(rf"{_SECRET.pattern}|[0-9a-fA-F]{{24,}}", re.VERBOSE)
 
 
@@ -34,7 +60,8 @@ def literal_secrets(text: str) -> Iterator[tuple[int, str]]:
     """Offset of each secret in a text, and what it is ("an OpenAI API key")."""
     if any(trace in text for trace in _TRACES):
         for match in _SECRET.finditer(text):
-            yield match.start(), _NAMES[match.lastgroup or "bearer"]
+            kind = match.lastgroup or "bearer"
+            yield match.start(kind), _NAMES[kind]
 
 
 def looks_secret(text: str) -> bool:

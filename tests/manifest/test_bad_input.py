@@ -120,3 +120,49 @@ def test_prompt_that_links_out_of_the_folder(tmp_path: Path) -> None:
     (folder / "p.md").symlink_to(tmp_path / "secreto.md")
     with pytest.raises(ManifestErrors, match="the file is outside the folder of manifests"):
         load(folder)
+
+
+WRITTEN_OUT = {
+    "ghp_" + "a1B2" * 9: "a GitHub token",
+    "github_pat_" + "11ABCDEFG0" * 4: "a GitHub token",
+    "AKIA" + "IOSFODNN7EXAMPLE": "an AWS access key",
+    "xoxb-" + "123456789012-abcdefABCDEF": "a Slack token",
+    "AIza" + "SyA1234567890abcdefghijklmnopqrstuv": "a Google key",
+    "APP_USR-" + f"1234567890123456-112233-{HEX_TOKEN}-123456789": "a Mercado Pago access token",
+    "EAA" + "GZB0x9" * 20: "a Meta access token",
+    "sk_" + "live_51H8abcdefghijklmnop": "a Stripe key",
+    "-----BEGIN RSA " + "PRIVATE KEY-----": "a private key",
+    f"la clave de Twilio es {HEX_TOKEN}": "a Twilio auth token",
+    "https://hooks.example.cl/x?a=b&token=9f86d081884c7d65": "a secret in a URL",
+}
+HARMLESS = (
+    "https://example.cl/reservas?mesa=4&token=",
+    "https://example.cl/?token={token}&key=menu-del-dia",
+    "https://example.cl/?token=el-que-llega-por-correo",
+    "Twilio, cuenta AC0123456789abcdef0123456789abcdef",
+    f"El resumen es {HEX_TOKEN}",
+    "EAASY y TEST-1 y AKIA y un PRIVATE KEY",
+    "-----BEGIN PUBLIC KEY-----",
+)
+
+
+@pytest.mark.parametrize("secret", WRITTEN_OUT, ids=list(WRITTEN_OUT.values()))
+@pytest.mark.parametrize("place", ["manifest", "prompt"])
+def test_a_secret_that_is_written_out_is_refused_with_its_kind_and_not_repeated(
+    tmp_path: Path, place: str, secret: str
+) -> None:
+    text = manifest(more=f"metadata:\n  nota: >-\n    {secret}\n")
+    files = {"uno.yaml": text}
+    if place == "prompt":
+        files = {"uno.yaml": manifest().replace("Responde en español.", "{file: p.md}"), "p.md": f"Hola.\n{secret}\n"}
+    with pytest.raises(ManifestErrors) as found:
+        load(write_files(tmp_path, files))
+    [problem] = found.value.problems
+    assert f"{WRITTEN_OUT[secret]} is written out" in problem.message
+    assert problem.line == (2 if place == "prompt" else text.count("\n"))
+    assert secret.split()[-1].rpartition("=")[2] not in str(found.value)
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_only_resembles_a_secret_is_accepted(tmp_path: Path, text: str) -> None:
+    load(write_files(tmp_path, {"uno.yaml": manifest(more=f"metadata:\n  nota: >-\n    {text}\n")}))
