@@ -18,6 +18,9 @@ from schemas.overrides import DEFAULT, connection_overrides
 DEFAULT_STORE = "sqlite:///data/horizonai.db"
 
 
+_ON, _OFF = ("true", "1", "yes", "on", "t", "y"), ("false", "0", "no", "off", "f", "n")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Where the providers and the store are, and the rate limits of calls to them."""
@@ -47,6 +50,9 @@ class Settings:
     """Writes a second to one account."""
     timeout: float = 30.0
     """Time limit of one call, in seconds."""
+    allow_private_endpoints: bool = False
+    """Whether functions may be at http and at private addresses: the runtime's setting, which manifests are checked
+    against."""
     drift_notify: Sequence[str] = field(default=(), repr=False)
     """Addresses that `reconcile drift` notifies, as Apprise writes them; they hold secrets."""
 
@@ -73,6 +79,7 @@ def load_settings(root: Path = Path()) -> Settings:
         connection_overrides=_overrides(text("WEBHOOK_CONNECTION_OVERRIDES")),
         bot_store_url=text("BOT_STORE_URL") or text("DATABASE_URL") or DEFAULT_STORE,
         api_token=text("API_TOKEN"),
+        allow_private_endpoints=_flag("ALLOW_PRIVATE_ENDPOINTS", text("ALLOW_PRIVATE_ENDPOINTS")),
         drift_notify=(text("DRIFT_NOTIFY") or "").split(),
         environment=environment,
         openai_concurrency=_count("OPENAI_CONCURRENCY", text("OPENAI_CONCURRENCY"), 4),
@@ -116,3 +123,11 @@ def _count(name: str, value: str | None, default: int) -> int:
     if not value.isdecimal() or int(value) < 1:
         raise InvalidSetting(f"{name} must be a whole number of at least 1, not {value!r}.")
     return int(value)
+
+
+def _flag(name: str, value: str | None) -> bool:
+    """A switch, in the spellings that the runtime's settings know."""
+    said = (value or "false").lower()
+    if said not in (*_ON, *_OFF):
+        raise InvalidSetting(f"{name} must be true or false, not {value!r}.")
+    return said in _ON

@@ -9,12 +9,13 @@ from reconciler.errors import ReconcileError
 from reconciler.manifest import Fleet, ManifestErrors, NoManifests, load
 from reconciler.manifest.defaults import FILE
 from reconciler.manifest.document import parse
+from reconciler.settings import load_settings
 
 
 def existing_fleet(folder: Path) -> Fleet:
     """The manifests there, none in a folder that does not exist yet. Raises `ReconcileError` for invalid ones."""
     try:
-        return load(folder)
+        return load(folder, allow_private_endpoints=load_settings().allow_private_endpoints)
     except NoManifests:
         return Fleet(())
     except ManifestErrors as found:

@@ -22,8 +22,10 @@ def render(client: str, output: Literal["yaml", "json"]) -> None:
 
     Secrets stay names of environment variables, as in the manifest.
     """
-    directory = load_settings().clients_dir
-    fleet = {manifest.client.id: manifest for manifest in load(directory).clients}
+    settings = load_settings()
+    directory = settings.clients_dir
+    loaded = load(directory, allow_private_endpoints=settings.allow_private_endpoints)
+    fleet = {manifest.client.id: manifest for manifest in loaded.clients}
     if client not in fleet:
         near = nearest(client, list(fleet))
         raise ReconcileError(

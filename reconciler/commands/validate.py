@@ -27,7 +27,8 @@ def validate(ctx: click.Context, output: Literal["text", "json"], strict: bool) 
     Prints every problem of every file with its place and what to do; exit 1 when there is an error.
     """
     try:
-        fleet = load(load_settings().clients_dir)
+        settings = load_settings()
+        fleet = load(settings.clients_dir, allow_private_endpoints=settings.allow_private_endpoints)
         problems, clients = fleet.warnings, len(fleet.clients)
     except ManifestErrors as found:
         problems, clients = found.problems, found.manifests

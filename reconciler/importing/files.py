@@ -15,6 +15,7 @@ from reconciler.importing.draft import ImportedManifest
 from reconciler.manifest import ManifestErrors, load
 from reconciler.manifest.emit import to_yaml
 from reconciler.render.wording import visible
+from reconciler.settings import load_settings
 
 LONG_PROMPT: Final = 600
 """Number of characters from which a prompt is easier to read, and to review, in its own file."""
@@ -112,7 +113,7 @@ def _write(texts: Iterator[tuple[Path, str]]) -> list[Path]:
 def _invalid(folder: Path, written: Sequence[Written]) -> dict[str, str]:
     """By client's id, what is wrong with the files that were just written."""
     try:
-        load(folder)
+        load(folder, allow_private_endpoints=load_settings().allow_private_endpoints)
     except ManifestErrors as found:
         owners = {path.resolve(): one.draft.id for one in written for path in one.files}
         wrong: dict[str, str] = {}

@@ -18,6 +18,7 @@ from reconciler.manifest.problem import MAX_PROBLEMS, Severity
 from reconciler.manifest.shape import Loc
 from schemas.credentials import is_installation_credential
 from schemas.function_parameters import json_schema_errors, problems
+from schemas.public_urls import refusal
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _JSON_TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
@@ -33,8 +34,12 @@ class Violation:
     severity: Severity = "error"
 
 
-def check(values: Mapping[str, Any]) -> Iterator[Violation]:
-    """The violations of one client. Wrong types are left to the models."""
+def check(values: Mapping[str, Any], *, allow_private_endpoints: bool = False) -> Iterator[Violation]:
+    """The violations of one client. Wrong types are left to the models.
+
+    `allow_private_endpoints`: whether functions may be at http and at private addresses, as on a machine for
+    development.
+    """
     number = values.get("number")
     if isinstance(number, str) and _E164.fullmatch(number):
         yield from _number(number)
@@ -47,7 +52,7 @@ def check(values: Mapping[str, Any]) -> Iterator[Violation]:
             yield Violation((*loc, "name"), message, "Give each function a name of its own.")
         if isinstance(parameters, dict):
             yield from _parameters((*loc, "parameters"), parameters)
-        yield from _address((*loc, "endpoint", "url"), tool.get("endpoint"))
+        yield from _endpoint((*loc, "endpoint", "url"), tool.get("endpoint"), allow_private_endpoints)
     yield from _file_search(values)
     yield from _credentials((), values)
 
@@ -80,14 +85,15 @@ def _number(number: str) -> Iterator[Violation]:
         yield Violation(("number",), f"number: {number} {message}", hint, "warning")
 
 
-def _address(loc: Loc, endpoint: Any) -> Iterator[Violation]:
-    """A user or password in an address would be exposed in git and in every plan. The address is not repeated."""
+def _endpoint(loc: Loc, endpoint: Any, allow_private: bool) -> Iterator[Violation]:
+    """An endpoint that the runtime would not call, as far as its URL shows. The URL is not repeated: a user or password
+    in it would be exposed in every plan."""
     url = endpoint.get("url") if isinstance(endpoint, Mapping) else None
-    if isinstance(url, str) and "@" in re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]:
-        message = f"{dotted(loc)}: a user or password in the address"
-        yield Violation(
-            loc, message, "Remove it; secret: {env: NAME} signs each call, so that the endpoint can verify it."
-        )
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        return  # reported by the models
+    refused = refusal(url, allow_private=allow_private)
+    if refused is not None:
+        yield Violation(loc, f"{dotted(loc)}: the URL {refused.reason}", refused.hint)
 
 
 def _credentials(loc: Loc, value: Any) -> Iterator[Violation]:

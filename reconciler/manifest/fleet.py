@@ -56,11 +56,14 @@ class Fleet:
     warnings: tuple[Problem, ...] = ()
 
 
-def load(clients_dir: Path) -> Fleet:
-    """Reads every manifest of a folder; raises ManifestErrors with all problems when there is an error in any."""
+def load(clients_dir: Path, *, allow_private_endpoints: bool = False) -> Fleet:
+    """Reads every manifest of a folder; raises ManifestErrors with all problems when there is an error in any.
+
+    `allow_private_endpoints`: see `checks.check`.
+    """
     with _collector_paused():
         folder = open_folder(clients_dir)
-        reading = _Reading(folder)
+        reading = _Reading(folder, allow_private_endpoints)
         for name in folder.manifests:
             reading.read(name)
         reading.check_across_files()
@@ -82,8 +85,9 @@ class _Claim:
 class _Reading:
     """The files that were read so far."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, allow_private_endpoints: bool) -> None:
         self.folder = folder
+        self.allow_private_endpoints = allow_private_endpoints
         self.problems: list[Problem] = list(folder.problems)
         self.manifests: list[Manifest] = []
         self.ids: list[_Claim] = []
@@ -106,7 +110,7 @@ class _Reading:
             document.report((0, 0), "the file is empty", "Write a client into it (reconcile new helps), or remove it.")
         if document.is_mapping:
             one = _OneManifest(self.folder, name, document, self.defaults)
-            manifest = one.manifest()
+            manifest = one.manifest(self.allow_private_endpoints)
             self._claim(name, one.value)
             if manifest is not None:
                 self.manifests.append(manifest)
@@ -146,10 +150,10 @@ class _OneManifest:
         self.value = merge(defaults.value, document.value) if defaults.value else document.value
         self.problems: list[Problem] = []
 
-    def manifest(self) -> Manifest | None:
+    def manifest(self, allow_private_endpoints: bool) -> Manifest | None:
         """The manifest, None when its values are not a valid client; problems are collected in both cases."""
         client = self._validated()
-        for violation in check(self.value):
+        for violation in check(self.value, allow_private_endpoints=allow_private_endpoints):
             self._report(violation)
         instructions = self._instructions()
         knowledge = tuple(self._knowledge())

@@ -103,6 +103,9 @@ SITUATIONS: Mapping[str, Files] = {
     "function_without_endpoint": _one(with_tools("- type: function\n  name: x")),
     "function_named_twice": _one(with_tools(FUNCTION + FUNCTION)),
     "endpoint_without_scheme": _one(with_tools(FUNCTION.replace("https://", ""))),
+    "endpoint_without_encryption": _one(with_tools(FUNCTION.replace("https://", "http://"))),
+    "endpoint_at_a_private_address": _one(with_tools(FUNCTION.replace("api.example.cl", "10.0.0.7"))),
+    "endpoint_on_this_machine": _one(with_tools(FUNCTION.replace("api.example.cl", "localhost:8443"))),
     "parameters_not_an_object": _function("{type: array}"),
     "parameters_with_a_list_of_nothing": _function(
         "{type: object, properties: {dias: {type: array}, mesas: {type: [string, array]}}}"
