@@ -16,10 +16,11 @@ from aiohttp import web
 from runtime.api.assistants import Assistants
 from runtime.api.auth import bearer_auth
 from runtime.api.bots import Bots
+from runtime.api.client_secrets import ClientSecrets, MissingSecret
 from runtime.api.dead_letters import DeadLetters
 from runtime.api.errors import guard
 from runtime.api.expectations import with_expectations
-from runtime.api.health import Health, missing_settings
+from runtime.api.health import Health, LetIn, missing_settings
 from runtime.api.messages import Messages
 from runtime.api.metrics import MetricsPage
 from runtime.api.openapi import openapi_endpoint
@@ -113,10 +114,12 @@ class Service:
         inbox = _inbox(base, stack, way_out, self._preparers)
         admission = Admission(settings, base.database, inbox, way_out.delivery)
         stack.push_async_callback(admission.stop)
-        health = Health(settings, base.database)
+        let_in = bearer_auth(base.database, settings.api_token)
+        client_secrets = ClientSecrets(base.database, base.secrets)
+        health = Health(settings, base.database, client_secrets, let_in)
         timers = Timers(base.database, base.metrics)
         connections = Connections(base.metrics)
-        app = _web_application(base, way_out, admission, timers, health, connections, public_url)
+        app = _web_application(base, way_out, admission, timers, health, connections, let_in, public_url)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -135,7 +138,7 @@ class Service:
         PostponedSends(base.database, base.catalog, inbox, way_out.delivery, base.metrics).begin(timers)
         await self._start_timers(timers, base, _sweep(base, way_out, admission, public_url))
         stack.callback(health.stop)
-        _say_what_is_missing(settings, public_url)
+        _say_what_is_missing(settings, public_url, await client_secrets.missing())
         log.info("serving", address=address.url, public_url=public_url)
         return address
 
@@ -269,6 +272,7 @@ def _web_application(
     timers: Timers,
     health: Health,
     connections: Connections,
+    let_in: LetIn,
     public_url: str,
 ) -> web.Application:
     settings, database = base.settings, base.database
@@ -285,19 +289,23 @@ def _web_application(
         base.metrics,
     )
     endpoints = [
-        *Bots(database, LiveAssistants(settings)).endpoints(),
+        *_bots(base).endpoints(),
         *Assistants(database).endpoints(),
         *Messages(database, _proactive(base, way_out)).endpoints(),
         *DeadLetters(database).endpoints(),
         *Reconcile(database).endpoints(),
         *Users(_forgetting(base)).endpoints(),
     ]
-    let_in = bearer_auth(database, settings.api_token)
     app = web.Application(middlewares=[connections.middleware(), guard(let_in)], client_max_size=MAX_BODY_BYTES)
     routes = [*webhooks.routes(), *health.routes(), *MetricsPage(base.metrics, database).routes()]
     routes += [endpoint.route() for endpoint in [*endpoints, openapi_endpoint(endpoints)]]
     app.add_routes(with_expectations(routes))
     return app
+
+
+def _bots(base: _Base) -> Bots:
+    allow_private = base.settings.allow_private_endpoints
+    return Bots(base.database, LiveAssistants(base.settings), base.secrets, allow_private_endpoints=allow_private)
 
 
 def _proactive(base: _Base, way_out: _WayOut) -> Proactive:
@@ -330,8 +338,10 @@ def _listening_socket(host: str, port: int) -> socket.socket:
     return socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
 
 
-def _say_what_is_missing(settings: Settings, public_url: str) -> None:
+def _say_what_is_missing(settings: Settings, public_url: str, secrets: Sequence[MissingSecret]) -> None:
     for name in missing_settings(settings):
         log.warning("setting_missing", setting=name, effect="no message can be answered")
     if settings.public_url is None:
         log.warning("setting_missing", setting="PUBLIC_URL", effect=f"webhooks are expected at {public_url}")
+    for missing in secrets:
+        log.warning("secret_missing", client=missing.client, variable=missing.variable, effect=missing.use)

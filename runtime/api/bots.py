@@ -6,15 +6,18 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runtime.api.client_secrets import missing_secrets
 from runtime.api.endpoint import ApiEndpoint, Call, Reply, page_of
-from runtime.api.errors import not_found
-from runtime.api.models import BotCreate, BotDeclaration, BotUpdate
+from runtime.api.errors import ApiError, not_found
+from runtime.api.models import BotCreate, BotDeclaration, BotFields, BotUpdate
 from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, author_of, check_fields
 from runtime.engines.live_assistants import LiveAssistants
+from runtime.settings import Secrets
 from runtime.store import catalog, catalog_changes
 from runtime.store.codec import to_document
 from runtime.store.database.database import Database
 from runtime.store.records import LIVE_PREFIXES, BotRecord
+from schemas.public_urls import refusal
 
 KIND = "bot"
 FREE_FIELDS = frozenset({"name", "instructions", "model", "state", "fallback_message", "policy", "metadata"})
@@ -32,9 +35,13 @@ class ExaminedBot(BotRecord):
 class Bots:
     """Handlers of /bots/."""
 
-    def __init__(self, database: Database, live: LiveAssistants) -> None:
+    def __init__(
+        self, database: Database, live: LiveAssistants, secrets: Secrets, *, allow_private_endpoints: bool
+    ) -> None:
         self._database = database
         self._live = live
+        self._secrets = secrets
+        self._allow_private_endpoints = allow_private_endpoints
 
     def endpoints(self) -> list[ApiEndpoint]:
         """The endpoints served."""
@@ -76,6 +83,7 @@ class Bots:
 
     async def create(self, call: Call) -> object:
         """POST /bots/"""
+        self._check_endpoints(call.body)
         record = BotRecord(id=f"bot_{secrets.token_hex(12)}", **call.body.model_dump())
         fields = sorted(call.body.model_fields_set)
         return await self._examined(await self._database.write(catalog_changes.create, record, author_of(call), fields))
@@ -88,13 +96,23 @@ class Bots:
             stored, existed = await self._database.write(catalog_changes.declare, record, author_of(call))
             return Reply(200 if existed else 201, to_document(stored))
         check_fields(call, FREE_FIELDS)
+        self._check_endpoints(call.body)
         fields = call.body.model_dump(include=call.body.model_fields_set)
         changed = await self._database.write(catalog_changes.change, BotRecord, bot_id, fields, author_of(call))
         return await self._examined(changed)
 
     async def _examined(self, bot: BotRecord) -> object:
         """The answer about one bot. It is stored whatever the warnings: its assistant may come to exist later."""
-        return {**to_document(bot), "warnings": [*_of_instructions(bot), *await self._of_assistant(bot)]}
+        missing = [f"{item.variable} is not set ({item.use})." for item in missing_secrets([bot], self._secrets)]
+        return {**to_document(bot), "warnings": [*_of_instructions(bot), *await self._of_assistant(bot), *missing]}
+
+    def _check_endpoints(self, body: BotFields) -> None:
+        """Raises ApiError for an endpoint that would never be called."""
+        for name, endpoint in body.functions.items():
+            refused = refusal(endpoint.url, allow_private=self._allow_private_endpoints)
+            if refused is not None:
+                field = f"functions.{name}.url"
+                raise ApiError(400, "invalid_field", f"{field}: the URL {refused.reason}. {refused.hint}", field=field)
 
     async def _of_assistant(self, bot: BotRecord) -> Sequence[str]:
         if bot.assistant_id is None or not bot.assistant_id.startswith(LIVE_PREFIXES):

@@ -2,16 +2,24 @@
 
 Whether the store takes a message is tried by writing to it: one write at a time, however many ask, and its result holds
 for FRESH_SECONDS. No caller waits for it longer than STORE_SECONDS: a load balancer gives up after two seconds.
+
+A client's secret that is not set makes that client's calls fail and no others, so the service is ready, and degraded:
+anyone reads for how many clients, a caller with a token also which variables.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 
+import structlog
 from aiohttp import web
 
+from runtime.api.auth import CALLER
+from runtime.api.client_secrets import ClientSecrets
+from runtime.api.errors import ApiError
 from runtime.observability.tally import Tally
 from runtime.settings import Settings
 from runtime.store.database.database import Database
@@ -20,14 +28,23 @@ from runtime.store.writable import try_writing
 
 FRESH_SECONDS = 1.0
 STORE_SECONDS = 1.5
+DEGRADATION_SECONDS = 0.4
+"""How long it may take to find out what a ready service lacks."""
+
+LetIn = Callable[[web.Request], Awaitable[None]]
+
+log = structlog.get_logger("runtime.api")
 
 
 class Health:
     """Handlers of /health and /ready."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, secrets: ClientSecrets, let_in: LetIn) -> None:
+        """`let_in` raises ApiError for a caller without a valid token."""
         self._missing = missing_settings(settings)
         self._store = _StoreProbe(database)
+        self._secrets = secrets
+        self._let_in = let_in
         self._stopping = False
 
     def stop(self) -> None:
@@ -42,7 +59,7 @@ class Health:
         """200 while requests are answered at all, also during a stop."""
         return web.json_response({"status": "ok"})
 
-    async def ready(self, _request: web.Request) -> web.Response:
+    async def ready(self, request: web.Request) -> web.Response:
         """200 when a message could be stored and answered, else 503 with the reasons."""
         problems = [f"{name} is not set" for name in self._missing]
         if self._stopping:
@@ -52,7 +69,27 @@ class Health:
             problems.append(problem)
         if problems:
             return web.json_response({"status": "not ready", "problems": problems}, status=503)
-        return web.json_response({"status": "ready"})
+        return web.json_response({"status": "ready", **await self._degradation(request)})
+
+    async def _degradation(self, request: web.Request) -> Mapping[str, object]:
+        """What a ready service lacks; nothing where the store does not answer in time."""
+        try:
+            async with asyncio.timeout(DEGRADATION_SECONDS):
+                missing = await self._secrets.missing()
+                if not missing:
+                    return {}
+                shown: dict[str, object] = {"degraded_clients": len({one.client for one in missing})}
+                try:
+                    await self._let_in(request)
+                    caller = request[CALLER]
+                    caller.require("read")
+                except ApiError:
+                    return shown
+        except (StoreError, TimeoutError) as error:
+            log.warning("client_secrets_unknown", error=str(error) or "the store did not answer in time")
+            return {}
+        allowed = [one for one in missing if caller.clients is None or one.client in caller.clients]
+        return shown | {"degraded": [asdict(one) for one in allowed]}
 
 
 class _StoreProbe:
