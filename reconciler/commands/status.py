@@ -12,6 +12,7 @@ import click
 
 from reconciler.commands.planning import load_fleet
 from reconciler.commands.printing import colour_wanted, write
+from reconciler.doctor.secrets import Missing, UnknownSecrets, declares_secrets, read_missing_secrets
 from reconciler.errors import Exit, ReadFailed
 from reconciler.manifest import Fleet
 from reconciler.model import Plan
@@ -77,8 +78,16 @@ def _look(chosen: Fleet, fleet: Fleet, settings: Settings) -> tuple[Plan, list[C
     except StoreError as error:
         raise ReadFailed(str(error)) from error
     plan = make_plan(chosen, live_state, settings, Scope(only=ids))
-    rows = statuses(chosen, live_state, live_state.store, plan, activity, settings)
+    rows = statuses(chosen, live_state, live_state.store, plan, activity, _missing_secrets(chosen, settings), settings)
     return plan, rows, undeclared_bots(fleet, live_state, live_state.store, activity)
+
+
+def _missing_secrets(chosen: Fleet, settings: Settings) -> Missing | None:
+    """By client; None when the runtime did not say. It is asked only where a client names a secret."""
+    if not any(declares_secrets(manifest) for manifest in chosen.clients):
+        return {}
+    found = read_missing_secrets(settings)
+    return None if isinstance(found, UnknownSecrets) else found
 
 
 def _checklist(chosen: Fleet, rows: list[ClientStatus], settings: Settings) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from reconciler.doctor.probe import Probe, probe
+from reconciler.doctor.probe import Probe, leads_inside, probe
+from reconciler.doctor.secrets import UnknownSecrets, declares_secrets, read_missing_secrets
 from reconciler.kinds.knowledge.live import searched
 from reconciler.kinds.sender.desired import STATUS_PATH, our_webhook
 from reconciler.kinds.sender.live import called_by
@@ -27,6 +28,11 @@ from schemas.addresses import whatsapp_address
 
 NO_MESSAGE = "SM00000000000000000000000000000000"
 """Sid of a message that does not exist: the runtime checks the signature of a call about it, and stores nothing."""
+
+NOT_SERVED = (404, 410)
+"""Statuses of a path at which nothing is."""
+NOT_IMPLEMENTED = 501
+"""Status of a server that has the path and does not know the method OPTIONS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,13 +247,38 @@ def _indexed(live: VectorStore) -> Link:
 
 def _functions(patient: Patient) -> Iterator[Link]:
     for tool in patient.manifest.client.assistant.tools:
-        if not isinstance(tool, FunctionTool):
-            continue
-        # Any answer is sufficient: an endpoint need not support OPTIONS, and the call has no effect.
-        answer = probe("OPTIONS", tool.endpoint.url)
-        reached = answer.status is not None and answer.status < 500
-        fix = "" if reached else "Start the endpoint, or correct its URL in the manifest."
-        yield Link(f"function {tool.name}", reached, f"{tool.endpoint.url}: {answer.said}", fix)
+        if isinstance(tool, FunctionTool):
+            yield _function(tool, allow_private=patient.settings.allow_private_endpoints)
+
+
+def _function(tool: FunctionTool, *, allow_private: bool) -> Link:
+    name, url = f"function {tool.name}", tool.endpoint.url
+    if not allow_private and leads_inside(url):
+        fix = "Serve the endpoint at a public address: the runtime calls no other."
+        return Link(name, False, f"{url}: its name leads to an address that is not a public one", fix)
+    answer = probe("OPTIONS", url)
+    if answer.status in NOT_SERVED:
+        fix = "Correct the path in the manifest's URL, or let the endpoint answer there."
+        return Link(name, False, f"{url}: {answer.said}, nothing is served at this path", fix)
+    # Any other answer is sufficient: an endpoint need not support OPTIONS, and the call has no effect.
+    reached = answer.status is not None and (answer.status < 500 or answer.status == NOT_IMPLEMENTED)
+    fix = "" if reached else "Start the endpoint, or correct its URL in the manifest."
+    return Link(name, reached, f"{url}: {answer.said}", fix)
+
+
+def _secrets(patient: Patient) -> Iterator[Link]:
+    """The client's secrets where the runtime runs; those here say nothing about it."""
+    client = patient.manifest.client.id
+    if not declares_secrets(patient.manifest):
+        return
+    found = read_missing_secrets(patient.settings)
+    if isinstance(found, UnknownSecrets):
+        yield Link("secrets", None, f"it is not known whether they are set: {found.reason}")
+    elif missing := found.get(client):
+        said = "; ".join(f"{variable} is not set where the runtime runs ({use})" for variable, use in missing.items())
+        yield Link("secrets", False, said, "Set it in the runtime's environment or its .env, and restart the runtime.")
+    else:
+        yield Link("secrets", True, "all that the client names are set where the runtime runs")
 
 
 def _answers(patient: Patient) -> Iterator[Link]:
@@ -290,6 +321,7 @@ LINKS: tuple[Callable[[Patient], Iterator[Link]], ...] = (
     _manifest,
     _sender,
     _runtime,
+    _secrets,
     _bot,
     _openai,
     _documents,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from runtime.store.client.light_http import LightHttp, NoAnswer
+from schemas.public_urls import is_public
 
 PROBE_SECONDS = 5.0
 
@@ -20,6 +22,7 @@ class Probe:
     """None without an answer."""
     said: str
     """The status, or why there was no answer."""
+    body: bytes = b""
 
 
 def probe(
@@ -35,4 +38,15 @@ def probe(
             answer = http.call(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, body)
     except (NoAnswer, ValueError) as error:
         return Probe(None, str(error))
-    return Probe(answer.status, f"it answers {answer.status}")
+    return Probe(answer.status, f"it answers {answer.status}", answer.body)
+
+
+def leads_inside(url: str) -> bool:
+    """Whether the host's name leads to an address that is not a public one, so that the runtime refuses the call; False
+    for a name that leads nowhere."""
+    parts = urlsplit(url)
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return not all(is_public(str(address[0]).partition("%")[0]) for *_, address in found)

@@ -30,7 +30,7 @@ def _lines(manifest: Manifest, row: ClientStatus, runtime_answers: bool) -> Iter
     sections = {
         "1. Número configurado en Twilio": _number(row),
         "2. Asistente creado": _assistant(manifest, row),
-        "3. Bot creado": _bot(row),
+        "3. Bot creado": [*_bot(row), *_secrets(row)],
         "4. Documentación entregada": _documents(),
         "5. Monitoreo": _monitoring(runtime_answers),
     }
@@ -70,6 +70,14 @@ def _bot(row: ClientStatus) -> Iterator[str]:
     yield _box(row.last_message_at is not None, f"Test de webhook: {_heard(row)}")
     arrived = row.last_turn == "answered" and row.last_undelivered is None
     yield _box(arrived, f"Test con WhatsApp real: {_answered(row)}")
+
+
+def _secrets(row: ClientStatus) -> Iterator[str]:
+    if row.missing_secrets is None:
+        yield _box(False, "Secretos del cliente: no se pudo saber si están puestos donde corre el servicio")
+    elif row.missing_secrets:
+        names = ", ".join(row.missing_secrets)
+        yield _box(False, f"Secretos del cliente: faltan donde corre el servicio: {names}")
 
 
 def _documents() -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.kinds.knowledge.live import searched
 from reconciler.kinds.sender.desired import our_webhook
@@ -51,6 +51,9 @@ class ClientStatus:
     """Twilio's error code of the last answer, where it reached no phone."""
     undelivered: Mapping[str, int]
     """Number of messages of the last day that reached no phone, by Twilio's error code."""
+    missing_secrets: Mapping[str, str] | None
+    """Variables that the client names and that are not set where the runtime runs, with what fails without them; None
+    when that is not known."""
     last_applied_at: str | None
     sync: str
     """`in sync`, `made by hand` (as declared, not recorded), `differs`, `error` or `unresolved`."""
@@ -64,11 +67,14 @@ def statuses(
     store: Store,
     plan: Plan,
     activity: Iterable[ActivityRecord],
+    missing: Mapping[str, Mapping[str, str]] | None,
     settings: Settings,
 ) -> list[ClientStatus]:
-    """A row for each client, in the order of the fleet."""
+    """A row for each client, in the order of the fleet. `missing`: the secrets that are not set where the runtime runs,
+    by client; None when that is not known."""
     heard = {item.bot_id: item for item in activity}
-    return [_status(manifest, live_state, store, plan, heard, settings) for manifest in fleet.clients]
+    rows = (_status(manifest, live_state, store, plan, heard, settings) for manifest in fleet.clients)
+    return [replace(row, missing_secrets=None if missing is None else missing.get(row.client, {})) for row in rows]
 
 
 def sender_of(manifest: Manifest, live_state: LiveState, settings: Settings) -> LiveSender | Failed | None:
@@ -129,6 +135,7 @@ def _status(
         last_error=used.last_error if used else None,
         last_undelivered=used.last_undelivered if used else None,
         undelivered=used.undelivered if used else {},
+        missing_secrets=None,
         last_applied_at=max(applied, default=None),
         sync=_sync(client.id, plan),
         problems=[finding.message for finding in plan.findings if finding.client == client.id],

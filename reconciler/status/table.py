@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 
 from rich.console import Console
@@ -64,7 +64,12 @@ def _cells(row: ClientStatus) -> list[Text]:
 
 def _notes(row: ClientStatus) -> Sequence[str]:
     blocked = blocking(row.undelivered)
-    return [*row.problems, *([undelivered(blocked)] if blocked else [])]
+    secrets = [f"{variable} is not set where the runtime runs ({use})" for variable, use in _missing(row).items()]
+    return [*row.problems, *secrets, *([undelivered(blocked)] if blocked else [])]
+
+
+def _missing(row: ClientStatus) -> Mapping[str, str]:
+    return row.missing_secrets or {}
 
 
 def _undelivered(row: ClientStatus) -> Text:

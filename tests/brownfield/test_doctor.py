@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from reconciler.doctor.probe import leads_inside
+from tests.bare_server import Serve, serve
 from tests.brownfield.golden import same_as_golden
 from tests.reconciler.agency import Agency
 from tests.sandbox_process import wait_until
+
+__all__ = ["serve"]
 
 CLIENT = "la-cocina"
 
@@ -77,6 +81,7 @@ def with_a_gone_model(agency: Agency) -> None:
 def with_a_dead_endpoint(agency: Agency) -> None:
     tool = {"type": "function", "name": "crear_reserva", "endpoint": {"url": "http://127.0.0.1:9/reservas"}}
     agency.declare(CLIENT, assistant={"tools": [tool]})
+    agency.environment["ALLOW_PRIVATE_ENDPOINTS"] = "true"
 
 
 def with_a_dead_last_turn(agency: Agency) -> None:
@@ -189,3 +194,59 @@ def test_a_person_who_cannot_be_reached_breaks_no_link(well: Agency) -> None:
     assert "reached no phone: the person blocked the number (63014, once)." in result.out
     assert result.out.splitlines()[-1] == f"Every link is intact: a message to {CLIENT} gets an answer."
     assert f"{CLIENT}: " not in well.reconcile("status").out
+
+
+@pytest.mark.parametrize(("status", "is_ok"), [(200, True), (405, True), (501, True), (404, False), (500, False)])
+def test_an_endpoint_is_there_unless_its_path_is_not(well: Agency, serve: Serve, status: int, is_ok: bool) -> None:
+    url = serve(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
+    tool = {"type": "function", "name": "crear_reserva", "endpoint": {"url": url}}
+    well.declare(CLIENT, assistant={"tools": [tool]})
+
+    out = well.reconcile("doctor", CLIENT, ALLOW_PRIVATE_ENDPOINTS="true").out
+
+    sign = "ok" if is_ok else "✗ "
+    assert f"{sign}  function crear_reserva: {url}: it answers {status}" in out
+
+
+def test_an_endpoint_that_may_not_be_called_breaks_the_manifest_and_is_not_called(well: Agency, serve: Serve) -> None:
+    tool = {"type": "function", "name": "crear_reserva", "endpoint": {"url": serve()}}
+    well.declare(CLIENT, assistant={"tools": [tool]})
+
+    result = well.reconcile("doctor", CLIENT, ALLOW_PRIVATE_ENDPOINTS="false")
+
+    assert (result.code, "the URL does not begin with https://" in result.err) == (1, True)
+
+
+def test_a_name_that_leads_into_this_machine_s_network_leads_inside() -> None:
+    assert leads_inside("https://localhost/reservas")
+    assert leads_inside("https://127.0.0.1:8443/reservas")
+    assert not leads_inside("https://1.1.1.1/reservas")
+    assert not leads_inside("https://no-such-name.invalid/reservas")
+
+
+def with_a_secret(agency: Agency) -> None:
+    """The client's function names a secret."""
+    endpoint = {"url": "https://no-such-name.invalid/reservas", "secret": {"env": "LA_COCINA_HOOK_SECRET"}}
+    agency.declare(CLIENT, assistant={"tools": [{"type": "function", "name": "reservar", "endpoint": endpoint}]})
+    agency.apply()
+
+
+def test_a_secret_that_is_not_set_where_the_runtime_runs_is_named(well: Agency) -> None:
+    with_a_secret(well)
+    said = "LA_COCINA_HOOK_SECRET is not set where the runtime runs (the function reservar: each call fails)"
+
+    assert f"`secrets`: {said}. Set it in the runtime's environment or its .env" in verdict(well)
+    # Set here, which says nothing about the runtime.
+    assert f"✗   secrets: {said}." in well.reconcile("doctor", CLIENT, LA_COCINA_HOOK_SECRET="x").out
+    assert f"{CLIENT}: {said}." in well.reconcile("status").out
+    checklist = well.reconcile("status", "--checklist", CLIENT).out
+    assert "- [ ] Secretos del cliente: faltan donde corre el servicio: LA\\_COCINA\\_HOOK\\_SECRET" in checklist
+
+
+def test_without_a_token_it_is_not_known_which_secrets_are_missing(well: Agency) -> None:
+    with_a_secret(well)
+    near = f"sqlite:///{well.store_file}"
+
+    out = well.reconcile("doctor", CLIENT, API_TOKEN=None, BOT_STORE_URL=near).out
+
+    assert "–   secrets: it is not known whether they are set: only a caller with a token reads the names" in out
