@@ -71,7 +71,7 @@ class Endpoint(Strict):
     """Where a function tool is called: one HTTP POST for each call."""
 
     url: HttpUrl = Field(
-        description="URL that receives each call as JSON with name, arguments, client, conversation and call_id.",
+        description="URL that receives each call as JSON with name, arguments, client, conversation, call_id and now.",
         examples=["https://api.lacocina.cl/reservas"],
     )
     secret: SecretRef | None = Field(
@@ -91,6 +91,15 @@ class Endpoint(Strict):
             "checked like the first; neither signature nor Authorization is sent to another host."
         ),
         examples=[True],
+    )
+    user: Literal["masked", "full"] | None = Field(
+        default=None,
+        description=(
+            "Whether each call says who writes, as user with phone, name and external_id: full, or masked with the "
+            "number's middle hidden and without external_id. Not at all without it: the endpoint's operator becomes "
+            "a recipient of personal data."
+        ),
+        examples=["masked"],
     )
     timeout_seconds: float = Field(
         default=10.0,

@@ -75,6 +75,8 @@ def _endpoint(live: Mapping[str, Any]) -> dict[str, Any]:
         endpoint["authorization"] = {"env": live["authorization_env"]}
     if live.get("follow_redirects"):
         endpoint["follow_redirects"] = True
+    if live.get("user"):
+        endpoint["user"] = live["user"]
     timeout = live.get("timeout_seconds")
     if timeout is not None and float(timeout) != Endpoint.model_fields["timeout_seconds"].default:
         endpoint["timeout_seconds"] = float(timeout)

@@ -114,6 +114,7 @@ def bot_as_declared(bot: BotRecord, settings: Settings) -> dict[str, Any]:
                 float(function.get("timeout_seconds") or timeout),
                 function.get("authorization_env"),
                 bool(function.get("follow_redirects")),
+                function.get("user"),
             )
             for name, function in bot.functions.items()
         },

@@ -32,6 +32,7 @@ _OPTIONS = """\
   #     endpoint:
   #       url: https://api.example.cl/reservas
   #       secret: { env: HOOK_SECRET } # the name of an environment variable, never the secret
+  #       user: masked # tells the endpoint who writes; masked | full
 """
 _DOCUMENTS = """\
   #   - type: file_search # documents kept in git are `files: [mi-cliente/carta.pdf]` instead

@@ -53,11 +53,17 @@ class FunctionEndpoint(Body):
     timeout_seconds: float = Field(default=10.0, gt=0, le=60, strict=False)
     authorization_env: EnvName | None = None
     follow_redirects: bool = False
+    user: Literal["masked", "full"] | None = None
 
     @model_serializer
     def _as_stored(self) -> dict[str, Any]:
         return endpoint_values(
-            self.url, self.secret_env, self.timeout_seconds, self.authorization_env, self.follow_redirects
+            self.url,
+            self.secret_env,
+            self.timeout_seconds,
+            self.authorization_env,
+            self.follow_redirects,
+            self.user,
         )
 
 

@@ -20,6 +20,8 @@ from typing import Any
 import aiohttp
 import structlog
 
+from runtime.engines.person import Person
+from runtime.observability.logs import masked_user
 from runtime.public_http import MAX_REDIRECTS, NotCalled, Outgoing, PublicHttp
 from runtime.settings import Secrets
 from runtime.text import portable
@@ -51,6 +53,9 @@ class FunctionCall:
     call_id: str
     client: str
     conversation: str
+    now: str
+    """The time in the client's zone, as ISO 8601 with its offset."""
+    person: Person
 
 
 class Functions:
@@ -85,7 +90,7 @@ class Functions:
     async def _post(self, endpoint: Mapping[str, Any] | None, call: FunctionCall) -> str:
         if endpoint is None:
             raise EndpointError(f"no endpoint is configured for the function {call.name!r}")
-        body = _body(call)
+        body = _body(call, endpoint.get("user"))
         outgoing = Outgoing(
             url=str(endpoint["url"]),
             method="POST",
@@ -138,7 +143,7 @@ def function_signature(secret: str, moment: str, body: bytes) -> str:
     return hmac.digest(secret.encode(), moment.encode() + b"." + body, "sha256").hex()
 
 
-def _body(call: FunctionCall) -> bytes:
+def _body(call: FunctionCall, user: str | None) -> bytes:
     try:
         arguments = json.loads(call.arguments or "{}")
     except (ValueError, RecursionError) as error:
@@ -149,9 +154,18 @@ def _body(call: FunctionCall) -> bytes:
         "client": call.client,
         "conversation": call.conversation,
         "call_id": call.call_id,
-    }
+        "now": call.now,
+    } | ({} if user is None else {"user": _user(call.person, user)})
     # A model may write half a surrogate pair, which UTF-8 has no bytes for.
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _user(person: Person, detail: str) -> dict[str, str | None]:
+    """Who writes, in the detail that the endpoint's `user` allows; what a newer program means by another word is not
+    known here, so nothing more than `masked` is sent for it."""
+    if detail == "full":
+        return {"phone": person.phone, "name": person.name, "external_id": person.external_id}
+    return {"phone": masked_user(person.phone) if person.phone else None, "name": person.name, "external_id": None}
 
 
 async def _answer(response: aiohttp.ClientResponse) -> str:

@@ -86,6 +86,7 @@ def endpoint_values(
     timeout_seconds: float,
     authorization_env: object = None,
     follow_redirects: bool = False,
+    user: object = None,
 ) -> dict[str, Any]:
     """A function's endpoint as a bot has it. What is not used of the keys that the first version did not have is left
     out: an older replica accepts such a bot, and its rows are equal to these.
@@ -95,6 +96,8 @@ def endpoint_values(
         values["authorization_env"] = authorization_env
     if follow_redirects:
         values["follow_redirects"] = True
+    if user is not None:
+        values["user"] = user
     return values
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from runtime.content.parts import Content
+from runtime.engines.person import Person
 from runtime.memory import day_of
 from runtime.observability.logs import masked_user
 from runtime.store.messages.turns import Turn
-from runtime.turns.person import Person
 from schemas.policy import MessageContext
 
 CONTEXT_LIMIT = 600

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from runtime.catalog import Configuration
 from runtime.content.rendering import as_text
 from runtime.engines.functions import FunctionCall, Functions
+from runtime.engines.person import person_of
 from runtime.engines.port import Request
 from runtime.memory import current, is_one_of, recalled, user_hash
 from runtime.store.database.database import Database
@@ -17,7 +18,6 @@ from runtime.store.messages import turns
 from runtime.store.messages.quotes import quoted_text
 from runtime.store.messages.turns import Turn
 from runtime.turns.context import context_note
-from runtime.turns.person import person_of
 from runtime.turns.policy import Options
 from runtime.turns.prepare import Preparer, prepared
 from runtime.turns.progress import Progress
@@ -63,10 +63,12 @@ class Requests:
         client = bot.label
         conversation = user_hash(self.salt, bot.id, turn.conversation.user_key)
         rules = configuration.policy.memory or Memory()
-        now = datetime.now(ZoneInfo(configuration.timezone or self.timezone))
+        zone = ZoneInfo(configuration.timezone or self.timezone)
+        now, person = datetime.now(zone), person_of(turn)
 
         async def call_function(name: str, arguments: str, call_id: str) -> str:
-            call = FunctionCall(name, arguments, call_id, client, conversation)
+            time = datetime.now(zone).isoformat(timespec="seconds")
+            call = FunctionCall(name, arguments, call_id, client, conversation, time, person)
             return await self.functions.call(bot.functions.get(name), call)
 
         async def keep_thread(thread_id: str) -> None:
@@ -76,7 +78,7 @@ class Requests:
         starts_over = any(is_one_of(as_text(message.content), rules.reset_words or ()) for message in messages)
         expires = seconds_of(rules.expires_after) if rules.expires_after else None
         history = [] if starts_over else current(past, expires, rules.reset_words or (), now)
-        note = context_note(turn, person_of(turn), configuration.policy.context, now, await self._quoted(turn))
+        note = context_note(turn, person, configuration.policy.context, now, await self._quoted(turn))
         return Request(
             turn_id=turn.id,
             client=client,

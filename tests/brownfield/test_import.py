@@ -195,13 +195,20 @@ def test_an_endpoint_keeps_its_authorization_and_its_redirects(agency: Agency, b
     by_hand.assistant(tools=[FUNCTION])
     by_hand.bot(
         "assistant_1",
-        functions={"crear_reserva": {**ENDPOINT, "authorization_env": "HOOK_AUTHORIZATION", "follow_redirects": True}},
+        functions={
+            "crear_reserva": {
+                **ENDPOINT,
+                "authorization_env": "HOOK_AUTHORIZATION",
+                "follow_redirects": True,
+                "user": "full",
+            }
+        },
     )
     by_hand.sender()
     imported(agency)
     [function] = manifest(agency, "bot-la-cocina")["assistant"]["tools"]  # type: ignore[index]
     assert function["endpoint"]["authorization"] == {"env": "HOOK_AUTHORIZATION"}
-    assert function["endpoint"]["follow_redirects"] is True
+    assert (function["endpoint"]["follow_redirects"], function["endpoint"]["user"]) == (True, "full")
     assert agency.plan()["changes"] == []
 
 

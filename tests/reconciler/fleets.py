@@ -50,7 +50,12 @@ def functions(name: str) -> st.SearchStrategy[Json]:
         [
             {"url": "https://api.a.cl/f"},
             {"url": "https://api.a.cl/f", "secret": {"env": "A_SECRET"}, "timeout_seconds": 5.0},
-            {"url": "https://api.a.cl/f", "authorization": {"env": "A_AUTHORIZATION"}, "follow_redirects": True},
+            {
+                "url": "https://api.a.cl/f",
+                "authorization": {"env": "A_AUTHORIZATION"},
+                "follow_redirects": True,
+                "user": "masked",
+            },
         ]
     )
     return st.fixed_dictionaries(

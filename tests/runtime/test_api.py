@@ -144,7 +144,7 @@ def test_an_endpoint_of_a_bot_has_the_keys_that_an_older_replica_knows_and_those
     runtime: Runtime,
 ) -> None:
     plain = {"url": "https://api.lacocina.cl/f"}
-    used = {**plain, "authorization_env": "HOOK_AUTHORIZATION", "follow_redirects": True}
+    used = {**plain, "authorization_env": "HOOK_AUTHORIZATION", "follow_redirects": True, "user": "masked"}
     first = {"secret_env": None, "timeout_seconds": 10.0}
     made = runtime.made("/bots/", a_bot(functions={"f": {**plain, "follow_redirects": False}, "g": used}))
     assert made["functions"] == {"f": {**plain, **first}, "g": {**used, **first}}

@@ -3,12 +3,14 @@
 import hmac
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from hashlib import sha256
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.function_endpoint import ASK, TOOL, Endpoint
-from tests.runtime_process import Line, Runtime, open_line, start_runtime
+from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
 SECRET = "function-secret"
@@ -46,6 +48,39 @@ def test_the_call_is_made_and_its_result_reaches_the_answer(
     assert call["call_id"]
     assert "56912345678" not in body.decode()
     assert "x-horizonai-signature" not in headers
+
+
+@pytest.mark.parametrize(
+    ("detail", "user"),
+    [
+        (None, None),
+        ("masked", {"phone": "+569****5678", "name": "Ana Rojas", "external_id": None}),
+        ("full", {"phone": "+56912345678", "name": "Ana Rojas", "external_id": None}),
+    ],
+)
+def test_the_endpoint_gets_the_time_and_who_writes_only_where_it_is_declared(
+    restaurant: Callable[..., Line], endpoint: Endpoint, detail: str | None, user: dict[str, str | None] | None
+) -> None:
+    line = restaurant(endpoint.url, **({"user": detail} if detail else {}))
+    line.ask(ASK, profile_name="Ana Rojas")
+    ((_, body),) = endpoint.received
+    call = json.loads(body)
+    assert call.get("user") == user
+    assert abs((datetime.now(ZoneInfo("America/Santiago")) - datetime.fromisoformat(call["now"])).total_seconds()) < 60
+    assert call["now"][-6:] in ("-03:00", "-04:00")
+
+
+def test_a_hidden_number_is_no_phone_and_only_the_full_detail_has_its_id(
+    restaurant: Callable[..., Line], endpoint: Endpoint, secretive: Runtime
+) -> None:
+    for detail in ("masked", "full"):
+        line = restaurant(endpoint.url, user=detail)
+        hidden = {"From": "whatsapp:CL.abc123", "ExternalUserId": "CL.abc123", "ProfileName": "Ana"}
+        signed_webhook(secretive, inbound_fields(line.number, ASK, **hidden))
+    wait_until(lambda: len(endpoint.received) == 2, what="two calls")
+    users = [json.loads(body)["user"] for _, body in endpoint.received]
+    assert [user["phone"] for user in users] == [None, None]
+    assert [user["external_id"] for user in users] == [None, "CL.abc123"]
 
 
 def test_the_call_is_signed_over_time_and_body(restaurant: Callable[..., Line], endpoint: Endpoint) -> None:

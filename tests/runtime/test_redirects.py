@@ -14,10 +14,14 @@ from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
 from runtime.engines.functions import FunctionCall, Functions
+from runtime.engines.person import Person
 from runtime.public_http import PrivateAddress, PublicResolver
 from runtime.settings import Secrets
 
-CALL = FunctionCall("crear_reserva", '{"personas": 4}', "call_1", "la-cocina", "conversation_1")
+NOBODY = Person(None, None, None)
+CALL = FunctionCall(
+    "crear_reserva", '{"personas": 4}', "call_1", "la-cocina", "conversation_1", "2026-11-28T18:52:00-03:00", NOBODY
+)
 FOLLOWED = {"follow_redirects": True, "secret_env": "HOOK_SECRET", "authorization_env": "HOOK_AUTHORIZATION"}
 SCRIPT = "/macros/s/AKfy/exec"
 

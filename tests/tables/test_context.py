@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.content.parts import Content, Referral, Text
+from runtime.engines.person import Person, person_of
 from runtime.store.messages.conversations import Conversation
 from runtime.store.messages.turns import HistoryItem, Turn, WaitingMessage
 from runtime.turns.context import CHANNEL, CONTEXT_LIMIT, HEAD, as_data, context_note
-from runtime.turns.person import Person, person_of
 from schemas import MessageContext
 
 NOW = datetime(2026, 11, 28, 18, 52, tzinfo=ZoneInfo("America/Santiago"))

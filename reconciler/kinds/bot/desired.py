@@ -43,6 +43,7 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
         endpoint.timeout_seconds,
         _variable(endpoint.authorization),
         endpoint.follow_redirects,
+        endpoint.user,
     )
 
 
