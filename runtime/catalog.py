@@ -54,6 +54,7 @@ class Catalog:
         self._version = -1
         self._by_number: dict[str, BotRecord] = {}
         self._configurations: dict[str, Configuration] = {}
+        self._numbers: frozenset[str] | None = None
         self._told: dict[str, int] = {}
         """Bot → its version whose ignored keys were logged."""
         self.salt = salt
@@ -67,6 +68,16 @@ class Catalog:
             if bot is not None and version == self._version:
                 self._by_number[number] = bot
         return bot
+
+    async def is_ours(self, number: str) -> bool:
+        """Whether a bot has this number. The numbers are read once for each version of the catalog."""
+        if self._numbers is None:
+            version = self._version
+            numbers = frozenset(await self._database.read(store.numbers))
+            if version != self._version:
+                return number in numbers
+            self._numbers = numbers
+        return number in self._numbers
 
     async def configuration(self, bot_id: str, at_least: int | None = None) -> Configuration | None:
         """The bot and its assistant, as of that version of the catalog or later; None when the bot was deleted."""
@@ -94,6 +105,7 @@ class Catalog:
         if version != self._version:
             self._version = version
             self._by_number.clear()
+            self._numbers = None
             self._configurations.clear()
 
     async def watch(self) -> None:

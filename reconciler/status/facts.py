@@ -16,7 +16,8 @@ from reconciler.observation.live_state import AccountSenders, Failed, LiveState,
 from reconciler.readers.openai import FileCounts, VectorStore
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
-from runtime.store.records import ActivityRecord, BotRecord
+from runtime.store.database.times import later
+from runtime.store.records import LOOP_PAUSE_SECONDS, ActivityRecord, BotRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,10 @@ class ClientStatus:
     missing_secrets: Mapping[str, str] | None
     """Variables that the client names and that are not set where the runtime runs, with what fails without them; None
     when that is not known."""
+    loops: int
+    """Conversations that are paused, since the other side is a program."""
+    loops_until: str | None
+    """When the newest of them is answered again."""
     last_applied_at: str | None
     sync: str
     """`in sync`, `made by hand` (as declared, not recorded), `differs`, `error` or `unresolved`."""
@@ -136,6 +141,8 @@ def _status(
         last_undelivered=used.last_undelivered if used else None,
         undelivered=used.undelivered if used else {},
         missing_secrets=None,
+        loops=used.loops if used else 0,
+        loops_until=later(used.loops_since, LOOP_PAUSE_SECONDS) if used and used.loops_since else None,
         last_applied_at=max(applied, default=None),
         sync=_sync(client.id, plan),
         problems=[finding.message for finding in plan.findings if finding.client == client.id],

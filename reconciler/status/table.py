@@ -65,11 +65,24 @@ def _cells(row: ClientStatus) -> list[Text]:
 def _notes(row: ClientStatus) -> Sequence[str]:
     blocked = blocking(row.undelivered)
     secrets = [f"{variable} is not set where the runtime runs ({use})" for variable, use in _missing(row).items()]
-    return [*row.problems, *secrets, *([undelivered(blocked)] if blocked else [])]
+    return [
+        *row.problems,
+        *secrets,
+        *([undelivered(blocked)] if blocked else []),
+        *([_loops(row)] if row.loops else []),
+    ]
 
 
 def _missing(row: ClientStatus) -> Mapping[str, str]:
     return row.missing_secrets or {}
+
+
+def _loops(row: ClientStatus) -> str:
+    paused = "1 conversation is" if row.loops == 1 else f"{row.loops} conversations are"
+    return (
+        f"{paused} paused until {_minute(row.loops_until)} UTC, since a program answers there; "
+        "the log line loop_detected has its number and the sign"
+    )
 
 
 def _undelivered(row: ClientStatus) -> Text:

@@ -222,6 +222,7 @@ class Metrics:
         1, and the first failure of a client would raise no alert.
         """
         self._turns(client, "dead", "")
+        self._turns(client, "unanswered", "loop")
         self._sends(client, "rest", "failed")
         for code in (*OF_CLIENT, NO_CODE, OTHER_CODE):
             self._undelivered(client, code)

@@ -61,6 +61,11 @@ def bot_of_number(connection: Connection, number: str) -> BotRecord | None:
     return None if bot_id is None else get_bot(connection, bot_id)
 
 
+def numbers(connection: Connection) -> list[str]:
+    """The numbers of all bots."""
+    return list(connection.execute(select(bots.c.twilio_phone_number)).scalars())
+
+
 def bot_and_assistant(connection: Connection, bot_id: str) -> tuple[BotRecord, AssistantRecord | None] | None:
     """A bot with its assistant; without one when the bot has its own instructions, or uses a live object."""
     bot = get_bot(connection, bot_id)

@@ -10,7 +10,14 @@ import time
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from runtime.store.client.history import LATEST_ACTIVITY, LATEST_EDITS, activity_of, runs_of, undelivered_query
+from runtime.store.client.history import (
+    LATEST_ACTIVITY,
+    LATEST_EDITS,
+    activity_of,
+    loops_query,
+    runs_of,
+    undelivered_query,
+)
 from runtime.store.codec import columns, from_rows, to_row
 from runtime.store.database.times import timestamp
 from runtime.store.errors import LeaseHeld, LeaseLost, StoreError
@@ -128,7 +135,8 @@ def latest_edits(connection: Connection) -> list[EditRecord]:
 def latest_activity(connection: Connection) -> list[ActivityRecord]:
     """When each bot last received a message, the result of its last turn, and what reached no phone."""
     latest = [tuple(row) for row in connection.exec_driver_sql(LATEST_ACTIVITY)]
-    return activity_of(latest, (tuple(row) for row in connection.exec_driver_sql(undelivered_query())))
+    undelivered = [tuple(row) for row in connection.exec_driver_sql(undelivered_query())]
+    return activity_of(latest, undelivered, (tuple(row) for row in connection.exec_driver_sql(loops_query())))
 
 
 def list_notices(connection: Connection) -> list[NoticeRecord]:

@@ -139,6 +139,10 @@ class Lease:
     expires_at: str
 
 
+LOOP_PAUSE_SECONDS = 1800.0
+"""How long a conversation is not answered once it was found to be a loop between programs."""
+
+
 @dataclass(frozen=True, slots=True)
 class ActivityRecord:
     """A bot's last message, and the result of its last turn."""
@@ -152,6 +156,10 @@ class ActivityRecord:
     """Twilio's error code of the last turn's messages, where one reached no phone (`runtime.store.delivery_errors`)."""
     undelivered: Mapping[str, int] = field(default_factory=dict)
     """Number of messages of the last UNDELIVERED_HOURS that reached no phone, by Twilio's error code."""
+    loops: int = 0
+    """Number of conversations that are paused, since they are loops between programs."""
+    loops_since: str | None = None
+    """When the newest of them was paused."""
 
 
 @dataclass(frozen=True, slots=True)

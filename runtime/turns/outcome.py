@@ -21,14 +21,21 @@ from runtime.memory import remembered
 from runtime.observability.metrics import Metrics
 from runtime.settings import Settings
 from runtime.store.database.database import Database
+from runtime.store.database.times import seconds_since
 from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.messages.turns import Ending, Turn, end_turn
+from runtime.store.records import LOOP_PAUSE_SECONDS
 from runtime.text import portable
 from runtime.turns.leavings import leavings
+from runtime.turns.loops import LoopSign
 from runtime.turns.policy import Say, Silent
 from runtime.turns.progress import engine_notes
 from schemas.addresses import whatsapp_address
+
+OUTAGE_SECONDS = 6 * 3600.0
+"""How long a user who got the fallback message gets no other one, unless an answer came between: an outage is over
+then, or by now another one."""
 
 log = structlog.get_logger("runtime.turn")
 
@@ -61,25 +68,41 @@ class Endings:
         return await self._end(turn, configuration, split_reply(whatsapp_text(text)), ending)
 
     async def unanswered(
-        self, turn: Turn, configuration: Configuration | None, decision: Silent | Say
+        self, turn: Turn, configuration: Configuration | None, decision: Silent | Say, sign: LoopSign | None = None
     ) -> Sequence[OutboxRow]:
-        """Records that the turn is not answered, the reason, and the notice to the user, if any."""
+        """Records that the turn is not answered, the reason, and the notice to the user, if any. `sign`: by what a loop
+        was found just now."""
         parts = split_reply(decision.text) if isinstance(decision, Say) else []
         left = leavings(turn, engine_notes(turn.progress), parts)
-        ending = Ending("unanswered", items=left, reason=decision.reason)
+        is_loop = decision.reason == "loop" and sign is not None
+        ending = Ending("unanswered", items=left, reason=decision.reason, is_loop=is_loop)
         rows = await self._end(turn, configuration, parts, ending)
-        log.info("message_not_answered", reason=decision.reason)
+        if is_loop:
+            log.warning("loop_detected", sign=sign, paused_seconds=LOOP_PAUSE_SECONDS)
+        else:
+            log.info("message_not_answered", reason=decision.reason)
         return rows
 
     async def dead(
         self, turn: Turn, configuration: Configuration, error: ProviderError, notes: Sequence[Mapping[str, Any]]
     ) -> Sequence[OutboxRow]:
-        """Records that no answer could be made; the user gets the fallback message. `notes` are the engine's."""
-        log.error("turn_failed", error=str(error))
-        parts = split_reply(configuration.bot.fallback_message or "") or split_reply(self._settings.fallback_message)
-        left = leavings(turn, notes, parts, error)
-        ending = Ending("dead", items=left, error=portable(str(error)), bot_version=configuration.bot.version)
+        """Records that no answer could be made; the user gets the fallback message, once in an outage. `notes` are the
+        engine's."""
+        fallback_at = turn.conversation.fallback_at
+        is_known = fallback_at is not None and seconds_since(fallback_at) < OUTAGE_SECONDS
+        log.error("turn_failed", error=str(error), user_notified=not is_known)
+        parts = [] if is_known else self._fallback(configuration)
+        ending = Ending(
+            "dead",
+            items=leavings(turn, notes, parts, error),
+            error=portable(str(error)),
+            bot_version=configuration.bot.version,
+            is_fallback=bool(parts),
+        )
         return await self._end(turn, configuration, parts, ending)
+
+    def _fallback(self, configuration: Configuration) -> list[str]:
+        return split_reply(configuration.bot.fallback_message or "") or split_reply(self._settings.fallback_message)
 
     async def _end(
         self, turn: Turn, configuration: Configuration | None, parts: Sequence[str], ending: Ending

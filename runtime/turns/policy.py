@@ -19,15 +19,16 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from runtime.content.parts import Content
 from runtime.content.rendering import needs_words
-from runtime.store.database.times import is_to_come
+from runtime.store.database.times import is_to_come, is_within
 from runtime.store.messages.conversations import Conversation
-from runtime.store.records import BotRecord
+from runtime.store.records import LOOP_PAUSE_SECONDS, BotRecord
 
-Reason = Literal["unknown", "human", "paused", "limited", "media"]
+Reason = Literal["unknown", "human", "paused", "loop", "limited", "media"]
 """Why a message gets no answer, in one word: in the turn's row, the log and the metric `horizonai_turns_total`.
 
-`unknown`: the bot was deleted since; `human`: a person has the conversation; `paused`: the client is; `limited`: too
-many messages within a minute; `media`: voice notes, pictures or other files without a word.
+`unknown`: the bot was deleted since; `human`: a person has the conversation; `paused`: the client is; `loop`: the other
+side is a program; `limited`: too many messages within a minute; `media`: voice notes, pictures or other files without a
+word.
 """
 
 
@@ -48,6 +49,8 @@ class Facts(NamedTuple):
     """What is to be answered; nothing when a message comes in."""
     not_understood_message: str = ""
     """The notice for a user who sent files without a word."""
+    is_loop: bool = False
+    """True when these messages show that the other side is a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,18 @@ def client_is_active(facts: Facts) -> Silent | None:
     return Silent("paused") if facts.bot is not None and facts.bot.state == "paused" else None
 
 
+def not_in_a_loop(facts: Facts) -> Silent | None:
+    """Two programs do not answer each other; nor for a while after they did."""
+    is_paused = facts.conversation is not None and is_loop_pause(facts.conversation, facts.now)
+    return Silent("loop") if facts.is_loop or is_paused else None
+
+
+def is_loop_pause(conversation: Conversation, now: str) -> bool:
+    """Whether a conversation is paused, since it was found to be a loop between programs."""
+    since = conversation.loop_since
+    return since is not None and is_within(since, now, LOOP_PAUSE_SECONDS)
+
+
 def within_rate_limits(facts: Facts) -> Say | None:
     """A flood does not reach the model."""
     return Say("limited", facts.limit_message, once="minute") if facts.is_over_limit else None
@@ -127,7 +142,14 @@ def has_words(facts: Facts) -> Say | None:
     return Say("media", facts.not_understood_message, once="minute")
 
 
-CHECKS: Sequence[Check] = (bot_exists, assistant_has_it, client_is_active, within_rate_limits, has_words)
+CHECKS: Sequence[Check] = (
+    bot_exists,
+    assistant_has_it,
+    client_is_active,
+    not_in_a_loop,
+    within_rate_limits,
+    has_words,
+)
 """In order of precedence."""
 
 

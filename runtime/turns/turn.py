@@ -37,12 +37,14 @@ from runtime.store.messages.turn_start import Suspect, UserStillWriting
 from runtime.store.messages.turns import Turn, TurnTakenOver
 from runtime.text import is_blank, portable
 from runtime.turns.leavings import WITHHELD_ITEM, RedactedHistory, redacted, was_said
+from runtime.turns.loops import LoopSign, sign_of_loop
 from runtime.turns.outcome import Endings, client_of
 from runtime.turns.ownership import OwnedTurns
-from runtime.turns.policy import Facts, MayAnswer, Options, Say, Silent, decide
+from runtime.turns.policy import Facts, MayAnswer, Options, Say, Silent, decide, is_loop_pause
 from runtime.turns.prepare import Preparer
 from runtime.turns.progress import Progress
 from runtime.turns.request import Requests
+from schemas.addresses import number_of
 
 BEGINNINGS = 64
 """Maximum number of turns that are being begun concurrently. Behind ten thousand of them, a turn that could end would
@@ -175,23 +177,32 @@ class Turns:
 
     async def _ended(self, turn: Turn, configuration: Configuration | None) -> Sequence[OutboxRow] | _Retry:
         """Ends the turn on disk, answered or not; returns the rows to send."""
-        decision = decide(self._facts(turn, configuration))
+        now = timestamp()
+        sign = None if is_loop_pause(turn.conversation, now) else await self._sign_of_loop(turn)
+        decision = decide(self._facts(turn, configuration, now, is_loop=sign is not None))
         if isinstance(decision, Say) and was_said(turn, decision.text):
             decision = Silent(decision.reason)
         if not isinstance(decision, MayAnswer):
-            return await self._endings.unanswered(turn, configuration, decision)
+            return await self._endings.unanswered(turn, configuration, decision, sign)
         assert configuration is not None, "the policy never lets a missing bot answer"
         return await self._answered(turn, configuration, decision.options)
 
-    def _facts(self, turn: Turn, configuration: Configuration | None) -> Facts:
+    def _facts(self, turn: Turn, configuration: Configuration | None, now: str, *, is_loop: bool) -> Facts:
         media = configuration.policy.media if configuration else None
         return Facts(
             configuration.bot if configuration else None,
             turn.conversation,
-            timestamp(),
+            now,
             contents=[message.content for message in turn.messages],
             not_understood_message=(media and media.not_understood) or self._settings.not_understood_message,
+            is_loop=is_loop,
         )
+
+    async def _sign_of_loop(self, turn: Turn) -> LoopSign | None:
+        """By what the other side shows that it is a program, if it does."""
+        if await self._catalog.is_ours(number_of(turn.messages[-1].sender)):
+            return "own_number"
+        return sign_of_loop(turn)
 
     async def _answered(
         self, turn: Turn, configuration: Configuration, options: Options

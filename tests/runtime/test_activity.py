@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, insert
 
-from runtime.store.client.history import LATEST_ACTIVITY, read_activity, undelivered_query
+from runtime.store.client.history import LATEST_ACTIVITY, loops_query, read_activity, undelivered_query
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.database.times import timestamp
-from runtime.store.records import ActivityRecord
-from runtime.store.tables import inbox, outbox, turns
+from runtime.store.records import LOOP_PAUSE_SECONDS, ActivityRecord
+from runtime.store.tables import conversations, inbox, outbox, turns
 from tests.runtime.stores import drop_database, make_database
 
 
@@ -98,6 +98,23 @@ def test_what_reached_no_phone_is_counted_by_code_for_a_day(url: str) -> None:
     assert (other.last_undelivered, other.undelivered) == (None, {})
 
 
+def test_conversations_that_are_paused_as_loops_are_counted(url: str) -> None:
+    engine = open_engine(url)
+    received(engine, 1, "la-cocina", 3)
+    received(engine, 2, "cliente-a", 4)
+    since = [timestamp(time.time() - age) for age in (60, 600, LOOP_PAUSE_SECONDS + 60)]
+    with engine.begin() as connection:
+        for loop_since in (*since, None):
+            row = {"bot_id": "la-cocina", "user_key": "whatsapp:+1", "created_at": since[0], "loop_since": loop_since}
+            connection.execute(insert(conversations).values(**row))
+    engine.dispose()
+
+    other, kitchen = read_activity(url, None)
+
+    assert (kitchen.loops, kitchen.loops_since) == (2, since[0])
+    assert (other.loops, other.loops_since) == (0, None)
+
+
 def test_an_empty_inbox_has_nothing_to_tell(url: str) -> None:
     assert read_activity(url, None) == []
 
@@ -108,7 +125,9 @@ def test_no_pass_over_all_messages_is_made(tmp_path: Path) -> None:
     engine.dispose()
     with closing(sqlite3.connect(tmp_path / "store.db")) as store:
         steps = [row[3] for row in store.execute(f"EXPLAIN QUERY PLAN {LATEST_ACTIVITY}")]
+        loops = [row[3] for row in store.execute(f"EXPLAIN QUERY PLAN {loops_query()}")]
         undelivered = [row[3] for row in store.execute(f"EXPLAIN QUERY PLAN {undelivered_query()}")]
     assert [step for step in steps if step.startswith(("SCAN inbox", "SCAN turns"))] == []
     assert "USING INDEX outbox_undelivered" in undelivered[0]
+    assert "USING INDEX conversations_loops" in loops[0]
     assert sum("USING COVERING INDEX inbox_bot" in step for step in steps) >= 3

@@ -22,6 +22,10 @@ TAKEN = replace(OURS, state="human", state_since="2026-11-22T11:00:00.000Z", sta
 RESUMED = replace(TAKEN, state_until=NOW)
 STILL_TAKEN = replace(TAKEN, state_until="2026-11-22T12:00:00.001Z")
 SET_BACK = replace(STILL_TAKEN, state_since="2026-11-22T12:01:00.000Z", state_until="2026-11-22T12:02:00.000Z")
+LOOPING = replace(OURS, loop_since="2026-11-22T11:30:01.000Z")
+NO_LONGER = replace(OURS, loop_since="2026-11-22T11:30:00.000Z")
+LOOPED_LATER = replace(OURS, loop_since="2026-11-22T13:00:00.000Z")
+"""The clock was set back by an hour since."""
 CLOSED = replace(OURS, state="closed")
 LIMITED = Say("limited", ENOUGH, once="minute")
 ANSWER = MayAnswer(Options())
@@ -53,12 +57,21 @@ ANSWER = MayAnswer(Options())
         (ACTIVE, SET_BACK, False, ANSWER),
         (ACTIVE, RESUMED, True, LIMITED),
         (ACTIVE, CLOSED, False, ANSWER),
+        (ACTIVE, LOOPING, False, Silent("loop")),
+        (ACTIVE, LOOPING, True, Silent("loop")),
+        (PAUSED, LOOPING, False, Silent("paused")),
+        (ACTIVE, NO_LONGER, False, ANSWER),
+        (ACTIVE, LOOPED_LATER, False, ANSWER),
     ],
 )
 def test_the_first_check_that_objects_decides(
     bot: BotRecord | None, conversation: Conversation | None, is_over_limit: bool, decision: object
 ) -> None:
     assert decide(Facts(bot, conversation, NOW, is_over_limit, ENOUGH)) == decision
+
+
+def test_messages_of_a_program_are_not_answered() -> None:
+    assert decide(Facts(ACTIVE, OURS, NOW, is_loop=True)) == Silent("loop")
 
 
 def cheaper(_facts: Facts) -> Options:

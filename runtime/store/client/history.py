@@ -11,7 +11,7 @@ from runtime.store.client.light_reader import Run, read_tables
 from runtime.store.codec import columns, from_document, from_rows
 from runtime.store.database.times import timestamp
 from runtime.store.database.url import is_api
-from runtime.store.records import ActivityRecord, EditRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.records import LOOP_PAUSE_SECONDS, ActivityRecord, EditRecord, Lease, NoticeRecord, RunRecord
 
 RUNS, LEASE, EDITS, NOTICES = "/reconcile/runs", "/reconcile/lease", "/reconcile/edits", "/reconcile/notices"
 ACTIVITY = "/reconcile/activity"
@@ -54,6 +54,8 @@ UNDELIVERED = """
     GROUP BY bot_id, error_code ORDER BY bot_id, error_code
 """
 """`since`: text of `timestamp`, which needs no escaping. Over the partial index of such messages."""
+LOOPS = "SELECT bot_id, COUNT(*), MAX(loop_since) FROM conversations WHERE loop_since > '{since}' GROUP BY bot_id"
+"""Likewise over the partial index of loops."""
 
 
 def read_runs(url: str, token: str | None, limit: int = 20, timeout: float = 10) -> Sequence[RunRecord]:
@@ -121,7 +123,7 @@ def read_activity(url: str, token: str | None, timeout: float = 10) -> Sequence[
         return [from_document(ActivityRecord, item) for item in _call(url, token, timeout, ACTIVITY)]
 
     def read(run: Run) -> Sequence[ActivityRecord]:
-        return activity_of(run(LATEST_ACTIVITY), run(undelivered_query()))
+        return activity_of(run(LATEST_ACTIVITY), run(undelivered_query()), run(loops_query()))
 
     return read_tables(url, timeout, read, ())
 
@@ -131,13 +133,23 @@ def undelivered_query() -> str:
     return UNDELIVERED.format(since=timestamp(time.time() - UNDELIVERED_HOURS * 3600))
 
 
-def activity_of(latest: Iterable[tuple[Any, ...]], undelivered: Iterable[tuple[Any, ...]]) -> list[ActivityRecord]:
-    """The activity from rows of LATEST_ACTIVITY and of `undelivered_query`."""
+def loops_query() -> str:
+    """The query of conversations that are paused as loops between programs."""
+    return LOOPS.format(since=timestamp(time.time() - LOOP_PAUSE_SECONDS))
+
+
+def activity_of(
+    latest: Iterable[tuple[Any, ...]], undelivered: Iterable[tuple[Any, ...]], loops: Iterable[tuple[Any, ...]]
+) -> list[ActivityRecord]:
+    """The activity from rows of LATEST_ACTIVITY, of `undelivered_query` and of `loops_query`."""
+    paused = {bot_id: (count, since) for bot_id, count, since in loops}
     codes: dict[str, dict[str, int]] = {}
     for bot_id, code, count in undelivered:
         codes.setdefault(bot_id, {})[code] = count
     return [
-        ActivityRecord(bot_id, heard, turn, error, last_undelivered, codes.get(bot_id, {}))
+        ActivityRecord(
+            bot_id, heard, turn, error, last_undelivered, codes.get(bot_id, {}), *paused.get(bot_id, (0, None))
+        )
         for bot_id, heard, turn, error, last_undelivered in latest
     ]
 

@@ -38,6 +38,11 @@ def is_to_come(moment: str, now: str) -> bool:
     return _seconds(moment) - _seconds(now) > SKEW_SECONDS
 
 
+def is_within(moment: str, now: str, seconds: float) -> bool:
+    """Whether a timestamp is at most `seconds` ago; False for one that is still to come, as in `seconds_since`."""
+    return later(moment, seconds) > now and not is_to_come(moment, now)
+
+
 def later(moment: str, seconds: float) -> str:
     """A timestamp, plus `seconds`."""
     return timestamp(_seconds(moment) + seconds)

@@ -44,11 +44,15 @@ class Conversation:
     state_reason: str | None
     state_until: str | None
     """Timestamp from which the assistant answers again; None: until the state is set again."""
+    loop_since: str | None = None
+    """When it was last found to be a loop between programs; it is not answered for LOOP_PAUSE_SECONDS from then."""
+    fallback_at: str | None = None
+    """When the user last got the fallback message, without an answer since."""
 
 
 COLUMNS = (
     "conversations.id, conversations.bot_id, user_key, profile_name, thread_id, conversations.state, state_since,"
-    " state_by, state_reason, state_until"
+    " state_by, state_reason, state_until, loop_since, fallback_at"
 )
 """The fields of a Conversation, in their order, for statements that read one."""
 
@@ -75,6 +79,7 @@ SET_STATE = Statement(
     "UPDATE conversations SET state = :state, state_since = :now, state_by = :by, state_reason = :reason,"  # noqa: S608
     f" state_until = :until WHERE id = :id AND state = :was RETURNING {COLUMNS}"
 )
+NOTE = Statement("UPDATE conversations SET loop_since = :loop_since, fallback_at = :fallback_at WHERE id = :id")
 KEEP_THREAD = Statement(
     "UPDATE conversations SET thread_id = :thread_id WHERE id = (SELECT conversation_id FROM turns"
     " WHERE id = :turn_id AND state = 'running' AND starts = :starts AND started_at = :started_at)"
@@ -88,7 +93,7 @@ ALIASES_OF = Statement("SELECT alias FROM conversation_aliases WHERE conversatio
 SET_ASIDE = Statement("UPDATE conversation_aliases SET alias = :aside WHERE conversation_id = :id AND alias = :address")
 WIPE = Statement(
     "UPDATE conversations SET user_key = '', profile_name = NULL, state = 'assistant', state_since = NULL,"
-    " state_by = NULL, state_reason = NULL, state_until = NULL WHERE id = :id"
+    " state_by = NULL, state_reason = NULL, state_until = NULL, loop_since = NULL, fallback_at = NULL WHERE id = :id"
 )
 DROP_THREAD = Statement("UPDATE conversations SET thread_id = NULL WHERE id = :id")
 DROP_ALIASES = Statement("DELETE FROM conversation_aliases WHERE conversation_id = :id")
@@ -130,6 +135,12 @@ def set_state(
         connection, id=conversation_id, state=state, was=was, by=by, reason=reason, until=until, now=timestamp()
     )
     return None if row is None else Conversation(*row)
+
+
+def note(connection: Connection, conversation: Conversation, loop_since: str | None, fallback_at: str | None) -> None:
+    """Records a loop and a fallback message; without a statement where both are as they were."""
+    if (loop_since, fallback_at) != (conversation.loop_since, conversation.fallback_at):
+        NOTE.run(connection, id=conversation.id, loop_since=loop_since, fallback_at=fallback_at)
 
 
 def keep_thread(connection: Connection, thread_id: str, *, turn_id: int, starts: int, started_at: str) -> bool:

@@ -21,6 +21,8 @@ from schemas.policy import read_document
 
 BURST_LIMIT = 100
 """Maximum number of messages that one turn answers."""
+RECENT_ITEMS = 30
+"""Number of a conversation's newest items in which a loop between programs is looked for, whatever is sent along."""
 LONGEST_BURST = 3
 """A stream of messages without a pause is answered after this many pauses."""
 
@@ -183,16 +185,18 @@ def _with_messages(
     if attached != len(waiting):
         # On PostgreSQL a message with a smaller id may be committed between the two statements.
         waiting = ATTACHED.rows(connection, turn_id=hold.turn_id)
-    history = HISTORY.rows(connection, conversation_id=conversation_id, limit=_items_of(newest[POLICY]) or memory_items)
+    items = _items_of(newest[POLICY]) or memory_items
+    history = HISTORY.rows(connection, conversation_id=conversation_id, limit=max(items, RECENT_ITEMS))
     return Turn(
         id=hold.turn_id,
         conversation=Conversation(*newest[CONVERSATION]),
         starts=hold.starts,
         started_at=hold.started_at,
         messages=[_message(row) for row in waiting],
-        history=[HistoryItem(*row) for row in reversed(history)],
+        history=[HistoryItem(*row) for row in reversed(history[:items])],
         progress=progress,
         catalog_version=newest[VERSION],
+        recent=[(row[0], row[2]) for row in reversed(history[:RECENT_ITEMS])],
     )
 
 

@@ -70,6 +70,8 @@ class Turn:
     progress: str | None
     """Function calls made and answered before the turn was interrupted, or became a dead letter, as JSON."""
     catalog_version: int
+    recent: Sequence[tuple[str, str]] = ()
+    """The newest items of the conversation as JSON with the times at which they were stored, oldest first."""
 
     @property
     def hold(self) -> Hold:
@@ -103,6 +105,10 @@ class Ending:
     error: str | None = None
     reason: str | None = None
     """The policy's reason for not answering."""
+    is_loop: bool = False
+    """Whether a loop between programs was found: its conversation is paused from now on."""
+    is_fallback: bool = False
+    """Whether `outbound` is the fallback message."""
 
 
 RELEASE = Statement(
@@ -155,6 +161,12 @@ def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxR
         raise _taken_over(turn.id)
     CLOSE_MESSAGES.run(connection, turn_id=turn.id, state=ending.state)
     remember(connection, turn.conversation.id, ending.items, turn.id)
+    if ending.state == "answered":
+        conversations.note(connection, turn.conversation, None, None)
+    else:
+        loop_since = now if ending.is_loop else turn.conversation.loop_since
+        fallback_at = now if ending.is_fallback else turn.conversation.fallback_at
+        conversations.note(connection, turn.conversation, loop_since, fallback_at)
     return [add_to_outbox(connection, message, turn.id) for message in ending.outbound]
 
 
