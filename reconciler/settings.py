@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from reconciler.errors import InvalidSetting
+from schemas.environment import checked, read_env_file
 from schemas.overrides import DEFAULT, connection_overrides
 
 DEFAULT_STORE = "sqlite:///data/horizonai.db"
@@ -57,16 +58,22 @@ class Settings:
     """Addresses that `reconcile drift` notifies, as Apprise writes them; they hold secrets."""
 
     def secret(self, name: str) -> str | None:
-        """The secret in the environment variable `name`, such as TWILIO_AUTH_TOKEN; None when it is not set."""
-        return self.environment.get(name, "").strip() or None
+        """The secret in the environment variable `name`, such as TWILIO_AUTH_TOKEN; None when it is not set. Raises
+        `InvalidSetting` for one that cannot be used as it stands there."""
+        return _checked(name, self.environment)
 
 
 def load_settings(root: Path = Path()) -> Settings:
     """Read the settings. Raises `InvalidSetting` for a malformed one; a missing one is reported where it is needed."""
-    environment = {**_dotenv(root / ".env"), **os.environ}
+    try:
+        environment = {**read_env_file(root / ".env"), **os.environ}
+    except ValueError as error:
+        raise InvalidSetting(f"{error}.") from None
+    # Read by reference only, and in every command.
+    _checked("TWILIO_AUTH_TOKEN", environment)
 
     def text(name: str) -> str | None:
-        return environment.get(name, "").strip() or None
+        return _checked(name, environment)
 
     return Settings(
         clients_dir=Path(text("CLIENTS_DIR") or root / "clients.d"),
@@ -89,12 +96,11 @@ def load_settings(root: Path = Path()) -> Settings:
     )
 
 
-def _dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+def _checked(name: str, environment: Mapping[str, str]) -> str | None:
+    try:
+        return checked(name, environment.get(name, "")) or None
+    except ValueError as error:
+        raise InvalidSetting(f"{name} {error}.") from None
 
 
 def _url(name: str, value: str | None) -> str | None:

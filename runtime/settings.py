@@ -6,15 +6,19 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+import structlog
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runtime.errors import OperatorError
 from schemas.credentials import is_installation_credential
+from schemas.environment import checked, read_env_file
 from schemas.overrides import DEFAULT, connection_overrides
 from schemas.timezones import is_zone
 
 ENV_FILE = Path(".env")
+
+log = structlog.get_logger("runtime.settings")
 
 
 class SettingsError(OperatorError):
@@ -24,7 +28,14 @@ class SettingsError(OperatorError):
 class Settings(BaseSettings):
     """One field for each variable; the variable has the field's name in capitals."""
 
-    model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8-sig",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
 
     openai_api_key: SecretStr | None = None
     """Key of the model's provider."""
@@ -108,6 +119,11 @@ class Settings(BaseSettings):
     """`auto`: text on a terminal, JSON elsewhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _usable(cls, value: object, info: ValidationInfo) -> object:
+        return checked(str(info.field_name).upper(), value) if isinstance(value, str) else value
+
     @field_validator("public_url", "twilio_base_url", "openai_base_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
@@ -131,25 +147,35 @@ class Settings(BaseSettings):
 def read_settings() -> Settings:
     """The current settings; raises SettingsError that names every wrong variable."""
     try:
+        read_env_file(ENV_FILE)
         return Settings()
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}" for problem in error.errors()
+            f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()
         )
         raise SettingsError(f"Settings are wrong: {wrong}. Correct them in the environment or in .env.") from None
+    except ValueError as error:
+        raise SettingsError(f"Settings cannot be read: {error}.") from None
 
 
 class Secrets:
     """Secrets that bots name by environment variable, looked up when they are needed."""
 
     def __init__(self, env_file: Path = ENV_FILE) -> None:
-        from dotenv import dotenv_values
-
-        self._file = dotenv_values(env_file) if env_file.is_file() else {}
+        self._file = read_env_file(env_file)
 
     def get(self, name: str) -> str | None:
-        """The value of a variable, from the environment first; None when it is unset or empty, and for a credential of
-        the installation: a bot that names one was stored by a release that did not refuse it."""
+        """The value of a variable, from the environment first; None when it is unset or empty, cannot be used as it
+        stands there, which the log says then, or is a credential of the installation: a bot that names one was stored
+        by a release that did not refuse it."""
         if is_installation_credential(name):
             return None
-        return os.environ.get(name) or self._file.get(name) or None
+        value = os.environ.get(name) or self._file.get(name)
+        if not value:
+            return None
+        try:
+            return checked(name, value) or None
+        except ValueError as error:
+            log.error("setting_malformed", setting=name, problem=str(error))
+            return None

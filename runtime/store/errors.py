@@ -21,8 +21,8 @@ Each message is a full sentence that names the next step, and never shows a secr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit, urlunsplit
 
 from runtime.store.records import Lease
 
@@ -143,10 +143,25 @@ class LeaseLost(StoreError):
 
 
 def masked(url: str) -> str:
-    """The URL without its password and query, fit for a message."""
-    parts = urlsplit(url)
-    if parts.password is None and not parts.query:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    user = f"{parts.username}:***@" if parts.password is not None else f"{parts.username}@" if parts.username else ""
-    return urlunsplit((parts.scheme, user + host, parts.path, "", ""))
+    """An address fit for a message: without password, query and fragment, also where it cannot be read as a URL.
+
+    What stands between `://` and the last `@` is the user and the password, whatever characters they have. An address
+    without `://` may be a secret in the wrong variable.
+    """
+    scheme, colon, rest = url.partition("://")
+    if not colon:
+        return "***"
+    credentials, at, place = rest.rpartition("@")
+    place = re.split(r"[?#]", place, maxsplit=1)[0]
+    if not at:
+        return f"{scheme}://{place}"
+    return f"{scheme}://{_masked_user(scheme, credentials)}@{place}"
+
+
+def _masked_user(scheme: str, credentials: str) -> str:
+    user, has_password, _ = credentials.partition(":")
+    if not re.fullmatch(r"[\w.%-]+", user):
+        return "***"
+    if has_password:
+        return f"{user}:***"
+    return "***" if scheme.startswith("http") else user  # a token may stand alone in a URL
