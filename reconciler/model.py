@@ -15,7 +15,7 @@ from runtime.store.records import EditRecord
 KindName = Literal["knowledge", "assistant", "bot", "sender"]
 Action = Literal["create", "update", "delete", "detach", "adopt"]
 Reason = Literal["config", "drift", "both"]
-Severity = Literal["error", "warning", "notice"]
+Severity = Literal["error", "withheld", "warning", "notice"]
 Values = Mapping[str, Any]
 
 KIND_ORDER: Final[tuple[KindName, ...]] = ("knowledge", "assistant", "bot", "sender")
@@ -104,6 +104,7 @@ class Finding:
     """A message about a client or the fleet: what is wrong, where, what to do next."""
 
     severity: Severity
+    """`withheld`: declared, and not ready yet; no failure."""
     message: str
     client: str | None = None
     kind: KindName | None = None
@@ -165,6 +166,14 @@ class Plan:
     def errors(self) -> Sequence[Finding]:
         """Findings that lead to the exit code of an error."""
         return [finding for finding in self.findings if finding.severity == "error"]
+
+    @property
+    def withheld(self) -> Sequence[str]:
+        """Clients of which a part waits for something outside of git, such as a number's registration. They are listed,
+        and no failure: the run did all that there is to do now."""
+        return sorted(
+            {finding.client for finding in self.findings if finding.severity == "withheld" and finding.client}
+        )
 
     @property
     def work(self) -> Sequence[Change]:

@@ -54,7 +54,7 @@ class ChangeDocument(Strict):
 class FindingDocument(Strict):
     """A message about a client or the fleet."""
 
-    severity: Literal["error", "warning", "notice"]
+    severity: Literal["error", "withheld", "warning", "notice"]
     client: str | None
     kind: Kind | None
     message: str
@@ -86,6 +86,7 @@ class SummaryDocument(Strict):
     update: Count
     delete: Count = Field(description="Deletes and detaches.")
     errors: Count
+    withheld: Count = Field(description="Clients that wait for something outside of git.")
     unresolved: Count
     orphans: Count
     unmanaged: Count = Field(description="Live objects without our marker, which were left unchanged.")
@@ -102,6 +103,10 @@ class PlanDocument(Strict):
     changes: list[ChangeDocument] = Field(description="In the order of applying.")
     adoptions: list[ChangeDocument] = Field(description="Created by hand and as declared: an apply records them.")
     findings: list[FindingDocument]
+    withheld: list[str] = Field(
+        description="Clients of which a part waits for something outside of git, such as a number that is not "
+        "registered; no failure."
+    )
     unresolved: list[str] = Field(
         description="Clients of which a source could not be read; nothing of them is changed."
     )

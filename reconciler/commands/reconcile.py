@@ -104,7 +104,13 @@ def _dry_run(options: ReconcileOptions, settings: Settings, fleet: Fleet, begun:
     check(looked.plan, fleet, looked.live_state, options.limits)
     if looked.plan.errors or looked.plan.unresolved:
         return Exit.ERROR
-    return Exit.CHANGES if looked.plan.changes and options.detailed_exitcode else Exit.OK
+    return Exit.CHANGES if options.detailed_exitcode and _is_pending(looked) else Exit.OK
+
+
+def _is_pending(looked: Looked) -> bool:
+    """Whether anything is left to do, or waited for. That a paused client is not ready is known: it need not answer."""
+    paused = {manifest.client.id for manifest in looked.fleet.clients if manifest.client.state == "paused"}
+    return bool(looked.plan.changes or set(looked.plan.withheld) - paused)
 
 
 def _apply(

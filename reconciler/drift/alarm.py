@@ -46,12 +46,13 @@ def fingerprint_of(change: Change) -> str:
 def news(plan: Plan, sent: Collection[NoticeRecord], only: Collection[str] = ()) -> News:
     """What is new in a plan of drift to a channel with the notices `sent`.
 
-    A finding is resolved only if its client was read in full: a client that could not be read is not in sync, nor is an
-    orphan.
+    A finding is resolved only if its client was read and compared in full: a client that could not be read is not in
+    sync, nor is one that is withheld, or an orphan.
     """
     found = {finding_of(change): change for change in plan.changes}
     known = {notice.finding: notice.fingerprint for notice in sent}
-    unseen = {*plan.unresolved, *(error.client for error in plan.errors), *(orphan.client for orphan in plan.orphans)}
+    unseen = {*plan.unresolved, *plan.withheld, *(error.client for error in plan.errors)}
+    unseen |= {orphan.client for orphan in plan.orphans}
     checked = [name for name in known if (not only or _client(name) in only) and _client(name) not in unseen]
     return News(
         new={name: change for name, change in found.items() if known.get(name) != fingerprint_of(change)},

@@ -30,6 +30,11 @@ def metrics(plan: Plan, now: float | None = None) -> CollectorRegistry:
         ("horizonai_drift_clients", "Clients that were checked.", plan.clients),
         ("horizonai_drift_unresolved_clients", "Clients of which a source could not be read.", len(plan.unresolved)),
         (
+            "horizonai_drift_withheld_clients",
+            "Clients that wait for something outside of git, such as a number that is not registered.",
+            len(plan.withheld),
+        ),
+        (
             "horizonai_drift_errors",
             "Errors of the run; its findings about their clients are incomplete.",
             len(plan.errors),

@@ -10,7 +10,17 @@ from runtime.store.records import AssistantRecord, BotRecord
 
 
 class Withheld(Exception):
-    """This kind, and those that follow it, cannot be planned; the text is the finding."""
+    """This kind, and those that follow it, cannot be planned; the text is the finding.
+
+    It is an error: git, or a live object, has to be corrected.
+    """
+
+
+class NotReady(Withheld):
+    """What is declared is right and waits for something outside of git, such as Meta's review of a number.
+
+    No error: a pipeline for the other clients must not fail for it.
+    """
 
 
 def withhold_foreign(what: str, live_id: str | None, metadata: Mapping[str, str]) -> None:

@@ -9,8 +9,8 @@ from reconciler.kinds.client_plan import ClientPlan, joined
 from reconciler.kinds.context import ClientContext
 from reconciler.kinds.protocol import Kind
 from reconciler.kinds.registry import KINDS
-from reconciler.kinds.withheld import Withheld
-from reconciler.model import KIND_ORDER, Finding, KindName
+from reconciler.kinds.withheld import NotReady, Withheld
+from reconciler.model import KIND_ORDER, Finding, KindName, Severity
 from runtime.store.records import BotRecord
 
 
@@ -81,4 +81,5 @@ def _checked(context: ClientContext, kind: Kind) -> Iterator[ClientPlan]:
 
 
 def _withheld(context: ClientContext, kind: KindName, reason: Withheld) -> ClientPlan:
-    return ClientPlan(findings=(Finding("error", str(reason), context.id, kind),), withheld=kind)
+    severity: Severity = "withheld" if isinstance(reason, NotReady) else "error"
+    return ClientPlan(findings=(Finding(severity, str(reason), context.id, kind),), withheld=kind)

@@ -43,7 +43,12 @@ STATUSES: Final[Mapping[str, tuple[str, str]]] = {
     "failed": ("falló", "delete"),
     "skipped": ("no se intentó", "update"),
 }
-SEVERITIES: Final[Mapping[Severity, str]] = {"error": "Error", "warning": "Aviso", "notice": "Nota"}
+SEVERITIES: Final[Mapping[Severity, str]] = {
+    "error": "Error",
+    "withheld": "En espera",
+    "warning": "Aviso",
+    "notice": "Nota",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,7 @@ def _counts(plan: Plan) -> Sequence[tuple[int, str]]:
         (plan.count("create"), "por crear"),
         (plan.count("update"), "por actualizar"),
         (plan.count(*DESTRUCTIVE), "por borrar o desconectar"),
+        (len(plan.withheld), "en espera"),
         (len(plan.unresolved), "sin poder leerse"),
         (len(plan.errors), "errores"),
     )

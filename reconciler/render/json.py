@@ -24,6 +24,7 @@ def plan_json(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
             "update": plan.count("update"),
             "delete": plan.count(*DESTRUCTIVE),
             "errors": len(plan.errors),
+            "withheld": len(plan.withheld),
             "unresolved": len(plan.unresolved),
             "orphans": len(plan.orphans),
             "unmanaged": len(plan.unmanaged),
@@ -33,6 +34,7 @@ def plan_json(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
         "findings": [
             {"severity": f.severity, "client": f.client, "kind": f.kind, "message": f.message} for f in plan.findings
         ],
+        "withheld": list(plan.withheld),
         "unresolved": list(plan.unresolved),
         "orphans": [{"client": o.client, "kind": o.kind, "key": o.key, "live_id": o.live_id} for o in plan.orphans],
     }

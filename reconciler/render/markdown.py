@@ -29,7 +29,7 @@ CUT_CHARACTERS = 160
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>@])")
 _REFERENCE = re.compile(r"([@#])(?=\w)")
-_EMOJI = {"error": "❌", "warning": "⚠️", "notice": "ℹ️"}
+_EMOJI = {"error": "❌", "withheld": "⏳", "warning": "⚠️", "notice": "ℹ️"}
 
 
 def plan_markdown(plan: Plan, outcomes: Sequence[Outcome] | None = None, limit: int = MAX_CHARACTERS) -> str:

@@ -22,7 +22,7 @@ from reconciler.render.wording import (
 )
 
 _COLOURS: dict[Action, str] = {"create": "green", "update": "yellow", "delete": "red", "detach": "red", "adopt": "cyan"}
-_SEVERITIES = {"error": "red", "warning": "yellow", "notice": "cyan"}
+_SEVERITIES = {"error": "red", "withheld": "yellow", "warning": "yellow", "notice": "cyan"}
 
 Paint = Callable[..., str]
 

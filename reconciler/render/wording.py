@@ -24,6 +24,7 @@ def summary(plan: Plan) -> str:
     looked = _count(plan.clients, "client")
     left = f" {_count(len(plan.errors), 'error')}." if plan.errors else ""
     left += f" {_count(len(plan.unresolved), 'client')} unresolved." if plan.unresolved else ""
+    left += f" {_count(len(plan.withheld), 'client')} withheld." if plan.withheld else ""
     left += adoption_summary(plan)
     if not plan.changes:
         return f"No changes: {looked} checked.{left}"

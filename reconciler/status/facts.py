@@ -61,7 +61,8 @@ class ClientStatus:
     """When the newest of them is answered again."""
     last_applied_at: str | None
     sync: str
-    """`in sync`, `made by hand` (as declared, not recorded), `differs`, `error` or `unresolved`."""
+    """`in sync`, `made by hand` (as declared, not recorded), `differs`, `withheld` (it waits for something outside of
+    git), `error` or `unresolved`."""
     problems: Sequence[str] = ()
     """The plan's messages about it."""
 
@@ -169,4 +170,6 @@ def _sync(client: str, plan: Plan) -> str:
         return "error"
     if any(change.client == client for change in plan.changes):
         return "differs"
+    if client in plan.withheld:
+        return "withheld"
     return "made by hand" if any(change.client == client for change in plan.adoptions) else "in sync"

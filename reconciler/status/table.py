@@ -18,7 +18,14 @@ NOBODY_WATCHES = 260
 SOON = 60
 """A model's shutdown within this many days is urgent."""
 
-_SYNC_COLOURS = {"in sync": "green", "made by hand": "cyan", "differs": "yellow", "error": "red", "unresolved": "red"}
+_SYNC_COLOURS = {
+    "in sync": "green",
+    "made by hand": "cyan",
+    "differs": "yellow",
+    "withheld": "yellow",
+    "error": "red",
+    "unresolved": "red",
+}
 
 
 def table_text(rows: Sequence[ClientStatus], *, width: int | None, colour: bool) -> str:

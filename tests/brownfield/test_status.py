@@ -65,9 +65,12 @@ def test_what_is_not_in_sync_is_called_by_its_name(agency: Agency, by_hand: ByHa
     assert agency.reconcile("import").code == 0
     agency.declare("cliente-a")
     agency.declare("cliente-b", registered=False)
+    agency.apply("--client", "cliente-b")
+    agency.declare("cliente-c", assistant={"model": "gpt-nada"})
     assert {client: row["sync"] for client, row in rows(agency).items()} == {
         "cliente-a": "differs",
-        "cliente-b": "error",
+        "cliente-b": "withheld",
+        "cliente-c": "error",
         "restaurante-la-cocina": "made by hand",
     }
 

@@ -43,7 +43,7 @@ def test_every_command_in_deploy_is_understood(file: str) -> None:
 def test_gitlab_applies_the_digest_that_its_plan_shows(tmp_path: Path) -> None:
     jobs = yaml.safe_load((DEPLOY / "gitlab-ci.yml").read_text())
     shutil.copy(ROOT / "tests/reconciler/golden/plan.md", tmp_path)
-    (extract,) = [line for line in jobs["plan"]["script"] if line.startswith("sed ")]
+    (extract,) = [line for line in jobs["plan"]["script"] if "sed " in line]
     subprocess.run(["sh", "-ec", extract], cwd=tmp_path, check=True)
     apply = "\n".join(jobs["apply"]["script"]).replace(".venv/bin/reconcile", "echo reconcile")
     said = subprocess.run(
@@ -53,4 +53,23 @@ def test_gitlab_applies_the_digest_that_its_plan_shows(tmp_path: Path) -> None:
     digest = re.findall(r"[0-9a-f]{64}", (tmp_path / "plan.md").read_text())[-1]
     assert said.stdout == f"reconcile --expect {digest}\n"
     assert jobs["apply"]["needs"] == ["plan"]
+    [review, merge] = jobs["plan"]["rules"]
+    assert (review.get("allow_failure"), merge.get("allow_failure")) == (None, True)
     assert jobs["plan"]["artifacts"]["reports"]["dotenv"] == "digest.env"
+
+
+def test_gitlab_applies_nothing_without_a_plan(tmp_path: Path) -> None:
+    jobs = yaml.safe_load((DEPLOY / "gitlab-ci.yml").read_text())
+    plan = "\n".join(jobs["plan"]["script"]).replace(".venv/bin/reconcile", "false")
+    assert subprocess.run(["sh", "-ec", plan], cwd=tmp_path, check=False).returncode == 1
+    apply = "\n".join(jobs["apply"]["script"]).replace(".venv/bin/reconcile", "echo reconcile")
+    said = subprocess.run(["sh", "-ec", apply], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout[:17]) == (1, "There is no plan,")
+
+
+def test_a_plan_with_an_error_of_one_client_reaches_gitlabs_apply(tmp_path: Path) -> None:
+    jobs = yaml.safe_load((DEPLOY / "gitlab-ci.yml").read_text())
+    shutil.copy(ROOT / "tests/reconciler/golden/plan.md", tmp_path)
+    plan = "\n".join(jobs["plan"]["script"]).replace(".venv/bin/reconcile", "false")
+    assert subprocess.run(["sh", "-ec", plan], cwd=tmp_path, check=False).returncode == 1
+    assert re.fullmatch(r"DIGEST=[0-9a-f]{64}\n", (tmp_path / "digest.env").read_text())

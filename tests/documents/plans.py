@@ -53,7 +53,7 @@ texts = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60))
 long_texts = st.one_of(texts, st.lists(texts, max_size=30).map("\n".join))
 values = st.one_of(st.none(), long_texts, st.integers(), st.lists(texts, max_size=3), st.dictionaries(texts, texts))
 fields = st.builds(FieldChange, st.tuples(texts), values, values)
-findings = st.builds(Finding, st.sampled_from(["error", "warning", "notice"]), texts, st.none() | texts)
+findings = st.builds(Finding, st.sampled_from(["error", "withheld", "warning", "notice"]), texts, st.none() | texts)
 orphans = st.builds(Orphan, texts, st.sampled_from(KIND_ORDER), texts, texts)
 unmanaged = st.builds(Unmanaged, st.sampled_from(KIND_ORDER), texts, texts)
 edits = st.builds(

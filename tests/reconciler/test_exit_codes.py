@@ -43,7 +43,21 @@ def one_sender_is_missing(agency: Agency) -> None:
     agency.sandbox.ask("DELETE", f"senders/{agency.number('cliente-b')}")
 
 
-def every_client_is_withheld(agency: Agency) -> None:
+def one_sender_is_not_online(agency: Agency) -> None:
+    agency.sandbox.change(agency.number("cliente-b"), status="OFFLINE")
+
+
+def one_waits_since_the_last_apply(agency: Agency) -> None:
+    one_sender_is_missing(agency)
+    agency.apply()
+
+
+def a_paused_one_waits(agency: Agency) -> None:
+    agency.declare("cliente-b", registered=False, state="paused")
+    one_waits_since_the_last_apply(agency)
+
+
+def no_model_is_available(agency: Agency) -> None:
     agency.declare("cliente-a", assistant={"model": "gpt-nada"})
     agency.declare("cliente-b", assistant={"model": "gpt-nada"})
 
@@ -87,9 +101,17 @@ TABLE: list[tuple[Callable[[Agency], None], str, int]] = [
     (twilio_refuses_the_token, "--dry-run --detailed-exitcode", 1),
     (twilio_refuses_the_token, "drift", 1),
     (twilio_refuses_the_token, "--yes", 1),
-    (one_sender_is_missing, "--dry-run --detailed-exitcode", 1),
-    (one_sender_is_missing, "--yes", 4),
-    (every_client_is_withheld, "--yes", 1),
+    (one_sender_is_missing, "--dry-run", 0),
+    (one_sender_is_missing, "--dry-run --detailed-exitcode", 2),
+    (one_sender_is_missing, "--yes", 0),
+    (one_sender_is_not_online, "--yes", 0),
+    (one_waits_since_the_last_apply, "--dry-run", 0),
+    (one_waits_since_the_last_apply, "--dry-run --detailed-exitcode", 2),
+    (one_waits_since_the_last_apply, "--yes", 0),
+    (one_waits_since_the_last_apply, "drift", 0),
+    (one_waits_since_the_last_apply, "status", 0),
+    (a_paused_one_waits, "--dry-run --detailed-exitcode", 0),
+    (no_model_is_available, "--yes", 1),
     (twilio_refuses_one_update, "--yes", 4),
     (nobody_is_left, "--yes", 3),
     (nobody_is_left, "--dry-run", 3),

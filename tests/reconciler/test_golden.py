@@ -78,7 +78,8 @@ GONE = Change(
 PLAN = Plan(
     changes=(NEW_BOT, GONE, PROMPT, RENAMED, WEBHOOK),
     findings=(
-        Finding("error", "the sender +56998765003 is OFFLINE, not ONLINE", "cliente-c", "sender"),
+        Finding("error", "the model 'gpt-nada' is not available to this OpenAI key", "cliente-e", "assistant"),
+        Finding("withheld", "the sender +56998765003 is OFFLINE, not ONLINE", "cliente-c", "sender"),
         Finding("warning", "the model 'gpt-4o-mini' is shut down on 2027-01-14", "la-cocina", "assistant"),
         Finding("notice", "nothing of it is left, so clients.d/x.yaml can be removed", "x"),
     ),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from reconciler.kinds.context import ClientContext
 from reconciler.kinds.sender.live import online
-from reconciler.kinds.withheld import Withheld
+from reconciler.kinds.withheld import NotReady, Withheld
 from runtime.store.records import BotRecord
 
 
@@ -27,14 +27,14 @@ def moves_of(context: ClientContext) -> Mapping[str, str]:
 
 
 def check_move(context: ClientContext, live: BotRecord) -> None:
-    """Raise `Withheld` while the next number cannot receive messages: until then a client keeps its former one."""
+    """Raise `NotReady` while the next number cannot receive messages: until then a client keeps its former one."""
     former, number = live.twilio_phone_number, context.manifest.client.number
     if former == number:
         return
     try:
         online(context)
-    except Withheld as waiting:
-        raise Withheld(f"it stays on {former} until {number} can receive its messages: {waiting}") from waiting
+    except NotReady as waiting:
+        raise NotReady(f"it stays on {former} until {number} can receive its messages: {waiting}") from waiting
 
 
 def _check_leaves(context: ClientContext, holder: BotRecord) -> None:
@@ -51,7 +51,7 @@ def _check_leaves(context: ClientContext, holder: BotRecord) -> None:
     following = context.numbers.get(client)
     if following in (None, number):
         raise Withheld(f"{belongs}; change or remove {client!r} first, then run again")
-    raise Withheld(
+    raise NotReady(
         f"{belongs}; it is to move to {following}, and is withheld itself or left out by --client; resolve that, "
         "then run again"
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from reconciler.kinds.context import ClientContext
-from reconciler.kinds.withheld import Withheld
+from reconciler.kinds.withheld import NotReady, Withheld
 from reconciler.model import Orphan, Unmanaged, Values
 from reconciler.observation.live_state import AccountSenders, Failed, LiveState, Store
 from reconciler.readers.twilio import ONLINE, LiveSender
@@ -23,18 +23,18 @@ _STATUS_ADVICE: Final = {
 
 
 def online(context: ClientContext) -> LiveSender:
-    """The sender of the declared number. Raises `Withheld` while it cannot receive messages."""
+    """The sender of the declared number. Raises `NotReady` while it cannot receive messages."""
     number = context.manifest.client.number
     live = senders_of(context).by_number.get(number)
     if live is None:
-        raise Withheld(
+        raise NotReady(
             f"{number} is not registered as a WhatsApp sender in {context.account.describe()}; register it in Twilio's "
             f"console (Messaging, Senders, WhatsApp senders) or with `reconcile verify {context.id}`, then run again"
         )
     if isinstance(live, Failed):
         raise Withheld(live.message)
     if live.status not in ONLINE:
-        raise Withheld(_not_online(live))
+        raise NotReady(_not_online(live))
     return live
 
 
