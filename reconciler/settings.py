@@ -45,6 +45,8 @@ class Settings:
     openai_concurrency: int = 4
     """Maximum number of concurrent calls; more only cause 429s."""
     twilio_concurrency: int = 10
+    openai_list_lag: float = 30.0
+    """Seconds that lists may lag behind a create: as long, an object is searched for whose create was not answered."""
     openai_rate: float = 5.0
     """Writes a second; the Assistants API accepts 300 a minute."""
     twilio_rate: float = 50.0
@@ -91,6 +93,7 @@ def load_settings(root: Path = Path()) -> Settings:
         environment=environment,
         openai_concurrency=_count("OPENAI_CONCURRENCY", text("OPENAI_CONCURRENCY"), 4),
         twilio_concurrency=_count("TWILIO_CONCURRENCY", text("TWILIO_CONCURRENCY"), 10),
+        openai_list_lag=_count("OPENAI_LIST_LAG", text("OPENAI_LIST_LAG"), 30),
         openai_rate=_count("OPENAI_RATE", text("OPENAI_RATE"), 5),
         twilio_rate=_count("TWILIO_RATE", text("TWILIO_RATE"), 50),
     )

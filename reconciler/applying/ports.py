@@ -40,7 +40,9 @@ class Ports:
                 from reconciler.writers.openai import OpenAIWriter
 
                 rate_limit = RateLimit(self.settings.openai_concurrency, self.settings.openai_rate)
-                self._objects = OpenAIWriter(self.settings, Patience(rate_limit, self.stop))
+                self._objects = OpenAIWriter(
+                    self.settings, Patience(rate_limit, self.stop, list_lag=self.settings.openai_list_lag)
+                )
                 self.cleanup.callback(self._objects.close)
             return self._objects
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.model import KIND_ORDER, AccountKey
+from reconciler.model import KIND_ORDER, AccountKey, KindName
 from reconciler.readers.openai import LiveAssistant, Model, ObjectEngine, StoreFile, VectorStore
 from reconciler.readers.twilio import LiveSender
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Snapshot
@@ -83,6 +83,8 @@ class LiveState:
     """By account: one SID with two tokens is read twice, since each may be refused."""
     documents: Documents | Failed = field(default_factory=Documents)
     """Empty and not read when no client searches in documents."""
+    missed: Mapping[tuple[str, KindName], Failed] = field(default_factory=dict)
+    """By client and kind: the list lacks the object on record, and it is not gone, or nobody knows."""
 
 
 def index_store(snapshot: Snapshot) -> Store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from reconciler.manifest import Fleet, Manifest
 from reconciler.model import AccountKey
 from reconciler.observation.accounts import account_of, account_of_bot, former_account, shared_account
 from reconciler.observation.live_state import AccountSenders, Documents, Failed, LiveState, Store
+from reconciler.observation.missed import read_missed
 from reconciler.observation.sources import (
     attempt,
     open_openai,
@@ -139,7 +140,7 @@ def observe(
         for account in _accounts_in_use(chosen, strays, store, settings) - declared:
             senders[account] = reading_senders(account)
         objects = {engine: read.result() or () for engine, read in reading.items()}
-        return LiveState(
+        live_state = LiveState(
             store=store,
             models=begun.models.result(),
             objects=objects,
@@ -147,6 +148,7 @@ def observe(
             senders={account: reading.result() for account, reading in senders.items()},
             documents=documents.result() if documents else Documents(),
         )
+    return replace(live_state, missed=read_missed(settings, live_state, _accounts(chosen, strays, store, settings)))
 
 
 def _by_client(objects: Iterable[Sequence[LiveAssistant] | Failed]) -> Mapping[str, Sequence[LiveAssistant]]:
@@ -175,6 +177,18 @@ def _accounts_in_use(
     accounts = {account_of_bot(bots.get(client), settings) for client in strays}
     moved = (former_account(manifest, bots.get(manifest.client.id), settings) for manifest in chosen)
     return accounts | {account for account in moved if account is not None}
+
+
+def _accounts(
+    chosen: Sequence[Manifest], strays: Collection[str], store: Store | Failed, settings: Settings
+) -> Mapping[str, set[AccountKey]]:
+    """The accounts that the sender of each client may be in: the declared one, and that of its bot."""
+    bots = {} if isinstance(store, Failed) else store.bots_by_client
+    accounts = {client: {account_of_bot(bots.get(client), settings)} for client in strays}
+    for manifest in chosen:
+        client = manifest.client.id
+        accounts[client] = {account_of(manifest, settings), account_of_bot(bots.get(client), settings)}
+    return accounts
 
 
 def _documents_are_used(chosen: Sequence[Manifest], strays: Collection[str], store: Store | Failed) -> bool:

@@ -8,6 +8,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from reconciler.errors import PermanentError
 from reconciler.readers.http import Reader
@@ -114,9 +115,17 @@ class OpenAIReader:
             return understood("an assistant of OpenAI's list", self._all("/assistants"), live_assistant)
         return understood("an agent of OpenAI's list", self._all("/agents", self._reader("agents")), live_agent)
 
+    def object(self, engine: ObjectEngine, live_id: str) -> None:
+        """Ask for one object of an engine. Raises `NotFound` when it does not exist."""
+        self._reader(engine).get(f"/{engine}/{quote(live_id, safe='')}")
+
     def vector_stores(self) -> Sequence[VectorStore]:
         """Every vector store. OpenAI: `GET /v1/vector_stores`, cursor pages of 100."""
         return understood("a vector store of OpenAI's list", self._all("/vector_stores"), _vector_store)
+
+    def vector_store(self, live_id: str) -> None:
+        """Ask for one vector store. Raises `NotFound` when it does not exist."""
+        self._http.get(f"/vector_stores/{quote(live_id, safe='')}")
 
     def store_files(self, store_id: str) -> Sequence[StoreFile]:
         """Every file in a vector store. OpenAI: `GET /v1/vector_stores/{id}/files`, cursor pages of 100."""
@@ -129,10 +138,12 @@ class OpenAIReader:
         seen: set[str] = set()
         while True:
             page = (http or self._http).get(path, query)
-            found += _items(page)
+            items = _items(page)
+            found += items
             if not page.get("has_more"):
                 return found
-            last = page.get("last_id")
+            # Some servers leave `first_id` and `last_id` null; the cursor is the id of the last item.
+            last = page.get("last_id") or (mapping(items[-1]).get("id") if items else None)
             if not isinstance(last, str) or last in seen:
                 raise PermanentError(f"the list of {path[1:]} has a next page without a cursor")
             seen.add(last)

@@ -43,14 +43,16 @@ class DocumentsWriter:
         self._folder = folder
         self._uploads = Uploads(client, patience)
 
-    def put(self, client: str, store_id: str | None, values: Values, metadata: Mapping[str, str]) -> str:
+    def put(self, client: str, store_id: str | None, values: Values) -> str:
         """Make a store hold the declared documents, all of them indexed, and nothing else. Returns its id.
 
-        An existing store with this client's marker is used; other metadata is kept.
+        An existing store with this client's marker is used. Metadata is sent whole, so all that it has by now is kept:
+        there are servers that add entries of their own at a create, and know a store no more without them.
         """
         if store_id is None:
             store_id = self._create(client, values)
         self._fill(client, store_id, values["files"])
+        metadata = self._again(lambda: self._client.vector_stores.retrieve(store_id)).metadata or {}
         body = {"name": values["name"], "expires_after": None, "metadata": marked(metadata, client, values)}
         self._again(lambda: self._client.vector_stores.update(store_id, **body))
         return store_id
@@ -88,6 +90,7 @@ class DocumentsWriter:
             lambda: called(lambda: id_of(self._client.vector_stores.create(name=values["name"], metadata=metadata))),
             find,
             self._patience,
+            lag=self._patience.list_lag,
         )
 
     def _fill(self, client: str, store_id: str, declared: Mapping[str, str]) -> None:
@@ -157,7 +160,7 @@ class DocumentsWriter:
                     lambda: id_of(files.create(file=(name, file), purpose="assistants", timeout=UPLOAD_SECONDS))
                 )
 
-        return create_once(upload, lambda: self._uploads.find(name), self._patience)
+        return create_once(upload, lambda: self._uploads.find(name), self._patience, lag=self._patience.list_lag)
 
     def _local(self, path: str, content: str) -> Document:
         """A document beside the manifest. Raises `PermanentError` when its content has changed since the plan."""

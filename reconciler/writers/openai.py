@@ -44,6 +44,7 @@ class OpenAIWriter:
             lambda: called(lambda: id_of(objects.create(**body))),
             lambda: self._find(values["engine"], client),
             self._patience,
+            lag=self._patience.list_lag,
         )
 
     def update_object(

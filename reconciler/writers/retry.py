@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from reconciler.errors import Stopped, TemporaryError, UnknownOutcome
 from reconciler.writers.rate_limit import RateLimit
 
 T = TypeVar("T")
+
+SEARCH_EVERY: Final = 1.0
+"""Seconds between two searches for an object that may have been created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Patience:
     first_wait: float = 0.5
     longest_wait: float = 60.0
     """Longest pause in seconds; a provider that asks for more is not waited for."""
+    list_lag: float = 0.0
+    """Seconds that the provider's lists may lag behind a create."""
 
     def call(self, call: Callable[[], T], *, follows_up: bool = False) -> T:
         """Call within the account's rate limit; a 429 with Retry-After delays every other call to it too.
@@ -62,9 +68,20 @@ def repeat_safe(call: Callable[[], T], patience: Patience, *, follows_up: bool =
     return _repeated(call, lambda: None, patience, follows_up)
 
 
-def create_once(create: Callable[[], T], find: Callable[[], T | None], patience: Patience) -> T:
-    """Create an object that the provider would create twice: after an unknown outcome it is searched for first."""
-    return _repeated(create, find, patience)
+def create_once(create: Callable[[], T], find: Callable[[], T | None], patience: Patience, *, lag: float = 0.0) -> T:
+    """Create an object that the provider would create twice: after an unknown outcome it is searched for first.
+
+    `lag`: seconds for which it is searched for, where `find` reads a list that lags behind.
+    """
+
+    def found() -> T | None:
+        deadline = time.monotonic() + lag
+        while True:
+            made = find()
+            if made is not None or time.monotonic() >= deadline or patience.stop.wait(SEARCH_EVERY):
+                return made
+
+    return _repeated(create, found, patience)
 
 
 def _repeated(call: Callable[[], T], find: Callable[[], T | None], patience: Patience, follows_up: bool = False) -> T:

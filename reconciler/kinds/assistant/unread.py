@@ -37,3 +37,6 @@ def unread(context: ClientContext) -> Iterator[Unread]:
         is_missed = uses or (had and not objects.gone)
         if is_missed or (had and is_leaving and isinstance(models, Failed)):
             yield Unread(OBJECTS[engine], objects, "error" if is_missed else "warning")
+    missed = context.live_state.missed.get((context.id, "assistant"))
+    if missed is not None:
+        yield Unread(f"{context.id}: assistant", missed)

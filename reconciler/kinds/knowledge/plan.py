@@ -53,7 +53,7 @@ def _plan_own(context: ClientContext) -> ClientPlan:
     [live] = alive
     withhold_foreign("vector store", live.id, live.metadata)
     values = values_of(live, _files_of(context, live), context.id, after["files"])
-    found = update(context, "knowledge", KEY, live.id, values, after, {"metadata": dict(live.metadata)})
+    found = update(context, "knowledge", KEY, live.id, values, after, {})
     return replace(found, deferred=deferred) if deferred else found
 
 

@@ -18,7 +18,7 @@ def failed(live_state: LiveState) -> Iterator[Unread]:
 
 
 def unread(context: ClientContext) -> Iterator[Unread]:
-    """That list, or the files in a store of the client's own.
+    """That list, a store that it lacks, or the files in a store of the client's own.
 
     Where the models are not found either, the address is wrong, rather than the API switched off.
     """
@@ -30,6 +30,10 @@ def unread(context: ClientContext) -> Iterator[Unread]:
         may_be_left = context.applied("knowledge") is not None and (not documents.gone or is_elsewhere)
         if searches or may_be_left:
             yield Unread(DOCUMENTS, documents, "error" if searches or not documents.gone else "warning")
+        return
+    missed = context.live_state.missed.get((context.id, "knowledge"))
+    if missed is not None:
+        yield Unread(f"{context.id}: documents", missed)
         return
     for live in stores_of(context.id, context.live_state, context.store):
         files = documents.files.get(live.id)

@@ -13,7 +13,7 @@ from runtime.store.records import AppliedRecord
 class DocumentsPort(Protocol):
     """The methods needed of the writer of documents."""
 
-    def put(self, client: str, store_id: str | None, values: Values, metadata: Mapping[str, str]) -> str:
+    def put(self, client: str, store_id: str | None, values: Values) -> str:
         """Makes a store equal to the declared documents; returns its id."""
 
     def delete(self, client: str, store_id: str) -> None:
@@ -32,8 +32,7 @@ class DocumentsPorts(Protocol):
 
 def put(change: Change, made: Mapping[KindName, AppliedRecord], ports: DocumentsPorts) -> tuple[str, Values]:
     """Create or update. Returns the store's id, and what was applied."""
-    metadata = (change.before or {}).get("metadata", {})
-    return ports.documents().put(change.client, change.live_id, change.after, metadata), change.after
+    return ports.documents().put(change.client, change.live_id, change.after), change.after
 
 
 def remove(change: Change, ports: DocumentsPorts) -> None:

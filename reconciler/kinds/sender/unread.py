@@ -18,6 +18,9 @@ def unread(context: ClientContext) -> Iterator[Unread]:
         senders = context.live_state.senders.get(account)
         if isinstance(senders, Failed):
             yield Unread(account.describe(), senders, holds_up=not is_leaving or account == context.account)
+    missed = context.live_state.missed.get((context.id, "sender"))
+    if missed is not None:
+        yield Unread(f"{context.id}: sender", missed)
     own_account = context.live_state.senders.get(context.account)
     if context.client.manifest is not None and isinstance(own_account, AccountSenders):
         live = own_account.by_number.get(context.manifest.client.number)
