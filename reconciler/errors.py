@@ -11,6 +11,7 @@ ProviderError                      one client's failure, or one source's; the te
 ├── PermanentError                 the same call will fail again
 │   ├── KeyRefused                 401, 403: the key or token is missing, wrong, or may not do this
 │   ├── NotFound                   404
+│   ├── ProfileNotTaken            a sender has its webhook, and not its profile
 │   └── RegistrationLimit          Meta's attempts are used up (reconciler.writers.twilio)
 ├── TemporaryError                 it had no effect and may be repeated: 429, and a read that failed
 ├── UnknownOutcome                 it may have taken effect: time-out, connection lost, 5xx
@@ -75,6 +76,10 @@ class KeyRefused(PermanentError):
 
 class NotFound(PermanentError):
     """The provider has no such object."""
+
+
+class ProfileNotTaken(PermanentError):
+    """A sender calls the declared webhook, so that it is attached; its profile is not as declared."""
 
 
 class TemporaryError(ProviderError):

@@ -27,6 +27,9 @@ DESTRUCTIVE: Final[tuple[Action, ...]] = ("delete", "detach")
 MANAGED_BY: Final = "horizonai-reconciler"
 """The owner's name in every marker."""
 
+SHOWN: Final = "shown"
+"""In the values of a last apply: what the provider made of some of them, by field."""
+
 UNKNOWN_ID: Final = "(known after apply)"
 """Stands for the id of a live object that the same plan creates."""
 
@@ -193,5 +196,7 @@ class Outcome:
     status: Literal["applied", "failed", "skipped"]
     error: str | None = None
     live_id: str | None = None
+    note: str | None = None
+    """What the provider made of applied values, where it shows others."""
     trace: str | None = None
     """The traceback of an unexpected error, for the log."""

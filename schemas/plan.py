@@ -76,6 +76,7 @@ class OutcomeDocument(Strict):
     status: Literal["applied", "failed", "skipped"]
     live_id: str | None
     error: str | None
+    note: str | None = Field(description="What the provider made of applied values, where it shows others.")
 
 
 class SummaryDocument(Strict):

@@ -15,9 +15,10 @@ from queue import SimpleQueue
 from reconciler.applying.ports import Ports
 from reconciler.applying.unexpected_errors import fault_text, fault_trace
 from reconciler.applying.writes import write
-from reconciler.errors import ProviderError, Stopped
+from reconciler.errors import ProfileNotTaken, ProviderError, Stopped
 from reconciler.kinds.registry import KINDS
-from reconciler.model import DESTRUCTIVE, Binding, Change, KindName, Outcome, Plan
+from reconciler.model import DESTRUCTIVE, SHOWN, Binding, Change, KindName, Outcome, Plan
+from reconciler.render.wording import value_text
 from reconciler.settings import Settings
 from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import StoreError
@@ -90,6 +91,13 @@ def apply_client(
                 ports.store.record_applied(held.pop(change.kind))
             elif KINDS[change.kind].is_optional and last.get(change.kind) == change.id:
                 ports.store.forget_applied(change.client, change.kind)
+        except ProfileNotTaken as error:
+            # It is attached, and without a record nobody would detach it; a replaced one is found by its own record.
+            if change.kind not in last:
+                ports.store.record_applied(_attached(change))
+            broken = f"{change.kind} failed"
+            yield Outcome(change, "failed", str(error))
+            continue
         except Stopped as stopped:
             yield Outcome(change, "skipped", str(stopped))
             continue
@@ -101,13 +109,24 @@ def apply_client(
             broken = f"{change.kind} failed"
             yield Outcome(change, "failed", fault_text(error), trace=fault_trace(error))
             continue
-        yield Outcome(change, "applied", None, live_id)
+        yield Outcome(change, "applied", None, live_id, note=_note(record))
 
 
 def _last_take_away(changes: Sequence[Change]) -> dict[KindName, str]:
     """By kind, the last delete of objects that this client's other changes replace."""
     replaced = [change for change in changes if change.action in DESTRUCTIVE and change.source is not None]
     return {change.kind: change.id for change in replaced}
+
+
+def _attached(change: Change) -> AppliedRecord:
+    return AppliedRecord(change.client, change.kind, str(change.live_id), {"webhook": change.after["webhook"]})
+
+
+def _note(record: AppliedRecord | None) -> str | None:
+    shown = record.values.get(SHOWN) if record else None
+    if not shown:
+        return None
+    return "WhatsApp shows " + ", ".join(f"{key}: {value_text(value)}" for key, value in shown.items())
 
 
 def _record_of(binding: Binding) -> AppliedRecord:

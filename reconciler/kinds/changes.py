@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reconciler.kinds.client_plan import NOTHING, ClientPlan
 from reconciler.kinds.context import ClientContext
 from reconciler.kinds.diff import all_fields, field_changes, reason_of, reason_of_missing
-from reconciler.model import Action, Binding, Change, FieldChange, KindName, Reason, Values
+from reconciler.model import SHOWN, Action, Binding, Change, FieldChange, KindName, Reason, Values
 
 
 def create(context: ClientContext, kind: KindName, key: str, after: Values, last: Values | None) -> Change:
@@ -29,8 +29,11 @@ def update(
         last = applied.values if applied and applied.live_id == live_id else None
         change = _change(context, kind, "update", key, live_id, fields, after, reason_of(fields, last), before)
         return ClientPlan(changes=(change,))
-    if applied is None or applied.live_id != live_id or applied.values != after:
+    if applied is None or applied.live_id != live_id:
         return ClientPlan(unrecorded=(Binding(context.id, kind, live_id, after),))
+    shown = {SHOWN: applied.values[SHOWN]} if SHOWN in applied.values else {}
+    if applied.values != {**after, **shown}:
+        return ClientPlan(unrecorded=(Binding(context.id, kind, live_id, {**after, **shown}),))
     return NOTHING
 
 

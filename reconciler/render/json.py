@@ -40,7 +40,8 @@ def plan_json(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
     }
     if outcomes is not None:
         document["outcomes"] = [
-            {"id": o.change.id, "status": o.status, "live_id": o.live_id, "error": o.error} for o in outcomes
+            {"id": o.change.id, "status": o.status, "live_id": o.live_id, "error": o.error, "note": o.note}
+            for o in outcomes
         ]
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 

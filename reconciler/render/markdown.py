@@ -83,6 +83,8 @@ def _notes(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
             change = outcome.change
             what = escape(f"{change.client}: {change.action} {change.kind} {change.key}: {outcome.status}")
             yield f"❌ {what}: {escape(outcome.error or '')}"
+        elif outcome.note:
+            yield f"ℹ️ {escape(f'{outcome.change.client}: {outcome.note}')}"
     for finding in plan.findings:
         yield f"{_EMOJI[finding.severity]} {escape(finding_text(finding))}"
     for client in plan.unresolved:

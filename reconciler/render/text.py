@@ -56,14 +56,16 @@ def outcome_text(outcome: Outcome, *, colour: bool = False) -> str:
     change = outcome.change
     what = f"{change.client}: {change.kind} {change.key}: {change.action}"
     if outcome.status == "applied":
-        return f"{paint('applied', fg='green')}  {what} ({outcome.live_id})"
+        made = f": {sentence(outcome.note)}" if outcome.note else ""
+        return f"{paint('applied', fg='green')}  {what} ({outcome.live_id}){made}"
     status = paint(outcome.status, fg="red" if outcome.status == "failed" else "yellow")
     return f"{status}  {what}: {visible(sentence(outcome.error or 'no reason was given'))}"
 
 
 def outcomes_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
-    """The failures, once more and together, and the summary."""
-    bad = [outcome_text(outcome, colour=colour) for outcome in outcomes if outcome.status != "applied"]
+    """The failures, once more and together, what a provider made of applied values, and the summary."""
+    told = (outcome for outcome in outcomes if outcome.status != "applied" or outcome.note)
+    bad = [outcome_text(outcome, colour=colour) for outcome in told]
     return "\n".join([*bad, (click.style if colour else _plain)(outcome_summary(outcomes), bold=True)]) + "\n"
 
 

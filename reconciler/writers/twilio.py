@@ -23,6 +23,7 @@ from reconciler.errors import (
     KeyRefused,
     NotFound,
     PermanentError,
+    ProfileNotTaken,
     ProviderError,
     TemporaryError,
     UnknownOutcome,
@@ -30,7 +31,8 @@ from reconciler.errors import (
 )
 from reconciler.kinds.diff import field_changes
 from reconciler.kinds.sender.desired import DETACHED
-from reconciler.kinds.sender.live import declared_part
+from reconciler.kinds.sender.live import declared_part, normalised
+from reconciler.kinds.sender.profile import is_made_of
 from reconciler.model import FieldChange, Values
 from reconciler.readers.shape import mapping, text
 from reconciler.readers.twilio import LiveSender
@@ -56,18 +58,19 @@ class TwilioWriter:
         http = _HttpClient(settings.twilio_base_url, settings.timeout)
         self._senders = Client(account_sid, auth_token, http_client=http).messaging.v2.channels_senders
 
-    def update_sender(self, sid: str, planned_on: Values, declared: Values) -> None:
+    def update_sender(self, sid: str, planned_on: Values, declared: Values) -> Values:
         """Set the declared fields and keep the others as they are now: webhook and profile are sent complete, merged.
 
-        `planned_on`: the sender as the plan read it. Raises `PermanentError` when a declared field is neither as
-        planned nor as declared: it was changed since, and no plan shows that.
+        `planned_on`: the sender as the plan read it. Returns what Twilio shows of the declared profile where it made
+        another text of it, by field. Raises `PermanentError` when a declared field is neither as planned nor as
+        declared: it was changed since, and no plan shows that; `ProfileNotTaken` when Twilio took the webhook only.
         """
         live = self._unchanged(sid, planned_on, declared)
         webhook, profile = live.webhook or {}, live.profile or {}
         body: dict[str, Any] = {"webhook": _merged(webhook, declared["webhook"])}
         if "profile" in declared:
             body["profile"] = _merged(profile, _labelled(profile, declared["profile"]))
-        self._update(sid, body, declared)
+        return self._update(sid, body, declared, profile)
 
     def detach_sender(self, sid: str, planned_on: Values) -> None:
         """Clear the webhook, so that no message arrives any more; the sender stays registered.
@@ -76,7 +79,7 @@ class TwilioWriter:
         """
         declared = {"webhook": DETACHED}
         live = self._unchanged(sid, planned_on, declared)
-        self._update(sid, {"webhook": _merged(live.webhook or {}, DETACHED)}, declared)
+        self._update(sid, {"webhook": _merged(live.webhook or {}, DETACHED)}, declared, {})
 
     def delete_sender(self, sid: str) -> None:
         """Delete the sender; one that does not exist is a success. Registering the number again needs a new code."""
@@ -127,8 +130,7 @@ class TwilioWriter:
         """The sender's current state. Raises `PermanentError` when it differs from the plan's."""
         live, _ = repeat_safe(lambda: _call(lambda: self._shown(sid, declared)), self._patience)
         known = replace(live, webhook=planned_on.get("webhook"), profile=planned_on.get("profile"))
-        logo = declared.get("profile", {}).get("logo_url")
-        then, now = (declared_part(seen, declared, logo) for seen in (known, live))
+        then, now = (declared_part(seen, declared, declared) for seen in (known, live))
         changed = [
             f"{part}.{key}"
             for part, values in declared.items()
@@ -139,7 +141,8 @@ class TwilioWriter:
             raise PermanentError(f"{', '.join(changed)} changed since the plan was made; review a new plan first")
         return live
 
-    def _update(self, sid: str, body: Mapping[str, Any], declared: Values) -> None:
+    def _update(self, sid: str, body: Mapping[str, Any], declared: Values, former: Values) -> Values:
+        """Send it, and wait until Twilio shows it. `former`: the profile before."""
         request = cast("ChannelsSenderList.MessagingV2ChannelsSenderRequestsUpdate", _Body(body))
         repeat_safe(lambda: _call(lambda: self._senders(sid).update(request)), self._patience)
         deadline = time.monotonic() + SETTLE_SECONDS
@@ -148,13 +151,13 @@ class TwilioWriter:
             live, differing = repeat_safe(
                 lambda: _call(lambda: self._shown(sid, declared)), self._patience, follows_up=True
             )
-            if live.status != "ONLINE:UPDATING" and not differing:
-                return
+            shown = _made_of_profile(live, differing, declared, former)
+            if live.status != "ONLINE:UPDATING" and shown is not None:
+                return shown
             if time.monotonic() + wait > deadline:
                 paths = ", ".join(change.path for change in differing) or "the status ONLINE:UPDATING"
-                raise PermanentError(
-                    f"Twilio accepted the update and still shows another {paths}; run again in a minute"
-                )
+                kind = PermanentError if any(_is_of_webhook(change) for change in differing) else ProfileNotTaken
+                raise kind(f"Twilio accepted the update and still shows another {paths}; run again in a minute")
             # Not interrupted by a stop: an update that Twilio has accepted is to be verified and recorded.
             time.sleep(wait)
             wait = min(wait * 2, 3.0)
@@ -163,8 +166,7 @@ class TwilioWriter:
         """The sender's current state, and its fields that are not as declared."""
         shown = self._senders(sid).fetch()
         live = LiveSender(sid, "", shown.status or "", mapping(shown.webhook), mapping(shown.profile))
-        logo = declared.get("profile", {}).get("logo_url")
-        return live, field_changes(declared_part(live, declared, logo), declared)
+        return live, field_changes(declared_part(live, declared, declared), declared)
 
 
 class RegistrationLimit(PermanentError):
@@ -222,6 +224,25 @@ def _failure(status: int, code: int | None, message: str) -> ProviderError:
     if kind is KeyRefused:
         return KeyRefused(f"{text}; set TWILIO_ACCOUNT_SID and the auth token to a pair that belongs together")
     return kind(text)
+
+
+def _made_of_profile(
+    live: LiveSender, differing: Sequence[FieldChange], declared: Values, former: Values
+) -> Values | None:
+    """What the profile shows in place of what was sent, by field; None while that is not settled."""
+    if any(_is_of_webhook(change) for change in differing):
+        return None
+    before = normalised(replace(live, profile=former), {})["profile"]
+    now = normalised(live, {})["profile"]
+    sent = declared.get("profile", {})
+    keys = {str(change.steps[1]) for change in differing}
+    if not all(is_made_of(now.get(key), sent[key], before.get(key)) for key in keys):
+        return None
+    return {key: now.get(key) for key in sorted(keys)}
+
+
+def _is_of_webhook(change: FieldChange) -> bool:
+    return change.steps[0] == "webhook"
 
 
 def _merged(live: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:

@@ -172,6 +172,8 @@ class Senders:
         echo = _echo(sender, parts)
         if parts:
             name = parts.get("profile", {}).pop("name", None)
+            if "profile" in parts:
+                parts["profile"] = _kept(parts["profile"], self._state.settings.values.profile_texts)
             asked = name if name not in (None, sender["profile"]["name"]) else None
             self.change(sender, parts, status="ONLINE:UPDATING", _since=time.time(), _name=asked)
             echo["status"] = "ONLINE:UPDATING"
@@ -189,6 +191,23 @@ class Senders:
     async def delete(self, request: web.Request) -> web.Response:
         self.remove(self._found(request))
         return web.Response(status=204)
+
+
+def _kept(profile: Json, how: str) -> Json:
+    """A profile that was sent, as WhatsApp keeps it."""
+    if how == "ignored":
+        return {}
+    if how == "as sent":
+        return profile
+    kept: Json = {}
+    for key, value in profile.items():
+        if isinstance(value, str) and key != "vertical":
+            kept[key] = " ".join(value.split()) if how == "tidied" else value.upper()
+        elif key == "websites" and how == "tidied":
+            kept[key] = [{**item, "website": item["website"].rstrip("/") + "/"} for item in value]
+        else:
+            kept[key] = value
+    return kept
 
 
 def _slug(name: str | None) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from reconciler.kinds.context import ClientContext
+from reconciler.kinds.sender.profile import as_declared
 from reconciler.kinds.withheld import NotReady, Withheld
 from reconciler.model import Orphan, Unmanaged, Values
 from reconciler.observation.live_state import AccountSenders, Failed, LiveState, Store
@@ -56,11 +57,12 @@ def whole(live: LiveSender) -> dict[str, Any]:
     return {"webhook": dict(live.webhook or {}), "profile": dict(live.profile or {})}
 
 
-def normalised(live: LiveSender, declared: Values, last_logo: str | None = None) -> dict[str, Any]:
-    """A live sender in the shape of the declared values: methods default to POST, labels and order do not count.
+def normalised(live: LiveSender, declared: Values, last: Values | None = None) -> dict[str, Any]:
+    """A live sender in the shape of the declared values: methods default to POST, labels and order do not count, nor
+    does what WhatsApp tidies in a profile.
 
-    WhatsApp serves a logo from its own address, so the logo counts as equal while the declared one is the last applied
-    one.
+    `last`: what was applied last. WhatsApp serves a logo from its own address, so the logo counts as equal while the
+    declared one is the last applied one.
     """
     webhook = {key: value for key, value in (live.webhook or {}).items() if value is not None}
     for method in ("callback_method", "fallback_method", "status_callback_method"):
@@ -68,15 +70,16 @@ def normalised(live: LiveSender, declared: Values, last_logo: str | None = None)
     profile = {key: value for key, value in (live.profile or {}).items() if value is not None}
     profile["emails"] = sorted(item["email"] for item in profile.get("emails") or ())
     profile["websites"] = sorted(item["website"] for item in profile.get("websites") or ())
-    logo = declared.get("profile", {}).get("logo_url")
-    if logo is not None and logo == last_logo and profile.get("logo_url"):
+    wanted: Mapping[str, Any] = declared.get("profile", {})
+    logo = wanted.get("logo_url")
+    if logo is not None and logo == (last or {}).get("profile", {}).get("logo_url") and profile.get("logo_url"):
         profile["logo_url"] = logo
-    return {"webhook": webhook, "profile": profile}
+    return {"webhook": webhook, "profile": as_declared(profile, wanted, last)}
 
 
-def declared_part(live: LiveSender, declared: Values, last_logo: str | None = None) -> dict[str, Any]:
+def declared_part(live: LiveSender, declared: Values, last: Values | None = None) -> dict[str, Any]:
     """The live values of the declared fields; the rest of webhook and profile is not managed."""
-    shown = normalised(live, declared, last_logo)
+    shown = normalised(live, declared, last)
     return {part: {key: shown[part].get(key) for key in values} for part, values in declared.items()}
 
 

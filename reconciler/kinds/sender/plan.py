@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from reconciler.kinds.changes import adoption, update
 from reconciler.kinds.client_plan import NOTHING, ClientPlan, joined
 from reconciler.kinds.context import ClientContext
@@ -44,8 +41,9 @@ def has_every_url(change: Change) -> bool:
 
 def _plan_own(context: ClientContext, live: LiveSender) -> ClientPlan:
     number, after = context.manifest.client.number, context.desired("sender")
-    seen = declared_part(live, after, _last_logo(context))
-    if context.is_adopted and context.applied("sender") is None and _lacks_only_later_urls(seen, after):
+    applied = context.applied("sender")
+    seen = declared_part(live, after, applied.values if applied else None)
+    if context.is_adopted and applied is None and _lacks_only_later_urls(seen, after):
         return ClientPlan(adoptions=(adoption(context, "sender", number, live.sid, seen, after, whole(live)),))
     return update(context, "sender", number, live.sid, seen, after, whole(live))
 
@@ -68,9 +66,3 @@ def _is_later(change: FieldChange) -> bool:
     if not change.old:
         return change.path != "webhook.callback_url"
     return without_overrides(change.old) == without_overrides(change.new)
-
-
-def _last_logo(context: ClientContext) -> str | None:
-    applied = context.applied("sender")
-    profile: Mapping[str, Any] = applied.values.get("profile", {}) if applied else {}
-    return profile.get("logo_url")

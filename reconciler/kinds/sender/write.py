@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from reconciler.model import AccountKey, Change, KindName, Values
+from reconciler.model import SHOWN, AccountKey, Change, KindName, Values
 from runtime.store.records import AppliedRecord
 
 
 class SendersPort(Protocol):
     """The methods needed of the writer of one Twilio account."""
 
-    def update_sender(self, sid: str, planned_on: Values, declared: Values) -> None:
-        """Sets the declared fields and keeps the others."""
+    def update_sender(self, sid: str, planned_on: Values, declared: Values) -> Values:
+        """Sets the declared fields and keeps the others. Returns what Twilio shows of those that it changed."""
 
     def detach_sender(self, sid: str, planned_on: Values) -> None:
         """Clears the webhook."""
@@ -33,7 +33,8 @@ def put(change: Change, made: Mapping[KindName, AppliedRecord], ports: SendersPo
     """Update, or adopt; an adopted sender that lacks nothing is not written. Returns the sid, and what was applied."""
     sid = str(change.live_id)
     if change.action != "adopt" or change.fields:
-        ports.senders(change.account).update_sender(sid, change.before or {}, change.after)
+        shown = ports.senders(change.account).update_sender(sid, change.before or {}, change.after)
+        return sid, {**change.after, SHOWN: shown} if shown else change.after
     return sid, change.after
 
 
