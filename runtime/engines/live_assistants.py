@@ -1,4 +1,4 @@
-"""Whether an assistant or agent that lives at the provider exists, for whoever names one. It answers nothing."""
+"""Whether an assistant or agent that lives at the provider exists, asked when a bot is made. It answers nothing."""
 
 from __future__ import annotations
 
