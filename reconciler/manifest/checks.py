@@ -1,5 +1,5 @@
-"""Checks of a manifest that its types cannot express: the phone number, function tools, search in documents, whose a
-secret is.
+"""Checks of a manifest that its types cannot express: the phone number, function tools, search in documents, what a
+model can do, whose a secret is.
 
 They check the values as written, so that they also report where something else in the file is wrong.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
 
@@ -16,11 +17,19 @@ from reconciler.manifest.explain import dotted, nearest
 from reconciler.manifest.literal_secrets import shown
 from reconciler.manifest.problem import MAX_PROBLEMS, Severity
 from reconciler.manifest.shape import Loc
+from schemas import Assistant
 from schemas.credentials import is_installation_credential
 from schemas.function_parameters import json_schema_errors, problems
+from schemas.models import ModelFacts, facts_of
 from schemas.public_urls import refusal
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+NOTICE_DAYS = 90
+"""How long before its shutdown a model is warned of."""
+_DEFAULT_TOKENS: int = Assistant.model_fields["max_output_tokens"].default
+_TOOL_TYPES = frozenset({"function", "file_search", "web_search"})
+ROOM_FOR_THOUGHT = 2_000
+"""Fewer tokens than this may all be spent on thoughts by a model that always thinks."""
 _JSON_TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
 
 
@@ -54,6 +63,7 @@ def check(values: Mapping[str, Any], *, allow_private_endpoints: bool = False) -
             yield from _parameters((*loc, "parameters"), parameters)
         yield from _endpoint((*loc, "endpoint", "url"), tool.get("endpoint"), allow_private_endpoints)
     yield from _file_search(values)
+    yield from model_violations(values, datetime.now(tz=UTC).date())
     yield from _credentials((), values)
 
 
@@ -131,6 +141,51 @@ def _file_search(values: Mapping[str, Any]) -> Iterator[Violation]:
             message = f"{dotted(loc)}: both files and vector_store"
             hint = "Keep files for documents in git, or vector_store for one that is maintained by hand."
             yield Violation((*loc, "vector_store"), message, hint)
+
+
+def model_violations(values: Mapping[str, Any], today: date) -> Iterator[Violation]:
+    """What the model cannot do, and that it is shut down soon. A model that is not known here is left to the plan."""
+    assistant = values.get("assistant")
+    model = assistant.get("model") if isinstance(assistant, dict) else None
+    facts = facts_of(model) if isinstance(model, str) else None
+    if not isinstance(assistant, dict) or not isinstance(model, str) or facts is None:
+        return
+    yield from _shutdown(model, facts, today)
+    yield from _effort(assistant, model, facts)
+    for index, tool in enumerate(listed if isinstance(listed := assistant.get("tools"), list) else ()):
+        if isinstance(tool, dict) and tool.get("type") in _TOOL_TYPES - facts.tools:
+            loc: Loc = ("assistant", "tools", index, "type")
+            yield Violation(loc, f"{dotted(loc)}: {model} cannot use {tool['type']}", "Take it out, or another model.")
+
+
+def _shutdown(model: str, facts: ModelFacts, today: date) -> Iterator[Violation]:
+    if facts.ends is None or (facts.ends - today).days > NOTICE_DAYS:
+        return
+    loc: Loc = ("assistant", "model")
+    when = "was shut down" if facts.ends <= today else "is shut down"
+    hint = f"OpenAI's replacement is {facts.successor}." if facts.successor else "Choose another model in time."
+    yield Violation(loc, f"{dotted(loc)}: OpenAI's {model} {when} on {facts.ends}", hint, "warning")
+
+
+def _effort(assistant: Mapping[str, Any], model: str, facts: ModelFacts) -> Iterator[Violation]:
+    if facts.efforts is None:
+        return
+    effort = assistant.get("reasoning_effort", "none")
+    loc: Loc = ("assistant", "reasoning_effort" if "reasoning_effort" in assistant else "model")
+    if not facts.efforts:
+        if effort != "none":
+            yield Violation(loc, f"{dotted(loc)}: {model} does not think", "Remove reasoning_effort.")
+    elif effort not in facts.efforts:
+        message = f'{dotted(loc)}: {model} has no reasoning_effort "{effort}"'
+        if loc[-1] == "model":
+            message += ", which is the default here"
+        hint = f"Write reasoning_effort: {facts.efforts[0]} (or {', '.join(facts.efforts[1:])}), or take gpt-6-luna."
+        yield Violation(loc, message, hint)
+    limit = assistant.get("max_output_tokens", _DEFAULT_TOKENS)
+    if facts.always_thinks and isinstance(limit, int) and limit < ROOM_FOR_THOUGHT:
+        loc = ("assistant", "max_output_tokens" if "max_output_tokens" in assistant else "model")
+        message = f"{dotted(loc)}: {model} thinks before each answer, which may take all of {limit} max_output_tokens"
+        yield Violation(loc, message, f"Write max_output_tokens: {ROOM_FOR_THOUGHT} or more.", "warning")
 
 
 def _parameters(loc: Loc, parameters: dict[str, Any]) -> Iterator[Violation]:

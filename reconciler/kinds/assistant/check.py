@@ -11,9 +11,7 @@ from reconciler.kinds.context import ClientContext
 from reconciler.kinds.withheld import Withheld
 from reconciler.model import Finding
 from reconciler.observation.live_state import Failed
-
-REPLACEMENTS: Final[Mapping[str, str]] = {"gpt-4o-mini": "gpt-6-luna"}
-"""Recommendations of OpenAI's deprecations page; `GET /v1/models` returns the date only."""
+from schemas.models import facts_of
 
 _WITHOUT: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "assistants": ("Assistants API", ("web_search", "file_search")),
@@ -42,14 +40,20 @@ def _model(context: ClientContext) -> Iterator[Finding]:
     if model is None:
         near = difflib.get_close_matches(wanted, models, n=1, cutoff=0.8)
         hint = f"did you mean {near[0]!r}?" if near else "see `GET /v1/models` for what the key may use"
-        if wanted in REPLACEMENTS:
-            hint = f"OpenAI's replacement is {REPLACEMENTS[wanted]}"
+        if successor := _successor(wanted):
+            hint = f"OpenAI's replacement is {successor}"
         raise Withheld(f"the model {wanted!r} is not available to this OpenAI key; {hint}")
     if model.shutdown_date is None:
         return
-    successor = REPLACEMENTS.get(wanted)
+    successor = _successor(wanted)
     advice = f"OpenAI's replacement is {successor}" if successor else "see OpenAI's deprecations page for a replacement"
     if model.shutdown_date <= datetime.datetime.now(tz=datetime.UTC).date():
         raise Withheld(f"the model {wanted!r} was shut down on {model.shutdown_date}; {advice}")
     message = f"the model {wanted!r} is shut down on {model.shutdown_date}; {advice}"
     yield Finding("warning", message, context.id, "assistant")
+
+
+def _successor(model: str) -> str | None:
+    """OpenAI's recommendation; `GET /v1/models` returns the date only."""
+    facts = facts_of(model)
+    return facts.successor if facts is not None else None
