@@ -69,7 +69,7 @@ def migrate() -> None:
 @click.option("--bot", "bot_id", help="Send from this bot's number.")
 @click.option("--from", "number", help="Send from this number; TWILIO_WHATSAPP_FROM without it or --bot.")
 def send(to: str, body: str, bot_id: str | None, number: str | None) -> None:
-    """Send BODY to the number TO (+56912345678) as a proactive message."""
+    """Send BODY to TO, a number (+56912345678) or WhatsApp's user id (CL.1A2B3C), as a proactive message."""
     with in_sentences():
         settings = configured()
         asyncio.run(_send(settings, to, body, bot_id, number))
@@ -80,17 +80,17 @@ async def _send(settings: Settings, to: str, body: str, bot_id: str | None, numb
     from runtime.store.messages.outbound_content import OutboundText
 
     async with proactive_sender(settings) as proactive:
-        message = await proactive.send(to=_number(to), content=OutboundText(body), bot_id=bot_id, number=number)
+        message = await proactive.send(to=_user(to), content=OutboundText(body), bot_id=bot_id, number=number)
     click.echo(f"{message.message_sid}\t{message.status}\tfrom {message.sender}")
     if message.warning:
         click.echo(f"Warning: {message.warning}", err=True)
 
 
-def _number(value: str) -> str:
-    from runtime.api.models import checked_number
+def _user(value: str) -> str:
+    from runtime.api.models import checked_user
 
     try:
-        return checked_number(value)
+        return checked_user(value)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="TO") from error
 

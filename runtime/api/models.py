@@ -18,7 +18,7 @@ from pydantic import (
 from runtime.api.tools import checked_tool
 from runtime.delivery.splitting import MESSAGE_LIMIT
 from runtime.store.records import endpoint_values
-from schemas.addresses import number_of
+from schemas.addresses import is_user_id, number_of
 from schemas.credentials import is_installation_credential
 from schemas.policy import PolicyDocument, checked_document, document_of, keys_of
 
@@ -163,10 +163,15 @@ class MessageCreate(Body):
     bot_id: str | None = None
     from_: Number | None = Field(default=None, alias="from")
 
-    @field_validator("to", "from_")
+    @field_validator("from_")
     @classmethod
     def _is_e164(cls, value: str | None) -> str | None:
         return None if value is None else checked_number(value)
+
+    @field_validator("to")
+    @classmethod
+    def _is_user(cls, value: str) -> str:
+        return checked_user(value)
 
 
 class AppliedBody(Body):
@@ -208,6 +213,16 @@ class NoticeBody(Body):
 
     fingerprint: str
     notified_at: str
+
+
+def checked_user(value: str) -> str:
+    """A number in E.164, or WhatsApp's id of a user; raises ValueError that shows the right forms."""
+    if is_user_id(value) and value == number_of(value):
+        return value
+    try:
+        return checked_number(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or WhatsApp\'s user id like "CL.1A2B3C"') from None
 
 
 def checked_number(value: str) -> str:

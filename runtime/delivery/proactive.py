@@ -58,7 +58,7 @@ class Proactive:
     async def send(
         self, *, to: str, content: OutboundContent, bot_id: str | None, number: str | None
     ) -> ProactiveMessage:
-        """Sends to a number in E.164; raises NoSender, AccountError or NotSent."""
+        """Sends to a number in E.164 or to WhatsApp's id of a user; raises NoSender, AccountError or NotSent."""
         bot, sender = await self._sender(bot_id, number)
         content = made_portable(content)
         message = OutboundMessage(
@@ -75,7 +75,8 @@ class Proactive:
         if row.conversation_id is not None:
             item = remembered({"role": "assistant", "content": content.readable})
             await self._database.write(turns.remember, row.conversation_id, [item])
-        return ProactiveMessage(row.id, sent.sid, sent.status, sender, to, _warning(last_inbound))
+        recipient = number_of(row.recipient)
+        return ProactiveMessage(row.id, sent.sid, sent.status, sender, recipient, _warning(last_inbound))
 
     async def _sender(self, bot_id: str | None, number: str | None) -> tuple[BotRecord | None, str]:
         if bot_id is not None:

@@ -5,7 +5,8 @@
         └── closed ◄─┘          no answer is due, until the user writes again
 
 A user is known under one or two addresses: a phone number (`From`) and, since 2026, WhatsApp's business-scoped user id
-(`ExternalUserId`), either of which may be missing. Each is an alias that leads to the conversation.
+(`ExternalUserId`), either of which may be missing. Each is an alias that leads to the conversation. So does the other
+spelling of a number that has two (`schemas.addresses`): it is looked up with the number, in the same statement.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy import Connection
 
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
+from schemas.addresses import other_spelling
 
 ConversationState = Literal["assistant", "human", "closed"]
 
@@ -50,6 +52,17 @@ class Conversation:
     """When the user last got the fallback message, without an answer since."""
 
 
+@dataclass(frozen=True, slots=True)
+class KnownUser:
+    """A user as a message to them needs it."""
+
+    conversation_id: int
+    last_inbound: str | None
+    """When they last wrote: WhatsApp delivers free text for 24 hours from then."""
+    address: str | None
+    """From which they last wrote."""
+
+
 COLUMNS = (
     "conversations.id, conversations.bot_id, user_key, profile_name, thread_id, conversations.state, state_since,"
     " state_by, state_reason, state_until, loop_since, fallback_at"
@@ -57,7 +70,8 @@ COLUMNS = (
 """The fields of a Conversation, in their order, for statements that read one."""
 
 ALIASES = Statement(
-    "SELECT alias, conversation_id FROM conversation_aliases WHERE bot_id = :bot_id AND alias IN (:user_key, :sender)"
+    "SELECT alias, conversation_id FROM conversation_aliases"
+    " WHERE bot_id = :bot_id AND alias IN (:user_key, :sender, :other)"
 )
 PUT_ALIAS = Statement(
     "INSERT INTO conversation_aliases (bot_id, alias, conversation_id) VALUES (:bot_id, :alias, :conversation_id)"
@@ -84,10 +98,12 @@ KEEP_THREAD = Statement(
     "UPDATE conversations SET thread_id = :thread_id WHERE id = (SELECT conversation_id FROM turns"
     " WHERE id = :turn_id AND state = 'running' AND starts = :starts AND started_at = :started_at)"
 )
-LAST_INBOUND = Statement(
-    "SELECT max(inbox.received_at) FROM conversation_aliases"
-    " JOIN inbox ON inbox.conversation_id = conversation_aliases.conversation_id"
-    " WHERE conversation_aliases.bot_id = :bot_id AND conversation_aliases.alias = :alias"
+KNOWN = Statement(
+    "SELECT id, last_inbound, (SELECT sender FROM inbox WHERE conversation_id = known.id AND sender <> ''"
+    " ORDER BY inbox.id DESC LIMIT 1) FROM (SELECT DISTINCT conversations.id, (SELECT max(received_at) FROM inbox"
+    " WHERE conversation_id = conversations.id) AS last_inbound FROM conversation_aliases JOIN conversations"
+    " ON conversations.id = conversation_aliases.conversation_id WHERE conversation_aliases.bot_id = :bot_id"
+    " AND alias IN (:address, :other)) AS known ORDER BY coalesce(last_inbound, '') DESC, id LIMIT 1"
 )
 ALIASES_OF = Statement("SELECT alias FROM conversation_aliases WHERE conversation_id = :id ORDER BY alias")
 SET_ASIDE = Statement("UPDATE conversation_aliases SET alias = :aside WHERE conversation_id = :id AND alias = :address")
@@ -103,14 +119,19 @@ def conversation_of(
     connection: Connection, bot_id: str, user_key: str, sender: str, profile_name: str | None = None
 ) -> int:
     """The conversation of a bot with a user, created with their first message."""
-    found: dict[str, int] = dict(ALIASES.rows(connection, bot_id=bot_id, user_key=user_key, sender=sender))
+    other = other_spelling(sender)
+    aliases = ALIASES.rows(connection, bot_id=bot_id, user_key=user_key, sender=sender, other=other)
+    found: dict[str, int] = dict(aliases)
     known = found.get(user_key)
-    if known is None and sender in found:
-        (holder,) = USER_KEY.one(connection, id=found[sender])
-        # A number that already has another user id has a new owner, who must not see the old one's conversation.
-        if holder == sender:
-            known = found[sender]
-            ADOPT_USER_KEY.run(connection, id=known, user_key=user_key)
+    by_number = found.get(sender, found.get(other))
+    if known is None and by_number is not None:
+        (holder,) = USER_KEY.one(connection, id=by_number)
+        # A number that already has another user id has a new owner, who must not see the old one's conversation. One
+        # that comes in its other spelling without any id is the same user.
+        if holder in (sender, other) or user_key == sender:
+            known = by_number
+        if holder in (sender, other) and user_key != sender:
+            ADOPT_USER_KEY.run(connection, id=by_number, user_key=user_key)
     if known is None:
         return _begin(connection, bot_id, user_key, sender, profile_name)
     for alias in {user_key, sender}:
@@ -149,10 +170,11 @@ def keep_thread(connection: Connection, thread_id: str, *, turn_id: int, starts:
     return kept == 1
 
 
-def last_inbound(connection: Connection, bot_id: str, alias: str) -> str | None:
-    """When the user last wrote to the bot: WhatsApp delivers free text for 24 hours from then."""
-    (moment,) = LAST_INBOUND.one(connection, bot_id=bot_id, alias=alias)
-    return None if moment is None else str(moment)
+def known_user(connection: Connection, bot_id: str, address: str) -> KnownUser | None:
+    """The user of a bot with an address, in either spelling; of two conversations the one in which they wrote last.
+    None when the bot has no conversation with them."""
+    row = KNOWN.first(connection, bot_id=bot_id, address=address, other=other_spelling(address))
+    return None if row is None else KnownUser(*row)
 
 
 def set_aside(connection: Connection, conversation_id: int) -> list[str]:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from runtime.store.catalog import record_audit
 from runtime.store.database.statement import Statement
 from runtime.store.messages import conversations
+from schemas.addresses import other_spelling
 
 KIND = "conversation"
 
@@ -55,8 +56,9 @@ class ErasedConversation:
 OF_USER = Statement(
     "SELECT conversations.id, conversations.bot_id, assistant_id, thread_id FROM conversations"
     " LEFT JOIN bots ON bots.id = conversations.bot_id WHERE conversations.id IN"
-    " (SELECT conversation_id FROM conversation_aliases WHERE alias = :address"
-    " OR alias = :forgotten || CAST(conversation_id AS TEXT) || ':' || :address) ORDER BY conversations.id"
+    " (SELECT conversation_id FROM conversation_aliases WHERE alias IN (:address, :other)"
+    " OR alias IN (:forgotten || CAST(conversation_id AS TEXT) || ':' || :address,"
+    " :forgotten || CAST(conversation_id AS TEXT) || ':' || :other)) ORDER BY conversations.id"
 )
 ACCOUNTS = Statement("SELECT DISTINCT account_sid FROM inbox WHERE conversation_id = :id ORDER BY account_sid")
 CUT_OFF = Statement("SELECT id, progress FROM turns WHERE conversation_id = :id AND progress IS NOT NULL ORDER BY id")
@@ -78,9 +80,10 @@ def forget(connection: Connection, address: str, actor: str) -> ErasedConversati
     The ids that lead to the rest elsewhere stay until `erase_ids`.
     """
     with _overwriting(connection):
-        found = OF_USER.rows(connection, address=address, forgotten=conversations.FORGOTTEN)
+        other = other_spelling(address)
+        found = OF_USER.rows(connection, address=address, other=other, forgotten=conversations.FORGOTTEN)
         emptied = [_forgotten(connection, *row, actor=actor) for row in found]
-        known = {address, *(known for one in emptied for known in one.addresses)}
+        known = {address, other, *(known for one in emptied for known in one.addresses)}
         notices = sum(DELETE_NOTICES.run(connection, address=one) for one in sorted(known))
     return ErasedConversation(emptied, notices)
 

@@ -21,6 +21,7 @@ from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import SKEW_SECONDS, later, timestamp
 from runtime.store.messages import conversations
 from runtime.store.messages.outbound_content import OutboundContent, OutboundTemplate, decoded, encoded
+from schemas.addresses import is_user_id, other_spelling
 
 Channel = Literal["twiml", "rest"]
 
@@ -124,12 +125,13 @@ UNSENT_PROACTIVE = Statement(
 )
 BY_ID = Statement(
     "SELECT id, status FROM outbox WHERE id = :id AND account_sid = :account_sid AND sender = :sender"
-    " AND recipient = :recipient"
+    " AND recipient IN (:recipient, :other)"
 )
 BY_SID = Statement("SELECT id, status FROM outbox WHERE account_sid = :account_sid AND message_sid = :message_sid")
 OLDEST_TWIML = Statement(
     "SELECT id, status FROM outbox WHERE account_sid = :account_sid AND message_sid IS NULL AND channel = 'twiml'"
-    " AND state IN ('sending', 'sent') AND sender = :sender AND recipient = :recipient ORDER BY id LIMIT 1"
+    " AND state IN ('sending', 'sent') AND sender = :sender AND recipient IN (:recipient, :other)"
+    " ORDER BY id LIMIT 1"
 )
 STATUS = Statement("SELECT status FROM outbox WHERE id = :id")
 SET_STATUS = Statement(
@@ -176,12 +178,19 @@ def add_to_outbox(connection: Connection, message: OutboundMessage, turn_id: int
 
 def add_proactive(connection: Connection, message: OutboundMessage) -> tuple[OutboxRow, str | None]:
     """Writes the intent to send a proactive message, in the bot's conversation with the recipient; also returns when
-    the user last wrote to it. Without a bot there is no conversation."""
+    the user last wrote to it. Without a bot there is no conversation. For a user id it goes to the address from which
+    the user last wrote: while WhatsApp shows a number, Twilio refuses the id."""
     if message.bot_id is None:
         return add_to_outbox(connection, message), None
-    last_inbound = conversations.last_inbound(connection, message.bot_id, message.recipient)
-    conversation_id = conversations.conversation_of(connection, message.bot_id, message.recipient, message.recipient)
-    return add_to_outbox(connection, replace(message, conversation_id=conversation_id)), last_inbound
+    to = message.recipient
+    known = conversations.known_user(connection, message.bot_id, to)
+    if known is None:
+        conversation_id = conversations.conversation_of(connection, message.bot_id, to, to)
+        return add_to_outbox(connection, replace(message, conversation_id=conversation_id)), None
+    if is_user_id(to) and known.address is not None:
+        to = known.address
+    located = replace(message, recipient=to, conversation_id=known.conversation_id)
+    return add_to_outbox(connection, located), known.last_inbound
 
 
 def claim(connection: Connection, row: OutboxRow, channel: Channel) -> OutboxRow:
@@ -262,7 +271,8 @@ def record_status(
     attributed to another row (see `send_matching`). An answer that was sent as TwiML has no sid here at first: the
     first callback that matches the oldest of them sets it.
     """
-    parties = {"account_sid": account_sid, "sender": sender, "recipient": recipient}
+    other = other_spelling(recipient)
+    parties = {"account_sid": account_sid, "sender": sender, "recipient": recipient, "other": other}
     found = BY_SID.first(connection, account_sid=account_sid, message_sid=message_sid)
     if found is None and row_id is not None:
         found = BY_ID.first(connection, id=row_id, **parties)
