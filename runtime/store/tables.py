@@ -173,6 +173,8 @@ conversations = Table(
     Column("state_until", Text),
     Column("loop_since", Text),
     Column("fallback_at", Text),
+    Column("opted_out_at", Text),
+    Column("opted_in_at", Text),
     Index(
         "conversations_loops",
         "loop_since",
