@@ -100,6 +100,21 @@ class Settings(BaseSettings):
         max_length=1024,
     )
     """Message for a user who sends files without a word, unless the client has its own; once a minute."""
+    opt_out_message: str = Field(
+        default=(
+            "Listo: no te enviaremos más avisos. Si nos escribes, te respondemos igual; "
+            "para volver a recibirlos, escribe ALTA."
+        ),
+        min_length=1,
+        max_length=1024,
+    )
+    """Confirmation for a user who wrote STOP or BAJA."""
+    opt_in_message: str = Field(
+        default="Listo: volverás a recibir nuestros avisos. Para dejar de recibirlos, escribe BAJA.",
+        min_length=1,
+        max_length=1024,
+    )
+    """Confirmation for a user who wrote START or ALTA after that."""
     sweep_seconds: float = Field(default=300, ge=0)
     """Interval at which Twilio is asked for messages whose webhook did not arrive; 0: never."""
     sweep_window_minutes: float = Field(default=60, gt=0, le=1440)

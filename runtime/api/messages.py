@@ -12,6 +12,7 @@ from runtime.delivery.delivery import NotSent
 from runtime.delivery.proactive import NoSender, Proactive
 from runtime.store import catalog
 from runtime.store.database.database import Database
+from runtime.store.errors import OptedOut
 from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.records import BotRecord
 from runtime.twilio.accounts import AccountError
@@ -41,7 +42,7 @@ class Messages:
             ApiEndpoint(
                 "POST",
                 "/messages/",
-                "Send a proactive message.",
+                "Send a proactive message. 409 when the user asked for none.",
                 self.create,
                 status=201,
                 body=MessageCreate,
@@ -60,6 +61,8 @@ class Messages:
             )
         except NoSender as error:
             raise ApiError(400, "no_sender", str(error), field="bot_id" if body.bot_id else "from") from error
+        except OptedOut as error:
+            raise ApiError(409, "opted_out", str(error)) from error
         except AccountError as error:
             raise ApiError(503, "not_configured", str(error)) from error
         except NotSent as error:

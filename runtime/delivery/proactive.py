@@ -58,7 +58,8 @@ class Proactive:
     async def send(
         self, *, to: str, content: OutboundContent, bot_id: str | None, number: str | None
     ) -> ProactiveMessage:
-        """Sends to a number in E.164 or to WhatsApp's id of a user; raises NoSender, AccountError or NotSent."""
+        """Sends to a number in E.164 or to WhatsApp's id of a user; raises NoSender, OptedOut,
+        AccountError or NotSent."""
         bot, sender = await self._sender(bot_id, number)
         content = made_portable(content)
         message = OutboundMessage(

@@ -13,6 +13,7 @@
     ├── AssistantInUse      bots name the assistant that is to be deleted
     ├── NotDeadLetters      turns that did not fail for good, or were retried or dropped already
     ├── OutOfPlace          a retry whose answer would come after those to what its user wrote since
+    ├── OptedOut            a proactive message to a user who asked for none
     ├── LeaseHeld           another run holds the lease
     └── LeaseLost           the lease was released while we held it
 
@@ -120,6 +121,17 @@ class OutOfPlace(StoreError):
             f"Dead letter {turn_id}: its user wrote again and {answered}, so an answer now would come out of place. "
             "The assistant knows what they had written. Nothing was changed; drop it, or retry it with force."
         )
+
+
+class OptedOut(StoreError):
+    """A proactive message is not sent."""
+
+    def __init__(self, since: str) -> None:
+        super().__init__(
+            f"This user asked for no more messages (STOP or BAJA) at {since}; nothing was sent. Only they can allow "
+            "them again, by writing START or ALTA. What they write is answered as ever."
+        )
+        self.since = since
 
 
 class LeaseHeld(StoreError):

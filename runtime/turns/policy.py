@@ -7,8 +7,9 @@
 The caller gathers the facts, and carries the decision out. Nothing here reads, counts, sends, or knows the time.
 
 Precedence: a bot that does not exist → a blocked person → a conversation that a human has → a paused client → a loop
-between bots → rate limit → budget → opening hours → consent → files without a word. Each is its own function in CHECKS,
-once it exists. A person's opt-out is not among them: it never silences an answer to a person who writes.
+between bots → rate limit → budget → opening hours → consent → files without a word → a word alone that opts out or in.
+Each is its own function in CHECKS, once it exists. That a person has opted out is not among them: it never silences an
+answer to a person who writes.
 """
 
 from __future__ import annotations
@@ -17,18 +18,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
+from runtime.content.opting import opting_of
 from runtime.content.parts import Content
 from runtime.content.rendering import needs_words
 from runtime.store.database.times import is_to_come, is_within
 from runtime.store.messages.conversations import Conversation
 from runtime.store.records import LOOP_PAUSE_SECONDS, BotRecord
 
-Reason = Literal["unknown", "human", "paused", "loop", "limited", "media"]
+Reason = Literal["unknown", "human", "paused", "loop", "limited", "media", "opt_out", "opt_in"]
 """Why a message gets no answer, in one word: in the turn's row, the log and the metric `horizonai_turns_total`.
 
 `unknown`: the bot was deleted since; `human`: a person has the conversation; `paused`: the client is; `loop`: the other
 side is a program; `limited`: too many messages within a minute; `media`: voice notes, pictures or other files without a
-word.
+word; `opt_out`, `opt_in`: the word alone with which a person ends proactive messages, or allows them again.
 """
 
 
@@ -51,6 +53,10 @@ class Facts(NamedTuple):
     """The notice for a user who sent files without a word."""
     is_loop: bool = False
     """True when these messages show that the other side is a program."""
+    opt_out_message: str = ""
+    """The confirmation for a user who wants no proactive messages."""
+    opt_in_message: str = ""
+    """The confirmation for one who wants them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,17 @@ def has_words(facts: Facts) -> Say | None:
     return Say("media", facts.not_understood_message, once="minute")
 
 
+def opts_out_or_in(facts: Facts) -> Say | None:
+    """STOP alone is confirmed by us, not by the model. START alone is a greeting of a person who never opted out."""
+    asked = [opting_of(content) for content in facts.contents]
+    if not asked or None in asked:
+        return None
+    if asked[-1] == "out":
+        return Say("opt_out", facts.opt_out_message, once="minute")
+    is_back = facts.conversation is not None and facts.conversation.opted_out_at is not None
+    return Say("opt_in", facts.opt_in_message, once="minute") if is_back else None
+
+
 CHECKS: Sequence[Check] = (
     bot_exists,
     assistant_has_it,
@@ -149,6 +166,7 @@ CHECKS: Sequence[Check] = (
     not_in_a_loop,
     within_rate_limits,
     has_words,
+    opts_out_or_in,
 )
 """In order of precedence."""
 

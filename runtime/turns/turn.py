@@ -196,6 +196,8 @@ class Turns:
             contents=[message.content for message in turn.messages],
             not_understood_message=(media and media.not_understood) or self._settings.not_understood_message,
             is_loop=is_loop,
+            opt_out_message=self._settings.opt_out_message,
+            opt_in_message=self._settings.opt_in_message,
         )
 
     async def _sign_of_loop(self, turn: Turn) -> LoopSign | None:

@@ -130,3 +130,28 @@ def test_files_without_a_word_get_a_notice_after_every_other_objection(
 ) -> None:
     facts = Facts(bot, OURS, NOW, contents=contents, not_understood_message="Solo texto.")
     assert decide(facts) == decision
+
+
+GONE = replace(OURS, opted_out_at=NOW)
+BAJA, ALTA = Content((Text("¡Baja!"),)), Content((Text("ALTA"),))
+OUT, IN = Say("opt_out", "Listo.", once="minute"), Say("opt_in", "De vuelta.", once="minute")
+
+
+@pytest.mark.parametrize(
+    ("bot", "conversation", "contents", "decision"),
+    [
+        (ACTIVE, GONE, [BAJA], OUT),
+        (ACTIVE, GONE, [ALTA], IN),
+        (ACTIVE, GONE, [BAJA, ALTA], IN),
+        (ACTIVE, GONE, [ALTA, BAJA], OUT),
+        (ACTIVE, OURS, [ALTA], ANSWER),
+        (ACTIVE, GONE, [BAJA, WORDS], ANSWER),
+        (ACTIVE, GONE, [WORDS], ANSWER),
+        (PAUSED, GONE, [BAJA], Silent("paused")),
+    ],
+)
+def test_a_word_alone_that_opts_out_or_in_is_confirmed_and_no_other_message_is_silenced(
+    bot: BotRecord, conversation: Conversation, contents: list[Content], decision: object
+) -> None:
+    facts = Facts(bot, conversation, NOW, contents=contents, opt_out_message="Listo.", opt_in_message="De vuelta.")
+    assert decide(facts) == decision

@@ -16,6 +16,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
+from runtime.content.opting import Opting
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
 from schemas.addresses import other_spelling
@@ -50,6 +51,8 @@ class Conversation:
     """When it was last found to be a loop between programs; it is not answered for LOOP_PAUSE_SECONDS from then."""
     fallback_at: str | None = None
     """When the user last got the fallback message, without an answer since."""
+    opted_out_at: str | None = None
+    """When the user last asked for no more proactive messages; they may have allowed them again since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,13 @@ class KnownUser:
     """When they last wrote: WhatsApp delivers free text for 24 hours from then."""
     address: str | None
     """From which they last wrote."""
+    opted_out_at: str | None
+    """Since when they want no proactive messages."""
 
 
 COLUMNS = (
     "conversations.id, conversations.bot_id, user_key, profile_name, thread_id, conversations.state, state_since,"
-    " state_by, state_reason, state_until, loop_since, fallback_at"
+    " state_by, state_reason, state_until, loop_since, fallback_at, opted_out_at"
 )
 """The fields of a Conversation, in their order, for statements that read one."""
 
@@ -94,13 +99,18 @@ SET_STATE = Statement(
     f" state_until = :until WHERE id = :id AND state = :was RETURNING {COLUMNS}"
 )
 NOTE = Statement("UPDATE conversations SET loop_since = :loop_since, fallback_at = :fallback_at WHERE id = :id")
+OPT_OUT = Statement("UPDATE conversations SET opted_out_at = :now, opted_in_at = NULL WHERE id = :id")
+OPT_IN = Statement(
+    "UPDATE conversations SET opted_in_at = :now WHERE id = :id AND opted_out_at IS NOT NULL AND opted_in_at IS NULL"
+)
 KEEP_THREAD = Statement(
     "UPDATE conversations SET thread_id = :thread_id WHERE id = (SELECT conversation_id FROM turns"
     " WHERE id = :turn_id AND state = 'running' AND starts = :starts AND started_at = :started_at)"
 )
 KNOWN = Statement(
     "SELECT id, last_inbound, (SELECT sender FROM inbox WHERE conversation_id = known.id AND sender <> ''"
-    " ORDER BY inbox.id DESC LIMIT 1) FROM (SELECT DISTINCT conversations.id, (SELECT max(received_at) FROM inbox"
+    " ORDER BY inbox.id DESC LIMIT 1), opted_out_at FROM (SELECT DISTINCT conversations.id,"
+    " CASE WHEN opted_in_at IS NULL THEN opted_out_at END AS opted_out_at, (SELECT max(received_at) FROM inbox"
     " WHERE conversation_id = conversations.id) AS last_inbound FROM conversation_aliases JOIN conversations"
     " ON conversations.id = conversation_aliases.conversation_id WHERE conversation_aliases.bot_id = :bot_id"
     " AND alias IN (:address, :other)) AS known ORDER BY coalesce(last_inbound, '') DESC, id LIMIT 1"
@@ -109,7 +119,8 @@ ALIASES_OF = Statement("SELECT alias FROM conversation_aliases WHERE conversatio
 SET_ASIDE = Statement("UPDATE conversation_aliases SET alias = :aside WHERE conversation_id = :id AND alias = :address")
 WIPE = Statement(
     "UPDATE conversations SET user_key = '', profile_name = NULL, state = 'assistant', state_since = NULL,"
-    " state_by = NULL, state_reason = NULL, state_until = NULL, loop_since = NULL, fallback_at = NULL WHERE id = :id"
+    " state_by = NULL, state_reason = NULL, state_until = NULL, loop_since = NULL, fallback_at = NULL,"
+    " opted_out_at = NULL, opted_in_at = NULL WHERE id = :id"
 )
 DROP_THREAD = Statement("UPDATE conversations SET thread_id = NULL WHERE id = :id")
 DROP_ALIASES = Statement("DELETE FROM conversation_aliases WHERE conversation_id = :id")
@@ -162,6 +173,11 @@ def note(connection: Connection, conversation: Conversation, loop_since: str | N
     """Records a loop and a fallback message; without a statement where both are as they were."""
     if (loop_since, fallback_at) != (conversation.loop_since, conversation.fallback_at):
         NOTE.run(connection, id=conversation.id, loop_since=loop_since, fallback_at=fallback_at)
+
+
+def record_opting(connection: Connection, conversation_id: int, opting: Opting) -> None:
+    """Records that a user wants no proactive messages, or wants them again."""
+    (OPT_OUT if opting == "out" else OPT_IN).run(connection, id=conversation_id, now=timestamp())
 
 
 def keep_thread(connection: Connection, thread_id: str, *, turn_id: int, starts: int, started_at: str) -> bool:

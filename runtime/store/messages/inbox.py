@@ -8,10 +8,12 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
+from runtime.content.opting import opting_of
 from runtime.content.parts import Content
 from runtime.content.rendering import as_text
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
+from runtime.store.messages import conversations
 from runtime.store.messages.content import dump_content
 from runtime.store.messages.conversations import conversation_of
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
@@ -63,7 +65,15 @@ OPEN_CONVERSATIONS = Statement(
 
 
 def store_message(connection: Connection, message: InboundMessage, state: InboxState = "open") -> StoredMessage | None:
-    """Stores a message; None for a duplicate (Twilio delivers some twice)."""
+    """Stores a message, and whether its user opts out or in with it; None for a duplicate (Twilio delivers some
+    twice)."""
+    stored = _store(connection, message, state)
+    if stored is not None and (opting := opting_of(message.content)) is not None:
+        conversations.record_opting(connection, stored.conversation_id, opting)
+    return stored
+
+
+def _store(connection: Connection, message: InboundMessage, state: InboxState) -> StoredMessage | None:
     values = {
         "account_sid": message.account_sid,
         "message_sid": message.message_sid,

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import SKEW_SECONDS, later, timestamp
+from runtime.store.errors import OptedOut
 from runtime.store.messages import conversations
 from runtime.store.messages.outbound_content import OutboundContent, OutboundTemplate, decoded, encoded
 from schemas.addresses import is_user_id, other_spelling
@@ -179,7 +180,7 @@ def add_to_outbox(connection: Connection, message: OutboundMessage, turn_id: int
 def add_proactive(connection: Connection, message: OutboundMessage) -> tuple[OutboxRow, str | None]:
     """Writes the intent to send a proactive message, in the bot's conversation with the recipient; also returns when
     the user last wrote to it. Without a bot there is no conversation. For a user id it goes to the address from which
-    the user last wrote: while WhatsApp shows a number, Twilio refuses the id."""
+    the user last wrote: while WhatsApp shows a number, Twilio refuses the id. Raises OptedOut."""
     if message.bot_id is None:
         return add_to_outbox(connection, message), None
     to = message.recipient
@@ -187,6 +188,8 @@ def add_proactive(connection: Connection, message: OutboundMessage) -> tuple[Out
     if known is None:
         conversation_id = conversations.conversation_of(connection, message.bot_id, to, to)
         return add_to_outbox(connection, replace(message, conversation_id=conversation_id)), None
+    if known.opted_out_at is not None:
+        raise OptedOut(known.opted_out_at)
     if is_user_id(to) and known.address is not None:
         to = known.address
     located = replace(message, recipient=to, conversation_id=known.conversation_id)

@@ -1,0 +1,68 @@
+"""A person who wrote STOP or BAJA gets no proactive message until they write START or ALTA."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.runtime_process import Answer, Line
+
+BYE = "Listo: no te enviaremos más avisos."
+BACK = "Listo: volverás a recibir nuestros avisos."
+
+
+def send(shop: Line, to: str = "+56912345678") -> Answer:
+    return shop.runtime.api("POST", "/messages/", {"to": to, "body": "Promo 2x1", "bot_id": shop.bot["id"]})
+
+
+def by_command(shop: Line) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "runtime", "send", "--bot", shop.bot["id"], "+56912345678", "Promo 2x1"]
+    return subprocess.run(
+        command, cwd=shop.runtime.folder, env=shop.runtime.environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(("stop", "start"), [("BAJA", "ALTA"), ("stop!", "Start")])
+def test_who_opted_out_is_sent_nothing_until_they_opt_in(line: Callable[..., Line], stop: str, start: str) -> None:
+    shop = line()
+    assert shop.ask(stop).startswith(BYE)
+
+    refused = send(shop)
+
+    assert (refused.status, refused.error["code"]) == (409, "opted_out")
+    assert "STOP or BAJA) at 20" in refused.error["message"]
+    told = by_command(shop)
+    assert (told.returncode, "nothing was sent" in told.stderr) == (1, True)
+    assert len(shop.outbound()) == 1
+    assert shop.ask(start).startswith(BACK)
+    assert send(shop).status == 201
+    assert shop.sandbox.calls("openai", "POST", "/v1/responses") == []
+
+
+def test_who_opted_out_is_answered_and_stays_opted_out(line: Callable[..., Line]) -> None:
+    shop = line()
+    shop.ask("BAJA")
+
+    assert "¿Abren mañana?" in shop.ask("¿Abren mañana?")
+
+    assert send(shop).status == 409
+
+
+def test_opting_out_is_of_one_client_and_of_one_person(line: Callable[..., Line]) -> None:
+    shop, other = line(), line()
+    shop.ask("BAJA")
+
+    assert send(other).status == 201
+    assert send(shop, "+56911110011").status == 201
+
+
+def test_opting_out_counts_for_the_other_spelling_of_the_number(line: Callable[..., Line]) -> None:
+    shop = line()
+    shop.ask("BAJA", "+5215511110012")
+
+    assert send(shop, "+525511110012").status == 409
+
+
+def test_start_is_a_greeting_of_who_never_opted_out(line: Callable[..., Line]) -> None:
+    assert "start" in line().ask("start")
