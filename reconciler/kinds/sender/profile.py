@@ -46,7 +46,7 @@ def tidied(value: Any) -> Any:
 def is_made_of(seen: Any, sent: Any, former: Any) -> bool:
     """Whether the provider has taken a value, and made another text of it: it is neither as sent nor as it was, or
     differs from what was sent in its letter case only."""
-    return tidied(seen) != tidied(former) or _caseless(seen) == _caseless(sent)
+    return bool(tidied(seen) != tidied(former)) or _caseless(seen) == _caseless(sent)
 
 
 def _caseless(value: Any) -> Any:
