@@ -13,9 +13,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from reconciler.errors import InvalidSetting
+from schemas.credentials import INSTALLATION_CREDENTIALS
 from schemas.environment import checked, read_env_file
 from schemas.overrides import DEFAULT, connection_overrides
 
+SHORTEST_SECRET = 12
+"""Number of characters from which on a credential is looked for in manifests; a shorter one may be a word."""
 DEFAULT_STORE = "sqlite:///data/horizonai.db"
 
 
@@ -63,6 +66,20 @@ class Settings:
         """The secret in the environment variable `name`, such as TWILIO_AUTH_TOKEN; None when it is not set. Raises
         `InvalidSetting` for one that cannot be used as it stands there."""
         return _checked(name, self.environment)
+
+    @property
+    def own_secrets(self) -> dict[str, str]:
+        """Values that no manifest and no prompt may hold, each with the name of its variable: the installation's
+        credentials, of an address its password."""
+        values = {name: self.environment.get(name, "").strip() for name in sorted(INSTALLATION_CREDENTIALS)}
+        for variable in ("BOT_STORE_URL", "DATABASE_URL"):
+            values[variable] = _password(values[variable])
+        return {value: variable for variable, value in values.items() if len(value) >= SHORTEST_SECRET}
+
+
+def _password(address: str) -> str:
+    """The password in an address, as it is written there; empty where there is none."""
+    return address.partition("://")[2].rpartition("@")[0].partition(":")[2]
 
 
 def load_settings(root: Path = Path()) -> Settings:

@@ -17,7 +17,11 @@ from runtime.store.errors import masked
 def load_fleet(only: Collection[str], *, is_quiet: bool = False) -> tuple[Settings, Fleet]:
     """Settings and manifests. Raises `ManifestErrors`, `InvalidSetting`, or `ReconcileError` for an unknown `only`."""
     settings = load_settings()
-    fleet = load(settings.clients_dir, allow_private_endpoints=settings.allow_private_endpoints)
+    fleet = load(
+        settings.clients_dir,
+        settings.own_secrets,
+        allow_private_endpoints=settings.allow_private_endpoints,
+    )
     if fleet.warnings and not is_quiet:
         count = len(fleet.warnings)
         click.echo(

@@ -28,7 +28,11 @@ def validate(ctx: click.Context, output: Literal["text", "json"], strict: bool) 
     """
     try:
         settings = load_settings()
-        fleet = load(settings.clients_dir, allow_private_endpoints=settings.allow_private_endpoints)
+        fleet = load(
+            settings.clients_dir,
+            settings.own_secrets,
+            allow_private_endpoints=settings.allow_private_endpoints,
+        )
         problems, clients = fleet.warnings, len(fleet.clients)
     except ManifestErrors as found:
         problems, clients = found.problems, found.manifests

@@ -6,6 +6,7 @@ reads plain scalars as YAML 1.1 does. Nothing is guessed: unclear input becomes 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from yaml import CSafeLoader, MappingNode, Node, ScalarNode, SequenceNode, YAMLError
 
 from reconciler.manifest import plain, syntax
-from reconciler.manifest.literal_secrets import literal_secrets, shown
+from reconciler.manifest.literal_secrets import NONE, literal_secrets, shown
 from reconciler.manifest.problem import MAX_PROBLEMS, Problem
 
 MAX_BYTES = 1 << 20
@@ -68,8 +69,8 @@ class YamlDocument:
         return node.value if isinstance(node, ScalarNode) else ""
 
 
-def parse(path: str, data: bytes) -> YamlDocument:
-    """Parses the bytes of one file; the result is always a document, with its problems."""
+def parse(path: str, data: bytes, own: Mapping[str, str] = NONE) -> YamlDocument:
+    """Parses the bytes of one file; the result is always a document, with its problems. `own`: see literal_secrets."""
     document = YamlDocument(path)
     if len(data) > MAX_BYTES:
         document.report((0, 0), *too_large(len(data)))
@@ -79,7 +80,7 @@ def parse(path: str, data: bytes) -> YamlDocument:
     except UnicodeDecodeError as error:
         document.report(_position(data[: error.start]), "the file is not UTF-8", "Save it in the encoding UTF-8.")
         return document
-    for offset, kind in literal_secrets(document.text):
+    for offset, kind in literal_secrets(document.text, own):
         document.report(
             _position(document.text[:offset].encode()),
             f"{kind} is written out",

@@ -23,7 +23,7 @@ from reconciler.manifest.defaults import FILE, check_defaults, merge
 from reconciler.manifest.document import YamlDocument
 from reconciler.manifest.explain import dotted, explain, relevant
 from reconciler.manifest.folder import Folder, open_folder
-from reconciler.manifest.literal_secrets import shown
+from reconciler.manifest.literal_secrets import NONE, shown
 from reconciler.manifest.problem import MAX_PROBLEMS, ManifestErrors, Problem
 from reconciler.manifest.shape import Loc, Spot, follow
 from reconciler.manifest.texts import FileProblem, KnowledgeFile, hash_document, read_prompt
@@ -56,13 +56,14 @@ class Fleet:
     warnings: tuple[Problem, ...] = ()
 
 
-def load(clients_dir: Path, *, allow_private_endpoints: bool = False) -> Fleet:
+def load(clients_dir: Path, own_secrets: Mapping[str, str] = NONE, *, allow_private_endpoints: bool = False) -> Fleet:
     """Reads every manifest of a folder; raises ManifestErrors with all problems when there is an error in any.
 
+    `own_secrets`: values of this installation that no file may hold, each with the name of its variable.
     `allow_private_endpoints`: see `checks.check`.
     """
     with _collector_paused():
-        folder = open_folder(clients_dir)
+        folder = open_folder(clients_dir, own_secrets)
         reading = _Reading(folder, allow_private_endpoints)
         for name in folder.manifests:
             reading.read(name)
@@ -205,7 +206,7 @@ class _OneManifest:
         if not isinstance(name, str):
             return ""
         try:
-            text, problems = read_prompt(self.folder.path, self.folder.display, name)
+            text, problems = read_prompt(self.folder.path, self.folder.display, name, self.folder.own_secrets)
         except FileProblem as error:
             self._file_problem(("assistant", "instructions", "file"), name, error)
             return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,8 @@ class Folder:
     """The folder's own name."""
     manifests: list[str] = field(default_factory=list)
     has_defaults: bool = False
+    own_secrets: Mapping[str, str] = field(default_factory=dict)
+    """See literal_secrets."""
     problems: list[Problem] = field(default_factory=list)
 
     def shown(self, file: str) -> str:
@@ -36,14 +39,14 @@ class Folder:
                 size = os.fstat(stream.fileno()).st_size
                 if size > MAX_BYTES:
                     return _unreadable(shown, *too_large(size))
-                return parse(shown, stream.readall())
+                return parse(shown, stream.readall(), self.own_secrets)
         except OSError as error:
             return _unreadable(shown, f"the file cannot be read ({error.strerror})", "Check its permissions.")
 
 
-def open_folder(clients_dir: Path) -> Folder:
+def open_folder(clients_dir: Path, own_secrets: Mapping[str, str]) -> Folder:
     """Lists a folder; raises ManifestErrors when it does not exist or is empty."""
-    folder = Folder(clients_dir, _display(clients_dir), clients_dir.resolve().name)
+    folder = Folder(clients_dir, _display(clients_dir), clients_dir.resolve().name, own_secrets=own_secrets)
     try:
         with os.scandir(clients_dir) as entries:
             for entry in entries:

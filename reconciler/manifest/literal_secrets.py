@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 _SECRET = re.compile(
     r"""(?<![A-Za-z0-9_-])(?:
@@ -56,8 +60,14 @@ _TRACES = (
 _HIDDEN = re.compile(rf"{_SECRET.pattern}|[0-9a-fA-F]{{24,}}", re.VERBOSE)
 
 
-def literal_secrets(text: str) -> Iterator[tuple[int, str]]:
-    """Offset of each secret in a text, and what it is ("an OpenAI API key")."""
+def literal_secrets(text: str, own: Mapping[str, str] = NONE) -> Iterator[tuple[int, str]]:
+    """Offset of each secret in a text, and what it is ("an OpenAI API key").
+
+    `own`: values that are secret whatever they look like, each with the name of its variable.
+    """
+    for value, variable in own.items():
+        if (offset := text.find(value)) >= 0:
+            yield offset, f"the value of {variable}"
     if any(trace in text for trace in _TRACES):
         for match in _SECRET.finditer(text):
             kind = match.lastgroup or "bearer"

@@ -10,11 +10,12 @@ import difflib
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from reconciler.manifest.literal_secrets import literal_secrets
+from reconciler.manifest.literal_secrets import NONE, literal_secrets
 from reconciler.manifest.problem import Problem
 
 MAX_PROMPT_BYTES = 256 * 1024
@@ -65,8 +66,9 @@ def resolve(folder: Path, name: str) -> Path:
     raise FileProblem("there is no such file", f'Did you mean "{near}"?' if near else "Create it, or correct the name.")
 
 
-def read_prompt(folder: Path, shown_folder: str, name: str) -> tuple[str, list[Problem]]:
-    """Text of a prompt with line ends as LF, and problems inside it; FileProblem when it cannot be used at all."""
+def read_prompt(folder: Path, shown_folder: str, name: str, own: Mapping[str, str] = NONE) -> tuple[str, list[Problem]]:
+    """Text of a prompt with line ends as LF, and problems inside it; FileProblem when it cannot be used at all. `own`:
+    see literal_secrets."""
     path = resolve(folder, name)
     try:
         with path.open("rb") as file:
@@ -84,7 +86,7 @@ def read_prompt(folder: Path, shown_folder: str, name: str) -> tuple[str, list[P
         raise FileProblem(f"a NUL character in line {text[: text.index(chr(0))].count(chr(10)) + 1}", "Remove it.")
     if not text.strip():
         raise FileProblem("the file is empty", "Write the prompt into it.")
-    return text, _secrets(f"{shown_folder}/{name}", text)
+    return text, _secrets(f"{shown_folder}/{name}", text, own)
 
 
 def hash_document(folder: Path, name: str) -> KnowledgeFile:
@@ -123,9 +125,9 @@ def _check_encoding(file: BinaryIO) -> None:
         raise FileProblem("the file is not UTF-8", "Save it in the encoding UTF-8.") from error
 
 
-def _secrets(path: str, text: str) -> list[Problem]:
+def _secrets(path: str, text: str, own: Mapping[str, str]) -> list[Problem]:
     found = []
-    for offset, kind in literal_secrets(text):
+    for offset, kind in literal_secrets(text, own):
         line, column = text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
         found.append(Problem(path, line, column, f"{kind} is written out", "Revoke it and remove it here."))
     return found

@@ -40,6 +40,31 @@ def test_validate_lists_every_error_of_every_file(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "4 clients, 4 errors, 0 warnings"
 
 
+def test_validate_finds_the_values_of_this_installation_s_credentials(tmp_path: Path) -> None:
+    token, password = "f00ba7f00ba7f00ba7", "la-clave-de-la-base"
+    settings = {
+        "TWILIO_AUTH_TOKEN": token,
+        "DATABASE_URL": f"postgresql://bot:{password}@db.example.cl/bots",
+        "BOT_STORE_URL": "https://whatsapp.example.cl",
+        "API_TOKEN": "corto",
+    }
+    prompt = manifest().replace("Responde en español.", "{file: p.md}")
+    write_files(tmp_path, {
+        "uno.yaml": f"{prompt}# {password}\n",
+        "p.md": f"Nada corto.\nMira https://whatsapp.example.cl y bot en db.example.cl\nUsa {token}.\n",
+    })  # fmt: skip
+    done = reconcile(tmp_path, "validate", **settings)
+    assert done.returncode == 1
+    assert token not in done.stdout
+    assert password not in done.stdout
+    line = prompt.count("\n") + 1
+    assert [found.split(" is written out")[0] for found in done.stdout.splitlines()[:-1]] == [
+        "clients.d/p.md:3:5: the value of TWILIO_AUTH_TOKEN",
+        f"clients.d/uno.yaml:{line}:3: the value of DATABASE_URL",
+    ]
+    assert reconcile(tmp_path, "validate").returncode == 0
+
+
 def test_validate_strict_fails_on_a_warning(tmp_path: Path) -> None:
     write_files(tmp_path, {"dos.yaml": WARNED})
     assert reconcile(tmp_path, "validate", "--strict").returncode == 1
