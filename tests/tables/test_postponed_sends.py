@@ -14,7 +14,7 @@ from runtime.store import timers
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.database.times import timestamp
-from runtime.store.messages import outbox, postponed_sends
+from runtime.store.messages import outbox, postponed_sends, restored
 from runtime.store.messages.outbound_content import OutboundTemplate, OutboundText
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, SendPostponed, add_to_outbox
 from runtime.store.messages.postponed_sends import ReleasedSends, StatusNote
@@ -191,3 +191,16 @@ def test_a_person_who_was_erased_meanwhile_gets_nothing(store):
     store.exec_driver_sql("DELETE FROM outbox")
 
     assert release(store) == ReleasedSends()
+
+
+def test_a_restored_backup_looks_up_what_was_postponed_before_it_is_sent(store):
+    row = sent(store, conversation_id=7, bot_id="b", turn_id=1)
+    called_back(store, row.id)
+    claimed = timer(store)
+
+    assert restored.oldest_unsent(store) is not None
+    restored.settle(store, ())
+
+    (unsent,) = outbox.unsent_of(store, 7)
+    assert (unsent.state, unsent.claimed_at) == ("sending", restored.oldest_unsent(store))
+    assert postponed_sends.release(store, claimed) == ReleasedSends()

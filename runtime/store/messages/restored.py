@@ -21,9 +21,10 @@ END_TURNS = Statement(
     " AND EXISTS (SELECT 1 FROM inbox WHERE turn_id = turns.id)"
     " AND NOT EXISTS (SELECT 1 FROM inbox WHERE turn_id = turns.id AND state = 'open')"
 )
-OLDEST_UNSENT = Statement("SELECT min(created_at) FROM outbox WHERE state IN ('ready', 'sending')")
+OLDEST_UNSENT = Statement("SELECT min(created_at) FROM outbox WHERE state IN ('ready', 'postponed', 'sending')")
 DOUBT = Statement(
-    "UPDATE outbox SET state = 'sending', claimed_at = coalesce(claimed_at, created_at) WHERE state = 'ready'"
+    "UPDATE outbox SET state = 'sending', claimed_at = coalesce(claimed_at, created_at)"
+    " WHERE state IN ('ready', 'postponed')"
 )
 
 
@@ -53,8 +54,8 @@ def oldest_unsent(connection: Connection) -> str | None:
 
 
 def settle(connection: Connection, answered: Collection[int]) -> None:
-    """Closes messages of the inbox that were answered after the backup, and their turns. What was ready to be sent may
-    have been: its outcome is looked up at Twilio before it is sent."""
+    """Closes messages of the inbox that were answered after the backup, and their turns. What was ready to be sent, or
+    to be sent again, may have been: its outcome is looked up at Twilio before it is sent."""
     for inbox_id in answered:
         ANSWERED.run(connection, id=inbox_id)
     END_TURNS.run(connection, now=timestamp())
