@@ -200,7 +200,11 @@ def test_a_missing_secret_is_told_without_calling_unsigned(restaurant: Callable[
 def test_an_address_inside_our_network_is_not_called(strict: Runtime, sandbox: Sandbox, url: str, words: str) -> None:
     body = {"name": "A", "instructions": "I", "model": "gpt-6-luna", "tools": [TOOL]}
     assistant = strict.made("/assistants/", body)
-    shop = open_line(strict, sandbox, assistant_id=assistant["id"], functions={"crear_reserva": {"url": url}})
+    shop = open_line(strict, sandbox, assistant_id=assistant["id"])
+    # As a release before wrote it: today neither the API nor a manifest takes such a URL.
+    bot = {"name": "B", "twilio_phone_number": shop.number, "assistant_id": assistant["id"]}
+    bot["functions"] = {"crear_reserva": {"url": url}}
+    assert strict.api("PUT", f"/bots/{shop.bot['id']}", bot, X_Managed_By="reconcile").status == 200
     assert words in shop.ask(ASK)
 
 
