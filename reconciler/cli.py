@@ -108,6 +108,9 @@ class Commands(click.Group):
 )
 @click.option("--allow-empty", is_flag=True, help="Allow a folder without clients to delete all managed objects.")
 @click.option(
+    "--allow-other-account", is_flag=True, help="Allow credentials of another account than the records are of."
+)
+@click.option(
     "--deadline",
     type=click.IntRange(min=1),
     default=3600,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from reconciler.origin import Origin
 from runtime.store.records import EditRecord
 
 KindName = Literal["knowledge", "assistant", "bot", "sender"]
@@ -161,6 +162,8 @@ class Plan:
     """Recorded by the next apply; no provider is called for them."""
     forgotten: Sequence[tuple[str, KindName]] = ()
     """Records of removed clients, deleted by the next apply."""
+    origin: Origin | None = None
+    """Whose objects the records are, to be recorded by the next apply; None where that is on record."""
     adoptions: Sequence[Change] = ()
     """Objects created by hand that are already as declared: the next apply puts our marker on them and records them.
     Their `fields` are what that makes explicit, such as a bot's instructions that become the assistant's own."""

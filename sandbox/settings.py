@@ -17,6 +17,9 @@ class Values:
 
     assistants_api: Literal["compatible", "gone"] = "compatible"
     """`gone` answers 404 under /assistants and /threads, as OpenAI itself does since 2026-08-26."""
+    organization: str = "org-sandbox"
+    """Whose key it is, by the headers of OpenAI's answers."""
+    project: str = "proj_sandbox"
     think_seconds: float = 0.0
     """How long a model takes before each answer, in seconds."""
     usage_seconds: float = 3.0

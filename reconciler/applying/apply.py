@@ -42,6 +42,8 @@ def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: thre
             held.setdefault(binding.client, {})[binding.kind] = _record_of(binding)
         else:
             store.record_applied(_record_of(binding))
+    if plan.origin is not None:
+        store.record_applied(plan.origin.record())
     for client, kind in plan.forgotten:
         store.forget_applied(client, kind)
     with ExitStack() as cleanup:

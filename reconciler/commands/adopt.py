@@ -16,6 +16,7 @@ from reconciler.observation.observe import observe
 from reconciler.observation.sources import OBJECTS
 from reconciler.planning.desired import desired_client
 from reconciler.planning.digest import digest
+from reconciler.planning.guards import check_account
 from reconciler.planning.requested_adoption import Takeover, take_over_as_it_is
 from reconciler.settings import Settings
 
@@ -48,6 +49,7 @@ def _look(manifest: Manifest, settings: Settings) -> Takeover:
     report_missing_store(live_state, settings)
     if isinstance(live_state.store, Failed):
         raise ReadFailed(live_state.store.message)
+    check_account(live_state)
     for engine, read in live_state.objects.items():
         if isinstance(read, Failed) and manifest.client.assistant.engine == engine:
             raise ReadFailed(f"{OBJECTS[engine]}: {read.message}")

@@ -15,6 +15,7 @@ from reconciler.drift.edits import with_edits
 from reconciler.errors import Exit, ReconcileError
 from reconciler.model import Plan
 from reconciler.observation.observe import observe
+from reconciler.planning.guards import check_account
 from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings
 
@@ -57,6 +58,7 @@ def _drift(options: DriftOptions) -> Exit:
         check_channels(channels)
     live_state = observe(fleet, settings, only=options.clients)
     report_missing_store(live_state, settings)
+    check_account(live_state)
     found = with_edits(
         drifted(make_plan(fleet, live_state, settings, Scope(only=options.clients))), live_state, settings
     )

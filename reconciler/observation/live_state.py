@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.model import KIND_ORDER, AccountKey, KindName
+from reconciler.origin import Origin, origin_of
 from reconciler.readers.openai import LiveAssistant, Model, ObjectEngine, StoreFile, VectorStore
 from reconciler.readers.twilio import LiveSender
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Snapshot
@@ -40,6 +41,8 @@ class Store:
     exists: bool
     bots_of_assistant: Mapping[str, int]
     """How many bots each assistant answers for, by the assistant's id."""
+    origin: Origin = field(default_factory=Origin)
+    """Whose objects the records are."""
 
     @property
     def clients(self) -> set[str]:
@@ -83,6 +86,8 @@ class LiveState:
     """By account: one SID with two tokens is read twice, since each may be refused."""
     documents: Documents | Failed = field(default_factory=Documents)
     """Empty and not read when no client searches in documents."""
+    origin: Origin = field(default_factory=Origin)
+    """Whose credentials the sources were read with."""
     missed: Mapping[tuple[str, KindName], Failed] = field(default_factory=dict)
     """By client and kind: the list lacks the object on record, and it is not gone, or nobody knows."""
 
@@ -98,4 +103,5 @@ def index_store(snapshot: Snapshot) -> Store:
         applied={(record.client, record.kind): record for record in snapshot.applied if record.kind in KIND_ORDER},
         exists=snapshot.exists,
         bots_of_assistant=Counter(bot.assistant_id for bot in snapshot.bots if bot.assistant_id is not None),
+        origin=origin_of(snapshot.applied),
     )

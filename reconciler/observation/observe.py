@@ -26,8 +26,9 @@ from reconciler.observation.sources import (
     reading_threads,
     twilio_advice,
 )
+from reconciler.origin import Origin
 from reconciler.ownership import client_of
-from reconciler.readers.openai import OBJECT_ENGINES, OBJECT_PREFIXES, LiveAssistant, Model, ObjectEngine
+from reconciler.readers.openai import OBJECT_ENGINES, OBJECT_PREFIXES, LiveAssistant, ObjectEngine, OwnedModels
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
 from runtime.store.database.url import is_sqlite
@@ -45,7 +46,7 @@ class Begun:
     store: Future[Store | Failed]
     objects: Mapping[ObjectEngine, Future[Sequence[LiveAssistant] | Failed | None]]
     """None where no client in the store uses that engine."""
-    models: Future[Mapping[str, Model] | Failed]
+    models: Future[OwnedModels | Failed]
     senders: Mapping[AccountKey, Future[Sequence[LiveSender]]]
     """Lists of the accounts that are known without manifests: the shared one."""
 
@@ -59,7 +60,7 @@ def begin(settings: Settings) -> Begun:
     """
     shared = shared_account(settings)
     senders = _in_background(lambda: open_twilio(settings, shared).senders())
-    models = _in_background(lambda: attempt(lambda: open_openai(settings).models(), openai_advice))
+    models = _in_background(lambda: attempt(lambda: open_openai(settings).models_and_owner(), openai_advice))
     store = _begin_store(settings)
 
     def objects(engine: ObjectEngine) -> Sequence[LiveAssistant] | Failed | None:
@@ -140,15 +141,27 @@ def observe(
         for account in _accounts_in_use(chosen, strays, store, settings) - declared:
             senders[account] = reading_senders(account)
         objects = {engine: read.result() or () for engine, read in reading.items()}
+        models = begun.models.result()
+        read = {account: reading.result() for account, reading in senders.items()}
         live_state = LiveState(
             store=store,
-            models=begun.models.result(),
+            models=models if isinstance(models, Failed) else models.models,
             objects=objects,
             objects_by_client=_by_client(objects.values()),
-            senders={account: reading.result() for account, reading in senders.items()},
+            senders=read,
+            origin=_origin(read.get(shared_account(settings)), models),
             documents=documents.result() if documents else Documents(),
         )
     return replace(live_state, missed=read_missed(settings, live_state, _accounts(chosen, strays, store, settings)))
+
+
+def _origin(shared: AccountSenders | Failed | None, models: OwnedModels | Failed) -> Origin:
+    """Whose credentials the settings hold, as far as the providers said so. The shared account counts where a client
+    uses it."""
+    account = shared.account_sid if isinstance(shared, AccountSenders) else None
+    if isinstance(models, Failed):
+        return Origin(account)
+    return Origin(account, models.organization, models.project)
 
 
 def _by_client(objects: Iterable[Sequence[LiveAssistant] | Failed]) -> Mapping[str, Sequence[LiveAssistant]]:

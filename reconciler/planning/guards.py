@@ -30,14 +30,39 @@ class Limits:
     """Share of clients with a change among all declared ones; None for no limit."""
     allow_empty: bool = False
     """Whether a fleet without clients may delete all managed objects."""
+    allow_other_account: bool = False
+    """Whether the records may be of another account than the credentials."""
 
 
 def check(plan: Plan, fleet: Fleet, live_state: LiveState, limits: Limits) -> None:
     """Raise `Refused`, with every reason, when the plan must not be applied as it is."""
-    reasons = [*_store_elsewhere(plan, live_state), *_empty_fleet(plan, fleet, limits), *_protected(plan, live_state)]
+    reasons = [
+        *other_account(live_state, limits),
+        *_store_elsewhere(plan, live_state),
+        *_empty_fleet(plan, fleet, limits),
+        *_protected(plan, live_state),
+    ]
     reasons += [*_deletes(plan, live_state, limits), *_changes(plan, limits)]
     if reasons:
         raise Refused("\n".join(f"Refused: {reason}" for reason in reasons))
+
+
+def check_account(live_state: LiveState) -> None:
+    """Raise `Refused` when the credentials are not those of the installation whose records the store has."""
+    reasons = list(other_account(live_state, Limits()))
+    if reasons:
+        raise Refused("\n".join(f"Refused: {reason}" for reason in reasons))
+
+
+def other_account(live_state: LiveState, limits: Limits) -> Iterator[str]:
+    """The credentials of a trial on the records of production would find all of its objects missing."""
+    if isinstance(live_state.store, Failed) or limits.allow_other_account:
+        return
+    for difference in live_state.store.origin.differences(live_state.origin):
+        yield (
+            f"the records in the bot store are of {difference}. Set BOT_STORE_URL and the credentials of one "
+            "installation; if this one has moved to that account, `reconcile --allow-other-account` applies it."
+        )
 
 
 def _store_elsewhere(plan: Plan, live_state: LiveState) -> Iterator[str]:

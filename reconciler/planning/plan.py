@@ -17,6 +17,7 @@ from reconciler.kinds.protocol import Unread
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import Binding, Change, Finding, KindName, Plan, Unmanaged
 from reconciler.observation.live_state import Failed, LiveState, Store
+from reconciler.origin import Origin
 from reconciler.planning.client import plan_client, plan_departure
 from reconciler.planning.desired import client_without_manifest, desired_clients
 from reconciler.planning.moving import moving, with_other_numbers
@@ -90,7 +91,7 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
             draft.add(ClientContext(leaving, live_state, store, settings, delete_sender=scope.delete_senders))
     return Plan(
         changes=draft.changes,
-        findings=[*failed_sources(live_state, draft.unread), *draft.findings],
+        findings=[*failed_sources(live_state, draft.unread), *_unknown_origin(store, live_state), *draft.findings],
         orphans=orphans,
         unresolved=draft.unresolved,
         clients=len(chosen),
@@ -98,7 +99,25 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
         unrecorded=draft.unrecorded,
         forgotten=draft.forgotten,
         adoptions=draft.adoptions,
+        origin=_origin(store, live_state),
     )
+
+
+def _origin(store: Store, live_state: LiveState) -> Origin | None:
+    """Whose objects the records are from the next apply on; None where that is on record."""
+    now = store.origin.updated(live_state.origin)
+    return None if now == store.origin else now
+
+
+def _unknown_origin(store: Store, live_state: LiveState) -> Iterator[Finding]:
+    """Said once, of a store that an earlier release filled: the next apply records it."""
+    account = live_state.origin.twilio_account
+    if store.applied and store.origin.twilio_account is None and account is not None:
+        yield Finding(
+            "notice",
+            "the bot store does not say whose objects its records are; the next apply notes the Twilio account "
+            f"{account}",
+        )
 
 
 def _contexts(

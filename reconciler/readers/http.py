@@ -48,12 +48,18 @@ class Reader:
 
     def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
         """GET `path` below the base URL. Returns parsed JSON. Raises a `ProviderError`."""
+        return self.get_with_headers(path, query)[0]
+
+    def get_with_headers(
+        self, path: str, query: Mapping[str, str | int] | None = None
+    ) -> tuple[Any, Mapping[str, str]]:
+        """The same, with the answer's headers, their names in lower case."""
         where = self._server + path.partition("?")[0]
         answer = self._answer(path + ("?" + urlencode(query) if query else ""), where)
         if answer.status >= 300:
             raise _refusal(where, answer.status, answer.body)
         try:
-            return json.loads(answer.body, object_hook=share_texts)
+            return json.loads(answer.body, object_hook=share_texts), answer.headers
         except ValueError as error:
             raise PermanentError(f"{where} did not answer with JSON") from error
 

@@ -36,6 +36,15 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnedModels:
+    """The models that a key may use, and whose key it is; None where the server does not say."""
+
+    models: Mapping[str, Model]
+    organization: str | None
+    project: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LiveAssistant:
     """An object of the Assistants API or of the Agents API."""
 
@@ -104,8 +113,15 @@ class OpenAIReader:
 
     def models(self) -> Mapping[str, Model]:
         """Every model that the key may use, by id. OpenAI: `GET /v1/models`, one page."""
-        models = understood("a model of OpenAI's list", _items(self._http.get("/models")), _model)
-        return {model.id: model for model in models}
+        return self.models_and_owner().models
+
+    def models_and_owner(self) -> OwnedModels:
+        """The same, with whose key it is: the headers openai-organization and openai-project of the answer."""
+        page, headers = self._http.get_with_headers("/models")
+        models = understood("a model of OpenAI's list", _items(page), _model)
+        return OwnedModels(
+            {model.id: model for model in models}, headers.get("openai-organization"), headers.get("openai-project")
+        )
 
     def objects(self, engine: ObjectEngine) -> Sequence[LiveAssistant]:
         """Every object of an engine. OpenAI: `GET /v1/agents`, and `GET /v1/assistants` which answers 404 there since

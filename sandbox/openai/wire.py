@@ -95,6 +95,8 @@ class OpenAIStandIn:
         return {
             "x-request-id": new_id("req_"),
             "openai-version": "2020-10-01",
+            "openai-organization": self._state.settings.values.organization,
+            "openai-project": self._state.settings.values.project,
             "openai-processing-ms": str(int((time.monotonic() - started) * 1000)),
         }
 

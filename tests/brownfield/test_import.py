@@ -76,7 +76,7 @@ def test_the_apply_after_an_import_marks_everything_and_folds_the_bots_overrides
     assert assistant.instructions == "Bot para atención al cliente del restaurante"
     assert assistant.model == "gpt-6-sol"
     assert agency.senders()[NUMBER]["webhook"] == WEBHOOK
-    assert {record.kind for record in agency.snapshot().applied} == {"assistant", "bot", "sender"}
+    assert {record.kind for record in agency.applied()} == {"assistant", "bot", "sender"}
     again = agency.reconcile("--dry-run")
     assert again.out == "No changes: 1 client checked.\n"
 

@@ -13,9 +13,10 @@ from typing import Literal
 import jsonschema_rs
 import yaml
 
+from reconciler.model import KIND_ORDER
 from runtime.store.client.snapshot import read_snapshot
 from runtime.store.client.writer import open_writer
-from runtime.store.records import BotRecord, Snapshot
+from runtime.store.records import AppliedRecord, BotRecord, Snapshot
 from schemas.generate import shipped
 from tests.reconciler import live
 from tests.reconciler.processes import Commands, Result, Running
@@ -144,6 +145,10 @@ class Agency:
     def snapshot(self) -> Snapshot:
         """What the bot store holds."""
         return read_snapshot(self.store_url, API_TOKEN)
+
+    def applied(self) -> list[AppliedRecord]:
+        """What the bot store keeps of each client's last apply."""
+        return [record for record in self.snapshot().applied if record.kind in KIND_ORDER]
 
     def writes(self) -> int:
         """How many writing calls both providers have got."""

@@ -185,7 +185,7 @@ def test_an_absent_client_leaves_no_document_behind(kitchen: Agency) -> None:
     assert "la-cocina/knowledge/delete/documents" in kitchen.changes()
     kitchen.apply("--max-delete-percent", "100", "--allow-empty")
     assert (kitchen.documents(), kitchen.uploads()) == ({}, [])
-    assert list(kitchen.snapshot().applied) == []
+    assert kitchen.applied() == []
 
 
 def test_documents_of_a_client_without_a_manifest_are_orphans_until_they_are_pruned(kitchen: Agency) -> None:

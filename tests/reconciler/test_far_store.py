@@ -107,7 +107,7 @@ def test_a_client_that_goes(far: Agency) -> None:
     far.declare("cliente-b", state="absent")
     far.apply()
     assert [bot.id for bot in far.snapshot().bots] == ["cliente-a"]
-    assert {record.client for record in far.snapshot().applied} == {"cliente-a"}
+    assert {record.client for record in far.applied()} == {"cliente-a"}
 
 
 def test_a_number_that_a_bot_made_by_hand_has_is_said_and_the_others_are_applied(far: Agency, distant: Runtime) -> None:

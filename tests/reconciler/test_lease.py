@@ -105,7 +105,7 @@ def test_a_stop_finishes_and_records_the_call_in_flight_and_begins_nothing_more(
     result = running.wait()
     assert result.code == 4
     assert f"skipped  el-viejo: bot {agency.number('el-viejo')}: create: the run was stopped." in result.out
-    assert [record.kind for record in agency.snapshot().applied] == ["assistant"]
+    assert [record.kind for record in agency.applied()] == ["assistant"]
     assert [run["outcome"] for run in agency.runs()] == ["partial"]
     agency.sandbox.faults()
     agency.apply()

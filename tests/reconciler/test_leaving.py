@@ -38,7 +38,7 @@ def test_an_absent_client_loses_its_webhook_first_and_its_sender_stays_registere
     assert three.assistants() == []
     assert three.sender("el-viejo")["webhook"]["callback_url"] == ""
     assert three.sender("cliente-a")["webhook"] == WEBHOOK
-    assert {record.client for record in three.snapshot().applied} == {"cliente-a", "cliente-b"}
+    assert {record.client for record in three.applied()} == {"cliente-a", "cliente-b"}
 
 
 def test_when_nothing_is_left_of_it_the_plan_says_that_the_file_can_go(three: Agency) -> None:
@@ -173,7 +173,7 @@ def test_a_client_whose_api_is_gone_can_leave(agency: Agency) -> None:
     agency.declare("el-viejo", assistant={"engine": "assistants"}, state="absent")
     result = agency.apply("--allow-empty", "--max-delete-percent", "100")
     assert "warning: OpenAI assistants: " in result.out
-    assert (list(agency.snapshot().bots), list(agency.snapshot().applied)) == ([], [])
+    assert (list(agency.snapshot().bots), agency.applied()) == ([], [])
 
 
 def test_a_client_does_not_leave_by_an_address_that_is_wrong(agency: Agency) -> None:

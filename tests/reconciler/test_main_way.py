@@ -163,5 +163,5 @@ def test_a_record_that_a_cut_off_run_left_out_is_made_up_for_without_a_write(age
     writes = agency.writes()
     assert agency.changes() == []
     agency.apply()
-    assert {record.kind for record in agency.snapshot().applied} == {"assistant", "bot", "sender"}
+    assert {record.kind for record in agency.applied()} == {"assistant", "bot", "sender"}
     assert agency.writes() == writes

@@ -19,7 +19,7 @@ import time
 import weakref
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead, RemoteDisconnected
 from socket import socket
@@ -54,6 +54,8 @@ class HttpAnswer:
     body: bytes
     retry_after: float | None = None
     """The pause in seconds that the server asks for, if any."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,8 @@ class LightHttp:
             connection.request(request.method, request.path, request.body, request.headers)
             with connection.getresponse() as response:
                 body = b"".join(_within(self._max_body, _body(response, self._max_body)))
-                answer = HttpAnswer(response.status, body, retry_after(response.getheader("Retry-After")))
+                headers = {name.lower(): value for name, value in response.getheaders()}
+                answer = HttpAnswer(response.status, body, retry_after(headers.get("retry-after")), headers)
         except BaseException:
             connection.close()
             raise
