@@ -122,7 +122,7 @@ def _from_status(error: _StatusError, headers: Mapping[str, str], model: str | N
             )
         case 403:
             return PermanentError(f"OpenAI refuses this key (403): {said or 'no reason given'}")
-        case 404 if code == "model_not_found":
+        case 400 | 404 if code == "model_not_found":
             return PermanentError(
                 f"The model {model!r} does not exist or is no longer available; choose another one for this client."
             )

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from sandbox.middleware import answer
 from sandbox.openai import agents_rules as rules
+from sandbox.openai import shapes
 from sandbox.openai.agent_turns import ACTIVE, AgentTurns
 from sandbox.openai.agents import Agents, page, require_beta
 from sandbox.openai.wire import body_of
@@ -30,25 +31,25 @@ _FROZEN = (
     "experimental",
     "multi_agent",
 )
-_PART = rules.tagged(
+_PART = shapes.tagged(
     {
-        "input_text": rules.record({"type": rules.text(), "text": rules.text()}, "text"),
-        "input_image": rules.record({"type": rules.text(), "image_url": rules.text()}, "image_url"),
+        "input_text": shapes.record({"type": shapes.text(), "text": shapes.text()}, "text"),
+        "input_image": shapes.record({"type": shapes.text(), "image_url": shapes.text()}, "image_url"),
     }
 )
-_MESSAGES = rules.array(
-    rules.record(
-        {"type": rules.one_of("message"), "role": rules.one_of("user"), "content": rules.array(_PART)},
+_MESSAGES = shapes.array(
+    shapes.record(
+        {"type": shapes.one_of("message"), "role": shapes.one_of("user"), "content": shapes.array(_PART)},
         "content",
         "role",
     )
 )
-_ENVIRONMENT = rules.tagged(
-    {"none": rules.record({"type": rules.text()}), "openai_hosted": rules.anything, "self_hosted": rules.anything}
+_ENVIRONMENT = shapes.tagged(
+    {"none": shapes.record({"type": shapes.text()}), "openai_hosted": shapes.mapping, "self_hosted": shapes.mapping}
 )
-_SPENDING = rules.nullable(rules.record({"limit": rules.nullable(rules.number)}, "limit"))
-_CACHE = rules.nullable(rules.record({"ttl": rules.one_of("30m", "12h")}))
-_METADATA = rules.nullable(rules.metadata)
+_SPENDING = shapes.nullable(shapes.record({"limit": shapes.nullable(shapes.integer())}, "limit"))
+_CACHE = shapes.nullable(shapes.record({"ttl": shapes.one_of("30m", "12h")}))
+_METADATA = shapes.nullable(shapes.metadata)
 
 
 def _input(value: object, path: str) -> None:
@@ -56,53 +57,57 @@ def _input(value: object, path: str) -> None:
         _MESSAGES(value, path)
 
 
-_CREATE = rules.record(
-    {
-        "environment": _ENVIRONMENT,
-        "agent": rules.OVERRIDES,
-        "agent_id": rules.text(),
-        "input": rules.nullable(_input),
-        "metadata": _METADATA,
-        "prompt_cache_options": _CACHE,
-        "review": rules.one_of("none", "auto_review"),
-        "spend_control": _SPENDING,
-        "stream": rules.flag,
-        "stream_options": rules.anything,
-        "vault_ids": rules.nullable(rules.array(rules.text())),
-    },
-    "environment",
-)
-_CHANGEABLE = {"model": rules.text(), "reasoning": rules.REASONING, "service_tier": rules.TIER, "tools": rules.TOOLS}
-_UPDATE = rules.record(
-    {
-        "agent": rules.record(_CHANGEABLE),
-        "metadata": _METADATA,
-        "prompt_cache_options": _CACHE,
-        "review": rules.one_of("none", "auto_review"),
-        "spend_control": _SPENDING,
-    }
-)
-_OUTPUT = rules.nullable(lambda value, path: None if isinstance(value, str) else rules.array(_PART)(value, path))
-_EVENTS = {
-    "agent.session.input.message": rules.record({"type": rules.text(), "input": _MESSAGES}, "input"),
-    "agent.session.input.cancel": rules.record({"type": rules.text()}),
-    "agent.session.input.tool_result": rules.record(
+_CREATE = rules.of_agents(
+    shapes.record(
         {
-            "type": rules.text(),
-            "turn_id": rules.text(),
-            "call_id": rules.text(),
-            "success": rules.flag,
+            "environment": _ENVIRONMENT,
+            "agent": rules.OVERRIDES,
+            "agent_id": shapes.text(),
+            "input": shapes.nullable(_input),
+            "metadata": _METADATA,
+            "prompt_cache_options": _CACHE,
+            "review": shapes.one_of("none", "auto_review"),
+            "spend_control": _SPENDING,
+            "stream": shapes.flag,
+            "stream_options": shapes.mapping,
+            "vault_ids": shapes.nullable(shapes.array(shapes.text())),
+        },
+        "environment",
+    )
+)
+_CHANGEABLE = {"model": shapes.text(), "reasoning": rules.REASONING, "service_tier": rules.TIER, "tools": rules.TOOLS}
+_UPDATE = rules.of_agents(
+    shapes.record(
+        {
+            "agent": shapes.record(_CHANGEABLE),
+            "metadata": _METADATA,
+            "prompt_cache_options": _CACHE,
+            "review": shapes.one_of("none", "auto_review"),
+            "spend_control": _SPENDING,
+        }
+    )
+)
+_OUTPUT = shapes.nullable(lambda value, path: None if isinstance(value, str) else shapes.array(_PART)(value, path))
+_EVENTS = {
+    "agent.session.input.message": shapes.record({"type": shapes.text(), "input": _MESSAGES}, "input"),
+    "agent.session.input.cancel": shapes.record({"type": shapes.text()}),
+    "agent.session.input.tool_result": shapes.record(
+        {
+            "type": shapes.text(),
+            "turn_id": shapes.text(),
+            "call_id": shapes.text(),
+            "success": shapes.flag,
             "output": _OUTPUT,
-            "error": rules.nullable(rules.text()),
+            "error": shapes.nullable(shapes.text()),
         },
         "call_id",
         "success",
         "turn_id",
     ),
-    "agent.session.input.mcp_approval_request_result": rules.anything,
-    "agent.session.input.computer_use_approval_request_result": rules.anything,
+    "agent.session.input.mcp_approval_request_result": shapes.mapping,
+    "agent.session.input.computer_use_approval_request_result": shapes.mapping,
 }
-_BATCH = rules.record({"events": rules.array(rules.tagged(_EVENTS))}, "events")
+_BATCH = rules.of_agents(shapes.record({"events": shapes.array(shapes.tagged(_EVENTS))}, "events"))
 
 
 class AgentSessions:

@@ -4,19 +4,27 @@ OpenAI's OpenAPI description leaves this API out, so the shapes are those of its
 one against the other. The words and codes of its errors differ from those of the older endpoints.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from sandbox.errors import ProviderRefusal
-from sandbox.openai import wire
 from sandbox.openai.function_schemas import fault_of
+from sandbox.openai.shapes import (
+    Check,
+    array,
+    flag,
+    integer,
+    mapping,
+    metadata,
+    nullable,
+    one_of,
+    record,
+    tagged,
+    text,
+)
 from sandbox.openai.wire import error
 from sandbox.storage import Json
 
-Check = Callable[[object, str], None]
-"""Raises for a value that is not allowed at a place such as `tools[0].name`."""
-
 _REFUSED = "invalid_request_error"
-_KINDS = ((bool, "a boolean"), (str, "a string"), (int, "an integer"), (list, "an array"), (dict, "an object"))
 _TIERS = ("auto", "default", "flex", "priority", "fast", "ultrafast")
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _DEFAULT_EFFORT = "medium"
@@ -39,101 +47,17 @@ def undone(what: str) -> ProviderRefusal:
     return refused(f"This stand-in for the OpenAI API does not do {what}; send the request without it.")
 
 
-def _wrong(value: object, path: str, expected: str) -> ProviderRefusal:
-    given = next((name for kind, name in _KINDS if isinstance(value, kind)), "null" if value is None else "a number")
-    return refused(f"Invalid type for '{path}': expected {expected}, but got {given} instead.", path)
+def of_agents(check: Check) -> Check:
+    """The check with the one code that this API has for what a request has wrong."""
 
+    def checked(value: object, path: str) -> None:
+        try:
+            check(value, path)
+        except ProviderRefusal as failure:
+            failure.body["error"]["code"] = _REFUSED
+            raise
 
-def _is(kind: type, expected: str) -> Check:
-    def check(value: object, path: str) -> None:
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise _wrong(value, path, expected)
-
-    return check
-
-
-flag, number, anything = _is(bool, "a boolean"), _is(int, "an integer"), _is(dict, "an object")
-
-
-def text(most: int | None = None) -> Check:
-    def check(value: object, path: str) -> None:
-        if not isinstance(value, str):
-            raise _wrong(value, path, "a string")
-        if most is not None and len(value) > most:
-            expected = (
-                f"Expected a string with maximum length {most}, but got a string with length {len(value)} instead."
-            )
-            raise refused(f"Invalid '{path}': string too long. {expected}", path)
-
-    return check
-
-
-def one_of(*allowed: str) -> Check:
-    def check(value: object, path: str) -> None:
-        if value not in allowed:
-            listed = ", ".join(f"'{item}'" for item in allowed)
-            raise refused(f"Invalid value: '{value}'. Supported values are: {listed}.", path)
-
-    return check
-
-
-def nullable(inner: Check) -> Check:
-    def check(value: object, path: str) -> None:
-        if value is not None:
-            inner(value, path)
-
-    return check
-
-
-def array(inner: Check) -> Check:
-    def check(value: object, path: str) -> None:
-        if not isinstance(value, list):
-            raise _wrong(value, path, "an array")
-        for index, item in enumerate(value):
-            inner(item, f"{path}[{index}]")
-
-    return check
-
-
-def record(members: Mapping[str, Check], *required: str) -> Check:
-    """An object with these members and no other; the path of the whole body is empty."""
-
-    def check(value: object, path: str) -> None:
-        if not isinstance(value, dict):
-            raise _wrong(value, path, "an object")
-        at = f"{path}." if path else ""
-        for name in value:
-            if name not in members:
-                raise refused(f"Unknown parameter: '{at}{name}'.", f"{at}{name}")
-        for name, item in value.items():
-            members[name](item, at + name)
-        for name in required:
-            if name not in value:
-                raise refused(f"Missing required parameter: '{at}{name}'.", at + name)
-
-    return check
-
-
-def tagged(kinds: Mapping[str, Check]) -> Check:
-    """An object whose `type` says which shape it has."""
-
-    def check(value: object, path: str) -> None:
-        if not isinstance(value, dict):
-            raise _wrong(value, path, "an object")
-        if "type" not in value:
-            raise refused(f"Missing required parameter: '{path}.type'.", f"{path}.type")
-        one_of(*kinds)(value["type"], f"{path}.type")
-        kinds[value["type"]](value, path)
-
-    return check
-
-
-def metadata(value: object, _: str) -> None:
-    try:
-        wire.checked_metadata(value)
-    except ProviderRefusal as failure:
-        failure.body["error"]["code"] = _REFUSED
-        raise
+    return checked
 
 
 def _not_here(value: object, path: str) -> None:
@@ -146,7 +70,7 @@ _FUNCTION = {
     "type": text(),
     "name": text(),
     "description": text(),
-    "parameters": anything,
+    "parameters": mapping,
     "defer_loading": flag,
     "async": flag,
 }
@@ -168,7 +92,7 @@ _TOOL = tagged(
         "automations": _not_here,
     }
 )
-_FORMAT = tagged({"text": record({"type": text()}), "json_schema": anything})
+_FORMAT = tagged({"text": record({"type": text()}), "json_schema": mapping})
 REASONING = record({"effort": nullable(one_of(*_EFFORTS)), "summary": nullable(one_of("concise", "detailed", "auto"))})
 TIER = nullable(one_of(*_TIERS))
 TOOLS = nullable(array(_TOOL))
@@ -181,7 +105,7 @@ _SETTINGS: Mapping[str, Check] = {
     "text": nullable(record({"format": nullable(_FORMAT), "verbosity": nullable(one_of("low", "medium", "high"))})),
     "compaction": nullable(record({"async": nullable(flag)})),
     "experimental": record({"time_awareness": flag}),
-    "multi_agent": nullable(record({"enabled": flag, "max_concurrent_subagents": nullable(number)}, "enabled")),
+    "multi_agent": nullable(record({"enabled": flag, "max_concurrent_subagents": nullable(integer())}, "enabled")),
 }
 AGENT: Mapping[str, Check] = {**_SETTINGS, "name": nullable(text(128)), "metadata": nullable(metadata)}
 OVERRIDES = record(_SETTINGS)
@@ -190,7 +114,7 @@ OVERRIDES = record(_SETTINGS)
 
 def check_agent(body: Json, *, new: bool) -> None:
     """Raises the error for an invalid body of a create or an update."""
-    record(AGENT, *(("model",) if new else ()))(body, "")
+    of_agents(record(AGENT, *(("model",) if new else ())))(body, "")
     check_tools(body.get("tools") or [])
 
 

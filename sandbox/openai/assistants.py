@@ -8,34 +8,33 @@ from aiohttp import web
 
 from sandbox.middleware import answer
 from sandbox.openai import models, tools
+from sandbox.openai.assistant_rules import RESOURCES, SAMPLING
+from sandbox.openai.response_rules import EFFORT
+from sandbox.openai.shapes import array, checked_metadata, mapping, metadata, nullable, record, text
 from sandbox.openai.wire import (
     body_of,
-    checked_metadata,
     error,
     missing,
     not_found,
     page,
-    too_long,
-    wrong_type,
 )
 from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
 TABLE = "assistants"
-_KNOWN = (
-    "model",
-    "name",
-    "description",
-    "instructions",
-    "tools",
-    "tool_resources",
-    "metadata",
-    "temperature",
-    "top_p",
-    "response_format",
-    "reasoning_effort",
+_RULES = record(
+    {
+        "model": text(),
+        "name": nullable(text(256)),
+        "description": nullable(text(512)),
+        "instructions": nullable(text(256_000)),
+        "tools": array(mapping, tools.MOST),
+        "tool_resources": RESOURCES,
+        "metadata": metadata,
+        "reasoning_effort": EFFORT,
+        **SAMPLING,
+    }
 )
-_MOST = {"name": 256, "description": 512, "instructions": 256_000}
 _BETA = (
     "You must provide the 'OpenAI-Beta' header to access the Assistants API. "
     "Please try again by setting the header 'OpenAI-Beta: assistants=v2'."
@@ -76,7 +75,8 @@ class Assistants:
 
     async def create(self, request: web.Request) -> web.Response:
         require_api(self._state, request)
-        body = await body_of(request, _KNOWN)
+        body = await body_of(request)
+        _check(body)
         if body.get("model") is None:
             raise missing("model")
         assistant = {
@@ -91,7 +91,7 @@ class Assistants:
             "top_p": 1.0,
             "response_format": "auto",
             "reasoning_effort": None,
-            **_checked(body),
+            **_given(body),
             "tools": tools.for_assistant(body.get("tools")),
             "metadata": checked_metadata(body.get("metadata")),
         }
@@ -106,8 +106,9 @@ class Assistants:
 
     async def update(self, request: web.Request) -> web.Response:
         assistant = self._found(request)
-        body = await body_of(request, _KNOWN)
-        changed = {**assistant, **_checked(body)}
+        body = await body_of(request)
+        _check(body)
+        changed = {**assistant, **_given(body)}
         if "tools" in body:
             changed["tools"] = tools.for_assistant(body["tools"])
         if "metadata" in body:
@@ -120,13 +121,11 @@ class Assistants:
         return answer({"id": key, "object": "assistant.deleted", "deleted": True})
 
 
-def _checked(body: Json) -> Json:
+def _check(body: Json) -> None:
+    _RULES(body, "")
     if body.get("model") is not None:
         models.require(body["model"])
-    for name, most in _MOST.items():
-        value = body.get(name)
-        if value is not None and not isinstance(value, str):
-            raise wrong_type(name, "a string")
-        if value is not None and len(value) > most:
-            raise too_long(name, most, len(value))
+
+
+def _given(body: Json) -> Json:
     return {name: value for name, value in body.items() if name not in ("tools", "metadata")}

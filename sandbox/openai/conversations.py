@@ -10,7 +10,8 @@ from aiohttp import web
 
 from sandbox.middleware import answer
 from sandbox.openai import items as item_rules
-from sandbox.openai.wire import body_of, checked_metadata, error, missing, page, too_long
+from sandbox.openai.shapes import anything, array, checked_metadata
+from sandbox.openai.wire import body_of, error, missing, page
 from sandbox.state import State
 from sandbox.storage import Json, new_id
 
@@ -77,7 +78,7 @@ class Conversations:
         body = await body_of(request, ("metadata", "items"))
         key = new_id("conv_")
         metadata = checked_metadata(body.get("metadata"))
-        items = _accepted(body.get("items") or [])
+        items = _accepted(body["items"]) if body.get("items") is not None else []
         conversation: Json = {
             "id": key,
             "object": "conversation",
@@ -133,7 +134,5 @@ class Conversations:
 
 
 def _accepted(value: object) -> list[Json]:
-    items = item_rules.accepted(value, "items")
-    if len(items) > _MOST_AT_ONCE:
-        raise too_long("items", _MOST_AT_ONCE, len(items), "array")
-    return items
+    array(anything, _MOST_AT_ONCE)(value, "items")
+    return item_rules.accepted(value, "items")

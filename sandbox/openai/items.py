@@ -5,12 +5,13 @@ its call. Nothing here does I/O.
 """
 
 import json
+from typing import Any
 
 from sandbox.answers import Context
-from sandbox.openai.wire import invalid, missing, out_of_set, wrong_type
+from sandbox.openai.shapes import anything, array, by_type, mapping, nullable, one_of, record, tagged, text
+from sandbox.openai.wire import invalid
 from sandbox.storage import Json, new_id
 
-_ROLES = ("user", "assistant", "system", "developer")
 _PREFIXES = {
     "message": "msg_",
     "function_call": "fc_",
@@ -19,54 +20,94 @@ _PREFIXES = {
     "file_search_call": "fs_",
     "web_search_call": "ws_",
 }
-_PARTS = ("input_text", "input_image", "input_file", "output_text", "refusal", "text", "summary_text")
+_STATUS = nullable(one_of("in_progress", "completed", "incomplete"))
+_TYPED = {"type": text(), "id": nullable(text()), "status": _STATUS}
+_DETAIL = nullable(one_of("low", "high", "auto", "original"))
+_BREAKPOINT = {"prompt_cache_breakpoint": mapping}
+_GIVEN = {
+    "input_text": record({"type": text(), "text": text(), **_BREAKPOINT}, "text"),
+    "input_image": record(
+        {"type": text(), "image_url": nullable(text()), "file_id": nullable(text()), "detail": _DETAIL, **_BREAKPOINT}
+    ),
+    "input_file": record(
+        {
+            "type": text(),
+            "file_id": nullable(text()),
+            "filename": text(),
+            "file_data": text(),
+            "file_url": text(),
+            "detail": _DETAIL,
+            **_BREAKPOINT,
+        }
+    ),
+}
+_WRITTEN = {"output_text": anything, "refusal": anything, "text": anything, "summary_text": anything}
+_MESSAGE = record(
+    {
+        **_TYPED,
+        "type": one_of("message"),
+        "role": one_of("user", "assistant", "system", "developer"),
+        "content": by_type(text=text(), array=array(tagged({**_GIVEN, **_WRITTEN}))),
+        "phase": nullable(one_of("commentary", "final_answer")),
+    },
+    "role",
+    "content",
+)
+_CALL_ID = text(64, least=1)
+_ITEMS = {
+    "message": _MESSAGE,
+    "function_call": record(
+        {
+            **_TYPED,
+            "call_id": _CALL_ID,
+            "name": text(),
+            "arguments": text(),
+            "namespace": nullable(text()),
+            "caller": anything,
+        },
+        "call_id",
+        "name",
+        "arguments",
+    ),
+    "function_call_output": record(
+        {
+            **_TYPED,
+            "call_id": _CALL_ID,
+            "output": by_type(text=text(10_485_760), array=array(tagged(_GIVEN))),
+            "name": nullable(text(128, least=1)),
+            "namespace": nullable(text(64, least=1)),
+            "caller": anything,
+        },
+        "call_id",
+        "output",
+    ),
+    **dict.fromkeys(("reasoning", "file_search_call", "web_search_call"), anything),
+}
 
 
 def accepted(value: object, param: str = "input") -> list[Json]:
     """A caller's `input` as a list of complete items, each with its id."""
-    if isinstance(value, str):
-        value = [{"role": "user", "content": value}]
-    if not isinstance(value, list):
-        raise wrong_type(param, "one of an array of input items or a string")
-    return [_item(item, f"{param}[{index}]") for index, item in enumerate(value)]
+    by_type(text=text(10_485_760), array=anything)(value, param)
+    given: list[object] = [{"role": "user", "content": value}] if isinstance(value, str) else value  # type: ignore[assignment]
+    return [_item(item, f"{param}[{index}]") for index, item in enumerate(given)]
 
 
-def _item(item: object, where: str) -> Json:
-    if not isinstance(item, dict):
-        raise wrong_type(where, "an object")
+def _item(item: Any, where: str) -> Json:
+    mapping(item, where)
     kind = item.get("type", "message")
+    tagged(_ITEMS)({"type": kind, **item}, where)
     if kind == "message":
-        return _message(item, where)
-    for name in {"function_call": ("call_id", "name", "arguments"), "function_call_output": ("call_id", "output")}.get(
-        kind, ()
-    ):
-        if item.get(name) is None:
-            raise missing(f"{where}.{name}")
-    if kind not in _PREFIXES:
-        raise out_of_set(f"{where}.type", kind, _PREFIXES)
+        return _message(item)
     return {"status": "completed", **item, "id": item.get("id") or new_id(_PREFIXES[kind])}
 
 
-def _message(item: Json, where: str) -> Json:
-    role = item.get("role")
-    if role is None:
-        raise missing(f"{where}.role")
-    if role not in _ROLES:
-        raise out_of_set(f"{where}.role", role, _ROLES)
-    content = item.get("content")
-    if content is None:
-        raise missing(f"{where}.content")
+def _message(item: Json) -> Json:
+    role, content = item["role"], item["content"]
     if isinstance(content, str):
         kind = "output_text" if role == "assistant" else "input_text"
         content = [
             {"type": kind, "text": content, **({"annotations": [], "logprobs": []} if role == "assistant" else {})}
         ]
-    if not isinstance(content, list):
-        raise wrong_type(f"{where}.content", "a string or an array")
-    for index, part in enumerate(content):
-        if not isinstance(part, dict) or part.get("type") not in _PARTS:
-            given = part.get("type") if isinstance(part, dict) else part
-            raise out_of_set(f"{where}.content[{index}]", given, _PARTS)
     message = {
         "id": item.get("id") or new_id("msg_"),
         "type": "message",

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from sandbox.errors import ProviderRefusal
 from sandbox.middleware import answer
 from sandbox.openai.wire import error
 from sandbox.storage import Json
@@ -49,18 +48,18 @@ def _gone(name: str) -> bool:
     return until is not None and until <= datetime.now(UTC).date().isoformat()
 
 
-def require(name: str) -> None:
-    """Raises OpenAI's `model_not_found` unless the model can be used today."""
+def require(name: str, *, status: int = 404) -> None:
+    """Raises OpenAI's `model_not_found` unless the model can be used today. A request that is made of a model is
+    refused with 400, a search for it with 404.
+    """
+    if name not in _SHUTDOWN and status == 400:
+        raise error(400, f"The requested model '{name}' does not exist.", param="model", code="model_not_found")
     if name not in _SHUTDOWN:
-        raise _not_found(f"The model `{name}` does not exist or you do not have access to it.")
+        message = f"The model '{name}' does not exist or you do not have access to it."
+        raise error(status, message, param="model", code="model_not_found")
     if _gone(name):
-        raise _not_found(
-            f"The model `{name}` has been deprecated, learn more here: https://platform.openai.com/docs/deprecations"
-        )
-
-
-def _not_found(message: str) -> ProviderRefusal:
-    return error(404, message, code="model_not_found")
+        more = "learn more here: https://platform.openai.com/docs/deprecations"
+        raise error(status, f"The model `{name}` has been deprecated, {more}", param="model", code="model_not_found")
 
 
 def reasons(name: str) -> bool:

@@ -14,8 +14,9 @@ from sandbox.middleware import answer
 from sandbox.openai import items as item_rules
 from sandbox.openai import model_turn, response_rules, tools
 from sandbox.openai.conversations import Conversations
+from sandbox.openai.shapes import checked_metadata
 from sandbox.openai.vector_stores import VectorStores
-from sandbox.openai.wire import body_of, checked_metadata, error, page
+from sandbox.openai.wire import body_of, error, page
 from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
@@ -76,7 +77,7 @@ class Responses:
         ]
 
     async def create(self, request: web.Request) -> web.Response:
-        body = await body_of(request, response_rules.KNOWN)
+        body = await body_of(request)
         response_rules.check(body)
         offered = tools.for_response(body.get("tools"), self._state.storage)
         given = item_rules.accepted(body.get("input") or [])
@@ -162,6 +163,7 @@ class Responses:
 
     async def input_tokens(self, request: web.Request) -> web.Response:
         body = await body_of(request)
+        response_rules.check_count(body)
         given = item_rules.accepted(body.get("input") or [])
         count = _Request(body, [], given, self._chain(body.get("previous_response_id")), None).input_tokens()
         return answer({"object": "response.input_tokens", "input_tokens": count})

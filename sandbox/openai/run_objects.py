@@ -2,7 +2,7 @@
 
 from sandbox.answers import WantedCall
 from sandbox.openai import tools
-from sandbox.openai.wire import checked_metadata
+from sandbox.openai.shapes import checked_metadata
 from sandbox.storage import Json, new_id
 
 _LIFETIME = 600

@@ -13,38 +13,28 @@ from sandbox import answers
 from sandbox.answers import Context
 from sandbox.middleware import answer
 from sandbox.openai import assistants, model_turn, models, run_objects
+from sandbox.openai.assistant_rules import MESSAGE, OUTPUTS, RESOURCES, RUN, THREAD
 from sandbox.openai.assistants import require_api
 from sandbox.openai.items import text_of
+from sandbox.openai.response_rules import EFFORT
+from sandbox.openai.shapes import array, checked_metadata, nullable, record, text
 from sandbox.openai.threads import Threads
 from sandbox.openai.vector_stores import VectorStores
-from sandbox.openai.wire import body_of, checked_metadata, error, invalid, missing, not_found, page
+from sandbox.openai.wire import body_of, error, invalid, not_found, page
 from sandbox.state import State
 from sandbox.storage import Json, public
 
 _ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
-_KNOWN = frozenset(
-    [
-        "assistant_id",
-        "model",
-        "instructions",
-        "additional_instructions",
-        "additional_messages",
-        "tools",
-        "metadata",
-        "temperature",
-        "top_p",
-        "stream",
-        "max_prompt_tokens",
-        "max_completion_tokens",
-        "truncation_strategy",
-        "tool_choice",
-        "parallel_tool_calls",
-        "response_format",
-        "reasoning_effort",
-        "thread",
-        "tool_resources",
-    ]
+_RUN = record(
+    {
+        **RUN,
+        "additional_instructions": nullable(text()),
+        "reasoning_effort": EFFORT,
+        "additional_messages": nullable(array(MESSAGE)),
+    },
+    "assistant_id",
 )
+_THREAD_AND_RUN = record({**RUN, "thread": THREAD, "tool_resources": RESOURCES}, "assistant_id")
 _POLL = {"openai-poll-after-ms": "20"}
 """What the SDK's polling obeys; a real server asks for longer."""
 
@@ -82,13 +72,15 @@ class Runs:
 
     async def create_with_thread(self, request: web.Request) -> web.Response:
         require_api(self._state, request)
-        body = await body_of(request, _KNOWN)
+        body = await body_of(request)
+        _THREAD_AND_RUN(body, "")
         assistant = self._assistant(body)
         return self._start(self._threads.open(body.get("thread") or {})["id"], body, assistant)
 
     async def create(self, request: web.Request) -> web.Response:
         thread = self._threads.found(request)["id"]
-        body = await body_of(request, _KNOWN)
+        body = await body_of(request)
+        _RUN(body, "")
         assistant = self._assistant(body)
         if (run := self.active(thread)) is not None:
             raise error(400, f"Thread {thread} already has an active run {run}.")
@@ -97,8 +89,6 @@ class Runs:
         return self._start(thread, body, assistant)
 
     def _assistant(self, body: Json) -> Json:
-        if body.get("assistant_id") is None:
-            raise missing("assistant_id")
         if body.get("stream"):
             message = "This stand-in for the OpenAI API does not do 'stream'; send the request without it."
             raise invalid("stream", message, "unsupported_parameter")
@@ -191,10 +181,11 @@ class Runs:
 
     async def submit(self, request: web.Request) -> web.Response:
         run = self._found(request)
-        body = await body_of(request, ("tool_outputs", "stream"))
+        body = await body_of(request)
+        OUTPUTS(body, "")
         if run["status"] != "requires_action":
             raise error(400, f'Runs in status "{run["status"]}" do not accept tool outputs.')
-        outputs = {item.get("tool_call_id"): item.get("output") or "" for item in body.get("tool_outputs") or []}
+        outputs = {item.get("tool_call_id"): item.get("output") or "" for item in body["tool_outputs"]}
         asked = [call["id"] for call in run["required_action"]["submit_tool_outputs"]["tool_calls"]]
         if set(outputs) != set(asked):
             raise error(400, f"Expected tool outputs for call_ids {asked}, got {list(outputs)}")

@@ -12,9 +12,11 @@ from aiohttp import web
 
 from sandbox.middleware import answer
 from sandbox.openai import knowledge
+from sandbox.openai.assistant_rules import CHUNKING
 from sandbox.openai.files import Files
 from sandbox.openai.knowledge import Passage
-from sandbox.openai.wire import body_of, error, invalid, missing, not_found, out_of_set, page, too_long, wrong_type
+from sandbox.openai.shapes import array, record, text, wrong_type
+from sandbox.openai.wire import body_of, error, invalid, missing, not_found, out_of_set, page
 from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
@@ -22,6 +24,33 @@ _STORES = "vector_stores"
 _STATES = ("in_progress", "completed", "failed", "cancelled")
 _AUTO: Json = {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}
 _MOST_IN_BATCH = 2000
+
+
+def _attributes(value: object, path: str) -> None:
+    """Up to 16 pairs; values are strings to 512 characters, numbers or booleans."""
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        raise wrong_type(value, path, "an object")
+    if len(value) > 16:
+        said = f"Expected an object with at most 16 properties, but got an object with {len(value)} properties instead."
+        raise invalid(path, f"Invalid '{path}': too many properties. {said}", "object_above_max_properties")
+    for key, item in value.items():
+        text(64)(key, f"{path}.{key}")
+        if not isinstance(item, int | float):
+            text(512)(item, f"{path}.{key}")
+
+
+_ABOUT = {"attributes": _attributes, "chunking_strategy": CHUNKING}
+_FILE = record({"file_id": text(), **_ABOUT}, "file_id")
+_CHANGE = record({"attributes": _attributes}, "attributes")
+_BATCH = record(
+    {
+        "file_ids": array(text(), _MOST_IN_BATCH, least=1),
+        "files": array(_FILE, _MOST_IN_BATCH, least=1),
+        **_ABOUT,
+    }
+)
 
 
 class StoreFiles:
@@ -55,14 +84,10 @@ class StoreFiles:
             raise not_found("vector store", key)
         return store
 
-    def checked(self, file_ids: object) -> list[str]:
+    def checked(self, file_ids: list[str]) -> list[str]:
         """Ids of files that can be put into a store."""
-        if not isinstance(file_ids, list):
-            raise wrong_type("file_ids", "an array of strings")
-        if len(file_ids) > _MOST_IN_BATCH:
-            raise too_long("file_ids", _MOST_IN_BATCH, len(file_ids), "array")
         for key in file_ids:
-            file = self._files.find(str(key))
+            file = self._files.find(key)
             if file is None:
                 raise error(404, f"No such File object: {key}", param="file_ids")
             suffix = PurePath(file["filename"]).suffix.lower()
@@ -79,7 +104,7 @@ class StoreFiles:
             "object": "vector_store.file",
             "created_at": self._state.now(),
             "vector_store_id": store,
-            "attributes": _attributes(body.get("attributes")),
+            "attributes": body.get("attributes") or {},
             "chunking_strategy": _chunking(body.get("chunking_strategy")),
             "_bytes": file["bytes"] if file else 0,
             "_filename": file["filename"] if file else "",
@@ -121,8 +146,8 @@ class StoreFiles:
         for key, row in self._rows(store).items():
             if self._shown(row)["status"] != "completed" or not knowledge.passes(filters, row["attributes"]):
                 continue
-            for text in knowledge.passages_of(knowledge.words_of(self._files.read(key))):
-                yield Passage(key, row["_filename"], row["attributes"], text, knowledge.score(question, text))
+            for passage in knowledge.passages_of(knowledge.words_of(self._files.read(key))):
+                yield Passage(key, row["_filename"], row["attributes"], passage, knowledge.score(question, passage))
 
     def forget_store(self, store: str) -> None:
         for key in list(self._rows(store)):
@@ -141,9 +166,8 @@ class StoreFiles:
 
     async def create(self, request: web.Request) -> web.Response:
         store = self.store(request)
-        body = await body_of(request, ("file_id", "attributes", "chunking_strategy"))
-        if not body.get("file_id"):
-            raise missing("file_id")
+        body = await body_of(request)
+        _FILE(body, "")
         self.checked([body["file_id"]])
         return answer(self.attach(store["id"], body))
 
@@ -162,10 +186,9 @@ class StoreFiles:
 
     async def update(self, request: web.Request) -> web.Response:
         row = self._found(request)
-        body = await body_of(request, ("attributes",))
-        if "attributes" not in body:
-            raise missing("attributes")
-        changed = {**row, "attributes": _attributes(body["attributes"])}
+        body = await body_of(request)
+        _CHANGE(body, "")
+        changed = {**row, "attributes": body["attributes"] or {}}
         return answer(self._shown(self._state.storage.put(f"store/{row['vector_store_id']}", row["id"], changed)))
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -180,12 +203,13 @@ class StoreFiles:
 
     async def create_batch(self, request: web.Request) -> web.Response:
         store = self.store(request)["id"]
-        body = await body_of(request, ("file_ids", "files", "attributes", "chunking_strategy"))
+        body = await body_of(request)
+        _BATCH(body, "")
         shared = {name: body.get(name) for name in ("attributes", "chunking_strategy")}
         entries = body.get("files") or [{"file_id": key, **shared} for key in body.get("file_ids") or []]
         if not entries:
             raise missing("file_ids")
-        self.checked([entry.get("file_id") for entry in entries])
+        self.checked([entry["file_id"] for entry in entries])
         batch: Json = {
             "id": new_id("vsfb_"),
             "object": "vector_store.files_batch",
@@ -227,41 +251,12 @@ class StoreFiles:
         return self._listed(request, self._rows(batch["vector_store_id"], batch["id"]))
 
 
-def _attributes(value: object) -> Json:
-    """Up to 16 pairs; values are strings to 512 characters, numbers or booleans."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise wrong_type("attributes", "an object")
-    if len(value) > 16:
-        raise invalid(
-            "attributes",
-            f"Invalid 'attributes': at most 16 pairs, but got {len(value)}.",
-            "object_above_max_properties",
-        )
-    for key, item in value.items():
-        if not isinstance(item, str | int | float):
-            raise wrong_type(f"attributes.{key}", "a string, a number or a boolean")
-        if len(key) > 64 or (isinstance(item, str) and len(item) > 512):
-            raise too_long(f"attributes.{key}", 64 if len(key) > 64 else 512, max(len(key), len(str(item))))
-    return value
-
-
-def _chunking(value: object) -> Json:
+def _chunking(value: Json | None) -> Json:
     """Fixed once a file is attached; `auto` comes back as the numbers it stands for."""
-    kind = value.get("type") if isinstance(value, dict) else "auto"
-    if not isinstance(value, dict) or kind == "auto":
+    if value is None or value["type"] == "auto":
         return _AUTO
-    static = value.get("static")
-    if kind != "static" or not isinstance(static, dict):
-        raise invalid("chunking_strategy", "Invalid 'chunking_strategy': 'auto', or 'static' with its numbers.")
-    size, overlap = static.get("max_chunk_size_tokens"), static.get("chunk_overlap_tokens")
-    if (
-        not isinstance(size, int)
-        or not isinstance(overlap, int)
-        or not 100 <= size <= 4096
-        or not 0 <= overlap <= size // 2
-    ):
-        reason = "a chunk has 100 to 4096 tokens and overlaps by half of that at most"
+    size, overlap = value["static"]["max_chunk_size_tokens"], value["static"]["chunk_overlap_tokens"]
+    if overlap > size // 2:
+        reason = "a chunk overlaps by half of its size at most"
         raise invalid("chunking_strategy.static", f"Invalid 'chunking_strategy.static': {reason}.")
     return value

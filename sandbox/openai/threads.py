@@ -7,13 +7,15 @@ from collections.abc import Callable
 from aiohttp import web
 
 from sandbox.middleware import answer
+from sandbox.openai.assistant_rules import MESSAGE, RESOURCES, THREAD
 from sandbox.openai.assistants import require_api
-from sandbox.openai.wire import body_of, checked_metadata, error, missing, not_found, out_of_set, page
+from sandbox.openai.shapes import checked_metadata, metadata, record
+from sandbox.openai.wire import body_of, error, missing, not_found, page
 from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
 TABLE = "threads"
-_PARTS = ("text", "image_url", "image_file")
+_CHANGE = record({"metadata": metadata, "tool_resources": RESOURCES})
 
 
 class Threads:
@@ -51,7 +53,7 @@ class Threads:
         return list(self._state.storage.values(f"messages/{thread}"))
 
     def open(self, body: Json) -> Json:
-        """Makes a thread from the body that POST /threads takes."""
+        """Makes a thread from a checked body of POST /threads."""
         thread = {
             "id": new_id("thread_", 24),
             "object": "thread",
@@ -65,10 +67,7 @@ class Threads:
         return thread
 
     def add(self, thread: str, body: Json, *, assistant: str | None = None, run: str | None = None) -> Json:
-        """Makes a message from the body that POST /threads/{id}/messages takes."""
-        role = body.get("role")
-        if role not in ("user", "assistant"):
-            raise missing("role") if role is None else out_of_set("role", role, ("user", "assistant"))
+        """Makes a message from a checked body of POST /threads/{id}/messages."""
         now = self._state.now()
         message = {
             "id": new_id("msg_", 24),
@@ -77,8 +76,8 @@ class Threads:
             "assistant_id": assistant,
             "thread_id": thread,
             "run_id": run,
-            "role": role,
-            "content": _content(body.get("content")),
+            "role": body["role"],
+            "content": _content(body["content"]),
             "attachments": body.get("attachments") or [],
             "metadata": checked_metadata(body.get("metadata")),
             "status": "completed",
@@ -90,14 +89,17 @@ class Threads:
 
     async def create(self, request: web.Request) -> web.Response:
         require_api(self._state, request)
-        return answer(public(self.open(await body_of(request, ("messages", "metadata", "tool_resources")))))
+        body = await body_of(request)
+        THREAD(body, "")
+        return answer(public(self.open(body)))
 
     async def get(self, request: web.Request) -> web.Response:
         return answer(public(self.found(request)))
 
     async def update(self, request: web.Request) -> web.Response:
         thread = self.found(request)
-        body = await body_of(request, ("metadata", "tool_resources"))
+        body = await body_of(request)
+        _CHANGE(body, "")
         changed = {**thread, **body}
         if "metadata" in body:
             changed["metadata"] = checked_metadata(body["metadata"])
@@ -110,7 +112,8 @@ class Threads:
 
     async def create_message(self, request: web.Request) -> web.Response:
         thread = self.found(request)
-        body = await body_of(request, ("role", "content", "attachments", "metadata"))
+        body = await body_of(request)
+        MESSAGE(body, "")
         if (run := self.busy(thread["id"])) is not None:
             raise error(400, f"Can't add messages to {thread['id']} while a run {run} is active.")
         return answer(public(self.add(thread["id"], body)))
@@ -146,18 +149,12 @@ class Threads:
         return answer({"id": message["id"], "object": "thread.message.deleted", "deleted": True})
 
 
-def _content(value: object) -> list[Json]:
-    if isinstance(value, str) and value:
-        return [{"type": "text", "text": {"value": value, "annotations": []}}]
-    if isinstance(value, list) and value:
-        return [_part(part, f"content[{index}]") for index, part in enumerate(value)]
-    raise missing("content")
+def _content(value: str | list[Json]) -> list[Json]:
+    parts: list[Json] = [{"type": "text", "text": value}] if isinstance(value, str) else value
+    if not value:
+        raise missing("content")
+    return [_part(part) for part in parts]
 
 
-def _part(part: object, where: str) -> Json:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if not isinstance(part, dict) or kind not in _PARTS:
-        raise out_of_set(where, kind, _PARTS)
-    if kind == "text" and isinstance(part.get("text"), str):
-        return {"type": "text", "text": {"value": part["text"], "annotations": []}}
-    return part
+def _part(part: Json) -> Json:
+    return {**part, "text": {"value": part["text"], "annotations": []}} if part["type"] == "text" else part

@@ -6,16 +6,53 @@ from aiohttp import web
 
 from sandbox.middleware import answer
 from sandbox.openai import knowledge
+from sandbox.openai.assistant_rules import CHUNKING
+from sandbox.openai.filters import filters
 from sandbox.openai.knowledge import Passage
+from sandbox.openai.shapes import (
+    array,
+    by_type,
+    checked_metadata,
+    decimal,
+    flag,
+    integer,
+    metadata,
+    nullable,
+    one_of,
+    record,
+    text,
+)
 from sandbox.openai.store_files import StoreFiles
-from sandbox.openai.wire import body_of, checked_metadata, invalid, missing, out_of_set, page, wrong_type
+from sandbox.openai.wire import body_of, missing, page
 from sandbox.state import State
 from sandbox.storage import Json, new_id
 
 TABLE = "vector_stores"
-_KNOWN = ("name", "description", "file_ids", "metadata", "expires_after", "chunking_strategy")
+_EXPIRY = record({"anchor": one_of("last_active_at"), "days": integer(1, 365)}, "anchor", "days")
+_CREATE = record(
+    {
+        "name": text(),
+        "description": text(),
+        "file_ids": array(text(), 500),
+        "metadata": metadata,
+        "expires_after": _EXPIRY,
+        "chunking_strategy": CHUNKING,
+    }
+)
+_UPDATE = record({"name": nullable(text()), "metadata": metadata, "expires_after": nullable(_EXPIRY)})
+_SEARCH = record(
+    {
+        "query": by_type(text=text(), array=array(text())),
+        "rewrite_query": flag,
+        "max_num_results": integer(1, 50),
+        "filters": filters,
+        "ranking_options": record(
+            {"ranker": one_of("none", "auto", "default-2024-11-15"), "score_threshold": decimal(0, 1)}
+        ),
+    },
+    "query",
+)
 _DAY = 86_400
-_OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin")
 
 
 class VectorStores:
@@ -48,7 +85,8 @@ class VectorStores:
         return self._files.store(request)
 
     async def create(self, request: web.Request) -> web.Response:
-        body = await body_of(request, _KNOWN)
+        body = await body_of(request)
+        _CREATE(body, "")
         now = self._state.now()
         store: Json = {
             "id": new_id("vs_"),
@@ -73,7 +111,8 @@ class VectorStores:
 
     async def update(self, request: web.Request) -> web.Response:
         store = self._found(request)
-        body = await body_of(request, ("name", "metadata", "expires_after"))
+        body = await body_of(request)
+        _UPDATE(body, "")
         changed = dict(store)
         if body.get("name") is not None:
             changed["name"] = body["name"]
@@ -91,16 +130,12 @@ class VectorStores:
 
     async def search(self, request: web.Request) -> web.Response:
         store = self._found(request)
-        body = await body_of(request, ("query", "filters", "max_num_results", "ranking_options", "rewrite_query"))
-        queries = [body["query"]] if isinstance(body.get("query"), str) else body.get("query")
+        body = await body_of(request)
+        _SEARCH(body, "")
+        queries = [body["query"]] if isinstance(body["query"], str) else body["query"]
         if not queries:
             raise missing("query")
-        if not isinstance(queries, list):
-            raise wrong_type("query", "a string or an array of strings")
         most = body.get("max_num_results", 10)
-        if not isinstance(most, int) or not 1 <= most <= 50:
-            raise invalid("max_num_results", "Invalid 'max_num_results': expected a value between 1 and 50.")
-        _check_filters(body.get("filters"))
         threshold = (body.get("ranking_options") or {}).get("score_threshold") or 0.0
         found = self.find([store["id"]], " ".join(queries), body.get("filters"), most, threshold)
         data = [
@@ -124,24 +159,7 @@ class VectorStores:
         return knowledge.best(known, most, threshold)
 
 
-def _expiry(value: object, since: int) -> Json:
+def _expiry(value: Json | None, since: int) -> Json:
     if value is None:
         return {"expires_after": None, "expires_at": None}
-    days = value.get("days") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or value.get("anchor") != "last_active_at":
-        raise out_of_set("expires_after.anchor", value, ("last_active_at",))
-    if not isinstance(days, int) or not 1 <= days <= 365:
-        raise invalid("expires_after.days", "Invalid 'expires_after.days': expected a value between 1 and 365.")
-    return {"expires_after": value, "expires_at": since + days * _DAY}
-
-
-def _check_filters(filters: object) -> None:
-    if filters is None:
-        return
-    kind = filters.get("type") if isinstance(filters, dict) else None
-    if isinstance(filters, dict) and kind in ("and", "or") and isinstance(filters.get("filters"), list):
-        for item in filters["filters"]:
-            _check_filters(item)
-    elif not isinstance(filters, dict) or kind not in _OPERATORS or "key" not in filters or "value" not in filters:
-        expected = f"a comparison with type ({', '.join(_OPERATORS)}), key and value"
-        raise invalid("filters", f"Invalid 'filters': expected {expected}.")
+    return {"expires_after": value, "expires_at": since + value["days"] * _DAY}

@@ -48,11 +48,6 @@ def out_of_set(param: str, value: object, supported: Iterable[str]) -> ProviderR
     return invalid(param, f"Invalid value: '{value}'. Supported values are: {listed}.")
 
 
-def too_long(param: str, most: int, given: int, what: str = "string") -> ProviderRefusal:
-    expected = f"Expected a maximum length of {most}, but got one of length {given}."
-    return invalid(param, f"Invalid '{param}': {what} too long. {expected}", f"{what}_above_max_length")
-
-
 def not_found(what: str, key: str) -> ProviderRefusal:
     return error(404, f"No {what} found with id '{key}'.")
 
@@ -121,23 +116,6 @@ async def body_of(request: web.Request, known: Iterable[str] = ()) -> Json:
         if allowed and key not in allowed:
             raise error(400, f"Unknown parameter: '{key}'.", param=key, code="unknown_parameter")
     return document
-
-
-def checked_metadata(value: object) -> dict[str, str]:
-    """Up to 16 pairs of strings, keys to 64 and values to 512 characters. Null is none."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise wrong_type("metadata", "a map of strings to strings")
-    if len(value) > 16:
-        message = f"Invalid 'metadata': too many properties. Expected at most 16 properties, but got {len(value)}."
-        raise invalid("metadata", message, "object_above_max_properties")
-    for key, item in value.items():
-        if not isinstance(item, str):
-            raise wrong_type(f"metadata.{key}", "a string")
-        if len(key) > 64 or len(item) > 512:
-            raise too_long(f"metadata.{key}", 64 if len(key) > 64 else 512, max(len(key), len(item)))
-    return value
 
 
 def page(

@@ -42,6 +42,11 @@ class Contents:
         types = body.get("types")
         if not isinstance(types, dict) or not types or not body.get("language"):
             raise error(400, 20001, "language and types are required")
+        for name in ("friendly_name", "language"):
+            if not isinstance(body.get(name, ""), str):
+                raise error(400, 20001, f"{name} is not a string")
+        if not _are_texts(body.get("variables", {})) or not all(isinstance(part, dict) for part in types.values()):
+            raise error(400, 20001, "variables and types are objects, variables of strings")
         sid, now = new_id("HX"), datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         url = f"https://content.twilio.com/v1/Content/{sid}"
         content: Json = {
@@ -88,6 +93,8 @@ class Contents:
             raise error(400, 20001, "name has lowercase letters, digits and underscores only")
         if category not in _CATEGORIES:
             raise error(400, 20001, f"category is one of {', '.join(_CATEGORIES)}")
+        if not _is_whole(body.get("send_ttl_seconds", 0)):
+            raise error(400, 20001, "send_ttl_seconds is not a whole number")
         approval = {
             "name": name,
             "category": category,
@@ -121,6 +128,14 @@ def rendered(storage: Storage, account: str, sid: str, variables: str) -> tuple[
     values = {**content["variables"], **given}
     text = _VARIABLE.sub(lambda found: str(values.get(found.group(1), found.group(0))), body)
     return text, content["_approval"]["status"] == "approved"
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 async def _json(request: web.Request) -> Json:

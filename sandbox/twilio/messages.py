@@ -12,14 +12,14 @@ from aiohttp import web
 from sandbox.middleware import answer
 from sandbox.state import State
 from sandbox.storage import Json, new_id, public
+from sandbox.twilio import message_rules
 from sandbox.twilio.addresses import PREFIX, USER, number_of
 from sandbox.twilio.contents import rendered
+from sandbox.twilio.message_rules import Form
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.wire import NAME, Page, acting_account, error, form_of, not_found, rfc2822
 
 TABLE = "messages"
-_LONGEST = 1600
-Form = dict[str, list[str]]
 
 
 class Messages:
@@ -119,8 +119,7 @@ class Messages:
             raise error(400, 21603, "A 'From' phone number is required.")
         if not body and not any(form.get("MediaUrl", [])) and not _one(form, "ContentSid"):
             raise error(400, 21619, "A text message body or media urls must be specified.")
-        if len(body) > _LONGEST:
-            raise error(400, 21617, f"The concatenated message body exceeds the {_LONGEST} character limit")
+        message_rules.check(form)
         if to.startswith(PREFIX) != origin.startswith(PREFIX):
             message = f"Invalid From and To pair. From and To should be of the same channel: {origin}, {to}"
             raise error(400, 21910, message)
@@ -151,6 +150,8 @@ class Messages:
     async def update(self, request: web.Request) -> web.Response:
         message = self.found(request)
         form = await form_of(request)
+        if _one(form, "Status") not in ("", "canceled"):
+            raise error(400, 20001, f"Invalid parameter Status: {_one(form, 'Status')}")
         if "Body" not in form or _one(form, "Body"):
             raise error(400, 20001, "Body can only be updated to an empty string, which redacts the message")
         return answer(public(self._state.storage.put(TABLE, message["sid"], {**message, "body": ""})))

@@ -5,6 +5,7 @@ from typing import Any
 
 from sandbox.errors import ProviderRefusal
 from sandbox.storage import Json
+from sandbox.twilio.message_rules import is_url
 from sandbox.twilio.wire import error
 
 VERTICALS = (
@@ -40,8 +41,11 @@ WEBHOOK_KEYS = (
     "status_callback_method",
 )
 PROFILE_KEYS = ("name", "about", "address", "description", "logo_url", "vertical", "websites", "emails")
+_OTHER_CHANNELS = frozenset(("banner_url", "privacy_url", "terms_of_service_url", "accent_color"))
+"""Keys of a profile that WhatsApp does not have: checked, not kept."""
 _CONFIGURATION_KEYS = ("waba_id", "verification_method", "verification_code", "voice_application_sid", "account_type")
 _TOP = {"webhook": WEBHOOK_KEYS, "profile": PROFILE_KEYS, "configuration": _CONFIGURATION_KEYS}
+_LONGEST_NAME = 256
 _LONGEST = {"about": 139, "description": 512, "address": 256}
 _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("webhook", "callback_method"): ("POST", "PUT"),
@@ -80,8 +84,10 @@ def checked(body: Json) -> Json:
         if not isinstance(value, dict):
             raise refused(f"Validation error: {part} is not an object")
         kept[part] = {key: _field(part, key, item) for key, item in value.items() if key in known}
+        for key in value.keys() & _OTHER_CHANNELS:
+            _text(f"{part}.{key}", value[key], 4096)
     if "friendly_name" in body:
-        kept["friendly_name"] = body["friendly_name"]
+        kept["friendly_name"] = _text("friendly_name", body["friendly_name"], _LONGEST_NAME)
     return kept
 
 
@@ -91,17 +97,22 @@ def _field(part: str, key: str, value: Any) -> Any:
         return None
     if key in ("websites", "emails"):
         return _links(where, key.removesuffix("s"), value)
-    if not isinstance(value, str):
-        raise refused(f"Validation error: {where} is not a string")
+    value = _text(where, value, _LONGEST.get(key, 4096))
     choices = _CHOICES.get((part, key))
     if choices is not None and value not in choices:
         raise refused(
             f"Validation error: {where} '{value}' is not one of {', '.join(item for item in choices if item)}"
         )
-    if key.endswith("_url") and value and not value.startswith(("http://", "https://")):
+    if key.endswith("_url") and value and not is_url(value):
         raise refused(f"Validation error: {where} '{value}' is not a URL")
-    if len(value) > _LONGEST.get(key, 4096):
-        raise refused(f"Validation error: {where} is longer than {_LONGEST.get(key, 4096)} characters")
+    return value
+
+
+def _text(where: str, value: Any, most: int) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise refused(f"Validation error: {where} is not a string")
+    if value is not None and len(value) > most:
+        raise refused(f"Validation error: {where} is longer than {most} characters")
     return value
 
 
@@ -109,6 +120,7 @@ def _links(where: str, key: str, value: Any) -> list[Json]:
     if not isinstance(value, list) or len(value) > 2:
         raise refused(f"Validation error: {where} is a list of at most 2 objects")
     for item in value:
-        if not isinstance(item, dict) or not isinstance(item.get(key), str):
+        texts = [item.get(key), item.get("label", "")] if isinstance(item, dict) else [None]
+        if not all(isinstance(text, str) for text in texts):
             raise refused(f"Validation error: {where} holds objects with '{key}' and 'label'")
     return [{key: item[key], "label": item.get("label") or key.capitalize()} for item in value]

@@ -114,7 +114,8 @@ def test_the_same_answer_twice_is_not_mistaken_for_one(shop: Line) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(429, "insufficient_quota"), (404, "model_not_found"), (403, "forbidden")]
+    ("status", "code"),
+    [(429, "insufficient_quota"), (400, "model_not_found"), (404, "model_not_found"), (403, "forbidden")],
 )
 def test_what_cannot_be_repaired_is_told_to_the_user_at_once_and_once(shop: Line, status: int, code: str) -> None:
     shop.sandbox.faults(MODEL | {"kind": "status", "status": status, "body": openai_error(code)})

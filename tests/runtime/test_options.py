@@ -45,7 +45,8 @@ class Asking:
     turn: Turn
 
     async def request(self, bot: BotRecord, options: Options, assistant: AssistantRecord | None = None) -> Request:
-        return await self.requests.of(self.turn, Configuration(bot, assistant, Policy()), options)
+        progress = self.requests.progress_of(self.turn)
+        return await self.requests.of(self.turn, Configuration(bot, assistant, Policy()), options, progress)
 
 
 @pytest.fixture

@@ -129,6 +129,7 @@ def _hold(types: TypeAdapter[Any], body: Mapping[str, Any]) -> None:
         (400, {"code": "conversation_locked", "message": "wait"}, {}),
         (401, {"code": "invalid_api_key", "message": "no"}, {}),
         (403, {"message": "not you"}, {}),
+        (400, {"code": "model_not_found", "param": "model", "message": "gone"}, {}),
         (404, {"code": "model_not_found", "message": "gone"}, {}),
         (404, {"type": "invalid_request_error", "message": "vector store"}, {}),
         (408, {"message": "slow"}, {}),

@@ -23,7 +23,8 @@ FOLDER = ROOT.parent / "shared" / "specs"
 def _loosened(node: Any) -> Any:
     """The description as plain JSON Schema.
 
-    `nullable` becomes a type, and `oneOf` becomes `anyOf`: OpenAI's alternatives overlap, so one answer fits several.
+    `nullable` becomes a type, also where it stands as an alternative of its own, and `oneOf` becomes `anyOf`: OpenAI's
+    alternatives overlap, so one answer fits several.
     """
     if isinstance(node, list):
         return [_loosened(item) for item in node]
@@ -31,6 +32,10 @@ def _loosened(node: Any) -> Any:
         return node
     fixed = {("anyOf" if key == "oneOf" else key): _loosened(value) for key, value in node.items()}
     fixed.pop("discriminator", None)
+    null = {"anyOf": [{}, {"type": "null"}]}
+    if null in fixed.get("allOf", ()):
+        rest = [item for item in fixed["allOf"] if item != null]
+        return {"anyOf": [{**fixed, "allOf": rest}, {"type": "null"}]}
     nullable = fixed.pop("nullable", None)
     return {"anyOf": [fixed, {"type": "null"}]} if nullable is True else fixed
 
@@ -59,6 +64,28 @@ class Description:
                 return template, operation
         return None
 
+    def request(self, method: str, path: str) -> tuple[Any, str]:
+        """The schema of a request's body, and the type of its content."""
+        found = self.operation(method, path)
+        assert found is not None, f"{method} {path} is not in the description"
+        content = found[1]["requestBody"]["content"]
+        kind = next(iter(content))
+        return content[kind]["schema"], kind
+
+    def resolved(self, schema: Any) -> Any:
+        """A schema of this description, followed to where it is written."""
+        while "$ref" in schema:
+            schema = self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        return schema
+
+    def refuses(self, schema: Any, value: Any) -> bool:
+        """Whether a schema of this description refuses a value."""
+        return not self._validator(schema).is_valid(value)
+
+    def _validator(self, schema: Any) -> Draft202012Validator:
+        placed = {"$id": "urn:placed", "allOf": [_placed(schema)]}
+        return Draft202012Validator(placed, registry=self._registry)
+
     def complaints(self, method: str, path: str, status: int, body: Any) -> list[str]:
         """What is wrong with an answer, by the description."""
         found = self.operation(method, path)
@@ -77,6 +104,18 @@ class Description:
         schema = {"$ref": f"urn:description#/{pointer}/schema"}
         errors = Draft202012Validator(schema, registry=self._registry).iter_errors(body)
         return [f"{method} {template}: {error.json_path}: {error.message[:300]}" for error in errors]
+
+
+def _placed(node: Any) -> Any:
+    """A part of the description whose references lead into the whole of it."""
+    if isinstance(node, list):
+        return [_placed(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: f"urn:description{value}" if key == "$ref" and isinstance(value, str) else _placed(value)
+        for key, value in node.items()
+    }
 
 
 def path_of(url: str) -> str:
