@@ -1,11 +1,12 @@
 """What a vector store finds: the words of a file, cut into passages, and how well each answers a question.
 
-Plain text is read as it is, PDF as far as its text is not encoded by a font; anything else has no words. The score is
-the share of the question's words found. Nothing here does I/O.
+Plain text is read as it is, the text of a PDF by pypdf; anything else has no words, and neither has a PDF that is
+broken. The score is the share of the question's words found. Nothing here does I/O.
 """
 
+import io
+import logging
 import re
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -35,9 +36,6 @@ SUPPORTED = frozenset(
         ".txt",
     ]
 )
-_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
-_SHOWN = re.compile(rb"\(((?:[^()\\]|\\.)*)\)\s*(?:Tj|'|\")|\[((?:[^\]\\]|\\.)*)\]\s*TJ", re.DOTALL)
-_IN_ARRAY = re.compile(rb"\(((?:[^()\\]|\\.)*)\)", re.DOTALL)
 _WORD = re.compile(r"\w{3,}")
 
 
@@ -63,16 +61,15 @@ def words_of(content: bytes) -> str:
 
 
 def _pdf_text(content: bytes) -> str:
-    lines = []
-    for stream in _STREAM.findall(content):
-        try:
-            drawing = zlib.decompress(stream)
-        except zlib.error:
-            drawing = stream
-        for single, several in _SHOWN.findall(drawing):
-            lines.append(single or b"".join(_IN_ARRAY.findall(several)))
-    text = b"\n".join(lines).replace(b"\\(", b"(").replace(b"\\)", b")")
-    return text.decode("latin-1")
+    """The text of every page as a reader shows it: a browser and Word write glyphs of their own font, not letters."""
+    from pypdf import PdfReader  # slow to import, and few sandboxes are given a PDF
+    from pypdf.errors import PyPdfError
+
+    logging.getLogger("pypdf").setLevel(logging.ERROR)
+    try:
+        return "\n\n".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)
+    except PyPdfError:
+        return ""
 
 
 def passages_of(text: str) -> list[str]:

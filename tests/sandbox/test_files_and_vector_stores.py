@@ -1,6 +1,6 @@
 """Files, vector stores and what a model finds in them."""
 
-import zlib
+from pathlib import Path
 from typing import Any
 
 import openai as sdk
@@ -9,9 +9,12 @@ from openai import OpenAI
 from openai.types import vector_store_create_params
 from pydantic import TypeAdapter
 
+from tests.documents.browser import needs_browser, printed
 from tests.sandbox.conftest import error_of
+from tests.sandbox.pdf import pdf_of
 from tests.sandbox_process import Sandbox, wait_until
 
+PDF = pdf_of("Cazuela")
 MENU = b"Empanadas de pino a 3500 pesos.\n\nPastel de choclo a 8900 pesos.\n\nHorario: de 12 a 23 horas."
 
 
@@ -146,11 +149,24 @@ def test_a_model_quotes_what_it_finds_and_cites_the_file(openai: OpenAI) -> None
     assert part.annotations[0].file_id == file_id
 
 
-def test_text_inside_a_pdf_is_found(openai: OpenAI) -> None:
-    stream = zlib.compress(b"BT (Cazuela de vacuno a 7200 pesos) Tj ET")
-    pdf = b"%PDF-1.4\n1 0 obj\n<< /Filter /FlateDecode >>\nstream\n" + stream + b"\nendstream\nendobj\n%%EOF"
-    store = store_with(openai, upload(openai, "menu.pdf", pdf))
-    assert openai.vector_stores.search(store, query="cazuela").data[0].content[0].text.startswith("Cazuela de vacuno")
+def test_text_in_a_pdf_is_found_that_is_written_in_the_glyphs_of_its_font(openai: OpenAI) -> None:
+    store = store_with(openai, upload(openai, "menu.pdf", pdf_of("Cazuela de vacuno, ñandú a $7.200")))
+    (found,) = openai.vector_stores.search(store, query="cazuela").data
+    assert found.content[0].text == "Cazuela de vacuno, ñandú a $7.200"
+
+
+@needs_browser
+def test_text_in_a_pdf_that_a_browser_printed_is_found(openai: OpenAI, tmp_path: Path) -> None:
+    page = tmp_path / "carta.html"
+    page.write_text("<meta charset=utf-8><h1>Carta</h1><p>Cazuela de vacuno a $7.200<p>Pastel de choclo a $8.900")
+    store = store_with(openai, upload(openai, "carta.pdf", printed(page, tmp_path / "profile")))
+    assert "Pastel de choclo a $8.900" in openai.vector_stores.search(store, query="choclo").data[0].content[0].text
+
+
+@pytest.mark.parametrize("content", [b"%PDF-1.4", PDF[:400], PDF.replace(b"/Kids [3", b"/Kids [2")])
+def test_a_broken_pdf_has_no_words(openai: OpenAI, content: bytes) -> None:
+    store = store_with(openai, upload(openai, "menu.pdf", content))
+    assert openai.vector_stores.search(store, query="cazuela").data == []
 
 
 def test_a_search_in_a_store_that_is_gone_is_refused(openai: OpenAI) -> None:
