@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.log import server_logger
 
 from runtime.api.assistants import Assistants
 from runtime.api.auth import bearer_auth
@@ -41,6 +42,7 @@ from runtime.inbound.admission import Admission
 from runtime.inbound.connections import IDLE_SECONDS, READ_BYTES, BoundedSite, Connections
 from runtime.inbound.missed_messages import Sweep
 from runtime.inbound.restored import Restored
+from runtime.inbound.unsigned import Unsigned
 from runtime.inbound.webhook import Webhooks
 from runtime.observability.metrics import Metrics
 from runtime.privacy.erasure import Erasure
@@ -118,8 +120,10 @@ class Service:
         client_secrets = ClientSecrets(base.database, base.secrets)
         health = Health(settings, base.database, client_secrets, let_in)
         timers = Timers(base.database, base.metrics)
-        connections = Connections(base.metrics)
-        app = _web_application(base, way_out, admission, timers, health, connections, let_in, public_url)
+        connections, unsigned = Connections(base.metrics), Unsigned(base.metrics)
+        server_logger.addFilter(unsigned)
+        stack.callback(server_logger.removeFilter, unsigned)
+        app = _web_application(base, way_out, admission, timers, health, connections, unsigned, let_in, public_url)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -272,6 +276,7 @@ def _web_application(
     timers: Timers,
     health: Health,
     connections: Connections,
+    unsigned: Unsigned,
     let_in: LetIn,
     public_url: str,
 ) -> web.Application:
@@ -287,6 +292,7 @@ def _web_application(
         way_out.windows,
         timers,
         base.metrics,
+        unsigned,
     )
     endpoints = [
         *_bots(base).endpoints(),

@@ -150,8 +150,11 @@ def new_number() -> str:
     return f"+1555{next(_numbers):07d}"
 
 
-def start_runtime(folder: Path, sandbox: Sandbox, program: str = "runtime", **settings: str) -> Runtime:
-    """Starts a runtime on a free port; `settings` are variables of its environment. The caller stops it."""
+def start_runtime(
+    folder: Path, sandbox: Sandbox, program: str = "runtime", *, stderr: int | None = None, **settings: str
+) -> Runtime:
+    """Starts a runtime on a free port; `settings` are variables of its environment. The caller stops it. Its log is a
+    file, unless a descriptor is given."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -164,18 +167,20 @@ def start_runtime(folder: Path, sandbox: Sandbox, program: str = "runtime", **se
         **sandbox.environment(),
         **settings,
     }
-    process, url = _started(folder, environment, 0, program)
+    process, url = _started(folder, environment, 0, program, stderr)
     return Runtime(process, url, folder, environment, program)
 
 
-def _started(folder: Path, environment: dict[str, str], port: int, program: str) -> tuple[subprocess.Popen[bytes], str]:
+def _started(
+    folder: Path, environment: dict[str, str], port: int, program: str, stderr: int | None = None
+) -> tuple[subprocess.Popen[bytes], str]:
     with (folder / "runtime.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", program, "serve", "--port", str(port)],
             cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=log if stderr is None else stderr,
             bufsize=0,
         )
     said = b""

@@ -22,8 +22,9 @@ from runtime.inbound.admission import Admission
 from runtime.inbound.connections import BodyIncomplete, whole_body
 from runtime.inbound.message import Form, decoded_form, inbound_message
 from runtime.inbound.signature import SETTINGS_HEADER, algorithm_of, is_signed
+from runtime.inbound.unsigned import Unsigned
 from runtime.observability.logs import masked_user
-from runtime.observability.metrics import Metrics, client_label
+from runtime.observability.metrics import NO_CLIENT, Metrics, UnsignedReason, client_label
 from runtime.observability.tracing import webhook_span
 from runtime.resilience.backoff import spread
 from runtime.store.database.database import Database
@@ -52,10 +53,15 @@ log = structlog.get_logger("runtime.webhook")
 class WebhookRefused(Exception):
     """A request that is refused."""
 
-    def __init__(self, status: int, reason: str, bot: BotRecord | None = None) -> None:
-        super().__init__(reason)
+    def __init__(self, status: int, text: str, unsigned: UnsignedReason | None = None) -> None:
+        super().__init__(text)
         self.status = status
-        self.bot = bot
+        self.unsigned = unsigned
+        """Why it is not known to be Twilio's; None when it is."""
+
+    def response(self) -> web.Response:
+        """The refusal as a response."""
+        return web.json_response({"error": {"message": str(self)}}, status=self.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Webhooks:
     windows: ReplyWindows
     timers: Timers
     metrics: Metrics
+    unsigned: Unsigned
 
     def routes(self) -> list[web.RouteDef]:
         """The routes."""
@@ -89,8 +96,11 @@ class Webhooks:
             bot = _known(await self._verified_bot(request, form, form["To"][0]), form)
             result, awaited = await self.admission.accept(inbound_message(form, bot), bot)
         except WebhookRefused as refusal:
-            self.metrics.inbound(client_label(refusal.bot), "refused")
-            return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
+            if refusal.unsigned is None:
+                self.metrics.inbound(NO_CLIENT, "refused")
+            else:
+                self.unsigned.note(refusal.unsigned)
+            return refusal.response()
         except StoreError as error:
             self.metrics.inbound(client_label(bot), "not_stored")
             log.error("message_not_stored", error=str(error))
@@ -129,7 +139,9 @@ class Webhooks:
                 spread=spread(),
             )
         except WebhookRefused as refusal:
-            return web.json_response({"error": {"message": str(refusal)}}, status=refusal.status)
+            if refusal.unsigned is not None:
+                self.unsigned.note(refusal.unsigned)
+            return refusal.response()
         except StoreError as error:
             log.error("status_not_stored", error=str(error))
             return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
@@ -168,13 +180,11 @@ class Webhooks:
             form,
             algorithm=algorithm_of(settings),
         ):
-            log.warning(
-                "signature_refused",
-                number=number_of(address),
-                account_known=bool(secrets),
-                hint=f"PUBLIC_URL is {self.public_url}; Twilio must be calling exactly that",
-            )
-            raise WebhookRefused(403, "not signed by the Twilio account of this number", bot)
+            is_ours = bot is not None and bool(secrets)
+            if is_ours:
+                self.unsigned.note_wrong(number_of(address), self.public_url)
+            text = "not signed by the Twilio account of this number"
+            raise WebhookRefused(403, text, "wrong_signature" if is_ours else "stranger")
         return bot
 
     async def _respond(self, request: web.Request, awaited: StoredMessage | None) -> web.StreamResponse:
@@ -209,18 +219,18 @@ async def _form(request: web.Request, required: Sequence[str]) -> Form:
     """The form's fields with all their values; raises WebhookRefused when it is unsigned, not a form, or a required
     field is missing or cannot be stored."""
     if not request.headers.get(SIGNATURE_HEADER):
-        raise WebhookRefused(403, f"not signed: the header {SIGNATURE_HEADER} is missing")
+        raise WebhookRefused(403, f"not signed: the header {SIGNATURE_HEADER} is missing", "no_signature")
     if request.content_type != "application/x-www-form-urlencoded":
-        raise WebhookRefused(400, "the body must be application/x-www-form-urlencoded")
+        raise WebhookRefused(400, "the body must be application/x-www-form-urlencoded", "malformed")
     try:
         form = decoded_form(await _body(request))
     except ValueError as error:
-        raise WebhookRefused(400, "the body is not a valid form in UTF-8") from error
+        raise WebhookRefused(400, "the body is not a valid form in UTF-8", "malformed") from error
     for name in required:
         if not form.get(name, [""])[0]:
-            raise WebhookRefused(400, f"the field {name} is missing")
+            raise WebhookRefused(400, f"the field {name} is missing", "malformed")
         if not is_storable(form[name][0]):
-            raise WebhookRefused(400, f"the field {name} has a character that cannot be stored")
+            raise WebhookRefused(400, f"the field {name} has a character that cannot be stored", "malformed")
     return form
 
 
@@ -228,9 +238,9 @@ async def _body(request: web.Request) -> bytes:
     try:
         return await whole_body(request, MAX_BODY_BYTES)
     except web.HTTPRequestEntityTooLarge as error:
-        raise WebhookRefused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB") from error
+        raise WebhookRefused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB", "malformed") from error
     except BodyIncomplete as error:
-        raise WebhookRefused(400, str(error)) from error
+        raise WebhookRefused(400, str(error), "malformed") from error
 
 
 def _row_id(request: web.Request) -> int | None:

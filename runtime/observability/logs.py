@@ -10,11 +10,16 @@ import asyncio
 import atexit
 import json
 import logging
+import os
 import re
+import select
+import stat
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
+from functools import partial
 from types import MappingProxyType
 from typing import Literal, TextIO
 
@@ -25,8 +30,17 @@ from runtime.store.database.times import timestamp
 from schemas.addresses import number_of
 
 NUMBER = re.compile(r"^(\+\d{3})\d+(\d{4})$")
+VALUE_LENGTH = 2_000
+"""Maximum length of a value in a line, in characters."""
+EXCEPTION_LENGTH = 20_000
+WAITING_BYTES = 1024 * 1024
+"""How much waits for a pipe that is not read, before lines are dropped."""
+PIECE = 4096
+"""Bytes that are written at a time: as many as a pipe takes for certain when it takes any."""
+RETRY_SECONDS = 0.2
+CLOSE_SECONDS = 2.0
 
-
+_configured: list[Lines] = []
 _facts: ContextVar[Mapping[str, object]] = ContextVar("facts", default=MappingProxyType({}))
 
 
@@ -54,14 +68,17 @@ def configure_logs(form: Literal["auto", "json", "text"], level: str) -> None:
         if as_text
         else structlog.processors.JSONRenderer(_as_json)
     )
-    lines = Lines(sys.stderr)
-    atexit.register(lines.write_out)
+    lines = Lines(sys.stderr, partial(_notice_of, renderer))
+    _configured.append(lines)
+    atexit.register(lines.close)
     structlog.configure(
         processors=[
             _with_facts,
             structlog.processors.add_log_level,
             _stamp,
             structlog.processors.format_exc_info,
+            _bounded,
+            *([_visible] if as_text else []),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
@@ -89,12 +106,24 @@ class Lines:
     Lines of the level info are buffered until the end of one iteration of the event loop: a write releases the GIL to
     the store's thread, and waiting to get it back after each line costs more than the line. Warnings and errors are
     written at once, with all lines before them.
+
+    A pipe that is not read does not stop the service: only what it takes is written, the rest waits, and above
+    WAITING_BYTES new lines are dropped, which a line says once there is room again.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, notice: Callable[[int], str] = "{} lines dropped".format) -> None:
+        """`notice` renders the line about a number of dropped ones."""
         self._file = file
+        self._notice = notice
+        self._room = _Room.of(file)
         self._waiting: list[str] = []
+        self._bytes = bytearray()
+        """What is not written yet; it may begin within a line."""
+        self._unreported = 0
+        self._is_retrying = False
         self._lock = threading.Lock()
+        self.dropped = 0
+        """Number of lines that were dropped."""
 
     def info(self, line: str) -> None:
         """Buffers a line until the end of this iteration."""
@@ -118,12 +147,122 @@ class Lines:
     error = critical = exception = warning
 
     def write_out(self) -> None:
-        """Writes the buffered lines."""
+        """Writes the buffered lines, as many as the file takes."""
         with self._lock:
-            waiting, self._waiting = self._waiting, []
-            if waiting:
-                self._file.write("\n".join(waiting) + "\n")
-                self._file.flush()
+            if self._room is None:
+                self._write_all()
+                return
+            self._queue()
+            while self._bytes and self._room.is_there(0):
+                del self._bytes[: self._room.write(self._bytes)]
+                self._queue_notice()
+            is_left = bool(self._bytes) and not self._is_retrying
+            self._is_retrying = self._is_retrying or is_left
+        if is_left:
+            self._retry()
+
+    def close(self) -> None:
+        """Waits CLOSE_SECONDS for a slow reader at the end of the process."""
+        self.write_out()
+        give_up = time.monotonic() + CLOSE_SECONDS
+        with self._lock:
+            while self._bytes and self._room is not None and self._room.is_there(give_up - time.monotonic()):
+                del self._bytes[: self._room.write(self._bytes)]
+
+    def _write_all(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._file.write("\n".join(waiting) + "\n")
+            self._file.flush()
+
+    def _queue(self) -> None:
+        for line in self._waiting:
+            if len(self._bytes) < WAITING_BYTES:
+                self._bytes += line.encode("utf-8", "backslashreplace") + b"\n"
+            else:
+                self.dropped += 1
+                self._unreported += 1
+        self._waiting.clear()
+
+    def _queue_notice(self) -> None:
+        if self._unreported and len(self._bytes) < WAITING_BYTES // 2:
+            self._bytes += self._notice(self._unreported).encode() + b"\n"
+            self._unreported = 0
+
+    def _retry(self) -> None:
+        try:
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._try_again)
+        except RuntimeError:  # no loop in this thread: the next line tries again
+            self._is_retrying = False
+
+    def _try_again(self) -> None:
+        self._is_retrying = False
+        self.write_out()
+
+
+class _Room:
+    """Whether a pipe, a socket or a terminal takes PIECE bytes now. Where it is said to be writable, it does: a pipe
+    has a free page then, a socket three quarters of its buffer."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+
+    @classmethod
+    def of(cls, file: TextIO) -> _Room | None:
+        """None for a file on a disk, which takes everything, and where a system has no poll."""
+        try:
+            descriptor = file.fileno()
+        except (OSError, ValueError):
+            return None
+        if not hasattr(select, "poll") or stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return cls(descriptor)
+
+    def is_there(self, seconds: float) -> bool:
+        """Whether there is room, or will be within that time. A pipe that was closed is writable: writing fails."""
+        return bool(self._poll.poll(max(seconds, 0) * 1000))
+
+    def write(self, content: bytearray) -> int:
+        """Writes the beginning; returns its length. All of it counts as written once the reader has ended."""
+        try:
+            return os.write(self._descriptor, content[:PIECE])
+        except BrokenPipeError:
+            return len(content)
+
+
+def dropped_lines() -> int:
+    """How many lines this process has dropped."""
+    return sum(lines.dropped for lines in _configured)
+
+
+def _notice_of(renderer: structlog.typing.Processor, count: int) -> str:
+    event = {"event": "log_lines_dropped", "level": "warning", "lines": count, "timestamp": timestamp()}
+    return str(renderer(None, "warning", event))
+
+
+def _bounded(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Cuts long values: a caller chooses some of them."""
+    for name, value in event.items():
+        if isinstance(value, int | float | None):
+            continue
+        text = value if isinstance(value, str) else repr(value)
+        limit = EXCEPTION_LENGTH if name == "exception" else VALUE_LENGTH
+        if len(text) > limit:
+            event[name] = f"{text[: limit // 2]} … {len(text)} characters … {text[-limit // 2 :]}"
+    return event
+
+
+def _visible(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escapes what would change a terminal that shows the text: JSON does so by itself."""
+    return {name: _escaped(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
 
 
 def _with_facts(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

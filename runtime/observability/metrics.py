@@ -8,7 +8,7 @@ every replica.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -16,8 +16,11 @@ from itertools import product
 from typing import Literal, TypeVar, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
+from runtime.observability.logs import dropped_lines
 from runtime.observability.prices import Rates
 from runtime.store.delivery_errors import DELIVERY_ERRORS, NO_CODE, OF_CLIENT
 from runtime.store.messages.backlog import Backlog
@@ -28,6 +31,8 @@ InboundResult = Literal["accepted", "duplicate", "limited", "refused", "not_stor
 TurnResult = Literal["answered", "unanswered", "dead", "retried"]
 SendResult = Literal["sent", "failed"]
 TimerResult = Literal["done", "failed"]
+UnsignedReason = Literal["no_signature", "malformed", "stranger", "wrong_signature"]
+"""`wrong_signature`: the request names one of our numbers and its account; `stranger`: it does not."""
 DropReason = Literal["late", "crowded", "oversized"]
 BreakerState = Literal["closed", "half_open", "open"]
 
@@ -74,6 +79,15 @@ class _TurnUnderWay:
     def __exit__(self, *_error: object) -> None:
         self._in_flight.dec()
         self._received.pop(self._turn_id, None)
+
+
+class _DroppedLines(Collector):
+    """Lines that the log dropped, counted where they are written."""
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        yield CounterMetricFamily(
+            "horizonai_log_lines_dropped", "Lines that were dropped, since the log was not read.", dropped_lines()
+        )
 
 
 class Metrics:
@@ -188,6 +202,17 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._unsigned = _series(
+            Counter(
+                "horizonai_unsigned_requests",
+                "Requests to the webhooks that no account of ours has signed.",
+                ["reason"],
+                registry=registry,
+            )
+        )
+        for unsigned in get_args(UnsignedReason):
+            self._unsigned(unsigned)
+        registry.register(_DroppedLines())
         self._dropped = _series(
             Counter(
                 "horizonai_connections_dropped",
@@ -301,6 +326,10 @@ class Metrics:
         """A circuit breaker changed. `account` distinguishes the keys of a provider by a name, never by a secret;
         `scope` is a client or a sender, or empty for the breaker that all with the key share."""
         self._breaker(provider, account, scope).set(BREAKER_VALUES[state])
+
+    def unsigned(self, reason: UnsignedReason) -> None:
+        """A request to a webhook was refused before it was known to be Twilio's."""
+        self._unsigned(reason).inc()
 
     def connection_dropped(self, reason: DropReason) -> None:
         """A caller's connection was closed: its request did not arrive in time, there were too many, or it was too

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 
-from runtime.observability.metrics import ERROR_CLASSES, MODELS_LIMIT, OTHER_CODE, Metrics, error_class
+from runtime.observability.metrics import (
+    ERROR_CLASSES,
+    MODELS_LIMIT,
+    OTHER_CODE,
+    Metrics,
+    UnsignedReason,
+    error_class,
+)
 from runtime.store.delivery_errors import NO_CODE, OF_CLIENT
 from runtime.store.messages.turns import Usage
 from tests.observability.scrape import Scrape, scrape
@@ -96,12 +104,22 @@ def test_a_message_that_twilio_delivers_twice_is_counted_as_a_duplicate(
     assert seen.value("horizonai_inbound_messages_total", client=open_to.bot["id"], result="duplicate") == 1
 
 
-def test_a_forged_message_is_counted_as_refused(runtime: Runtime, line: Callable[..., Line]) -> None:
+def test_a_forged_message_counts_for_no_client(runtime: Runtime, line: Callable[..., Line]) -> None:
     open_to = line()
+    before = scrape(runtime)
 
     signed_webhook(runtime, inbound_fields(open_to.number), token="forged")
+    signed_webhook(runtime, inbound_fields(open_to.number, AccountSid="AC" + "1" * 32), token="forged")
+    runtime.request("POST", "/webhook/whatsapp", b"x", {"Content-Type": "application/x-www-form-urlencoded"})
+    runtime.request("POST", "/webhook/whatsapp", b"{}", {"X-Twilio-Signature": "x"})
 
-    assert scrape(runtime).value("horizonai_inbound_messages_total", client=open_to.bot["id"], result="refused") == 1
+    after = scrape(runtime)
+    assert {
+        reason: after.value("horizonai_unsigned_requests_total", reason=reason)
+        - before.value("horizonai_unsigned_requests_total", reason=reason)
+        for reason in get_args(UnsignedReason)
+    } == {"wrong_signature": 1, "stranger": 1, "no_signature": 1, "malformed": 1}
+    assert after.value("horizonai_inbound_messages_total", client=open_to.bot["id"], result="refused") == 0
 
 
 def test_what_a_stranger_sends_makes_no_label(runtime: Runtime, line: Callable[..., Line]) -> None:

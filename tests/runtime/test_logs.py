@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TextIO
 
 import pytest
 import structlog
 
-from runtime.observability.logs import Lines, configure_logs
+from runtime.observability.logs import VALUE_LENGTH, WAITING_BYTES, Lines, configure_logs
+from tests.runtime_process import inbound_fields, signed_webhook, start_runtime
+from tests.sandbox_process import Sandbox
 
 
 class File(io.StringIO):
@@ -99,3 +105,85 @@ def test_what_a_library_says_is_json_too_its_traceback_included() -> None:
     assert [(line["logger"], line["level"]) for line in lines] == [("psycopg.pool", "warning"), ("asyncio", "error")]
     assert lines[0]["event"] == "error connecting in 'pool-1':\nIs the server running?"
     assert "ZeroDivisionError" in lines[1]["exception"]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_long_value_is_cut(form: Literal["json", "text"], capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(form, "info")
+    try:
+        structlog.get_logger("runtime").info("said", number="x" * 20_000, others=["y" * 20_000])
+    finally:
+        structlog.reset_defaults()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert len(line) < 3 * VALUE_LENGTH
+    assert "… 20000 characters …" in line
+
+
+def test_what_would_change_a_terminal_is_escaped_in_text(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("text", "info")
+    try:
+        structlog.get_logger("runtime").info("said", number="+569\x1b[2J\r\u202e\u2028", text="ñandú")
+        structlog.get_logger("runtime").error("failed", exc_info=ValueError("\x1b]0;title\x07"))
+    finally:
+        structlog.reset_defaults()
+    said = capsys.readouterr().err
+    assert "\\x1b[2J\\r\\u202e\\u2028" in said
+    assert "ñandú" in said
+    assert all(each.isprintable() or each == "\n" for each in said)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, TextIO]]:
+    """Both ends: what is read, and what is written to."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as file:
+        yield reading, file
+    os.close(reading)
+
+
+async def test_a_pipe_that_is_not_read_drops_lines_and_says_so_once_it_is(pipe: tuple[int, TextIO]) -> None:
+    reading, file = pipe
+    lines = Lines(file, "dropped {}".format)
+    count = 3 * WAITING_BYTES // 1000
+    for number in range(count):
+        lines.warning(f"{number:06} " + "x" * 1000)
+    assert 0 < lines.dropped < count
+
+    kept = count - lines.dropped
+    read = b""
+    while b"dropped" not in read:
+        read += await asyncio.to_thread(os.read, reading, 65536)
+    rows = read.decode().splitlines()
+    told = [row for row in rows if row.startswith("dropped")]
+    whole = [row for row in rows[:-1] if not row.startswith("dropped")]
+    assert told == [f"dropped {lines.dropped}"]
+    # In order, and none is torn.
+    assert [row[:6] for row in whole] == [f"{number:06}" for number in range(len(whole))]
+    assert {len(row) for row in whole} == {1007}
+    assert len(whole) <= kept
+
+
+async def test_a_pipe_whose_reader_has_ended_stops_no_work(pipe: tuple[int, TextIO]) -> None:
+    reading, file = pipe
+    lines = Lines(file)
+    lines.warning("before")
+    elsewhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(elsewhere, reading)  # closes the pipe's end
+    os.close(elsewhere)
+    lines.warning("after")
+    lines.close()
+
+
+def test_a_service_whose_log_is_not_read_goes_on(tmp_path: Path, sandbox: Sandbox) -> None:
+    """The pipe holds 64 kB, and what is logged here is more."""
+    reading, writing = os.pipe()
+    runtime = start_runtime(tmp_path, sandbox, stderr=writing)
+    os.close(writing)
+    for _ in range(60):
+        assert signed_webhook(runtime, inbound_fields("+1" + "5" * 3_000)).status == 404
+    assert runtime.request("GET", "/health").status == 200
+    runtime.process.terminate()
+    assert runtime.process.wait(timeout=40) == 0
+    assert runtime.process.stdout is not None
+    runtime.process.stdout.close()
+    os.close(reading)
