@@ -23,6 +23,7 @@ from reconciler.manifest.defaults import FILE, check_defaults, merge
 from reconciler.manifest.document import YamlDocument
 from reconciler.manifest.explain import dotted, explain, relevant
 from reconciler.manifest.folder import Folder, open_folder
+from reconciler.manifest.invisible import invisible
 from reconciler.manifest.literal_secrets import NONE, shown
 from reconciler.manifest.problem import MAX_PROBLEMS, ManifestErrors, Problem
 from reconciler.manifest.shape import Loc, Spot, follow
@@ -99,6 +100,7 @@ class _Reading:
         if not self.folder.has_defaults:
             return YamlDocument(self.folder.shown(FILE))
         document = self.folder.parse(FILE)
+        self.problems += invisible(document.path, document.text)
         if document.is_mapping:
             check_defaults(document)
         self.problems += document.problems
@@ -107,6 +109,7 @@ class _Reading:
     def read(self, name: str) -> None:
         """Reads one manifest; its errors become problems."""
         document = self.folder.parse(name)
+        self.problems += invisible(document.path, document.text)
         if not document.is_mapping and not document.problems:
             document.report((0, 0), "the file is empty", "Write a client into it (reconcile new helps), or remove it.")
         if document.is_mapping:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from reconciler.manifest.invisible import invisible
 from reconciler.manifest.literal_secrets import NONE, literal_secrets
 from reconciler.manifest.problem import Problem
 
@@ -86,7 +87,8 @@ def read_prompt(folder: Path, shown_folder: str, name: str, own: Mapping[str, st
         raise FileProblem(f"a NUL character in line {text[: text.index(chr(0))].count(chr(10)) + 1}", "Remove it.")
     if not text.strip():
         raise FileProblem("the file is empty", "Write the prompt into it.")
-    return text, _secrets(f"{shown_folder}/{name}", text, own)
+    path_shown = f"{shown_folder}/{name}"
+    return text, [*_secrets(path_shown, text, own), *invisible(path_shown, text)]
 
 
 def hash_document(folder: Path, name: str) -> KnowledgeFile:

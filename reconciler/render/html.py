@@ -19,7 +19,7 @@ from reconciler.model import (
 )
 from reconciler.planning.digest import digest
 from reconciler.render.page import page
-from reconciler.render.wording import text_diff, value_text
+from reconciler.render.wording import leaves, text_diff, value_text
 
 VALUE_CHARACTERS = 2_000
 """Length at which a value in one line is cut; a longer text is shown in full as a diff."""
@@ -147,7 +147,7 @@ def _adopted(plan: Plan, done: Mapping[str, Outcome]) -> Iterator[_ShownChange]:
 
 def _change(change: Change, done: Mapping[str, Outcome], origin: str) -> _ShownChange:
     values, diffs = [], []
-    for field in change.fields:
+    for field in (leaf for whole in change.fields for leaf in leaves(whole)):
         lines = text_diff(field)
         if lines is None:
             values.append(_Value(field.path, _value_text(field.old), _value_text(field.new)))

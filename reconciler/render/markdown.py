@@ -13,6 +13,7 @@ from reconciler.render.wording import (
     SIGNS,
     edit_text,
     finding_text,
+    leaves,
     outcome_summary,
     summary,
     text_diff,
@@ -109,7 +110,8 @@ def _section(client: str, changes: list[Change]) -> Iterator[str]:
 def _fields(change: Change) -> Iterator[str]:
     lines: list[str] = []
     for field in change.fields:
-        lines += _field(field, change.action == "create")
+        for leaf in leaves(field):
+            lines += _field(leaf, change.action == "create")
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", "\n".join(lines))), default=0))
     yield f"{fence}diff\n" + "\n".join(lines) + f"\n{fence}\n\n"
 

@@ -13,6 +13,7 @@ from reconciler.render.wording import (
     SIGNS,
     edit_text,
     finding_text,
+    leaves,
     outcome_summary,
     sentence,
     summary,
@@ -75,14 +76,16 @@ def _change(change: Change, paint: Paint) -> Iterator[str]:
     if change.edit is not None:
         yield f"      {edit_text(change.edit)}"
     for field in change.fields:
-        yield from _field(change, field, paint)
+        for leaf in leaves(field):
+            yield from _field(change, leaf, paint)
 
 
 def _adoption(change: Change, paint: Paint) -> Iterator[str]:
     what = f"{change.client}: {change.kind} {change.key} ({change.live_id or 'a copy of its own'})"
     yield paint(f"adopt: {what} was made by hand and is as declared.", fg=_COLOURS["adopt"])
     for field in change.fields:
-        yield from _field(change, field, paint)
+        for leaf in leaves(field):
+            yield from _field(change, leaf, paint)
 
 
 def _field(change: Change, field: FieldChange, paint: Paint) -> Iterator[str]:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from reconciler.manifest.invisible import CHARACTERS, JOINER
 from reconciler.model import DESTRUCTIVE, Action, FieldChange, Finding, Outcome, Plan
 from runtime.store.records import EditRecord
 
 SIGNS: Final[dict[Action, str]] = {"create": "+", "update": "~", "delete": "-", "detach": "-", "adopt": "="}
 
 _UNSEEN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\xa0\u0300-\u036f\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+    f"\ud800-\udfff{CHARACTERS}]|{JOINER}"
 )
-"""Characters that control a terminal, end a line or change the writing direction."""
+"""Characters that control a terminal, end a line or change the writing direction; and those that cannot be seen, or be
+told from others: blanks that are no space, accents apart from their letters."""
+
+_TRAILING = re.compile(r"[ \t]+$")
 
 
 def summary(plan: Plan) -> str:
@@ -76,12 +81,37 @@ def visible(text: str) -> str:
 
 
 def value_text(value: Any, limit: int = 120) -> str:
-    """A value in one line, in YAML or JSON, cut to `limit` characters."""
+    """A value in one line, in YAML or JSON, cut to `limit` characters. A text whose blanks would not be seen is in
+    quotes."""
     if value is None:
         return "(none)"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = visible(" ".join(text.split())) or '""'
+    is_plain = isinstance(value, str) and value != "" and value == " ".join(value.split())
+    text = visible(value if is_plain else json.dumps(value, ensure_ascii=False))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def leaves(change: FieldChange) -> Sequence[FieldChange]:
+    """A value with parts that appears, goes or is replaced as a whole, such as a tool: a change of each of its parts,
+    so that all of it can be read. Any other change as it is."""
+    if not any(isinstance(value, Mapping | list) and value for value in (change.old, change.new)):
+        return (change,)
+    old, new = dict(_leaves(change.old)), dict(_leaves(change.new))
+    return [
+        FieldChange((*change.steps, *path), old.get(path), new.get(path))
+        for path in {**old, **new}
+        if path not in old or path not in new or old[path] != new[path]
+    ]
+
+
+def _leaves(value: Any, above: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, part in value.items():
+            yield from _leaves(part, (*above, key))
+    elif isinstance(value, list) and value:
+        for index, part in enumerate(value):
+            yield from _leaves(part, (*above, index))
+    elif value is not None or above:
+        yield above, value
 
 
 def text_diff(change: FieldChange) -> list[str] | None:
@@ -97,7 +127,14 @@ def text_diff(change: FieldChange) -> list[str] | None:
         # A missing final newline is not visible in lines; it is shown as an empty last line.
         (before if old.endswith("\n") else after).append("")
     lines = difflib.unified_diff(before, after, lineterm="", n=2)
-    return [visible(line) for number, line in enumerate(lines) if number >= 2]
+    return [_seen(line) for number, line in enumerate(lines) if number >= 2]
+
+
+def _seen(line: str) -> str:
+    """A line of a diff; blanks at the end of a changed one, and its tabs, are shown."""
+    if line[:1] in ("+", "-"):
+        line = _TRAILING.sub(lambda blanks: "·" * len(blanks[0]), line).replace("\t", "\\t")
+    return visible(line)
 
 
 def _lines(text: str) -> list[str]:
@@ -106,7 +143,9 @@ def _lines(text: str) -> list[str]:
 
 def _numbered(found: re.Match[str]) -> str:
     code = ord(found[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _count(number: int, noun: str) -> str:
