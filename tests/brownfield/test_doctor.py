@@ -185,6 +185,14 @@ def test_answers_that_reach_no_phone_break_the_last_link_until_one_does(well: Ag
     assert (result.code, "ok  delivery: 2 messages of the last 24 hours" in result.out) == (0, True)
 
 
+def test_a_conversation_that_is_paused_as_a_loop_between_programs_is_shown(well: Agency) -> None:
+    well.sandbox.inbound(well.number(CLIENT), "Hola", well.number(CLIENT), wait=2)
+
+    assert f"{CLIENT}: 1 conversation is paused until " in well.reconcile("status").out
+    [row] = well.reconcile("status", "--format", "json").document["clients"]
+    assert (row["loops"], row["loops_until"] > row["last_message_at"]) == (1, True)
+
+
 def test_a_person_who_cannot_be_reached_breaks_no_link(well: Agency) -> None:
     undelivered(well, 63014)
 

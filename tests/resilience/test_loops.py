@@ -23,15 +23,14 @@ MACHINE, PERSON = "+56911111111", "+56922222222"
 
 @pytest.fixture
 def shop(runtime_factory: Callable[..., Runtime], sandbox: Sandbox) -> Line:
-    runtime = runtime_factory(RATE_PER_USER="0", TURN_DEADLINE_SECONDS="1")
-    return open_line(runtime, sandbox, fallback_message=SORRY)
+    return open_line(runtime_factory(RATE_PER_USER="0"), sandbox, fallback_message=SORRY)
 
 
 def say(shop: Line, text: str, origin: str) -> list[str]:
     """A message; gives all that its sender has been sent, once its turn has ended."""
     answer = signed_webhook(shop.runtime, inbound_fields(shop.number, text, From=f"whatsapp:{origin}"))
     assert answer.status == 200, answer.body
-    wait_until(lambda: not stored(shop, "SELECT 1 FROM inbox WHERE state = 'open'"), what="the end of the turn")
+    wait_until(lambda: not stored(shop, "SELECT 1 FROM inbox WHERE state = 'open'"), 30, "the end of the turn")
     rows = stored(shop, "SELECT body FROM outbox WHERE recipient = ? ORDER BY id", f"whatsapp:{origin}")
     return [body for (body,) in rows]
 
