@@ -27,6 +27,8 @@ _LINK = (
     r"""(?:[ \t]+(?:"[^"\n]*"|'[^'\n]*'))?\)"""
 )
 _ONE_LINK = re.compile(_LINK)
+_MARK = re.compile(r"[*_~`\[\\<]")
+"""What every mark inside a line begins with."""
 _INLINE = re.compile(
     "|".join(
         (
@@ -132,7 +134,7 @@ def _heading(title: str) -> str:
 
 
 def _inline(line: str) -> str:
-    return _INLINE.sub(_replaced, line)
+    return _INLINE.sub(_replaced, line) if _MARK.search(line) else line
 
 
 def _replaced(match: re.Match[str]) -> str:
