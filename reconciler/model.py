@@ -163,7 +163,7 @@ class Plan:
     forgotten: Sequence[tuple[str, KindName]] = ()
     """Records of removed clients, deleted by the next apply."""
     origin: Origin | None = None
-    """Whose objects the records are, to be recorded by the next apply; None where that is on record."""
+    """Whose objects the records are, to be recorded by the next apply; None where that is recorded already."""
     adoptions: Sequence[Change] = ()
     """Objects created by hand that are already as declared: the next apply puts our marker on them and records them.
     Their `fields` are what that makes explicit, such as a bot's instructions that become the assistant's own."""

@@ -2,7 +2,7 @@
 
 Kept in the store by the first apply, and compared by each later run, so that the credentials of one installation are
 not applied onto the records of another. Only what providers call themselves is kept, never anything made of a key: keys
-are rotated, and planning may have one of its own. What nobody knows is not compared.
+are rotated, and planning may have one of its own. What is not known is not compared.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Values:
     otp_code: str = "123456"
     """The one-time password that the phone of every new sender receives."""
     profile_texts: Literal["as sent", "tidied", "in capitals", "ignored"] = "as sent"
-    """What becomes of a profile's texts: `tidied` loses outer blanks and adds a slash to a website, `ignored` stays."""
+    """What is stored of a profile's texts: `tidied` loses outer blanks and gives a website a slash, `ignored` stays."""
     name_review: Literal["approve", "pending", "decline"] = "approve"
     """Meta's decision about a new display name."""
     delivery_seconds: float = 0.0

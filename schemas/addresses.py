@@ -44,8 +44,8 @@ def other_spelling(address: str) -> str:
 
 
 def _toggled(digits: str, mark: str, length: int, first: str) -> str:
-    """The digits with the mark of mobiles where they lack it, or without it; unchanged where they are no such number of
-    `length` digits, beginning with one of `first`."""
+    """The digits with the mark of mobiles where they lack it, or without it; unchanged where they are not a number of
+    `length` digits that begins with one of `first`."""
     if len(digits) == length and digits[0] in first:
         return mark + digits
     if len(digits) == length + 1 and digits[0] == mark and digits[1] in first:

@@ -94,7 +94,7 @@ def apply_client(
             elif KINDS[change.kind].is_optional and last.get(change.kind) == change.id:
                 ports.store.forget_applied(change.client, change.kind)
         except ProfileNotTaken as error:
-            # It is attached, and without a record nobody would detach it; a replaced one is found by its own record.
+            # It is attached, and without a record no later run would detach it; a replaced one has its own record.
             if change.kind not in last:
                 ports.store.record_applied(_attached(change))
             broken = f"{change.kind} failed"

@@ -32,5 +32,5 @@ def invisible(path: str, text: str) -> Iterator[Problem]:
         line, column = text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
         named = f"U+{ord(run[0]):04X} {unicodedata.name(run[0], '').lower()}".rstrip()
         several = f", the first of {len(run)} in a row" if len(run) > 1 else ""
-        message = f"a character that nobody sees, and the model reads: {named}{several}"
+        message = f"an invisible character, which the model reads: {named}{several}"
         yield Problem(path, line, column, message, "Remove it, or write the text again.", "warning")

@@ -89,7 +89,7 @@ class LiveState:
     origin: Origin = field(default_factory=Origin)
     """Whose credentials the sources were read with."""
     missed: Mapping[tuple[str, KindName], Failed] = field(default_factory=dict)
-    """By client and kind: the list lacks the object on record, and it is not gone, or nobody knows."""
+    """By client and kind: the list lacks the recorded object, which still exists, or may."""
 
 
 def index_store(snapshot: Snapshot) -> Store:

@@ -1,7 +1,7 @@
-"""Objects on record that their provider's list lacks, asked for by their ids before anything is concluded from that.
+"""Recorded objects that their provider's list lacks, asked for by their ids before anything is concluded from that.
 
-A list may lag behind a create, or lose a page. What it lacks is gone only once the provider says so by the id: else a
-second object would be created, or a leaving one left behind and forgotten.
+A list may lag behind a create, or lose a page. What it lacks is deleted only once the provider says so by its id: else
+a second object would be created, or a leaving one left behind and forgotten.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from runtime.store.records import AppliedRecord
 
 @dataclass(frozen=True, slots=True)
 class _Missed:
-    """An object on record that a list lacks."""
+    """A recorded object that a list lacks."""
 
     client: str
     kind: KindName
@@ -35,7 +35,7 @@ class _Missed:
 def read_missed(
     settings: Settings, live_state: LiveState, accounts: Mapping[str, Collection[AccountKey]]
 ) -> Mapping[tuple[str, KindName], Failed]:
-    """By client and kind, why it is not known whether the object on record still exists. One call for each object that
+    """By client and kind, why it is not known whether the recorded object still exists. One call for each object that
     a list lacks, none where the lists have all of them.
 
     `accounts`: the clients to look at, each with the Twilio accounts that its sender may be in.
@@ -58,7 +58,7 @@ def read_missed(
 
 
 def _asked(missed: _Missed) -> Failed | None:
-    """None when it is gone."""
+    """None when it is not found."""
     answer = attempt(missed.ask, missed.advice)
     if isinstance(answer, Failed):
         return None if answer.gone else answer

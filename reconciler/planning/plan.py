@@ -104,7 +104,7 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
 
 
 def _origin(store: Store, live_state: LiveState) -> Origin | None:
-    """Whose objects the records are from the next apply on; None where that is on record."""
+    """Whose objects the records are from the next apply on; None where that is recorded already."""
     now = store.origin.updated(live_state.origin)
     return None if now == store.origin else now
 

@@ -19,7 +19,7 @@ _UNSEEN = re.compile(
     f"\ud800-\udfff{CHARACTERS}]|{JOINER}"
 )
 """Characters that control a terminal, end a line or change the writing direction; and those that cannot be seen, or be
-told from others: blanks that are no space, accents apart from their letters."""
+distinguished from others: blanks other than a space, accents apart from their letters."""
 
 _TRAILING = re.compile(r"[ \t]+$")
 

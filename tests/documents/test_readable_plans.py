@@ -1,4 +1,4 @@
-"""A reviewer can read all of what a plan changes: whole tools, blanks, and characters that nobody sees."""
+"""A reviewer can read all of what a plan changes: whole tools, blanks, and invisible characters."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_what_nobody_sees_is_warned_of_with_its_place(tmp_path: Path) -> None:
     )
     prompt, name = load(folder).warnings
     assert str(prompt).endswith(
-        "prompt.md:2:5: warning: a character that nobody sees, and the model reads: U+E0041 tag latin capital letter "
+        "prompt.md:2:5: warning: an invisible character, which the model reads: U+E0041 tag latin capital letter "
         "a, the first of 2 in a row. Remove it, or write the text again."
     )
     assert (name.line, name.column, "U+200B zero width space" in name.message) == (2, 9, True)

@@ -1,4 +1,4 @@
-"""A profile comes to rest also where WhatsApp makes another text of what it is sent, and what it makes is told."""
+"""A profile comes to rest also where WhatsApp makes another text of what it is sent, and what it makes is reported."""
 
 from __future__ import annotations
 

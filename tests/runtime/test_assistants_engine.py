@@ -96,7 +96,10 @@ def test_a_result_whose_arrival_is_unknown_is_told_again_and_the_function_not_ca
 def test_what_a_failed_turn_did_is_told_to_the_next_run(
     patient: Runtime, sandbox: Sandbox, assistant: Callable[..., str]
 ) -> None:
-    tool = {"type": "function", "function": {"name": "crear_reserva", "parameters": {"type": "object"}}}
+    tool = {
+        "type": "function",
+        "function": {"name": "crear_reserva", "parameters": {"type": "object", "properties": {}}},
+    }
     shop = open_line(patient, sandbox, assistant_id=assistant(instructions="I", tools=[tool]))
     submit = "/v1/threads/*/runs/*/submit_tool_outputs"
     sandbox.faults(

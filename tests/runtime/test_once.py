@@ -105,12 +105,15 @@ def test_twilio_may_ask_for_no_longer_a_pause_than_a_turn_may_take(shop: Line) -
 
 
 def test_the_same_answer_twice_is_not_mistaken_for_one(shop: Line) -> None:
-    shop.sandbox.faults(MODEL | {"kind": "status", "status": 400})
+    said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Claro."}]}
+    body = {"id": "resp_1", "object": "response", "status": "completed", "model": "gpt-6-luna", "output": [said]}
+    same = MODEL | {"kind": "status", "status": 200, "body": body}
+    shop.sandbox.faults(same)
     shop.write("uno", wait=10)
-    assert shop.write("dos", wait=10)["answers"][0]["body"] == SORRY
-    shop.sandbox.faults(MODEL | {"kind": "status", "status": 400}, SEND | {"kind": "drop_connection", "times": 1})
+    assert shop.write("dos", wait=10)["answers"][0]["body"] == "Claro."
+    shop.sandbox.faults(same, SEND | {"kind": "drop_connection", "times": 1})
     shop.write("tres", wait=0)
-    wait_until(lambda: len(shop.outbound()) == 3, 20, "the third apology")
+    wait_until(lambda: len(shop.outbound()) == 3, 20, "the third answer")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +140,7 @@ def test_a_provider_that_stays_down_ends_in_the_fallback_message_once(shop: Line
     shop.sandbox.faults(MODEL | {"kind": "status", "status": 500})
     assert shop.ask("Hola", wait=20.0) == SORRY
     shop.sandbox.faults()
-    assert "turn 1" in shop.ask("¿Ahora sí?")
+    assert "turn 2" in shop.ask("¿Ahora sí?")
 
 
 def test_a_message_that_twilio_refuses_stops_nothing_else(shop: Line) -> None:

@@ -173,7 +173,7 @@ async def test_without_the_key_a_redirect_is_the_answer(functions: Functions, si
 
 @pytest.mark.parametrize(
     ("value", "event"),
-    [("", "secret_missing"), ("Bearer a\nX-Other: b", "secret_malformed"), ("Bearer ñ", "secret_malformed")],
+    [("", "secret_missing"), ("Bearer a\nX-Other: b", "setting_malformed"), ("Bearer ñ", "secret_malformed")],
 )
 async def test_an_authorization_that_cannot_be_sent_is_logged_by_name_and_the_endpoint_not_called(
     functions: Functions, sites: tuple[Site, Site], monkeypatch: pytest.MonkeyPatch, value: str, event: str
@@ -186,7 +186,7 @@ async def test_an_authorization_that_cannot_be_sent_is_logged_by_name_and_the_en
     assert result == {"error": "the endpoint's secret is not configured"}
     assert endpoint.received == []
     (entry,) = [entry for entry in logged if entry["event"] == event]
-    assert entry["variable"] == "HOOK_AUTHORIZATION"
+    assert "HOOK_AUTHORIZATION" in (entry.get("variable"), entry.get("setting"))
     assert "Bearer" not in str(logged)
 
 

@@ -1,4 +1,4 @@
-"""One person under a number with two spellings, or under WhatsApp's user id: one conversation, whoever writes first."""
+"""One person under a number with two spellings, or WhatsApp's user id: one conversation, under either one first."""
 
 import subprocess
 import sys

@@ -17,7 +17,7 @@ _MISSING: Final = object()
 
 
 def as_declared(live: Mapping[str, Any], declared: Values, last: Values | None) -> dict[str, Any]:
-    """A live profile in which what means the same as a declared value, or is what became of the `last` applied one, is
+    """A live profile in which what means the same as a declared value, or what the provider made of the `last` one, is
     replaced by that value."""
     applied: Mapping[str, Any] = (last or {}).get("profile", {})
     shown: Mapping[str, Any] = (last or {}).get(SHOWN, {})
