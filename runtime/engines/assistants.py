@@ -123,7 +123,8 @@ class AssistantsEngine:
         try:
             return await action
         except BadRequestError as error:
-            if "active run" not in error.message and "run is active" not in error.message:
+            # "while a run run_1 is active", "already has an active run run_1"
+            if "active run" not in error.message and " is active" not in error.message:
                 raise
         runs = await self._threads.runs.list(thread_id, order="desc", limit=20)
         for run in runs.data:
