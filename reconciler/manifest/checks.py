@@ -30,6 +30,8 @@ _DEFAULT_TOKENS: int = Assistant.model_fields["max_output_tokens"].default
 _TOOL_TYPES = frozenset({"function", "file_search", "web_search"})
 ROOM_FOR_THOUGHT = 2_000
 """Fewer tokens than this may all be spent on thoughts by a model that always thinks."""
+ASSISTANTS_PROMPT = 256_000
+"""Characters. OpenAI: `instructions` of `POST /v1/assistants`."""
 _JSON_TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
 
 
@@ -63,8 +65,28 @@ def check(values: Mapping[str, Any], *, allow_private_endpoints: bool = False) -
             yield from _parameters((*loc, "parameters"), parameters)
         yield from _endpoint((*loc, "endpoint", "url"), tool.get("endpoint"), allow_private_endpoints)
     yield from _file_search(values)
+    yield from _web_search(values)
     yield from model_violations(values, datetime.now(tz=UTC).date())
     yield from _credentials((), values)
+
+
+def check_prompt(values: Mapping[str, Any], instructions: str) -> Iterator[Violation]:
+    """The violations of a client's texts: blank ones, and a prompt that is too long for its engine."""
+    if isinstance(values.get("name"), str) and values["name"] and not values["name"].strip():
+        yield Violation(("name",), "name: blank", "Write the client's name.")
+    assistant = values.get("assistant")
+    if not isinstance(assistant, Mapping):
+        return
+    model = assistant.get("model")
+    if isinstance(model, str) and model != model.strip():
+        message = f"assistant.model: blanks around {shown(model.strip())}"
+        yield Violation(("assistant", "model"), message, "Write the model without them.")
+    loc: Loc = ("assistant", "instructions")
+    if instructions and not instructions.strip():
+        yield Violation(loc, f"{dotted(loc)}: blank", "Write the prompt.")
+    elif assistant.get("engine") == "assistants" and len(instructions) > ASSISTANTS_PROMPT:
+        message = f"{dotted(loc)}: {len(instructions):,} characters; the Assistants API takes {ASSISTANTS_PROMPT:,}"
+        yield Violation(loc, message, "Shorten the prompt, or use engine: responses.")
 
 
 def tools(values: Mapping[str, Any], kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -186,6 +208,14 @@ def _effort(assistant: Mapping[str, Any], model: str, facts: ModelFacts) -> Iter
         loc = ("assistant", "max_output_tokens" if "max_output_tokens" in assistant else "model")
         message = f"{dotted(loc)}: {model} thinks before each answer, which may take all of {limit} max_output_tokens"
         yield Violation(loc, message, f"Write max_output_tokens: {ROOM_FOR_THOUGHT} or more.", "warning")
+
+
+def _web_search(values: Mapping[str, Any]) -> Iterator[Violation]:
+    """The Agents API refuses a second one."""
+    for position, (index, _) in enumerate(tools(values, "web_search")):
+        if position and values["assistant"].get("engine") == "agents":
+            loc: Loc = ("assistant", "tools", index)
+            yield Violation((*loc, "type"), f"{dotted(loc)}: a second web_search; an agent has one", "Remove it.")
 
 
 def _parameters(loc: Loc, parameters: dict[str, Any]) -> Iterator[Violation]:

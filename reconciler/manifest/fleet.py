@@ -18,13 +18,15 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from reconciler.manifest.checks import Violation, check, tools
+from reconciler.manifest.checks import Violation, check, check_prompt, tools
+from reconciler.manifest.cut_values import cut_values
 from reconciler.manifest.defaults import FILE, check_defaults, merge
 from reconciler.manifest.document import YamlDocument
 from reconciler.manifest.explain import dotted, explain, relevant
 from reconciler.manifest.folder import Folder, open_folder
 from reconciler.manifest.invisible import invisible
 from reconciler.manifest.literal_secrets import NONE, shown
+from reconciler.manifest.lookalikes import lookalikes, named_files
 from reconciler.manifest.problem import MAX_PROBLEMS, ManifestErrors, Problem
 from reconciler.manifest.shape import Loc, Spot, follow
 from reconciler.manifest.texts import FileProblem, KnowledgeFile, hash_document, read_prompt
@@ -69,6 +71,7 @@ def load(clients_dir: Path, own_secrets: Mapping[str, str] = NONE, *, allow_priv
         for name in folder.manifests:
             reading.read(name)
         reading.check_across_files()
+        reading.problems += lookalikes(folder.path, folder.display, reading.referred)
     errors = [problem for problem in reading.problems if problem.severity == "error"]
     if errors:
         raise ManifestErrors(reading.problems, len(folder.manifests))
@@ -92,6 +95,7 @@ class _Reading:
         self.allow_private_endpoints = allow_private_endpoints
         self.problems: list[Problem] = list(folder.problems)
         self.manifests: list[Manifest] = []
+        self.referred: set[str] = set()
         self.ids: list[_Claim] = []
         self.numbers: list[_Claim] = []
         self.defaults = self._read_defaults()
@@ -100,16 +104,21 @@ class _Reading:
         if not self.folder.has_defaults:
             return YamlDocument(self.folder.shown(FILE))
         document = self.folder.parse(FILE)
-        self.problems += invisible(document.path, document.text)
+        self._warn(document)
         if document.is_mapping:
             check_defaults(document)
         self.problems += document.problems
         return document
 
+    def _warn(self, document: YamlDocument) -> None:
+        self.problems += invisible(document.path, document.text)
+        self.problems += cut_values(document.path, document.text, document.root)
+        self.referred.update(named_files(document.value))
+
     def read(self, name: str) -> None:
         """Reads one manifest; its errors become problems."""
         document = self.folder.parse(name)
-        self.problems += invisible(document.path, document.text)
+        self._warn(document)
         if not document.is_mapping and not document.problems:
             document.report((0, 0), "the file is empty", "Write a client into it (reconcile new helps), or remove it.")
         if document.is_mapping:
@@ -157,9 +166,10 @@ class _OneManifest:
     def manifest(self, allow_private_endpoints: bool) -> Manifest | None:
         """The manifest, None when its values are not a valid client; problems are collected in both cases."""
         client = self._validated()
-        for violation in check(self.value, allow_private_endpoints=allow_private_endpoints):
-            self._report(violation)
         instructions = self._instructions()
+        checked = check(self.value, allow_private_endpoints=allow_private_endpoints)
+        for violation in (*checked, *check_prompt(self.value, instructions)):
+            self._report(violation)
         knowledge = tuple(self._knowledge())
         if client is None:
             return None

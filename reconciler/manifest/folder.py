@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reconciler.manifest.defaults import FILE
 from reconciler.manifest.document import MAX_BYTES, YamlDocument, parse, too_large
+from reconciler.manifest.lookalikes import lookalikes
 from reconciler.manifest.problem import NoManifests, Problem
 
 
@@ -59,7 +60,8 @@ def open_folder(clients_dir: Path, own_secrets: Mapping[str, str]) -> Folder:
         hint = "CLIENTS_DIR names the folder that holds the manifests."
         raise _nothing(folder, f"the folder of manifests cannot be read ({error.strerror})", hint) from error
     if not folder.manifests and not folder.problems:
-        raise _nothing(folder, "no manifest in the folder", "reconcile new writes the first one.")
+        nothing = _nothing(folder, "no manifest in the folder", "reconcile new writes the first one.")
+        raise NoManifests([*nothing.problems, *lookalikes(clients_dir, folder.display, ())])
     folder.manifests.sort()
     return folder
 
@@ -68,7 +70,9 @@ def _take(folder: Folder, entry: os.DirEntry[str]) -> None:
     def refuse(message: str, hint: str) -> None:
         folder.problems.append(Problem(folder.shown(entry.name), 0, 0, message, hint))
 
-    if entry.is_symlink() and not _stays_inside(folder.path, entry.path):
+    if entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - also False for a link to itself
+        refuse("a link that leads to no file", "Remove it, or put the manifest itself into the folder.")
+    elif entry.is_symlink() and not _stays_inside(folder.path, entry.path):
         refuse("a link to a file outside the folder", "Put the manifest itself into the folder.")
     elif not entry.is_file():
         refuse("not a file", "Only files end in .yaml here; remove or rename it.")

@@ -32,7 +32,7 @@ class KnowledgeFile:
     """A document of a file_search tool."""
 
     path: str
-    """As written in the manifest."""
+    """As written in the manifest; `./la-cocina/menu.pdf` is `la-cocina/menu.pdf`."""
     resolved: Path
     size: int
     """Bytes."""
@@ -109,7 +109,7 @@ def hash_document(folder: Path, name: str) -> KnowledgeFile:
                 _check_encoding(file)
     except OSError as error:
         raise FileProblem(f"the file cannot be read ({error.strerror})", "Check its permissions.") from error
-    return KnowledgeFile(name, path, size, digest)
+    return KnowledgeFile(os.path.normpath(name), path, size, digest)
 
 
 def _check_encoding(file: BinaryIO) -> None:

@@ -38,7 +38,7 @@ def _model(context: ClientContext) -> Iterator[Finding]:
         return
     model = models.get(wanted)
     if model is None:
-        near = difflib.get_close_matches(wanted, models, n=1, cutoff=0.8)
+        near = difflib.get_close_matches(wanted, models, n=1, cutoff=0.6)
         hint = f"did you mean {near[0]!r}?" if near else "see `GET /v1/models` for what the key may use"
         if successor := _successor(wanted):
             hint = f"OpenAI's replacement is {successor}"

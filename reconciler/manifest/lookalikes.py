@@ -1,0 +1,53 @@
+"""Files that look like manifests and are not read: in a folder below, or with an ending that an editor added.
+
+A client in one of them does not exist, and nothing else would say so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from reconciler.manifest.problem import Problem
+
+_MANIFEST: Final = re.compile(r"\.ya?ml$", re.IGNORECASE)
+_ALMOST: Final = re.compile(r"\.(ya?ml[^a-z~#/]|yalm$|yml\.?$|yaml\.?$)", re.IGNORECASE)
+"""`x.yaml.txt`, `x.yaml.bak`, `x.yml.`, `x.yalm`; not what an editor keeps beside a file, `x.yaml~`."""
+
+
+def lookalikes(folder: Path, display: str, referred: Collection[str]) -> Iterator[Problem]:
+    """A warning for each. `referred`: files that a manifest names, relative to the folder."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        is_below = Path(parent) != folder
+        for file in sorted(files):
+            name = (Path(parent) / file).relative_to(folder).as_posix()
+            if file.startswith((".", "#")) or name in referred:
+                continue
+            is_manifest = _MANIFEST.search(file) is not None
+            if is_manifest and is_below:
+                yield _warning(f"{display}/{name}", f"Move it into {display}, or rename it.")
+            elif not is_manifest and _ALMOST.search(file):
+                yield _warning(f"{display}/{name}", "Let its name end in .yaml, or remove the file.")
+
+
+def named_files(value: Any) -> Iterator[str]:
+    """Every file that a manifest's values name, below `file` or `files`, at any depth."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if key == "file" and isinstance(part, str):
+                yield os.path.normpath(part)
+            elif key == "files" and isinstance(part, list):
+                yield from (os.path.normpath(name) for name in part if isinstance(name, str))
+            else:
+                yield from named_files(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from named_files(part)
+
+
+def _warning(path: str, hint: str) -> Problem:
+    return Problem(path, 0, 0, "it looks like a manifest, and is not read", hint, "warning")
