@@ -14,11 +14,14 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from reconciler.errors import PermanentError, ProviderError, TemporaryError, UnknownOutcome, error_of_status
+from reconciler.streams import print_error
 from runtime.store.client.light_http import MAX_BODY, AnswerTooLarge, HttpAnswer, LightHttp, NoAnswer, NotConnected
 from runtime.store.codec import share_texts
 
 LONGEST_WAIT: Final = 60.0
-"""Longest pause in seconds, also where a provider asks for more."""
+"""Longest pause in seconds; a provider that asks for more is not waited for, and its source is not read."""
+SHOWN_WAIT: Final = 5.0
+"""A pause of more seconds is shown on stderr."""
 CONNECT_RETRIES: Final = 2
 """Retries where no connection can be made; more would only delay the user."""
 RETRIED: Final = frozenset({429, 500, 502, 503, 504})
@@ -57,7 +60,7 @@ class Reader:
         where = self._server + path.partition("?")[0]
         answer = self._answer(path + ("?" + urlencode(query) if query else ""), where)
         if answer.status >= 300:
-            raise _refusal(where, answer.status, answer.body)
+            raise _refusal(where, answer)
         try:
             return json.loads(answer.body, object_hook=share_texts), answer.headers
         except ValueError as error:
@@ -77,9 +80,14 @@ class Reader:
                     raise TemporaryError(f"{where} cannot be reached: {error}") from error
                 time.sleep(_pause(attempt))
             else:
-                if answer.status not in RETRIED or attempt >= self._retries:
+                wait = answer.retry_after or _pause(attempt)
+                if answer.status not in RETRIED or attempt >= self._retries or wait > LONGEST_WAIT:
                     return answer
-                time.sleep(min(answer.retry_after or _pause(attempt), LONGEST_WAIT))
+                if wait > SHOWN_WAIT:
+                    print_error(
+                        f"{where} answered {answer.status} and asks for a pause of {wait:.0f} seconds: waiting."
+                    )
+                time.sleep(wait)
         raise AssertionError("counting has no end")
 
 
@@ -90,10 +98,13 @@ def _pause(attempt: int) -> float:
     return min(8.0, 0.25 * 2.0**attempt + random.uniform(0, 0.25))  # noqa: S311 - spreads attempts, protects no secret
 
 
-def _refusal(where: str, status: int, body: bytes) -> ProviderError:
+def _refusal(where: str, answer: HttpAnswer) -> ProviderError:
+    status, body = answer.status, answer.body
     # OpenAI's own message for a 401 quotes a part of the key.
     said = "it does not accept the credentials" if status == 401 else provider_message(body).rstrip(".")
     text = f"{where} answered {status}" + (f": {said}" if said else "")
+    if (answer.retry_after or 0) > LONGEST_WAIT:
+        text += f"; it asks for a pause of {answer.retry_after:,.0f} seconds, so run again after that"
     if status < 400:
         return PermanentError(f"{where} answered {status}, a redirect, and none is followed")
     kind = error_of_status(status)

@@ -92,3 +92,24 @@ def test_a_provider_that_asks_for_more_patience_than_a_run_has_is_left_to_the_ne
     assert result.code == 4
     assert f"failed  cliente-a: sender {agency.number('cliente-a')}: update: Twilio answered 429" in result.out
     assert agency.sandbox.fired() == 1
+
+
+def test_a_source_that_asks_for_hours_is_not_waited_for(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    agency.sandbox.faults({"kind": "retry_after", "retry_after": 7200, "method": "GET", "path": "/v1/models"})
+    began = time.monotonic()
+    result = agency.reconcile("--dry-run")
+    assert result.code == 1
+    assert time.monotonic() - began < 60
+    assert "unresolved: cliente-a" in result.out
+    assert "it asks for a pause of 7,200 seconds, so run again after that." in result.out
+
+
+def test_a_pause_that_is_waited_out_is_told(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.apply()
+    agency.sandbox.faults({"kind": "retry_after", "retry_after": 6, "method": "GET", "path": "/v1/models", "times": 1})
+    result = agency.reconcile("--dry-run")
+    assert result.code == 0
+    assert "/models answered 429 and asks for a pause of 6 seconds: waiting." in result.err
