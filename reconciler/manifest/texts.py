@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,18 @@ def resolve(folder: Path, name: str) -> Path:
             raise FileProblem("a folder where a file is expected", "Name the file in it.")
     except OSError as error:
         raise FileProblem(f"the file cannot be read ({error.strerror})", "Check its name and permissions.") from error
+    twin = _spelt_otherwise(Path(path))
+    if twin is not None:
+        return resolve(folder, os.path.relpath(twin, root))
     near = _nearest(Path(root), name)
     raise FileProblem("there is no such file", f'Did you mean "{near}"?' if near else "Create it, or correct the name.")
+
+
+def _spelt_otherwise(path: Path) -> Path | None:
+    """A file whose name has the same letters with its accents in another form, as macOS writes them."""
+    wanted = unicodedata.normalize("NFC", path.name)
+    around = path.parent.iterdir() if path.parent.is_dir() else ()
+    return next((file for file in around if unicodedata.normalize("NFC", file.name) == wanted and file.is_file()), None)
 
 
 def read_prompt(folder: Path, shown_folder: str, name: str, own: Mapping[str, str] = NONE) -> tuple[str, list[Problem]]:

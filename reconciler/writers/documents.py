@@ -17,7 +17,7 @@ from openai.types.vector_stores import VectorStoreFile
 
 from reconciler.errors import NotFound, PermanentError, ProviderError, Stopped
 from reconciler.kinds.knowledge.document import Document, document_of
-from reconciler.manifest.texts import FileProblem, hash_document
+from reconciler.manifest.texts import FileProblem, hash_document, resolve
 from reconciler.model import Values
 from reconciler.ownership import client_of, marked
 from reconciler.writers.openai import called, id_of
@@ -154,7 +154,7 @@ class DocumentsWriter:
         name = document.upload_name(client)
 
         def upload() -> str:
-            with (self._folder / document.path).open("rb") as file:
+            with resolve(self._folder, document.path).open("rb") as file:
                 files = self._client.files
                 return called(
                     lambda: id_of(files.create(file=(name, file), purpose="assistants", timeout=UPLOAD_SECONDS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,12 @@ def test_two_spellings_of_a_documents_path_are_one(folder: Path) -> None:
     (folder / "x.yaml").write_text(CLIENT.replace("instructions: Hola", tool), encoding="utf-8")
     [manifest] = load(folder).clients
     assert [document.path for document in manifest.knowledge] == ["x/menu.md"]
+
+
+def test_a_file_name_with_its_accents_in_another_form_is_the_same(folder: Path) -> None:
+    (folder / "x").mkdir()
+    (folder / "x" / unicodedata.normalize("NFD", "menú.md")).write_text("Menú", encoding="utf-8")
+    tool = "instructions: Hola, tools: [{type: file_search, files: [x/menú.md]}]"
+    (folder / "x.yaml").write_text(CLIENT.replace("instructions: Hola", tool), encoding="utf-8")
+    [manifest] = load(folder).clients
+    assert [document.path for document in manifest.knowledge] == ["x/menú.md"]
