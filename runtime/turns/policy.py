@@ -48,7 +48,7 @@ class Facts(NamedTuple):
     limit_message: str = ""
     """The notice for such a user."""
     contents: Sequence[Content] = ()
-    """What is to be answered; nothing when a message comes in."""
+    """What is to be answered; nothing when a message comes in, nor where a preparer makes words of it."""
     not_understood_message: str = ""
     """The notice for a user who sent files without a word."""
     is_loop: bool = False

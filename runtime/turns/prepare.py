@@ -38,6 +38,9 @@ class Preparation:
 class Preparer(Protocol):
     """Prepares one kind of part."""
 
+    def reads(self, part: Part) -> bool:
+        """Whether it makes words of this part, so that a message of this part alone can be answered."""
+
     async def prepare(self, part: Part, preparation: Preparation) -> Part:
         """The part for the engine. Raises PermanentError or TemporaryError, as an engine does."""
 

@@ -86,6 +86,7 @@ class Turns:
         self._requests = Requests(
             database, functions, preparers, catalog.salt, settings.memory_tokens, settings.timezone
         )
+        self._preparers = preparers
         self._metrics = metrics
         self._delivery = delivery
         self._endings = Endings(settings, database, windows, metrics)
@@ -189,11 +190,13 @@ class Turns:
 
     def _facts(self, turn: Turn, configuration: Configuration | None, now: str, *, is_loop: bool) -> Facts:
         media = configuration.policy.media if configuration else None
+        contents = [message.content for message in turn.messages]
+        is_read = any(preparer.reads(part) for preparer in self._preparers for each in contents for part in each.parts)
         return Facts(
             configuration.bot if configuration else None,
             turn.conversation,
             now,
-            contents=[message.content for message in turn.messages],
+            contents=[] if is_read else contents,
             not_understood_message=(media and media.not_understood) or self._settings.not_understood_message,
             is_loop=is_loop,
             opt_out_message=self._settings.opt_out_message,

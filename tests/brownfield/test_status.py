@@ -41,7 +41,8 @@ def test_a_row_says_what_is_live(served: Agency) -> None:
 
 
 def test_a_client_of_a_live_agent_is_answered_and_its_row_says_by_whom(served: Agency) -> None:
-    served.declare("la-cocina", assistant={"engine": "agents"})
+    context = {"now": False, "name": False, "phone": "none"}
+    served.declare("la-cocina", assistant={"engine": "agents"}, context=context)
     served.apply()
     answered = served.sandbox.inbound(served.number("la-cocina"), "Hola")["answers"]
     assert [answer["body"] for answer in answered] == [

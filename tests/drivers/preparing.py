@@ -21,6 +21,10 @@ class Transcriber:
 
     url: str
 
+    def reads(self, part: Part) -> bool:
+        """See Preparer."""
+        return isinstance(part, Voice)
+
     async def prepare(self, part: Part, preparation: Preparation) -> Part:
         """See Preparer."""
         if not isinstance(part, Voice):

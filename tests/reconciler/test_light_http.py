@@ -157,7 +157,8 @@ def test_nothing_that_listens_is_no_connection() -> None:
 @pytest.mark.parametrize("status", [200, 302, 404, 429, 500])
 def test_every_status_is_an_answer(serve: Serve, status: int) -> None:
     url = serve(answer(f"{status} So", b"body", "Location: /elsewhere", "Retry-After: 3"))
-    assert call(url) == HttpAnswer(status, b"body", 3.0)
+    headers = {"content-length": "4", "location": "/elsewhere", "retry-after": "3"}
+    assert call(url) == HttpAnswer(status, b"body", 3.0, headers)
 
 
 def test_a_connection_is_kept_and_one_that_the_server_has_closed_is_replaced(serve: Serve) -> None:

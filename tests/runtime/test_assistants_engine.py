@@ -109,7 +109,10 @@ def test_what_a_failed_turn_did_is_told_to_the_next_run(
 
     shop.ask("¿Quedó?")
 
-    told = [(call.get("body") or {}).get("additional_instructions") for call in sandbox.calls("openai", "POST", "/v1/threads/")]
+    told = [
+        (call.get("body") or {}).get("additional_instructions")
+        for call in sandbox.calls("openai", "POST", "/v1/threads/")
+    ]
     assert any("function called: crear_reserva(" in str(one) and "its result: " in str(one) for one in told)
 
 

@@ -36,6 +36,9 @@ class Transcriber:
 
     paid: list[str] = field(default_factory=list)
 
+    def reads(self, part: Part) -> bool:
+        return isinstance(part, Voice)
+
     async def prepare(self, part: Part, preparation: Preparation) -> Part:
         if not isinstance(part, Voice):
             return part
@@ -51,6 +54,9 @@ class Transcriber:
 
 class Shouter:
     """Makes all texts loud, at no cost."""
+
+    def reads(self, _part: Part) -> bool:
+        return False
 
     async def prepare(self, part: Part, _preparation: Preparation) -> Part:
         return Text(part.text.upper()) if isinstance(part, Text) else part

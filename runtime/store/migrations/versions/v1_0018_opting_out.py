@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "1_0024"
-down_revision = "1_0023"
+revision = "1_0018"
+down_revision = "1_0017"
 
 
 def upgrade() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "1_0023"
-down_revision = "1_0022"
+revision = "1_0017"
+down_revision = "1_0016"
 
 
 def upgrade() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "1_0022"
-down_revision = "1_0021"
+revision = "1_0016"
+down_revision = "1_0015"
 
 
 def upgrade() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "1_0021"
+revision = "1_0015"
 down_revision = "1_0014"
 
 
