@@ -59,6 +59,7 @@ def machine_answers(shop: Line, times: int = 12) -> int:
 def test_a_number_that_answers_by_itself_is_not_answered_for_ever(shop: Line) -> None:
     assert machine_answers(shop) == 6
 
+    wait_until(lambda: loops(shop) != [], 30, "the line in the log, which follows the end")
     [loop] = loops(shop)
     assert (loop["sign"], loop["level"], loop["client"]) == ("same_words", "warning", shop.bot["id"])
     assert MACHINE not in str(loop)

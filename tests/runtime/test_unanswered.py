@@ -56,7 +56,7 @@ def test_a_paused_client_s_messages_are_stored_and_it_shows_why_nobody_answers(s
 
 
 def test_a_bot_that_is_deleted_before_its_turn_begins_answers_nobody(shop: Line) -> None:
-    shop.write("Hola", wait=0)
+    assert signed_webhook(shop.runtime, inbound_fields(shop.number)).status == 200
     assert shop.runtime.api("DELETE", f"/bots/{shop.bot['id']}").status == 204
 
     wait_until(lambda: counted(shop, result="unanswered", reason="unknown") == 1, what="the turn to end")
