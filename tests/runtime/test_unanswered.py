@@ -14,7 +14,12 @@ from tests.sandbox_process import Sandbox, wait_until
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox) -> Iterator[Runtime]:
     """A runtime that answers one message a minute of a user, and waits a second for the next one."""
-    settings = {"RATE_PER_USER": "1", "DEBOUNCE_SECONDS": "1", "LIMIT_MESSAGE": "Un momento."}
+    settings = {
+        "RATE_PER_USER": "1",
+        "DEBOUNCE_SECONDS": "1",
+        "REPLY_WITHIN_SECONDS": "0",
+        "LIMIT_MESSAGE": "Un momento.",
+    }
     running = start_runtime(tmp_path_factory.mktemp("strict"), sandbox_process, **settings)
     yield running
     running.stop()
