@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.fleet import Fleet, answers, fleet_on
-from tests.drivers.test_conformance import MODEL, STORES
+from tests.drivers.test_conformance import MODEL
 from tests.runtime_process import Line
 from tests.sandbox_process import Sandbox, wait_until
 
+STORES = ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])]
+"""SQLite is the short form: the statements are the same."""
 TOOL = {"type": "function", "name": "crear_reserva", "parameters": {"type": "object", "properties": {}}}
 
 

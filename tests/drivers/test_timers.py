@@ -22,7 +22,8 @@ from runtime.store.database.migrate import migrate
 from tests.runtime.stores import drop_database, make_database
 from tests.sandbox_process import ROOT, wait_until
 
-STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+STORES = ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])]
+"""SQLite is the short form: the statements are the same."""
 PATIENCE = 40.0
 
 
@@ -274,6 +275,7 @@ def test_a_clock_that_was_set_back_holds_no_timer_up_for_the_size_of_the_step(pl
     assert datetime.fromisoformat(due_at) - datetime.now(UTC) < timedelta(seconds=3601)
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 def test_a_process_that_was_silent_is_taken_for_crashed_and_ends_nothing_that_another_has_taken(
     tmp_path: Path, request: pytest.FixtureRequest

@@ -11,7 +11,8 @@ from tests.drivers.fleet import USER, Fleet, answers, fleet_on
 from tests.runtime_process import Line, signed_webhook
 from tests.sandbox_process import Json, Sandbox, wait_until
 
-STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+STORES = ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])]
+"""SQLite is the short form: the statements are the same."""
 SEND = {"provider": "twilio", "method": "POST", "path": "/2010-04-01/Accounts/*/Messages.json"}
 NOT_DELIVERED = SEND | {"kind": "undelivered"}
 STATES = "SELECT part, attempt, state, error_code FROM outbox ORDER BY id"
@@ -39,7 +40,9 @@ def called_back(fleet: Fleet, line: Line, sid: str, status: str, code: str) -> N
     assert signed_webhook(fleet.replicas[0], fields | parties, "/webhook/whatsapp/status").status == 204
 
 
-@pytest.mark.parametrize("code", [63018, 63012, 63010, 30001])
+@pytest.mark.parametrize(
+    "code", [63018, *(pytest.param(code, marks=pytest.mark.long) for code in (63012, 63010, 30001))]
+)
 def test_an_answer_that_fails_later_for_a_passing_reason_is_sent_again_once(
     tmp_path: Path, sandbox: Sandbox, code: int
 ) -> None:
@@ -143,7 +146,7 @@ def test_what_cannot_be_delivered_for_an_hour_is_counted_and_not_sent_again(tmp_
         assert len(shop.outbound()) == 1
 
 
-@pytest.mark.parametrize("refusal", [{"status": 400}, {"status": 403}])
+@pytest.mark.parametrize("refusal", [{"status": 400}, pytest.param({"status": 403}, marks=pytest.mark.long)])
 def test_a_passing_failure_that_twilio_reports_at_once_is_tried_again(
     tmp_path: Path, sandbox: Sandbox, refusal: Json
 ) -> None:
