@@ -20,6 +20,8 @@ from tests.sandbox_process import Sandbox, wait_until
 
 STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 MODEL = {"provider": "openai", "method": "POST", "path": "/v1/responses"}
+NO_NOTE = {"context": {"now": False, "name": False, "phone": "none"}}
+"""So that the session has the users' words only."""
 SESSION_DELETION = {"provider": "openai", "method": "DELETE", "path": "/v1/agents/sessions"}
 USER, OTHER = "+56912345678", "+56922222222"
 USER_ID = "whatsapp:CL.1234567890"
@@ -90,7 +92,7 @@ def test_nothing_is_left_of_a_user_and_all_of_the_others(fleet: Fleet, sandbox: 
 def test_what_a_provider_does_not_delete_keeps_nothing_here_but_the_way_to_it(fleet: Fleet, sandbox: Sandbox) -> None:
     with OpenAI(base_url=sandbox.openai_url, api_key=sandbox.api_key) as live:
         agent = live.beta.agents.create(model="gpt-6-luna", instructions="Eres un agente vivo.")
-        runtime, shop = fleet.replicas[-1], fleet.open_line(assistant_id=agent.id)
+        runtime, shop = fleet.replicas[-1], fleet.open_line(assistant_id=agent.id, policy=NO_NOTE)
         fleet.deliver(shop, "Mi clave es 1234", ExternalUserId=USER_ID, ProfileName="Ana Secreta")
         answers(shop, 1)
         [session] = live.beta.agents.sessions.list()
