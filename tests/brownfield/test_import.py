@@ -16,7 +16,7 @@ from tests.reconciler.agency import WEBHOOK, Agency
 OTHER_NUMBER = "+56996500002"
 
 
-def manifest(agency: Agency, client: str) -> dict[str, object]:
+def manifest(agency: Agency, client: str) -> dict[str, Any]:
     return dict(yaml.safe_load(agency.path(client).read_text()))
 
 
@@ -94,7 +94,7 @@ def test_a_live_assistant_is_imported_with_its_engine_and_gets_our_mark(agency: 
     by_hand.bot(live_id, metadata={"cliente": "El Viejo"})
     by_hand.sender()
     imported(agency)
-    assert manifest(agency, "el-viejo")["assistant"]["engine"] == "assistants"  # type: ignore[index]
+    assert manifest(agency, "el-viejo")["assistant"]["engine"] == "assistants"
     assert agency.plan()["changes"] == []
     agency.apply()
     [assistant] = agency.assistants()
@@ -181,7 +181,7 @@ def test_functions_get_the_bots_endpoints(agency: Agency, by_hand: ByHand) -> No
     by_hand.bot("assistant_1", functions={"crear_reserva": ENDPOINT})
     by_hand.sender()
     imported(agency)
-    function, search = manifest(agency, "bot-la-cocina")["assistant"]["tools"]  # type: ignore[index]
+    function, search = manifest(agency, "bot-la-cocina")["assistant"]["tools"]
     assert function["endpoint"] == {
         "url": "https://api.lacocina.cl/reservas",
         "secret": {"env": "LA_COCINA_HOOK_SECRET"},
@@ -206,7 +206,7 @@ def test_an_endpoint_keeps_its_authorization_and_its_redirects(agency: Agency, b
     )
     by_hand.sender()
     imported(agency)
-    [function] = manifest(agency, "bot-la-cocina")["assistant"]["tools"]  # type: ignore[index]
+    [function] = manifest(agency, "bot-la-cocina")["assistant"]["tools"]
     assert function["endpoint"]["authorization"] == {"env": "HOOK_AUTHORIZATION"}
     assert (function["endpoint"]["follow_redirects"], function["endpoint"]["user"]) == (True, "full")
     assert agency.plan()["changes"] == []
@@ -390,7 +390,7 @@ def test_an_exported_assistant_moves_to_the_engine_responses(agency: Agency, by_
     [written] = imported(agency, "--assistant", str(export))["written"]
     assistant = manifest(agency, "bot-la-cocina")["assistant"]
     assert "engine" not in assistant  # type: ignore[operator]
-    assert assistant["instructions"] == "Eres un asistente."  # type: ignore[index]
+    assert assistant["instructions"] == "Eres un asistente."
     assert written["unsaid"] == ["its assistant moves to the engine responses"]
 
 
@@ -448,7 +448,7 @@ def test_a_bot_with_a_twilio_account_of_its_own_keeps_it(agency: Agency, by_hand
     by_hand.bot("assistant_1", account_sid=sid, auth_token_env="OTHER_TOKEN")
     by_hand.sender(account_sid=sid)
     imported(agency)
-    account = manifest(agency, "bot-la-cocina")["sender"]["account"]  # type: ignore[index]
+    account = manifest(agency, "bot-la-cocina")["sender"]["account"]
     assert account == {"sid": sid, "auth_token": {"env": "OTHER_TOKEN"}}
     assert agency.plan()["changes"] == []
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from runtime.content.parts import Content, Text
 from runtime.delivery import unknown_sends
+from runtime.store.database.database import open_database
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.database.times import is_to_come, later, seconds_since, timestamp
@@ -99,16 +100,18 @@ def test_from_when_on_a_send_is_looked_up(claimed: float, earliest: float, lates
     assert seconds_since(since) <= latest
 
 
-async def test_a_turn_s_age_is_its_owner_s(monkeypatch: pytest.MonkeyPatch, store: Connection) -> None:
+async def test_a_turn_s_age_is_its_owner_s(monkeypatch: pytest.MonkeyPatch, store: Connection, tmp_path: Path) -> None:
     conversation_id = received(store, "SM1", ahead(-1))
     turn = begin_turn(store, conversation_id, 10, 0, None, 5)
     assert isinstance(turn, Turn)
     assert turn.hold == Hold(turn.id, 1, turn.started_at)
-    owned = OwnedTurns(database=None)  # type: ignore[arg-type]  # nothing is written
+    database = await open_database(f"sqlite:///{tmp_path}/owner.db")
+    owned = OwnedTurns(database)
     owned.adopt(turn)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now - HOUR)
     assert 0 <= owned.seconds_owned(conversation_id) < 5
+    await database.close()
 
 
 @pytest.fixture
