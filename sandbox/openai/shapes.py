@@ -5,7 +5,7 @@ Each endpoint writes down the shape of its body with these. Nothing here does I/
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from sandbox.errors import ProviderRefusal
 from sandbox.openai.wire import invalid, missing
@@ -171,18 +171,28 @@ def tagged(kinds: Mapping[str, Check]) -> Check:
     return check
 
 
-def metadata(value: object, path: str) -> None:
-    """Up to 16 pairs of strings, keys to 64 and values to 512 characters. Null is none."""
-    if value is None:
-        return
-    if not isinstance(value, dict):
-        raise wrong_type(value, path, "an object")
-    if len(value) > 16:
-        said = f"Expected an object with at most 16 properties, but got an object with {len(value)} properties instead."
-        raise invalid(path, f"Invalid '{path}': too many properties. {said}", "object_above_max_properties")
-    for key, item in value.items():
-        text(64)(key, f"{path}.{key}")
-        text(512)(item, f"{path}.{key}")
+def pairs(values: Check) -> Check:
+    """Up to 16 pairs, keys to 64 characters. Null is none."""
+
+    def check(value: object, path: str) -> None:
+        if value is None:
+            return
+        if not isinstance(value, dict):
+            raise wrong_type(value, path, "an object")
+        if len(value) > 16:
+            said = f"Expected an object with at most 16 properties, but got an object with {len(value)} properties"
+            raise invalid(
+                path, f"Invalid '{path}': too many properties. {said} instead.", "object_above_max_properties"
+            )
+        for key, item in value.items():
+            text(64)(key, f"{path}.{key}")
+            values(item, f"{path}.{key}")
+
+    return check
+
+
+metadata: Final = pairs(text(512))
+"""Values are strings to 512 characters."""
 
 
 def checked_metadata(value: Any) -> dict[str, str]:

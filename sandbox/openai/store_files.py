@@ -15,7 +15,7 @@ from sandbox.openai import knowledge
 from sandbox.openai.assistant_rules import CHUNKING
 from sandbox.openai.files import Files
 from sandbox.openai.knowledge import Passage
-from sandbox.openai.shapes import array, record, text, wrong_type
+from sandbox.openai.shapes import array, pairs, record, text
 from sandbox.openai.wire import body_of, error, invalid, missing, not_found, out_of_set, page
 from sandbox.state import State
 from sandbox.storage import Json, new_id, public
@@ -26,24 +26,16 @@ _AUTO: Json = {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk
 _MOST_IN_BATCH = 2000
 
 
-def _attributes(value: object, path: str) -> None:
-    """Up to 16 pairs; values are strings to 512 characters, numbers or booleans."""
-    if value is None:
-        return
-    if not isinstance(value, dict):
-        raise wrong_type(value, path, "an object")
-    if len(value) > 16:
-        said = f"Expected an object with at most 16 properties, but got an object with {len(value)} properties instead."
-        raise invalid(path, f"Invalid '{path}': too many properties. {said}", "object_above_max_properties")
-    for key, item in value.items():
-        text(64)(key, f"{path}.{key}")
-        if not isinstance(item, int | float):
-            text(512)(item, f"{path}.{key}")
+def _attribute(value: object, path: str) -> None:
+    """A string to 512 characters, a number or a boolean."""
+    if not isinstance(value, int | float):
+        text(512)(value, path)
 
 
-_ABOUT = {"attributes": _attributes, "chunking_strategy": CHUNKING}
+_ATTRIBUTES = pairs(_attribute)
+_ABOUT = {"attributes": _ATTRIBUTES, "chunking_strategy": CHUNKING}
 _FILE = record({"file_id": text(), **_ABOUT}, "file_id")
-_CHANGE = record({"attributes": _attributes}, "attributes")
+_CHANGE = record({"attributes": _ATTRIBUTES}, "attributes")
 _BATCH = record(
     {
         "file_ids": array(text(), _MOST_IN_BATCH, least=1),

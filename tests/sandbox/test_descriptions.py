@@ -10,10 +10,10 @@ import pytest
 import requests
 
 from tests.sandbox.conftest import NUMBER, USER
-from tests.sandbox.descriptions import FOLDER, Description
+from tests.sandbox.descriptions import FOLDER, Description, described
 from tests.sandbox_process import Sandbox, wait_until
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"needs the providers' descriptions in {FOLDER}")
+pytestmark = described
 
 MODEL = "gpt-6-luna"
 TOOL: Any = {"type": "function", "name": "reservar", "parameters": {"type": "object", "properties": {}}}

@@ -10,10 +10,8 @@ import requests
 
 from tests.sandbox.bad_requests import bad_requests, bad_texts, properties_of
 from tests.sandbox.conftest import NUMBER, USER
-from tests.sandbox.descriptions import FOLDER, Description
+from tests.sandbox.descriptions import FOLDER, Description, described
 from tests.sandbox_process import Sandbox
-
-described = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"needs the providers' descriptions in {FOLDER}")
 
 MODEL = "gpt-6-luna"
 FUNCTION: Any = {"name": "reservar", "parameters": {"type": "object", "properties": {}}}
