@@ -62,10 +62,8 @@ async def test_a_provider_that_works_again_is_used_within_one_interval_however_l
     await fail(breakers, ONE)
     for _ in range(5):
         assert await call(breakers, ONE, DOWN, within=10) == "failed"
-    works_again = time.monotonic()
 
-    assert await call(breakers, ONE, within=10) == "answered"
-    assert time.monotonic() - works_again < INTERVAL + 0.1
+    assert await call(breakers, ONE, within=INTERVAL) == "answered"
 
 
 async def test_a_probe_that_hangs_keeps_no_other_from_trying(breakers: Breakers) -> None:

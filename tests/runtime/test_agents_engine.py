@@ -19,6 +19,12 @@ EVENTS: dict[str, Any] = {"provider": "openai", "method": "POST", "path": f"{SES
 OTHER_USER = "+56922222222"
 NO_NOTE = {"context": {"now": False, "name": False, "phone": "none"}}
 """A session's input is the user's only, so a note would be one of the messages that the tests count."""
+TOOL = {
+    "type": "function",
+    "name": "crear_reserva",
+    "description": "",
+    "parameters": {"type": "object", "properties": {}},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -105,26 +111,14 @@ def test_several_messages_are_said_one_by_one_and_answered_together(
 def test_function_calls_are_answered_with_what_the_endpoint_said(
     patient: Runtime, sandbox: Sandbox, agent: Callable[..., str]
 ) -> None:
-    tool = {
-        "type": "function",
-        "name": "crear_reserva",
-        "description": "",
-        "parameters": {"type": "object", "properties": {}},
-    }
-    shop = open_line(patient, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I", tools=[tool]))
+    shop = open_line(patient, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I", tools=[TOOL]))
     assert "no endpoint is configured" in shop.ask('llama a crear_reserva {"personas": 2}')
 
 
 def test_a_result_whose_arrival_is_unknown_is_told_again_and_the_function_not_called_again(
     patient: Runtime, sandbox: Sandbox, agent: Callable[..., str]
 ) -> None:
-    tool = {
-        "type": "function",
-        "name": "crear_reserva",
-        "description": "",
-        "parameters": {"type": "object", "properties": {}},
-    }
-    shop = open_line(patient, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I", tools=[tool]))
+    shop = open_line(patient, sandbox, policy=NO_NOTE, assistant_id=agent(instructions="I", tools=[TOOL]))
     sandbox.faults(EVENTS | {"kind": "status", "status": 503, "times": 1})
     assert "no endpoint is configured" in shop.ask("llama a crear_reserva")
     calls = [
@@ -250,13 +244,7 @@ def test_a_turn_that_failed_for_good_ends_with_the_reason_and_the_next_has_a_new
 def test_what_a_failed_turn_did_is_told_to_the_next_session(
     patient: Runtime, sandbox: Sandbox, agent: Callable[..., str], live: OpenAI
 ) -> None:
-    tool = {
-        "type": "function",
-        "name": "crear_reserva",
-        "description": "",
-        "parameters": {"type": "object", "properties": {}},
-    }
-    shop = open_line(patient, sandbox, assistant_id=agent(instructions="I", tools=[tool]))
+    shop = open_line(patient, sandbox, assistant_id=agent(instructions="I", tools=[TOOL]))
     sandbox.faults(EVENTS | {"kind": "status", "status": 400, "times": 1})
     assert "problema técnico" in shop.ask('llama a crear_reserva {"personas": 2}')
 

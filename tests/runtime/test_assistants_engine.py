@@ -9,6 +9,10 @@ from tests.runtime_process import Line, Runtime, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
 RUNS = {"provider": "openai", "method": "POST", "path": "/v1/threads/*/runs"}
+TOOL = {
+    "type": "function",
+    "function": {"name": "crear_reserva", "parameters": {"type": "object", "properties": {}}},
+}
 
 
 @pytest.fixture
@@ -67,22 +71,14 @@ def test_a_thread_that_was_lost_is_begun_anew(shop: Line, live: OpenAI) -> None:
 def test_a_function_call_of_a_run_is_answered(
     patient: Runtime, sandbox: Sandbox, assistant: Callable[..., str]
 ) -> None:
-    tool = {
-        "type": "function",
-        "function": {"name": "crear_reserva", "parameters": {"type": "object", "properties": {}}},
-    }
-    shop = open_line(patient, sandbox, assistant_id=assistant(instructions="I", tools=[tool]))
+    shop = open_line(patient, sandbox, assistant_id=assistant(instructions="I", tools=[TOOL]))
     assert "no endpoint is configured" in shop.ask("llama a crear_reserva")
 
 
 def test_a_result_whose_arrival_is_unknown_is_told_again_and_the_function_not_called_again(
     patient: Runtime, sandbox: Sandbox, assistant: Callable[..., str]
 ) -> None:
-    tool = {
-        "type": "function",
-        "function": {"name": "crear_reserva", "parameters": {"type": "object", "properties": {}}},
-    }
-    shop = open_line(patient, sandbox, assistant_id=assistant(instructions="I", tools=[tool]))
+    shop = open_line(patient, sandbox, assistant_id=assistant(instructions="I", tools=[TOOL]))
     submit = "/v1/threads/*/runs/*/submit_tool_outputs"
     sandbox.faults(
         {"provider": "openai", "method": "POST", "path": submit, "kind": "status", "status": 503, "times": 1}
@@ -96,11 +92,7 @@ def test_a_result_whose_arrival_is_unknown_is_told_again_and_the_function_not_ca
 def test_what_a_failed_turn_did_is_told_to_the_next_run(
     patient: Runtime, sandbox: Sandbox, assistant: Callable[..., str]
 ) -> None:
-    tool = {
-        "type": "function",
-        "function": {"name": "crear_reserva", "parameters": {"type": "object", "properties": {}}},
-    }
-    shop = open_line(patient, sandbox, assistant_id=assistant(instructions="I", tools=[tool]))
+    shop = open_line(patient, sandbox, assistant_id=assistant(instructions="I", tools=[TOOL]))
     submit = "/v1/threads/*/runs/*/submit_tool_outputs"
     sandbox.faults(
         {"provider": "openai", "method": "POST", "path": submit, "kind": "status", "status": 400, "times": 1}
