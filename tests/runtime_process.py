@@ -32,6 +32,9 @@ WARNINGS = "error,ignore:The Assistants API is deprecated:DeprecationWarning"
 
 Json = dict[str, Any]
 
+NO_NOTE: Json = {"context": {"now": False, "name": False, "phone": "none"}}
+"""A policy with which a session at the provider has the users' words only."""
+
 _numbers = itertools.count(1)
 
 

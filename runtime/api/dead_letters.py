@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, replace
 
 from runtime.api.endpoint import ApiEndpoint, Call, page_of, whole_number
 from runtime.api.errors import ApiError
 from runtime.store.database.database import Database
 from runtime.store.errors import OutOfPlace
 from runtime.store.messages import dead_letters
-from runtime.store.messages.dead_letters import DeadLetter, DeadMessage
+from runtime.store.messages.dead_letters import DeadLetter
 
 QUERY = {
     "client": "Only this client's.",
@@ -19,32 +18,6 @@ QUERY = {
     "after": "The last id of the previous page.",
 }
 FORCE = {"force": "`true` retries it also when its user's later messages were answered."}
-
-
-@dataclass(frozen=True, slots=True)
-class DeadMessageDocument:
-    """A message that got only the fallback message."""
-
-    message_sid: str
-    sender: str
-    body: str | None
-    """What the user wrote; null for a token without the scope `messages`."""
-    received_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterDocument:
-    """A turn that failed for good."""
-
-    id: int
-    bot_id: str
-    client: str
-    """The client's id; the bot's for a bot that was created through the API."""
-    error: str
-    failed_at: str
-    answered_since: str | None
-    """When the newest later message of its user was answered: an answer to this one would come out of place."""
-    messages: Sequence[DeadMessageDocument]
 
 
 class DeadLetters:
@@ -62,7 +35,7 @@ class DeadLetters:
                 "/dead-letters/",
                 "List dead letters; what people wrote is in them for a token with the scope `messages`.",
                 self.index,
-                answer=list[DeadLetterDocument],
+                answer=list[DeadLetter],
                 query=QUERY,
                 is_per_client=True,
             ),
@@ -90,7 +63,7 @@ class DeadLetters:
             after=whole_number(after or "0", "after"),
         )
         is_readable = "messages" in call.caller.scopes
-        return [_document(letter, is_readable) for letter in letters]
+        return [asdict(letter if is_readable else _withheld(letter)) for letter in letters]
 
     async def retry(self, call: Call) -> object:
         """POST /dead-letters/{id}/retry"""
@@ -132,17 +105,9 @@ def _clients(call: Call) -> Sequence[str] | None:
     return [wanted] if reached is None or wanted in reached else []
 
 
-def _document(letter: DeadLetter, is_readable: bool) -> dict[str, Any]:
-    messages = [_message(message, is_readable) for message in letter.messages]
-    document = DeadLetterDocument(
-        letter.id, letter.bot_id, letter.client, letter.error, letter.failed_at, letter.answered_since, messages
-    )
-    return asdict(document)
-
-
-def _message(message: DeadMessage, is_readable: bool) -> DeadMessageDocument:
-    body = message.body if is_readable else None
-    return DeadMessageDocument(message.message_sid, message.sender, body, message.received_at)
+def _withheld(letter: DeadLetter) -> DeadLetter:
+    """Without what its user wrote."""
+    return replace(letter, messages=[replace(message, body=None) for message in letter.messages])
 
 
 def _none(turn_id: int) -> ApiError:

@@ -7,6 +7,7 @@ import pytest
 from tests.brownfield.by_hand import ByHand
 from tests.brownfield.golden import same_as_golden
 from tests.reconciler.agency import Agency
+from tests.runtime_process import NO_NOTE
 from tests.sandbox_process import Json
 
 
@@ -41,8 +42,7 @@ def test_a_row_says_what_is_live(served: Agency) -> None:
 
 
 def test_a_client_of_a_live_agent_is_answered_and_its_row_says_by_whom(served: Agency) -> None:
-    context = {"now": False, "name": False, "phone": "none"}
-    served.declare("la-cocina", assistant={"engine": "agents"}, context=context)
+    served.declare("la-cocina", assistant={"engine": "agents"}, **NO_NOTE)
     served.apply()
     answered = served.sandbox.inbound(served.number("la-cocina"), "Hola")["answers"]
     assert [answer["body"] for answer in answered] == [

@@ -10,14 +10,13 @@ import pytest
 from openai import OpenAI
 
 from tests.observability.scrape import scrape
-from tests.runtime_process import Line, Runtime, open_line, start_runtime
+from tests.runtime_process import NO_NOTE, Line, Runtime, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
 SESSIONS = "/v1/agents/sessions"
 CREATE: dict[str, Any] = {"provider": "openai", "method": "POST", "path": SESSIONS}
 EVENTS: dict[str, Any] = {"provider": "openai", "method": "POST", "path": f"{SESSIONS}/*/events"}
 OTHER_USER = "+56922222222"
-NO_NOTE = {"context": {"now": False, "name": False, "phone": "none"}}
 """A session's input is the user's only, so a note would be one of the messages that the tests count."""
 TOOL = {
     "type": "function",

@@ -15,13 +15,11 @@ from runtime.store.messages.inbox import InboundMessage, store_message
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime.test_commands import run
-from tests.runtime_process import Runtime, inbound_fields
+from tests.runtime_process import NO_NOTE, Runtime, inbound_fields
 from tests.sandbox_process import Sandbox, wait_until
 
 STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 MODEL = {"provider": "openai", "method": "POST", "path": "/v1/responses"}
-NO_NOTE = {"context": {"now": False, "name": False, "phone": "none"}}
-"""So that the session has the users' words only."""
 SESSION_DELETION = {"provider": "openai", "method": "DELETE", "path": "/v1/agents/sessions"}
 USER, OTHER = "+56912345678", "+56922222222"
 USER_ID = "whatsapp:CL.1234567890"

@@ -12,11 +12,9 @@ import pytest
 from openai import OpenAI
 
 from tests.runtime.test_commands import Ran, run
-from tests.runtime_process import Answer, Line, Runtime, open_line
+from tests.runtime_process import NO_NOTE, Answer, Line, Runtime, open_line
 from tests.sandbox_process import Sandbox, wait_until
 
-NO_NOTE = {"context": {"now": False, "name": False, "phone": "none"}}
-"""So that the session has the users' words only."""
 SESSIONS = "/v1/agents/sessions"
 DELETION: dict[str, Any] = {"provider": "openai", "method": "DELETE", "path": SESSIONS}
 REFUSED = DELETION | {"kind": "status", "status": 400, "times": 1}

@@ -30,7 +30,8 @@ class DeadMessage:
 
     message_sid: str
     sender: str
-    body: str
+    body: str | None
+    """What the user wrote; None in the API's answer to a token without the scope `messages`."""
     received_at: str
 
 
