@@ -4,13 +4,14 @@
 processes of a test's own: with other settings, or to be killed and started again.
 """
 
+from __future__ import annotations
+
 import itertools
 import json
 import os
 import re
 import selectors
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,13 +24,11 @@ from uuid import uuid4
 import pytest
 from twilio.request_validator import RequestValidator
 
+from tests.forked import WARNINGS, Program, programs
 from tests.sandbox_process import ACCOUNT_SID, AUTH_TOKEN, ROOT, Sandbox, wait_until
 
 API_TOKEN = "runtime-tests-token"
 STARTUP_SECONDS = 60.0
-WARNINGS = "error,ignore:The Assistants API is deprecated:DeprecationWarning"
-"""A warning is an error in the product's processes as it is in the tests'; that the provider ends an API is known."""
-
 Json = dict[str, Any]
 
 NO_NOTE: Json = {"context": {"now": False, "name": False, "phone": "none"}}
@@ -58,11 +57,20 @@ class Answer:
         return problem
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
 @dataclass(slots=True)
 class Runtime:
     """A running runtime as a test sees it."""
 
-    process: subprocess.Popen[bytes]
+    process: Program
     url: str
     folder: Path
     environment: dict[str, str] = field(repr=False)
@@ -137,6 +145,12 @@ class Runtime:
         assert "ResourceWarning" not in (self.folder / "runtime.log").read_text()
         return code
 
+    def command(self, *arguments: str, **settings: str) -> Ran:
+        """A command of `horizonai-whatsapp-bot` with its settings and those given. It closes what it opened."""
+        done = programs().run("runtime", arguments, self.folder, self.environment | settings)
+        assert "ResourceWarning" not in done.stderr, done.stderr
+        return Ran(done.returncode, done.stdout, done.stderr)
+
     def start_again(self) -> None:
         """The same runtime on the same port and store, as after a crash or a deploy."""
         self.process, self.url = _started(self.folder, self.environment, self.port, self.program)
@@ -166,7 +180,7 @@ def start_runtime(
         "LOG_FORMAT": "json",
         "ALLOW_PRIVATE_ENDPOINTS": "true",
         "DEBOUNCE_SECONDS": "0",
-        "PYTHONWARNINGS": WARNINGS,
+        "PYTHONWARNINGS": ",".join(WARNINGS),
         **sandbox.environment(),
         **settings,
     }
@@ -176,19 +190,17 @@ def start_runtime(
 
 def _started(
     folder: Path, environment: dict[str, str], port: int, program: str, stderr: int | None = None
-) -> tuple[subprocess.Popen[bytes], str]:
-    with (folder / "runtime.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", program, "serve", "--port", str(port)],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=log if stderr is None else stderr,
-            bufsize=0,
-        )
+) -> tuple[Program, str]:
+    reader, writer = os.pipe()
+    try:
+        with (folder / "runtime.log").open("ab") as log:
+            errors = log.fileno() if stderr is None else stderr
+            process = programs().start(program, ["serve", "--port", str(port)], folder, environment, writer, errors)
+    finally:
+        os.close(writer)
+    process.stdout = os.fdopen(reader, "rb", buffering=0)
     said = b""
     deadline = time.monotonic() + STARTUP_SECONDS
-    assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while not said.endswith(b"\n"):

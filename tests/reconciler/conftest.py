@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,9 @@ from tests.sandbox_process import Sandbox
 
 
 @pytest.fixture(scope="session")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Commands:
     """The worker's way to run `reconcile`."""
-    running = Commands(tmp_path_factory.mktemp("commands"))
-    yield running
-    running.close()
+    return Commands(tmp_path_factory.mktemp("commands"))
 
 
 @pytest.fixture

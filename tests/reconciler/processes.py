@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.forked import Program, programs
 from tests.sandbox_process import wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
-WARNINGS = ("-W", "error", "-W", "ignore:.*BasicAuth.*:DeprecationWarning")
 DEADLINE_SECONDS = 60.0
 
 
@@ -39,18 +36,11 @@ class Result:
 
 
 class Commands:
-    """Starts commands from one fork server."""
+    """Starts commands, whose outputs are files in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._count = 0
-        self._server = subprocess.Popen(
-            [sys.executable, *WARNINGS, "-m", "tests.reconciler.fork_server"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
 
     def start(
         self,
@@ -62,47 +52,33 @@ class Commands:
         """Start `reconcile ARGS` in `cwd` with exactly this environment. `die_at` kills it before that event."""
         self._count += 1
         out, err = (self._folder / f"{self._count}.{name}" for name in ("out", "err"))
-        request = {
-            "args": list(args),
-            "cwd": str(cwd),
-            "environment": dict(environment),
-            "stdout": str(out),
-            "stderr": str(err),
-            "die_at": die_at,
-        }
-        return Running(self, self._ask(request)["pid"], out, err)
-
-    def exit_code(self, pid: int) -> int:
-        """Wait for the end of a process."""
-        return self._ask({"pid": pid, "seconds": DEADLINE_SECONDS})["code"]
-
-    def close(self) -> None:
-        """End the fork server."""
-        self._server.communicate()
-
-    def _ask(self, request: dict[str, Any]) -> dict[str, int]:
-        if self._server.stdin is None or self._server.stdout is None:
-            raise RuntimeError("the fork server was started without pipes")
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        line = self._server.stdout.readline()
-        if not line:
-            raise RuntimeError("the fork server ended; what it said is above, on stderr")
-        return dict(json.loads(line))
+        module = "tests.reconciler.killed_command" if die_at else "reconciler.cli"
+        before = [die_at[0], str(die_at[1])] if die_at else []
+        with out.open("wb") as stdout, err.open("wb") as stderr:
+            program = programs().start(module, [*before, *args], cwd, environment, stdout.fileno(), stderr.fileno())
+        return Running(program, out, err)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """A command that was started."""
 
-    commands: Commands
-    pid: int
+    program: Program
     _out: Path
     _err: Path
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.program.pid
+
     def wait(self) -> Result:
-        """Its result, once it has ended."""
-        code = self.commands.exit_code(self.pid)
+        """Its result, once it has ended; one that does not end in time is killed."""
+        try:
+            code = self.program.wait(DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.program.kill()
+            code = self.program.wait()
         return Result(code, self._out.read_text(), self._err.read_text())
 
     def await_said(self, text: str) -> None:
@@ -119,4 +95,4 @@ class Running:
 
     def signal(self, number: int) -> None:
         """Send a signal."""
-        os.kill(self.pid, number)
+        self.program.send_signal(number)

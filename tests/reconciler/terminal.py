@@ -10,8 +10,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from tests.forked import ROOT
 from tests.reconciler.agency import Agency
-from tests.reconciler.processes import ROOT
 
 DEADLINE_SECONDS = 30.0
 

@@ -1,44 +1,23 @@
 """Turns that failed for good are kept, listed, and retried or dropped."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.runtime.stores import drop_database, make_database
-from tests.runtime_process import Line, Runtime, open_line, start_runtime
+from tests.runtime_process import Line, Ran, Runtime, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
 MODEL = {"provider": "openai", "method": "POST", "path": "/v1/responses"}
 SORRY = "Disculpa, no pudimos responder."
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command said."""
-
-    code: int
-    out: str
-    err: str
-
-
-def dead_letters(runtime: Runtime, *arguments: str) -> Outcome:
-    """Runs a command of `dead-letters` beside the running service."""
-    done = subprocess.run(
-        [sys.executable, "-m", "runtime", "dead-letters", *arguments],
-        cwd=runtime.folder,
-        env=runtime.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+def dead_letters(runtime: Runtime, *arguments: str) -> Ran:
+    """A command of `dead-letters` beside the running service."""
+    return runtime.command("dead-letters", *arguments)
 
 
 def listed(shop: Line) -> list[dict[str, Any]]:

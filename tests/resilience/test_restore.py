@@ -1,8 +1,6 @@
 """A store that is restored from a backup: no user is answered twice, and the others are."""
 
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.resilience.test_sweep import lose
-from tests.runtime_process import Runtime, open_line, start_runtime
+from tests.runtime_process import Ran, Runtime, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
 ANA, BEA, CARO, DANI, EVA = (f"+5691111111{number}" for number in range(5))
@@ -38,14 +36,8 @@ def restore(runtime: Runtime, backup: Path) -> None:
     backup.replace(runtime.folder / "runtime.db")
 
 
-def settle(runtime: Runtime, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "runtime", "restored"],
-        cwd=runtime.folder,
-        env={**runtime.environment, "PUBLIC_URL": runtime.url, **settings},
-        capture_output=True,
-        text=True,
-    )
+def settle(runtime: Runtime, **settings: str) -> Ran:
+    return runtime.command("restored", **{"PUBLIC_URL": runtime.url, **settings})
 
 
 def test_no_user_is_answered_twice_after_a_restore(running: Runtime, sandbox_process: Sandbox) -> None:
@@ -67,8 +59,8 @@ def test_no_user_is_answered_twice_after_a_restore(running: Runtime, sandbox_pro
     done = settle(running)
     running.start_again()
 
-    assert done.returncode == 0, done.stderr
-    assert "1 messages that it has as unanswered, 2 that it does not have. Unanswered: 0" in done.stdout
+    assert done.code == 0, done.err
+    assert "1 messages that it has as unanswered, 2 that it does not have. Unanswered: 0" in done.out
     wait_until(lambda: len(shop.outbound(EVA)) == 1, 20, "Eva's answer")
     shop.ask("otra cosa", DANI)
     assert [len(shop.outbound(user)) for user in (ANA, BEA, CARO, DANI, EVA)] == [2, 1, 1, 1, 1]
@@ -81,7 +73,7 @@ def test_an_answer_that_the_backup_has_unsent_is_looked_up_first(running: Runtim
     with closing(sqlite3.connect(running.folder / "runtime.db")) as store, store:
         store.execute("UPDATE outbox SET state = 'ready', claimed_at = NULL, message_sid = NULL, status = NULL")
 
-    assert settle(running).returncode == 0
+    assert settle(running).code == 0
     running.start_again()
 
     wait_until(lambda: shop.ask("¿sigues ahí?", ANA) != "", what="an answer")
@@ -92,7 +84,7 @@ def test_a_store_is_not_settled_while_twilio_cannot_be_asked(running: Runtime, s
     open_line(running, sandbox_process).ask("Hola", ANA)
     running.stop()
     refused = settle(running, TWILIO_AUTH_TOKEN="another")
-    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
-    assert "Twilio" in refused.stderr
+    assert (refused.code, "Traceback" in refused.err) == (1, False)
+    assert "Twilio" in refused.err
     nowhere = settle(running, PUBLIC_URL="")
-    assert (nowhere.returncode, "PUBLIC_URL is not set" in nowhere.stderr) == (1, True)
+    assert (nowhere.code, "PUBLIC_URL is not set" in nowhere.err) == (1, True)

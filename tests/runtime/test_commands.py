@@ -1,9 +1,6 @@
 """The command line: tokens, proactive messages, migration, and what stops a start."""
 
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.store.database.revision import HEAD
@@ -11,32 +8,8 @@ from tests.runtime_process import Line, Runtime, new_number, open_line
 from tests.sandbox_process import Sandbox
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-def run(runtime: Runtime, *arguments: str, **settings: str) -> Ran:
-    """Runs the command with the environment of a runtime. It closes what it opened, also when it fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", "runtime", *arguments],
-        cwd=runtime.folder,
-        env=runtime.environment | settings,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "ResourceWarning" not in done.stderr, done.stderr
-    return Ran(done.returncode, done.stdout, done.stderr)
-
-
 def test_a_read_token_reads_and_does_not_write(runtime: Runtime) -> None:
-    token = run(runtime, "token", "create", "grafana").out.strip()
+    token = runtime.command("token", "create", "grafana").out.strip()
     assert runtime.api("GET", "/bots/", token=token).status == 200
     answer = runtime.api("POST", "/bots/", {}, token=token)
     assert (answer.status, answer.error["code"]) == (403, "forbidden")
@@ -44,34 +17,34 @@ def test_a_read_token_reads_and_does_not_write(runtime: Runtime) -> None:
 
 
 def test_a_write_token_writes(runtime: Runtime) -> None:
-    token = run(runtime, "token", "create", "ci", "--scope", "write").out.strip()
+    token = runtime.command("token", "create", "ci", "--scope", "write").out.strip()
     body = {"name": "A", "instructions": "I", "model": "gpt-6-luna"}
     assert runtime.api("POST", "/assistants/", body, token=token).status == 201
 
 
 def test_a_token_is_not_kept_only_its_digest(runtime: Runtime) -> None:
-    token = run(runtime, "token", "create", "secreto").out.strip()
+    token = runtime.command("token", "create", "secreto").out.strip()
     assert token.encode() not in b"".join(path.read_bytes() for path in runtime.folder.glob("runtime.db*"))
-    assert token not in run(runtime, "token", "list").out
+    assert token not in runtime.command("token", "list").out
 
 
 def test_a_revoked_token_is_refused_at_once(runtime: Runtime) -> None:
-    token = run(runtime, "token", "create", "antiguo").out.strip()
-    assert run(runtime, "token", "revoke", "antiguo").code == 0
+    token = runtime.command("token", "create", "antiguo").out.strip()
+    assert runtime.command("token", "revoke", "antiguo").code == 0
     assert runtime.api("GET", "/bots/", token=token).status == 401
-    assert "antiguo\tread" in run(runtime, "token", "list").out
+    assert "antiguo\tread" in runtime.command("token", "list").out
 
 
 def test_a_token_s_name_is_taken_once(runtime: Runtime) -> None:
-    run(runtime, "token", "create", "doble")
-    again = run(runtime, "token", "create", "doble")
+    runtime.command("token", "create", "doble")
+    again = runtime.command("token", "create", "doble")
     assert (again.code, "already a token named 'doble'" in again.err) == (1, True)
 
 
 def test_send_goes_out_from_the_bot_s_number(line: Callable[..., Line], runtime: Runtime) -> None:
     shop = line()
     shop.ask("Hola", "+56955555555")
-    sent = run(runtime, "send", "+56955555555", "Su pedido está listo.", "--bot", shop.bot["id"])
+    sent = runtime.command("send", "+56955555555", "Su pedido está listo.", "--bot", shop.bot["id"])
     assert (sent.code, "Warning" in sent.err) == (0, False)
     assert [entry["body"] for entry in shop.outbound("+56955555555")][-1] == "Su pedido está listo."
 
@@ -79,13 +52,13 @@ def test_send_goes_out_from_the_bot_s_number(line: Callable[..., Line], runtime:
 def test_send_without_a_bot_goes_out_from_the_fallback_number(runtime: Runtime, sandbox: Sandbox) -> None:
     number = new_number()
     sandbox.register(number)
-    sent = run(runtime, "send", "+56955555556", "Hola", TWILIO_WHATSAPP_FROM=number)
+    sent = runtime.command("send", "+56955555556", "Hola", TWILIO_WHATSAPP_FROM=number)
     assert f"from {number}" in sent.out
     assert "24 hours" in sent.err
 
 
 def test_send_without_any_number_says_what_to_give(runtime: Runtime) -> None:
-    sent = run(runtime, "send", "+56955555555", "Hola")
+    sent = runtime.command("send", "+56955555555", "Hola")
     assert (sent.code, "TWILIO_WHATSAPP_FROM" in sent.err) == (1, True)
     assert "Traceback" not in sent.err
 
@@ -122,33 +95,33 @@ def test_a_proactive_message_from_nobody_s_number_is_400(runtime: Runtime) -> No
 
 
 def test_a_second_serving_process_on_one_sqlite_file_is_refused(runtime: Runtime) -> None:
-    second = run(runtime, "serve", "--port", "0")
+    second = runtime.command("serve", "--port", "0")
     assert second.code == 1
     assert "Another process already serves the store" in second.err
     assert "Traceback" not in second.err
 
 
 def test_a_port_that_is_taken_is_one_sentence(runtime: Runtime, tmp_path: Path) -> None:
-    second = run(runtime, "serve", "--port", str(runtime.port), DATABASE_URL=f"sqlite:///{tmp_path}/other.db")
+    second = runtime.command("serve", "--port", str(runtime.port), DATABASE_URL=f"sqlite:///{tmp_path}/other.db")
     assert (second.code, "Traceback" in second.err) == (1, False)
     assert "--port" in second.err
 
 
 def test_a_wrong_setting_is_named(runtime: Runtime) -> None:
-    second = run(runtime, "serve", REPLY_WITHIN_SECONDS="soon", PUBLIC_URL="whatsapp.example.cl")
+    second = runtime.command("serve", REPLY_WITHIN_SECONDS="soon", PUBLIC_URL="whatsapp.example.cl")
     assert second.code == 1
     assert "REPLY_WITHIN_SECONDS" in second.err
     assert "PUBLIC_URL" in second.err
 
 
 def test_a_database_that_is_down_is_one_sentence_without_the_password(runtime: Runtime) -> None:
-    second = run(runtime, "serve", DATABASE_URL="postgresql://bot:s3cret@127.0.0.1:1/bots")
+    second = runtime.command("serve", DATABASE_URL="postgresql://bot:s3cret@127.0.0.1:1/bots")
     assert (second.code, "s3cret" in second.err, "Traceback" in second.err) == (1, False, False)
     assert "cannot be reached" in second.err
 
 
 def test_migrate_says_which_schema_there_is(runtime: Runtime, tmp_path: Path) -> None:
-    done = run(runtime, "migrate", DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    done = runtime.command("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
     assert (done.code, f"schema {HEAD}" in done.out) == (0, True)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from runtime.settings import Secrets, SettingsError, read_settings
 from runtime.store.database.url import unknown_kind
 from runtime.store.errors import masked
 from schemas.environment import checked, read_env_file
-from tests.sandbox_process import ROOT
+from tests.forked import ROOT, programs
 
 MARK = "S3cr3tPw"
 SECRETS = ("OPENAI_API_KEY", "TWILIO_AUTH_TOKEN", "API_TOKEN")
@@ -161,7 +159,7 @@ def test_a_client_s_malformed_secret_counts_as_not_set(alone: Path, capsys: pyte
 
 COMMANDS = {
     "reconciler.cli": (["--dry-run"], ["status"], ["drift"], ["doctor", "x"]),
-    "runtime.cli": (["migrate"], ["token", "list"], ["serve", "--port", "0"], ["dead-letters", "list"]),
+    "runtime": (["migrate"], ["token", "list"], ["serve", "--port", "0"], ["dead-letters", "list"]),
 }
 
 
@@ -177,14 +175,7 @@ def test_no_command_prints_a_secret_that_it_cannot_use(tmp_path: Path, program: 
         {"OPENAI_API_KEY": "sk", "DATABASE_URL": store, "BOT_STORE_URL": store},
         {"OPENAI_API_KEY": "sk", "DATABASE_URL": f"x{MARK}", "BOT_STORE_URL": f"x{MARK}"},
     ):
-        done = subprocess.run(
-            [sys.executable, "-c", f"from {program} import main; main()", *arguments],
-            cwd=tmp_path,
-            env=environment | settings,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = programs().run(program, arguments, tmp_path, environment | settings)
         assert done.returncode != 0
         assert MARK not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr

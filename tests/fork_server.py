@@ -1,0 +1,76 @@
+"""Starts programs by forking a process that has everything imported: `python -m tests.fork_server FD MODULE...`.
+
+Tests start the service and the commands hundreds of times, and importing the SDKs each time would cost more than all
+the rest. What a fork runs is the program itself, `__main__` and its end included, in a process of its own: own
+environment, folder, descriptors and exit code. A request is one byte over the socket FD, with four descriptors: a pipe
+with the request as JSON, stdout, stderr, and a pipe that gets the program's process id and then its exit code.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+
+DESCRIPTORS = 4
+
+
+def main(descriptor: int, preloaded: list[str]) -> None:
+    """Serves until the socket's other end is closed. Each program comes out of the loop in a process of its own."""
+    for name in preloaded:
+        importlib.import_module(name)
+    gc.freeze()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(fileno=descriptor) as requests:
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(requests, 1, DESCRIPTORS)
+            if not message:
+                return
+            if os.fork() == 0:
+                break
+            for each in descriptors:
+                os.close(each)
+    _keep_or_become(*descriptors)
+
+
+def _keep_or_become(request: int, stdout: int, stderr: int, report: int) -> None:
+    """The parent of the program reports its id and its end: only a parent can wait for a process."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid == 0:
+        os.close(report)
+        _become(request, stdout, stderr)
+        return
+    for each in (request, stdout, stderr):
+        os.close(each)
+    os.write(report, f"{pid}\n".encode())
+    _, status = os.waitpid(pid, 0)
+    os.write(report, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def _become(request: int, stdout: int, stderr: int) -> None:
+    """Runs the module as `python -m` would."""
+    with open(request, encoding="utf-8") as pipe:
+        wanted = json.load(pipe)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (stdout, 1), (stderr, 2)):
+        os.dup2(source, target)
+        os.close(source)
+    os.chdir(wanted["folder"])
+    os.environ.clear()
+    os.environ.update(wanted["environment"])
+    sys.argv[1:] = wanted["arguments"]
+    sys.modules.pop(wanted["module"], None)
+    runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])
