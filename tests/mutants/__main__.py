@@ -1,8 +1,9 @@
 """`make mutants MODULE=runtime/memory.py`: which changes of a module no test would notice.
 
 A copy of the tree is made under var/mutants, mutmut changes the module there and runs the tests that TABLES names for
-it. What survives is shown as a diff, with the reason where SURVIVORS gives one. Without a MODULE all of them are done.
-Exit code 1 when less than KILLED_SHARE of a module's mutants were killed.
+it. What survives is shown as a change of a line, with the reason where there is one. Without a MODULE all of them are
+done. Exit code 1 when less than KILLED_SHARE of a module's mutants were killed, or when the tests of a module do not
+pass on the unchanged copy: what a test can't be asked about, it has not killed.
 """
 
 from __future__ import annotations
@@ -15,12 +16,19 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutants.targets import KILLED_SHARE, SURVIVORS, TABLES
+from tests.mutants.targets import KILLED_SHARE, TABLES, reason
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "var" / "mutants"
 ROOMS = ("runtime", "reconciler", "schemas", "sandbox")
-KILLED = {"killed", "timeout", "caught by type check"}
+MUTMUT = str(Path(sys.executable).with_name("mutmut"))
+KILLED, TIMEOUT = "killed", "timeout"
+NOTICED = (KILLED, TIMEOUT)
+OUTCOMES = {0: "survived", 1: KILLED, 33: "no test runs it", **dict.fromkeys((-24, 24, 36, 152), TIMEOUT)}
+"""What pytest's exit code says of a mutant, or mutmut's: 33 and 36 are its own, 24 is SIGXCPU, the end of the time.
+
+Every other code, pytest's 2 to 5 among them, means that the tests did not run to an end. mutmut takes some for killed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,11 @@ class Mutant:
     name: str
     outcome: str
     diff: str
+
+    @property
+    def is_killed(self) -> bool:
+        """Whether the tests noticed it: one failed, or did not end."""
+        return self.outcome in NOTICED
 
     @property
     def change(self) -> str:
@@ -49,25 +62,48 @@ def main(modules: list[str]) -> int:
     return 0 if all(enough) else 1
 
 
+def outcome_of(exit_code: int | None) -> str:
+    """What became of a mutant, by the exit code of its tests; None when they were not begun."""
+    return OUTCOMES.get(exit_code, f"pytest did not run to its end (exit code {exit_code})")
+
+
 def _tried(module: str) -> list[Mutant]:
-    folder = FOLDER / module.replace("/", "-").removesuffix(".py")
+    folder = _folder_of(module)
     shutil.rmtree(folder, ignore_errors=True)
     _copy(folder)
     _configure(folder, module)
-    mutmut = [str(Path(sys.executable).with_name("mutmut"))]
-    with (folder / "mutmut.log").open("w") as log:
-        subprocess.run([*mutmut, "run", "--max-children", "2"], cwd=folder, stdout=log, stderr=log, check=False)
-    listed = subprocess.run(
-        [*mutmut, "results", "--all", "true"], cwd=folder, capture_output=True, text=True, check=True
-    )
-    outcomes = dict(line.strip().rsplit(": ", 1) for line in listed.stdout.splitlines() if ": " in line)
-    if not outcomes:
-        sys.stderr.write((folder / "mutmut.log").read_text()[-3000:])
-        raise SystemExit(f"mutmut made no mutants of {module}; its log is {folder / 'mutmut.log'}")
+    exit_codes = exit_codes_of(folder, module)
+    outcomes = {name: outcome_of(exit_code) for name, exit_code in exit_codes.items()}
     return [
-        Mutant(name, outcome, "" if outcome in KILLED else _diff(mutmut, folder, name))
-        for name, outcome in outcomes.items()
+        Mutant(name, outcome, "" if outcome in NOTICED else _diff(folder, name)) for name, outcome in outcomes.items()
     ]
+
+
+def exit_codes_of(folder: Path, module: str) -> dict[str, int | None]:
+    """Runs mutmut in a folder; returns the exit code of each mutant's tests. mutmut runs them on the unchanged copy
+    first, and fails unless there is at least one and all pass."""
+    log = _log_of(folder)
+    with log.open("w") as output:
+        run = [MUTMUT, "run", "--max-children", "2"]
+        ended = subprocess.run(run, cwd=folder, stdout=output, stderr=output, check=False)
+    noted = folder / "mutants" / f"{module}.meta"
+    exit_codes: dict[str, int | None] = (
+        json.loads(noted.read_text()).get("exit_code_by_key", {}) if noted.is_file() else {}
+    )
+    if ended.returncode or not exit_codes:
+        raise SystemExit(
+            f"No mutant of {module} was tried: mutmut made none, or its tests do not pass on the unchanged copy. "
+            f"Read {log}."
+        )
+    return exit_codes
+
+
+def _folder_of(module: str) -> Path:
+    return FOLDER / module.replace("/", "-").removesuffix(".py")
+
+
+def _log_of(folder: Path) -> Path:
+    return folder / "mutmut.log"
 
 
 def _copy(folder: Path) -> None:
@@ -88,25 +124,27 @@ def _configure(folder: Path, module: str) -> None:
         "also_copy": [".github", "clients.d", "pyproject.toml"],
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-q"],
         "pytest_add_cli_args_test_selection": TABLES[module],
+        # A minute at least for each mutant: on a busy machine, tests that are slow would count as tests that noticed.
+        "timeout_constant": 4.0,
     }
     with (folder / "pyproject.toml").open("a") as pyproject:
         pyproject.write("\n[tool.mutmut]\n")
         pyproject.writelines(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
 
 
-def _diff(mutmut: list[str], folder: Path, name: str) -> str:
-    return subprocess.run([*mutmut, "show", name], cwd=folder, capture_output=True, text=True, check=True).stdout
+def _diff(folder: Path, name: str) -> str:
+    return subprocess.run([MUTMUT, "show", name], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 def _enough(module: str, mutants: list[Mutant]) -> bool:
     """Prints the results of a module's mutants; whether enough were killed."""
-    alive = [mutant for mutant in mutants if mutant.outcome not in KILLED]
+    alive = [mutant for mutant in mutants if not mutant.is_killed]
     killed = len(mutants) - len(alive)
     share = killed / len(mutants)
     print(f"{module}: {killed} of {len(mutants)} mutants killed ({share:.0%})")
     for mutant in alive:
-        reason = SURVIVORS.get(module, {}).get(mutant.change)
-        print(f"  {mutant.outcome}: {mutant.change}\n    {reason or 'no reason is given'}")
+        print(f"  {mutant.outcome}: {mutant.change}\n    {reason(module, mutant.change) or 'no reason is given'}")
+    print(f"  The log is {_log_of(_folder_of(module))}.")
     return share >= KILLED_SHARE
 
 
