@@ -28,7 +28,7 @@ TABLES = {
     "runtime/engines/answer_text.py": ["tests/tables/test_answer_text.py"],
     "runtime/resilience/breakers.py": ["tests/resilience/test_breakers.py"],
     "schemas/timezones.py": ["tests/tables/test_timezones.py"],
-    "reconciler/manifest/lookalikes.py": ["tests/manifest/test_looks_like.py"],
+    "reconciler/manifest/lookalikes.py": ["tests/tables/test_lookalikes.py"],
     "reconciler/manifest/invisible.py": ["tests/tables/test_invisible.py"],
     "reconciler/planning/digest.py": ["tests/tables/test_digest.py"],
     "reconciler/planning/guards.py": ["tests/tables/test_guards.py"],
@@ -39,6 +39,14 @@ SURVIVORS = {
     "runtime/memory.py": {
         'return hmac.new(salt.encode(), f"{bot_id}\\n{user_key}".encode(), "sha256").hexdigest()'
         ' → return hmac.new(salt.encode(), f"{bot_id}\\n{user_key}".encode(), "SHA256").hexdigest()': SAME_NAME,
+        'return "".join(letter for letter in letters if not unicodedata.combining(letter))'
+        '.strip(" \\t\\n.,;:!¡?¿\\"\'*_")'
+        ' → return "".join(letter for letter in letters if not unicodedata.combining(letter))'
+        '.strip("XX \\t\\n.,;:!¡?¿\\"\'*_XX")': "no text has a capital X once its case is folded",
+        "if tokens > room: → if tokens >= room:": "just as many tokens have fewer characters, so nothing is cut",
+        "room = max(characters - len(note), 0) → room = max(characters - len(note), 1)": (
+            "no result is shortened below SHORTEST_RESULT_TOKENS, and the note is shorter than that"
+        ),
     },
     "runtime/resilience/backoff.py": {
         "doubled = min(FIRST_SECONDS * 2.0 ** min(failures - 1, 64), longest)"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.memory import current, is_one_of, recalled, remembered, user_hash
+from runtime.memory import UNKNOWN_RESULT, current, finished_calls, is_one_of, recalled, remembered, user_hash
 from runtime.store.messages.turns import HistoryItem
 
 USER, ANSWER = {"role": "user", "content": "hola"}, {"role": "assistant", "content": "buenas"}
@@ -83,6 +83,80 @@ def date(day: str) -> dict[str, str]:
     return {"role": "developer", "content": f"On {day}:"}
 
 
+def called(call_id: str, output: str) -> list[dict[str, str]]:
+    """A call of a function and its result, as the history has them."""
+    return [
+        {"type": "function_call", "call_id": call_id, "name": "reservar", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": call_id, "output": output},
+    ]
+
+
+ONE, OTHER = called("1", "sí"), called("2", "no")
+
+
+@pytest.mark.parametrize(
+    ("notes", "items"),
+    [
+        ([], []),
+        (ONE, ONE),
+        ([ONE[0], OTHER[0], OTHER[1], ONE[1]], [*ONE, *OTHER]),
+        ([ONE[0]], called("1", UNKNOWN_RESULT)),
+        ([{**ONE[0], "type": "called", "output": "sí"}], ONE),
+        ([{"type": "called", "call_id": "1", "output": "sí"}], []),
+        ([{"type": "message", "name": "reservar"}, {"type": "sent"}, *ONE], ONE),
+    ],
+    ids=[
+        *("none", "in two notes", "two at once", "interrupted", "in one note", "of an older program", "other notes"),
+    ],
+)
+def test_the_calls_of_a_turn_are_remembered_each_with_its_result(notes, items):
+    assert finished_calls(iter(notes)) == items
+
+
+def result(characters: int) -> dict[str, str]:
+    """A function's result with the numbers from 0 on, so that it shows which part was kept."""
+    return called("1", "".join(f"{number:05} " for number in range(5_000))[:characters])[1]
+
+
+def shortened(characters: int, head: int, tail: int) -> dict[str, str]:
+    output = result(characters)["output"]
+    return {
+        **result(characters),
+        "output": f"{output[:head]}\n[… {characters} characters, shortened …]\n{output[-tail:]}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("characters", "stored"), [(16_000, result(16_000)), (16_001, shortened(16_001, 11_175, 4_790))]
+)
+def test_of_a_result_that_is_too_long_the_beginning_and_the_end_are_stored(characters, stored):
+    text, _ = remembered(result(characters))
+
+    assert json.loads(text) == stored
+    assert len(stored["output"]) == 16_000
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "kept"),
+    [
+        (10, 10, [result(10), result(10)]),
+        (10, 400, [result(10), result(400)]),
+        (10, 1_000, [result(10), shortened(1_000, 256, 110)]),
+        (1_000, 10, [shortened(1_000, 208, 90), result(10)]),
+        (1_000, 1_000, [shortened(1_000, 60, 26), shortened(1_000, 256, 110)]),
+    ],
+    ids=["short", "just half of the budget", "too long", "what the newer one left", "both too long"],
+)
+def test_results_take_half_of_the_budget_the_newest_first_and_are_shortened_beyond_it(older, newer, kept):
+    items = [HistoryItem(*remembered(item), TODAY) for item in (USER, result(older), result(newer))]
+
+    assert recalled(items, 201, NOW) == [USER, *kept]
+
+
+def test_a_long_message_is_not_shortened_as_a_result_is():
+    assert recalled(history((USER, 60), (USER, 150)), 201, NOW) == [USER]
+
+
 SATURDAY, FRIDAY, SUNDAY = "Saturday 2026-11-28", "Friday 2026-11-27", "Sunday 2026-03-01"
 
 
@@ -99,8 +173,13 @@ SATURDAY, FRIDAY, SUNDAY = "Saturday 2026-11-28", "Friday 2026-11-27", "Sunday 2
             [(USER, "11-28T02:59"), (CALL, "11-28T03:00"), (RESULT, "11-28T03:01"), (USER, "11-28T03:02")],
             [date(FRIDAY), USER, CALL, RESULT, date(SATURDAY), USER],
         ),
+        ([(USER, "11-27T12:00"), (ANSWER, "11-27T12:00"), (USER, "11-27T12:01")], [date(FRIDAY), USER, ANSWER, USER]),
+        ([(USER, "11-28T20:00"), (USER, "11-29T20:00")], [date(SATURDAY), USER, date("Sunday 2026-11-29"), USER]),
     ],
-    ids=["today only", "before midnight in the zone", "an old talk and today", "a call at midnight"],
+    ids=[
+        *("today only", "before midnight in the zone", "an old talk and today", "a call at midnight"),
+        *("twice on one day", "the clock was set back"),
+    ],
 )
 def test_what_is_not_of_today_has_its_date(items, sent):
     assert recalled(at(*items), 100, NOW) == sent
@@ -112,6 +191,7 @@ RESET = {"role": "user", "content": "¡Reiniciar!"}
 @pytest.mark.parametrize(
     ("items", "expires", "words", "kept"),
     [
+        ([], DAY, ["reiniciar"], 0),
         ([(USER, "03-01T10:00"), (ANSWER, "03-01T10:00")], None, [], 2),
         ([(USER, "03-01T10:00"), (ANSWER, "03-01T10:00")], 30 * DAY, [], 0),
         ([(USER, "03-01T10:00"), (USER, "11-28T20:00"), (ANSWER, "11-28T20:00")], 30 * DAY, [], 2),
@@ -123,7 +203,14 @@ RESET = {"role": "user", "content": "¡Reiniciar!"}
         ([(USER, "11-28T20:51"), ({**RESET, "role": "assistant"}, "11-28T20:51")], None, ["reiniciar"], 2),
     ],
     ids=[
-        *("nothing declared", "silent for long", "silent for long before today", "just within", "just beyond"),
+        *(
+            "nothing written",
+            "nothing declared",
+            "silent for long",
+            "silent for long before today",
+            "just within",
+            "just beyond",
+        ),
         *("reset", "reset twice", "another word", "the assistant's word"),
     ],
 )
