@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.function_parameters import MAX_DEPTH, Path, json_schema_errors, problems
+from schemas.function_parameters import MAX_DEPTH, Path, SchemaProblem, json_schema_errors, problems
 
 NO_ITEMS = "an array without items"
 NOTHING = "a reference to nothing in these parameters"
@@ -111,6 +111,46 @@ def test_a_reference_leads_to_a_schema_of_the_same_parameters(reference: str) ->
     assert found(parameters) == [(("properties", "silla", "$ref"), NOTHING)]
 
 
+@pytest.mark.parametrize(
+    ("parameters", "path", "message", "hint"),
+    [
+        (
+            {"type": "string"},
+            (),
+            'the arguments of a function are an object, so its "type" must be "object"',
+            "Write type: object at its top, with the arguments below properties.",
+        ),
+        (
+            {"type": "object"},
+            (),
+            "an object without properties",
+            "Write properties: {} where there are no arguments.",
+        ),
+        (
+            {**with_(), "anyOf": [TEXT]},
+            ("anyOf",),
+            "anyOf at the top",
+            "Move it to one of the properties, or describe it in words.",
+        ),
+        (
+            with_(dias={"type": "array"}),
+            ("properties", "dias"),
+            NO_ITEMS,
+            "Say what it contains, such as items: {type: string}.",
+        ),
+        (
+            with_(mesa={"$ref": "#/nada"}),
+            ("properties", "mesa", "$ref"),
+            NOTHING,
+            "Point it at a definition of theirs, such as #/$defs/mesa, or write the schema in its place.",
+        ),
+    ],
+    ids=["no object", "no properties", "alternatives", "no items", "a reference to nothing"],
+)
+def test_each_problem_says_what_to_do(parameters: dict[str, Any], path: Path, message: str, hint: str) -> None:
+    assert list(problems(parameters)) == [SchemaProblem(path, message, hint)]
+
+
 def test_all_problems_are_found_in_the_order_of_the_document() -> None:
     parameters = {**with_(b={"type": "array"}, a={"type": "array"}), "$defs": {"c": {"$ref": "#/x"}}, "enum": []}
     assert [path for path, _ in found(parameters)] == [
@@ -126,6 +166,7 @@ def test_what_is_no_json_schema_has_one_error_a_place_and_its_value_is_hidden() 
     errors = dict(json_schema_errors(parameters))
     assert set(errors) == {("properties", "mesa", "type"), ("required",)}
     assert "clave" not in "".join(error.message for error in errors.values())
+    assert errors["required",].message == 'the value here is not of type "array"'
 
 
 @pytest.mark.parametrize("levels", [MAX_DEPTH, 20_000])
