@@ -58,6 +58,24 @@ SURVIVORS = {
         'if (reply := _nested_reply(parameters.get(name, ""))) is not None:'
         ' → if (reply := _nested_reply(parameters.get(name, "XXXX"))) is not None:': "neither text is JSON of a reply",
     },
+    "schemas/timezones.py": {
+        "codes = (digits[:length] for length in range(1, LONGEST_CODE + 1))"
+        " → codes = (digits[:length] for length in range(2, LONGEST_CODE + 1))": (
+            "the countries whose code is one digit have several zones"
+        ),
+        "codes = (digits[:length] for length in range(1, LONGEST_CODE + 1))"
+        " → codes = (digits[:length] for length in range(1, LONGEST_CODE + 2))": "no calling code has four digits",
+    },
+    "runtime/turns/loops.py": {
+        'texts.add(" ".join(text.casefold().split())) → texts.add("XX XX".join(text.casefold().split()))': (
+            "either joins the words of every text alike"
+        ),
+    },
+    "runtime/turns/context.py": {
+        'visible = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)'
+        ' → visible = "".join(" " if unicodedata.category(character)[0] in "XXCZXX" else character for character in'
+        " text)": "no category begins with X",
+    },
     "runtime/store/messages/content.py": {
         'written = "" → written = None': "either is a parameter without a value",
     },

@@ -24,6 +24,8 @@ NO_URL = "is not a URL with a host that can be called"
         "8.8.8.8",
         "[2606:4700::1111]",
         "[64:ff9b::808:808]",
+        "[::ffff:8.8.8.8]",
+        "[2002:808:808::1]",
     ],
 )
 def test_a_public_host_may_be_called(host: str) -> None:
@@ -50,6 +52,7 @@ def test_a_public_host_may_be_called(host: str) -> None:
         "[fec0::1]",
         "[ff0e::1]",
         "[5f00::1]",
+        "[2001:db8::1]",
         "[::127.0.0.1]",
         "[::ffff:127.0.0.1]",
         "[64:ff9b::7f00:1]",
