@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,8 @@ from reconciler.errors import Refused
 from reconciler.manifest import Fleet
 from reconciler.model import Binding, Change, Orphan, Plan
 from reconciler.observation.live_state import Failed, LiveState, index_store
-from reconciler.planning.guards import Limits, check
+from reconciler.origin import Origin
+from reconciler.planning.guards import Limits, check, check_account
 from runtime.store.records import AssistantRecord, BotRecord, Snapshot
 
 MANY = Limits(max_deletes=1_000, max_delete_percent=100)
@@ -232,6 +234,45 @@ def test_a_store_that_exists_or_cannot_be_read_is_not_taken_for_one_elsewhere(li
 
 def test_a_first_apply_with_nothing_of_an_earlier_one_goes_ahead():
     assert refusal(plan([change("a", "create")]), live=live_state(exists=False)) == []
+
+
+RECORDED = Origin("AC1", "org-1", "proj_1")
+MOVE = (
+    " Set BOT_STORE_URL and the credentials of one installation; if this one has moved to that account, "
+    "`reconcile --allow-other-account` applies it."
+)
+OTHER_ACCOUNT = "Refused: the records in the bot store are of the Twilio account AC1, and the credentials are of AC2."
+OTHER_PROJECT = (
+    "Refused: the records in the bot store are of OpenAI's project proj_1, and the credentials are of proj_2."
+)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "lines"),
+    [
+        (RECORDED, []),
+        (Origin(), []),
+        (Origin("AC2", "org-1", "proj_1"), [OTHER_ACCOUNT + MOVE]),
+        (Origin("AC2", None, "proj_2"), [OTHER_ACCOUNT + MOVE, OTHER_PROJECT + MOVE]),
+    ],
+    ids=["the same", "not known", "another account", "another account and project"],
+)
+def test_the_records_of_one_account_are_not_applied_with_the_credentials_of_another(credentials, lines):
+    live = live_state()
+    live = replace(live, origin=credentials, store=replace(live.store, origin=RECORDED))
+
+    assert refusal(plan(), live=live) == lines
+    assert refusal(plan(), Limits(allow_other_account=True), live=live) == []
+    if lines:
+        with pytest.raises(Refused) as refused:
+            check_account(live)
+        assert str(refused.value) == "\n".join(lines)
+    else:
+        check_account(live)
+
+
+def test_the_account_is_not_compared_with_records_that_cannot_be_read():
+    check_account(replace(UNREADABLE, origin=RECORDED))
 
 
 def test_every_reason_is_named_in_one_refusal():
