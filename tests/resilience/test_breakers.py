@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
 from runtime.observability.metrics import Metrics
@@ -173,3 +174,54 @@ async def test_no_more_breakers_are_kept_than_the_limit_and_a_dropped_one_shows_
     assert await call(breakers, ONE) == "answered"
     shown = Scrape(metrics.exposition(None).decode())
     assert shown.value("horizonai_breaker_state", provider="openai", scope="one") == 0
+
+
+async def test_it_is_logged_whose_calls_are_stopped_and_why_until_they_are_answered(breakers: Breakers) -> None:
+    with capture_logs() as logged:
+        await fail(breakers, ONE)
+        await call(breakers, ONE, TemporaryError("Still down.", delay=2 * INTERVAL), within=10)
+        await call(breakers, ONE, within=10)
+
+    whose = {"provider": "openai", "client": "one", "model": "m"}
+    assert logged == [
+        {"event": "circuit_breaker_opened", "log_level": "error", **whose, "error": "Down.", "next_try_in": 0.2},
+        {
+            "event": "circuit_breaker_reopened",
+            "log_level": "warning",
+            **whose,
+            "error": "Still down.",
+            "next_try_in": 0.4,
+        },
+        {"event": "circuit_breaker_closed", "log_level": "info", **whose},
+    ]
+
+
+async def test_a_key_that_is_refused_is_logged_as_the_trouble_of_all_who_use_it(breakers: Breakers) -> None:
+    scope = ONE._replace(account="AC1")
+    with capture_logs() as logged:
+        await call(breakers, scope, KeyRefused("No."))
+        await call(breakers, scope, KeyRefused("Still no."), within=10)
+        await call(breakers, scope, within=10)
+
+    said = [(entry["event"], entry["provider"], entry["account"], entry.get("error")) for entry in logged]
+    assert said == [
+        ("circuit_breaker_opened", "openai", "AC1", "No."),
+        ("circuit_breaker_reopened", "openai", "AC1", "Still no."),
+        ("circuit_breaker_closed", "openai", "AC1", None),
+    ]
+    assert not any("client" in entry for entry in logged)
+
+
+async def test_a_client_is_shown_stopped_as_long_as_one_of_its_models_is(breakers: Breakers, metrics: Metrics) -> None:
+    def shown() -> float:
+        page = Scrape(metrics.exposition(None).decode())
+        return page.value("horizonai_breaker_state", provider="openai", scope="one")
+
+    other = ONE._replace(model="other")
+    await fail(breakers, ONE)
+    await fail(breakers, other)
+
+    assert await call(breakers, ONE, within=10) == "answered"
+    assert shown() == 2
+    assert await call(breakers, other, within=10) == "answered"
+    assert shown() == 0

@@ -127,6 +127,13 @@ def test_an_answer_without_end_is_cut_where_a_character_begins() -> None:
     assert bounded_reply(cut) == cut
 
 
+@pytest.mark.parametrize(
+    ("letters", "end"), [(REPLY_LIMIT, "a"), (REPLY_LIMIT + 1, "…")], ids=["just fits", "one too many"]
+)
+def test_an_answer_of_just_the_limit_is_whole(letters: int, end: str) -> None:
+    assert bounded_reply("a" * letters) == "a" * (REPLY_LIMIT - 1) + end
+
+
 @pytest.mark.parametrize("length", [20, 1000, 1590, 1593, 1600, 5000])
 def test_a_fence_whose_first_line_is_long_is_cut_like_any_other(length: int) -> None:
     text = "```" + "x" * (length - 4) + "\n" + "y" * 3000 + "\n```"
@@ -160,6 +167,21 @@ def test_a_fence_whose_first_line_is_long_is_cut_like_any_other(length: int) -> 
         ("e\u0301e\u0301", 3, ["e\u0301", "e\u0301"]),
         ("क्षिक्षि", 7, ["क्षि", "क्षि"]),
         ("a" + "\u0301" * 5, 3, ["a\u0301\u0301", "\u0301\u0301\u0301"]),
+        ("x\n" + "e\u0301" * 6, 7, ["x", "e\u0301e\u0301e\u0301", "e\u0301e\u0301e\u0301"]),
+        ("abcd e", 3, ["abc", "d e"]),
+        ("a bcdefghijkl", 10, ["a", "bcdefghijk", "l"]),
+        ("A. bcdef gh", 10, ["A.", "bcdef gh"]),
+        ("*Uno. Dos* tres", 12, ["*Uno. Dos*", "tres"]),
+        ("Hola: ```a. b``` *c. d*", 13, ["Hola:", "```a. b```", "*c. d*"]),
+        ("*a ```b. c``` d. e*", 12, ["*a", "```b. c```", "d. e*"]),
+        ("aaaa bbbb```x```", 9, ["aaaa bbbb", "```x```"]),
+        ("```ab``````cd```", 10, ["```ab```", "```cd```"]),
+        ("ab```" + "x" * 30 + "```", 20, ["ab```" + "x" * 15, "x" * 15 + "```"]),
+        ("```\nuno\ndos\n```", 13, ["```\nuno\n```", "```\ndos\n```"]),
+        ("```py\nuno\n\ndos\n```\nfin", 16, ["```py\nuno\n```", "```py\ndos\n```", "fin"]),
+        ("```py\n" + "x = X\n" * 8 + "```", 40, ["```py\n" + "x = X\n" * rows + "```" for rows in (5, 3)]),
+        ("```\n" + "y" * 40 + "\n```", 30, ["```\n" + "y" * letters + "\n```" for letters in (22, 18)]),
+        ("```" + "z" * 30 + "\nuno\n```", 30, ["```" + "z" * 23 + "\n```", "```\n" + "z" * 7 + "\nuno\n```"]),
     ],
 )
 def test_where_an_answer_is_cut(text: str, limit: int, parts: list[str]) -> None:
