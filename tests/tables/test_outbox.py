@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
+from runtime.content.parts import Content, Text
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
-from runtime.store.messages import outbox
+from runtime.store.errors import OptedOut
+from runtime.store.messages import inbox, outbox
+from runtime.store.messages.inbox import InboundMessage
 from runtime.store.messages.outbound_content import OutboundMedia, OutboundTemplate, OutboundText
-from runtime.store.messages.outbox import OutboundMessage, OutboxRow, SendTakenOver, add_to_outbox
+from runtime.store.messages.outbox import OutboundMessage, OutboxRow, SendPostponed, SendTakenOver, add_to_outbox
 
 BOT, USER = "whatsapp:+15550001", "whatsapp:+56912345678"
 NOW = "2026-11-28T12:00:00.000Z"
 
 
 @pytest.fixture(scope="module")
-def store_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("outbox") / "store.db"
-    engine = open_engine(f"sqlite:///{file}")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('outbox') / 'store.db'}")
     migrate(engine)
+    yield engine
     engine.dispose()
-    return file
 
 
 @pytest.fixture
-def store(store_file: Path) -> Iterator[Connection]:
+def store(engine: Engine) -> Iterator[Connection]:
     """A transaction that is rolled back."""
-    engine = open_engine(f"sqlite:///{store_file}")
     with engine.connect() as connection, connection.begin() as transaction:
         yield connection
         transaction.rollback()
-    engine.dispose()
 
 
 @pytest.fixture(autouse=True)
@@ -164,6 +164,82 @@ def test_unsent_answers_come_in_their_order_by_conversation(store, clock):
     assert outbox.unsent_proactive(store, later) == []
     clock[0] = "2026-11-28T12:30:00.000Z"  # set back: the claim is from a time that is still to come
     assert [row.id for row in outbox.unsent_proactive(store, later)] == [proactive.id]
+
+
+def test_of_a_postponed_answer_the_next_part_waits(store):
+    row = add_to_outbox(store, message(conversation_id=7), turn_id=1)
+    store.exec_driver_sql(f"UPDATE outbox SET state = 'postponed' WHERE id = {row.id}")
+
+    with pytest.raises(SendPostponed, match=f"^Message {row.id} waits until the part before it is sent again"):
+        outbox.claim(store, row, "rest")
+
+
+def test_a_template_is_refused_for_twiml():
+    with pytest.raises(ValueError, match="send it over REST"):
+        message(channel="twiml", content=OutboundTemplate("HX1", "Hola"))
+
+
+def write(store: Connection, sid: str, sender: str, words: str = "Hola", user_key: str | None = None) -> int:
+    """A message of a user to the bot; returns their conversation."""
+    received = InboundMessage("AC1", sid, "bot", sender, user_key or sender, Content((Text(words),)), "{}")
+    stored = inbox.store_message(store, received)
+    assert stored is not None
+    return stored.conversation_id
+
+
+def proactive(recipient: str, bot_id: str | None = "bot") -> OutboundMessage:
+    return message(recipient=recipient, bot_id=bot_id, claimed=True)
+
+
+def test_a_message_to_a_stranger_begins_their_conversation_with_the_bot_and_one_without_a_bot_none(store):
+    first, last_inbound = outbox.add_proactive(store, proactive(USER))
+    second, _ = outbox.add_proactive(store, proactive(USER))
+    nobodys = outbox.add_proactive(store, proactive(USER, bot_id=None))
+
+    assert (first.recipient, last_inbound) == (USER, None)
+    assert first.conversation_id == second.conversation_id == write(store, "SM1", USER)
+    assert (nobodys[0].conversation_id, nobodys[0].bot_id, nobodys[1]) == (None, None, None)
+
+
+def test_a_message_to_a_user_is_in_the_conversation_in_which_they_wrote_last(store):
+    conversation = write(store, "SM1", USER)
+
+    row, last_inbound = outbox.add_proactive(store, proactive(USER))
+
+    assert (row.conversation_id, row.recipient, row.content) == (conversation, USER, OutboundText("Hola"))
+    (received_at,) = store.exec_driver_sql("SELECT received_at FROM inbox").one()
+    assert last_inbound == received_at
+    other, _ = outbox.add_proactive(store, replace(proactive(USER), bot_id="another"))
+    assert other.conversation_id != conversation
+
+
+def test_a_user_id_is_written_to_at_the_number_that_it_last_wrote_from(store):
+    conversation = write(store, "SM1", USER, user_key="CL.1A2B3C")
+
+    row, _ = outbox.add_proactive(store, proactive("CL.1A2B3C"))
+    unknown, _ = outbox.add_proactive(store, proactive("CL.9Z"))
+    never, _ = outbox.add_proactive(store, proactive("CL.9Z"))
+
+    assert (row.conversation_id, row.recipient) == (conversation, USER)
+    assert (unknown.recipient, never.recipient, never.conversation_id) == ("CL.9Z", "CL.9Z", unknown.conversation_id)
+
+
+def test_a_number_is_written_to_as_it_was_given(store):
+    write(store, "SM1", "whatsapp:+5491123456789")
+
+    row, _ = outbox.add_proactive(store, proactive("whatsapp:+541123456789"))
+
+    assert row.recipient == "whatsapp:+541123456789"
+
+
+def test_nobody_who_asked_for_no_more_messages_gets_one(store):
+    write(store, "SM1", USER, "BAJA")
+
+    with pytest.raises(OptedOut, match="asked for no more messages") as refused:
+        outbox.add_proactive(store, proactive(USER))
+
+    assert store.exec_driver_sql("SELECT opted_out_at FROM conversations").one() == (refused.value.since,)
+    assert store.exec_driver_sql("SELECT count(*) FROM outbox").one() == (0,)
 
 
 def record(store: Connection, status: str, sid: str = "SM1", row_id: int | None = None, **more: Any) -> bool:
