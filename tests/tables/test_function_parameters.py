@@ -33,6 +33,7 @@ def with_(**properties: Any) -> dict[str, Any]:
         with_(mesa={"anyOf": [TEXT, {"type": "null"}]}, plato={"enum": ["pan", "té"]}, otro={"not": TEXT}),
         with_(extras={"type": "object"}),
         with_(array=TEXT, items=TEXT),
+        with_(mesa={"default": {"carta": {"type": "array"}}}),
         with_(mesa={"default": {"type": "array"}, "examples": [{"$ref": "#/nada"}], "const": {"type": "array"}}),
         {**with_(mesa={"$ref": "#/$defs/mesa"}, nota={"$ref": "#"}), "$defs": {"mesa": TEXT}},
         {**with_(mesa={"$ref": "#/definitions/a~1b%20~0"}), "definitions": {"a/b ~": True}},
@@ -163,8 +164,9 @@ def test_all_problems_are_found_in_the_order_of_the_document() -> None:
 
 def test_what_is_no_json_schema_has_one_error_a_place_and_its_value_is_hidden() -> None:
     parameters = {**with_(mesa={"type": "clave-secreta"}), "required": "mesa"}
-    errors = dict(json_schema_errors(parameters))
-    assert set(errors) == {("properties", "mesa", "type"), ("required",)}
+    listed = list(json_schema_errors(parameters))
+    errors = dict(listed)
+    assert (len(listed), set(errors)) == (2, {("properties", "mesa", "type"), ("required",)})
     assert "clave" not in "".join(error.message for error in errors.values())
     assert errors["required",].message == 'the value here is not of type "array"'
 
@@ -174,9 +176,18 @@ def test_parameters_too_deep_for_a_validator_are_refused_without_one(levels: int
     schema: Any = {}
     for _ in range(levels):
         schema = {"items": schema}
-    ((path, message),) = found(schema)
-    assert (path, message) == ((), f"nested more than {MAX_DEPTH} levels deep")
+    hint = "Ask for fewer details in one call."
+    assert list(problems(schema)) == [SchemaProblem((), f"nested more than {MAX_DEPTH} levels deep", hint)]
     assert list(json_schema_errors(schema)) == []
+
+
+def test_lists_are_levels_too() -> None:
+    value: Any = "pan"
+    for _ in range(MAX_DEPTH):
+        value = [value]
+    assert [message for _, message in found(with_(plato={"enum": value}))] == [
+        f"nested more than {MAX_DEPTH} levels deep"
+    ]
 
 
 _KEYWORDS = st.sampled_from(["type", "properties", "items", "anyOf", "$ref", "$defs", "enum", "required", "a"])
