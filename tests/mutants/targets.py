@@ -8,6 +8,7 @@ KILLED_SHARE = 0.85
 
 SAME_NAME = "two spellings of one name"
 SAME_VALUE = "both are false"
+NO_HOST = "neither text is a host"
 CRASH = "the validator ends the process of the tests, which is a failure too, but not one of a test"
 
 TABLES = {
@@ -67,6 +68,17 @@ SURVIVORS = {
         "if _is_too_deep(parameters) or validator.is_valid(parameters):"
         " → if _is_too_deep(parameters) or validator.is_valid(None):": "there are no errors to go through either",
     },
+    "schemas/public_urls.py": {
+        'host = _as_called(host or "") → host = _as_called(host or "XXXX")': NO_HOST,
+        'host = URL.build(scheme="https", host=host).raw_host or ""'
+        ' → host = URL.build(scheme="https", host=host).raw_host or "XXXX"': NO_HOST,
+        **{
+            f'host = URL.build(scheme="https", host=host).raw_host or "" → host = URL.build({scheme}).raw_host or ""': (
+                "the host is encoded in the same way with any scheme"
+            )
+            for scheme in ("host=host", 'scheme="XXhttpsXX", host=host', 'scheme="HTTPS", host=host')
+        },
+    },
     "schemas/timezones.py": {
         "codes = (digits[:length] for length in range(1, LONGEST_CODE + 1))"
         " → codes = (digits[:length] for length in range(2, LONGEST_CODE + 1))": (
@@ -78,6 +90,9 @@ SURVIVORS = {
     "runtime/turns/loops.py": {
         'texts.add(" ".join(text.casefold().split())) → texts.add("XX XX".join(text.casefold().split()))': (
             "either joins the words of every text alike"
+        ),
+        'yield "\\n".join(written), answered_at → yield "XX\\nXX".join(written), answered_at': (
+            "of the oldest words only when they were answered is looked at; the same line above it is noticed"
         ),
     },
     "runtime/turns/context.py": {

@@ -91,6 +91,7 @@ def test_a_name_of_a_network_of_ours_is_refused(host: str) -> None:
         "https://a b.cl/",
         "https://[::1/",
         "https://[fe80::zz]/",
+        "https://[v1.a:b]/",
         "https://127.0.0.1%2e/",
         "https://%31%32%37.0.0.1/",
         "https://127.0.0.1\u00ad/",
