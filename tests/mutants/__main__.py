@@ -63,7 +63,7 @@ def main(modules: list[str]) -> int:
 
 
 def outcome_of(exit_code: int | None) -> str:
-    """What became of a mutant, by the exit code of its tests; None when they were not begun."""
+    """The outcome of a mutant, by the exit code of its tests; None when they were not begun."""
     return OUTCOMES.get(exit_code, f"pytest did not run to its end (exit code {exit_code})")
 
 
