@@ -81,6 +81,8 @@ SURVIVORS = {
     },
     "schemas/timezones.py": {
         "codes = (digits[:length] for length in range(1, LONGEST_CODE + 1))"
+        " → codes = (digits[:length] for length in range(LONGEST_CODE + 1))": "no calling code is empty",
+        "codes = (digits[:length] for length in range(1, LONGEST_CODE + 1))"
         " → codes = (digits[:length] for length in range(2, LONGEST_CODE + 1))": (
             "the countries whose code is one digit have several zones"
         ),
