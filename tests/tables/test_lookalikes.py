@@ -29,6 +29,7 @@ END = "Let its name end in .yaml, or remove the file."
         ("y.YML", None),
         ("y.yaml~", None),
         ("#y.yaml#", None),
+        ("norte/#y.yaml", None),
         (".y.yaml.swp", None),
         ("norte/.y.yaml", None),
         (".git/y.yaml", None),
