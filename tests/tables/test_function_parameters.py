@@ -163,10 +163,10 @@ def test_all_problems_are_found_in_the_order_of_the_document() -> None:
 
 
 def test_what_is_no_json_schema_has_one_error_a_place_and_its_value_is_hidden() -> None:
-    parameters = {**with_(mesa={"type": "clave-secreta"}), "required": "mesa"}
+    parameters = {**with_(mesa={"type": "clave-secreta"}, silla="clave"), "required": "mesa"}
     listed = list(json_schema_errors(parameters))
     errors = dict(listed)
-    assert (len(listed), set(errors)) == (2, {("properties", "mesa", "type"), ("required",)})
+    assert (len(listed), set(errors)) == (3, {("properties", "mesa", "type"), ("properties", "silla"), ("required",)})
     assert "clave" not in "".join(error.message for error in errors.values())
     assert errors["required",].message == 'the value here is not of type "array"'
 
