@@ -8,6 +8,7 @@ KILLED_SHARE = 0.85
 
 SAME_NAME = "two spellings of one name"
 SAME_VALUE = "both are false"
+SAME_START = "None is the beginning too"
 NO_HOST = "neither text is a host"
 CRASH = "the validator ends the process of the tests, which is a failure too, but not one of a test"
 
@@ -104,6 +105,12 @@ SURVIVORS = {
     },
     "runtime/store/messages/content.py": {
         'written = "" → written = None': "either is a parameter without a value",
+    },
+    "reconciler/manifest/invisible.py": {
+        'line, column = text.count("\\n", 0, offset) + 1, offset - text.rfind("\\n", 0, offset)'
+        ' → line, column = text.count("\\n", None, offset) + 1, offset - text.rfind("\\n", 0, offset)': SAME_START,
+        'line, column = text.count("\\n", 0, offset) + 1, offset - text.rfind("\\n", 0, offset)'
+        ' → line, column = text.count("\\n", 0, offset) + 1, offset - text.rfind("\\n", None, offset)': SAME_START,
     },
     "reconciler/planning/digest.py": {
         'return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()'
