@@ -81,6 +81,11 @@ class Commands(click.Group):
 @click.option("--delete-senders", is_flag=True, help="Delete the senders of removed clients; without it, detach them.")
 @click.option("--format", "output", type=click.Choice(FORMATS), default="text", help="Format of the plan.")
 @click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write the plan to this file instead.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, writable=True),
+    help="With --dry-run: write the plan to this file too, as HTML and never cut.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: exit 2 when changes are pending.")
 @click.option(
     "--max-deletes",

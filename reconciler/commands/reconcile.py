@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import click
@@ -35,6 +36,8 @@ class ReconcileOptions:
     expect: str | None
     output: Format
     out: str | None
+    html: str | None
+    """A file that also gets the plan, as HTML and never cut."""
     detailed_exitcode: bool
     verbose: bool
     deadline: int
@@ -56,10 +59,12 @@ def reconcile(options: ReconcileOptions) -> Exit:
     """Run it. The exit code is computed once, from what happened, after everything is shown."""
     _check_usage(options)
     at_once = not options.dry_run and (options.yes or options.expect is not None)
-    early = load_settings()
-    # A plan that is applied without asking is made under the lease, from what is read under it. No PUBLIC_URL, no call.
-    begun = None if at_once or early.public_url is None else begin(early)
-    settings, fleet = load_fleet(options.scope.only)
+    with _failure_shown(options):
+        early = load_settings()
+        # A plan that is applied without asking is made under the lease, from what is read under it. No PUBLIC_URL, no
+        # call.
+        begun = None if at_once or early.public_url is None else begin(early)
+        settings, fleet = load_fleet(options.scope.only)
     if options.dry_run:
         return _dry_run(options, settings, fleet, begun)
     # Without a store, the plan is checked before one is created: this may be the wrong folder.
@@ -82,6 +87,8 @@ def reconcile(options: ReconcileOptions) -> Exit:
 def _check_usage(options: ReconcileOptions) -> None:
     if options.detailed_exitcode and not options.dry_run:
         raise click.UsageError("--detailed-exitcode goes with --dry-run.")
+    if options.html is not None and not options.dry_run:
+        raise click.UsageError("--html goes with --dry-run.")
     if options.scope.prune and options.scope.only:
         raise click.UsageError("--prune concerns all clients; leave --client out.")
     if options.expect is not None and not re.fullmatch(r"[0-9a-f]{64}", options.expect):
@@ -98,8 +105,11 @@ def _store_exists(settings: Settings) -> bool:
 
 
 def _dry_run(options: ReconcileOptions, settings: Settings, fleet: Fleet, begun: Begun | None) -> Exit:
-    looked = _look(fleet, settings, options, begun)
+    with _failure_shown(options):
+        looked = _look(fleet, settings, options, begun)
     _show(looked.plan, options)
+    if options.html is not None:
+        write(rendered(looked.plan, "html"), options.html)
     _check_expected(looked.plan, options)
     check(looked.plan, fleet, looked.live_state, options.limits)
     if looked.plan.errors or looked.plan.unresolved:
@@ -170,6 +180,19 @@ def _question(plan: Plan) -> str:
     if not plan.changes:
         return f"{adopted.capitalize()}?"
     return f"Apply {len(plan.changes)} changes" + (f" and {adopted}?" if adopted else "?")
+
+
+@contextmanager
+def _failure_shown(options: ReconcileOptions) -> Iterator[None]:
+    """Where no plan can be made, the document for the pull request says why."""
+    try:
+        yield
+    except ReconcileError as error:
+        if options.dry_run and options.output == "markdown":
+            from reconciler.render.markdown import failure_markdown
+
+            write(failure_markdown(str(error)), options.out)
+        raise
 
 
 def _show(plan: Plan, options: ReconcileOptions) -> None:

@@ -1,10 +1,12 @@
-"""A plan for a pull request's comment: fits GitHub's limit, escapes what it shows, keeps summary and digest."""
+"""A plan for a pull request's comment: fits GitHub's limit, escapes what it shows, names each client, keeps summary and
+digest."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from reconciler.model import Change, FieldChange, Outcome, Plan
@@ -21,45 +23,99 @@ from reconciler.render.wording import (
     visible,
 )
 
-MAX_CHARACTERS = 65_536 - 256
+MAX_CHARACTERS = 65_536 - 1_024
 """GitHub accepts 65,536 characters by its documentation, and 262,144 bytes in practice: the first is never more than
-the second. The rest is for what a workflow adds to a plan: a marker, a link to its run."""
+the second. The rest is for what a workflow adds to a plan: a marker, a link to the whole plan."""
 
-CUT_CHARACTERS = 160
-"""Reserved for the lines that count what was left out."""
+CUT_CHARACTERS = 256
+"""Reserved for the words around what was left out."""
+
+LINE_CHARACTERS = 2_000
+"""Length at which one line of an error is cut."""
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>@])")
 _REFERENCE = re.compile(r"([@#])(?=\w)")
 _EMOJI = {"error": "❌", "withheld": "⏳", "warning": "⚠️", "notice": "ℹ️"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A note about a client, or a client's changes."""
+
+    client: str
+    text: str
+    name: str
+    """What stands for it where it does not fit."""
+
+
 def plan_markdown(plan: Plan, outcomes: Sequence[Outcome] | None = None, limit: int = MAX_CHARACTERS) -> str:
-    """The comment. Clients that do not fit are counted instead of shown; the summary is first, the digest last.
+    """The comment. Clients that do not fit are named instead of shown; the summary is first, the digest last.
 
     With `outcomes`, the changes that were not applied come first.
     """
     head = f"### {escape(summary(plan) if outcomes is None else outcome_summary(outcomes))}\n\n"
     foot = f"\nDigest: `{digest(plan)}`\n"
+    sections = [_section_part(client, list(changes)) for client, changes in groupby(plan.changes, key=_client_of)]
     room = limit - len(head) - len(foot) - CUT_CHARACTERS
-    notes, more = _fitting([f"- {line}\n" for line in _notes(plan, outcomes or ())], room // 2)
-    if more:
-        notes.append(f"- … and {more} more\n")
-    sections = ["".join(_section(client, list(changes))) for client, changes in groupby(plan.changes, key=_client_of)]
-    shown, left_out = _fitting(sections, room - sum(map(len, notes)))
-    cut = f"\n*{left_out} more clients do not fit here; run `reconcile --dry-run` to see them.*\n" if left_out else ""
-    return head + "".join(notes) + "".join(shown) + cut + foot
+    shown_notes, notes_left_out = _fitting(_notes(plan, outcomes or ()), room // 2)
+    notes = "".join(part.text for part in shown_notes) + _more_notes(notes_left_out, room // 4)
+    shown, left_out = _fitting(sections, room - len(notes))
+    return head + notes + "".join(part.text for part in shown) + _more_clients(left_out, room - len(notes)) + foot
 
 
-def _fitting(parts: Iterable[str], room: int) -> tuple[list[str], int]:
-    """The parts that fit, each complete, in their order; and the number of those that do not."""
-    shown, left_out = [], 0
+def failure_markdown(error: str, limit: int = MAX_CHARACTERS) -> str:
+    """The comment where there is no plan: why not, as many lines of it as fit. It has no digest to agree with."""
+    head, foot = "### There is no plan\n\n", "\nThe log of `reconcile --dry-run` has all of it.\n"
+    lines = [_cut(visible(line), LINE_CHARACTERS) for line in error.splitlines()]
+    fence = _fence(lines)
+    room = limit - len(head) - len(foot) - CUT_CHARACTERS - 2 * len(fence)
+    shown = []
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        shown.append(line)
+    left_out = len(lines) - len(shown)
+    more = f"\n… and {left_out} more lines.\n{foot}" if left_out else ""
+    return head + f"{fence}text\n" + "".join(f"{line}\n" for line in shown) + f"{fence}\n" + more
+
+
+def _fitting(parts: Sequence[_Part], room: int) -> tuple[list[_Part], list[_Part]]:
+    """The parts that fit, each complete, in their order; and those that do not, whose names fit beside them as long as
+    all names do."""
+    room -= sum(len(part.name) for part in parts)
+    shown, left_out = [], []
     for part in parts:
-        if len(part) > room:
-            left_out += 1
+        if len(part.text) - len(part.name) > room:
+            left_out.append(part)
             continue
-        room -= len(part)
+        room -= len(part.text) - len(part.name)
         shown.append(part)
     return shown, left_out
+
+
+def _more_notes(left_out: Sequence[_Part], room: int) -> str:
+    if not left_out:
+        return ""
+    clients = list(dict.fromkeys(part.name for part in left_out if part.client))
+    return f"- … and {len(left_out)} more{', about ' + _listed(clients, room) if clients else ''}\n"
+
+
+def _more_clients(left_out: Sequence[_Part], room: int) -> str:
+    if not left_out:
+        return ""
+    what = "1 more client does" if len(left_out) == 1 else f"{len(left_out)} more clients do"
+    names = _listed([part.name for part in left_out], room)
+    return f"\n*{what} not fit here: {names}. `reconcile --dry-run` shows all of it\\.*\n"
+
+
+def _listed(names: Sequence[str], room: int) -> str:
+    """The names, with a comma in front of each but the first; beyond `room` the rest is counted."""
+    for number, name in enumerate(names):
+        room -= len(name)
+        if room < 0:
+            return f"{''.join(names[:number]).removeprefix(', ')} and {len(names) - number} others"
+    return "".join(names).removeprefix(", ")
 
 
 def _client_of(change: Change) -> str:
@@ -78,21 +134,31 @@ def _inert(text: str) -> str:
     return _REFERENCE.sub("\\1\u200b", html.escape(line, quote=False))
 
 
-def _notes(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _notes(plan: Plan, outcomes: Sequence[Outcome]) -> list[_Part]:
+    return [_Part(client, f"- {line}\n", f", {escape(client)}") for client, line in _note_lines(plan, outcomes)]
+
+
+def _note_lines(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
+    """Each note's client, "" where it is about none, and its line."""
     for outcome in outcomes:
+        change = outcome.change
         if outcome.status != "applied":
-            change = outcome.change
             what = escape(f"{change.client}: {change.action} {change.kind} {change.key}: {outcome.status}")
-            yield f"❌ {what}: {escape(outcome.error or '')}"
+            yield change.client, f"❌ {what}: {escape(outcome.error or '')}"
         elif outcome.note:
-            yield f"ℹ️ {escape(f'{outcome.change.client}: {outcome.note}')}"
+            yield change.client, f"ℹ️ {escape(f'{change.client}: {outcome.note}')}"
     for finding in plan.findings:
-        yield f"{_EMOJI[finding.severity]} {escape(finding_text(finding))}"
+        yield finding.client or "", f"{_EMOJI[finding.severity]} {escape(finding_text(finding))}"
     for client in plan.unresolved:
-        yield f"❌ {escape(client)}: left unchanged, since a source of it could not be read\\."
+        yield client, f"❌ {escape(client)}: left unchanged, since a source of it could not be read\\."
     for orphan in plan.orphans:
         what = f"{escape(orphan.client)}: {orphan.kind} {escape(orphan.key)}"
-        yield f"⚠️ {what} has our marker and no manifest declares it\\."
+        yield orphan.client, f"⚠️ {what} has our marker and no manifest declares it\\."
+
+
+def _section_part(client: str, changes: list[Change]) -> _Part:
+    signs = "".join(SIGNS[change.action] for change in changes)
+    return _Part(client, "".join(_section(client, changes)), f", {escape(client)} {escape(signs)}")
 
 
 def _section(client: str, changes: list[Change]) -> Iterator[str]:
@@ -112,8 +178,17 @@ def _fields(change: Change) -> Iterator[str]:
     for field in change.fields:
         for leaf in leaves(field):
             lines += _field(leaf, change.action == "create")
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", "\n".join(lines))), default=0))
+    fence = _fence(lines)
     yield f"{fence}diff\n" + "\n".join(lines) + f"\n{fence}\n\n"
+
+
+def _fence(lines: Sequence[str]) -> str:
+    """A fence longer than any in the lines."""
+    return "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", "\n".join(lines))), default=0))
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _field(field: FieldChange, is_create: bool) -> list[str]:

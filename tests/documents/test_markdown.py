@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
 from reconciler.model import Finding, Outcome, Plan
 from reconciler.planning.digest import digest
-from reconciler.render.markdown import MAX_CHARACTERS, escape, plan_markdown
+from reconciler.render.markdown import MAX_CHARACTERS, escape, failure_markdown, plan_markdown
 from reconciler.render.wording import summary
 from tests.documents.plans import HOSTILE, a_change, a_plan, plans, prompt
 
@@ -67,20 +69,50 @@ def test_nobody_is_mentioned_and_no_issue_is_linked() -> None:
     assert not [pair for pair in pairwise(outside) if pair[0] in "@#" and pair[1].isalnum()]
 
 
-def test_a_client_that_does_not_fit_is_left_out_whole_and_counted() -> None:
+def test_a_client_that_does_not_fit_is_left_out_whole_and_named() -> None:
     long = "\n".join(f"Línea {number} del prompt" for number in range(4000))
     plan = a_plan(a_change("a", prompt(None, long)), a_change("b", prompt(None, "Hola.\nAdiós.")))
     comment = plan_markdown(plan)
     assert "<b>a</b>" not in comment
     assert "<b>b</b>" in comment
-    assert "*1 more clients do not fit here; run `reconcile --dry-run` to see them.*" in comment
+    assert "*1 more client does not fit here: a \\~. `reconcile --dry-run` shows all of it\\.*" in comment
+
+
+def test_each_client_of_a_long_plan_is_named_those_with_findings_too() -> None:
+    clients = [f"cliente-de-la-agencia-{number:03}" for number in range(600)]
+    findings = [Finding("error", "x" * 300, f"con-aviso-{number:03}") for number in range(300)]
+    changes = [a_change(client, prompt("uno\ndos", "\n".join(["línea"] * 30))) for client in clients]
+    comment = plan_markdown(a_plan(*changes, findings=findings))
+    shown = comment.replace("\\", "")
+    assert len(comment) <= MAX_CHARACTERS
+    assert [name for name in [*clients, *(finding.client or "" for finding in findings)] if name not in shown] == []
+
+
+def test_what_the_limit_has_no_room_for_even_by_name_is_counted() -> None:
+    changes = [a_change(f"cliente-{number:05}", prompt("uno\ndos", "tres\ncuatro")) for number in range(5000)]
+    comment = plan_markdown(a_plan(*changes))
+    assert len(comment) <= MAX_CHARACTERS
+    assert re.search(r"cliente\\-\d+ \\~ and \d+ others\. `reconcile", comment)
+
+
+@pytest.mark.parametrize("lines", [1, 3_000], ids=["one", "thousands"])
+def test_why_there_is_no_plan_fits_and_has_our_own_markup_only(lines: int) -> None:
+    problem = f"clients.d/a.yaml:3:1: ```\x1b[0m <img src=x> @ana: {'x' * 5_000}"
+    comment = failure_markdown("\n".join([problem] * lines))
+    assert len(comment) <= MAX_CHARACTERS
+    rendered = Rendered(comment)
+    assert rendered.tags <= OURS
+    assert rendered.attributes == {"class=language-text"}
+    assert "\x1b" not in comment
+    assert comment.startswith("### There is no plan\n\n````text\nclients.d/a.yaml:3:1: ```\\x1b[0m <img")
+    assert ("\n… and 29" in comment) is (lines > 1)
 
 
 def test_a_thousand_findings_leave_room_for_the_changes() -> None:
     findings = [Finding("error", "x" * 100, f"cliente-{number}") for number in range(1000)]
     comment = plan_markdown(a_plan(a_change("la-cocina"), findings=findings))
     assert "<b>la-cocina</b>" in comment
-    assert " more\n" in comment
+    assert " more, about cliente\\-" in comment
 
 
 def test_a_prompts_diff_is_fenced_longer_than_any_fence_in_it() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents.workflow import HEAD, Repository, needs_jq
+from tests.documents.workflow import ARTIFACT, HEAD, Repository, commands_taken, needs_jq
 from tests.reconciler.agency import PUBLIC_URL, Agency
 
 GOLDEN = Path(__file__).parent / "golden" / "pr_comment.md"
@@ -30,7 +30,7 @@ def repository(agency: Agency) -> Repository:
 
 
 def test_the_comment_shows_the_plan(repository: Repository) -> None:
-    repository.plan()
+    assert repository.plan() == 0, repository.said
     [comment] = repository.comments
     shown = re.sub(r"\b[0-9a-f]{64}\b", "0" * 64, comment["body"])
     if os.environ.get("UPDATE_GOLDEN"):
@@ -41,11 +41,79 @@ def test_the_comment_shows_the_plan(repository: Repository) -> None:
 def test_the_comment_shows_the_mistakes_of_a_manifest(agency: Agency) -> None:
     agency.declare("cliente-b", telefono="hola")
     repository = Repository(agency)
-    repository.plan()
+    assert repository.plan() == 1
     [comment] = repository.comments
-    assert comment["body"].startswith(f"<!-- reconcile plan {HEAD} none -->\nThere is no plan")
-    assert re.search(r"^    clients\.d/cliente-b\.yaml:\d+:1: telefono: unknown key\.", comment["body"], re.MULTILINE)
-    assert repository.outputs["code"] == "1"
+    assert comment["body"].startswith(f"<!-- reconcile plan {HEAD} none -->\n### There is no plan\n\n```text\n")
+    assert re.search(r"^clients\.d/cliente-b\.yaml:\d+:1: telefono: unknown key\.", comment["body"], re.MULTILINE)
+
+
+def test_what_a_crash_prints_is_in_the_log_and_not_in_the_comment(agency: Agency) -> None:
+    agency.declare("cliente-b")
+    repository = Repository(agency)
+    program = agency.folder / ".venv" / "bin" / "reconcile"
+    program.unlink()
+    program.write_text("#!/bin/sh\necho 'Traceback: sk-secreto' >&2; exit 1\n")
+    program.chmod(0o755)
+    assert repository.plan() == 1
+    [comment] = repository.comments
+    assert comment["body"].endswith(
+        "There is no plan: `reconcile --dry-run` ended with exit code 1; the log of this step says why.\n"
+    )
+    assert "sk-secreto" in repository.said
+
+
+def test_a_client_that_does_not_fit_the_comment_is_named_there_and_shown_on_the_page(repository: Repository) -> None:
+    lines = [f"Línea {number} de un prompt muy largo." for number in range(2500)]
+    repository.agency.declare("la-cocina", assistant={"instructions": "\n".join(lines)})
+    assert repository.plan() == 0, repository.said
+    [comment] = repository.comments
+    assert "*1 more client does not fit here: la\\-cocina \\~." in comment["body"]
+    assert comment["body"].endswith(f"[The whole plan as a page]({ARTIFACT})\n")
+    assert [line for line in lines if line not in repository.artifact] == []
+    assert repository.apply() == 0, repository.said
+
+
+COMMANDS = [
+    "::error::roto",
+    "  ::set-output name=digest::00",
+    "::add-mask::lunes",
+    "a ##[error]roto",
+    "::stop-commands::x",
+]
+
+
+def test_no_line_of_a_prompt_is_a_command_to_the_runner(repository: Repository) -> None:
+    agency = repository.agency
+    agency.declare("la-cocina", assistant={"instructions": "\n".join([*COMMANDS, "uno", *COMMANDS])})
+    agency.apply()
+    agency.declare("la-cocina", assistant={"instructions": "\n".join([*COMMANDS, "dos", *COMMANDS])})
+    repository.plan()
+    agency.declare("cliente-b")  # so that the plan of now is shown, and our own command comes after it
+    assert repository.apply() == 5
+    assert "##[error]roto" in repository.said
+    [taken] = commands_taken(repository.said)
+    assert taken.startswith("::error::Nothing was applied: the plan of now is not the one")
+
+
+@pytest.mark.parametrize(
+    ("who", "why"),
+    [
+        ({"head_repository": "otra/clientes"}, "This pull request comes from a fork"),
+        ({"actor": "dependabot[bot]"}, "This push is Dependabot's"),
+    ],
+    ids=["fork", "dependabot"],
+)
+def test_a_pull_request_without_secrets_is_validated_and_says_that_it_has_no_plan(
+    agency: Agency, who: dict[str, str], why: str
+) -> None:
+    agency.declare("cliente-b")
+    repository = Repository(agency, **who)
+    assert repository.plan() == 0, repository.said
+    assert repository.summary.startswith(f"{why}, which gets no credentials: its manifests are valid, but there is no")
+    assert repository.comments == []
+    agency.declare("cliente-b", telefono="hola")
+    assert repository.plan() == 1
+    assert "telefono: unknown key" in repository.said
 
 
 def test_the_plan_that_was_shown_is_applied_after_the_merge(repository: Repository) -> None:

@@ -19,6 +19,8 @@ from tests.sandbox_process import ROOT, Json
 
 HEAD = "5a" * 20
 MERGE = "7e" * 20
+NAME = "agencia/clientes"
+ARTIFACT = "https://github.com/agencia/clientes/actions/runs/1/artifacts/2"
 
 needs_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="no jq on PATH; on Debian: apt-get install jq")
 
@@ -29,10 +31,14 @@ class Repository:
 
     agency: Agency
     head: str = HEAD
+    head_repository: str = NAME
+    actor: str = "ana"
     digest_given: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
     said: str = ""
     """What all steps said so far."""
+    artifact: str = ""
+    """The file that was uploaded last."""
 
     def __post_init__(self) -> None:
         tools = self.agency.folder / "tools"
@@ -60,36 +66,52 @@ class Repository:
         """The next merge has no pull request."""
         self._github.write_text(json.dumps({"comments": self.comments, "pulls": []}))
 
-    def run(self, workflow: str, step: str) -> int:
-        """Run the step of that name; gives its exit code."""
+    def plan(self) -> int:
+        """What the workflow `plan` does on a push to the pull request; gives the exit code of its last step."""
+        return self._job("plan")
+
+    def apply(self) -> int:
+        """What the workflow `apply` does after the merge; gives the exit code of its last step."""
+        return self._job("apply")
+
+    def _job(self, workflow: str) -> int:
         document = yaml.safe_load((ROOT / ".github" / "workflows" / f"{workflow}.yml").read_text(encoding="utf-8"))
-        [found] = [one for job in document["jobs"].values() for one in job["steps"] if one.get("name") == step]
+        self.outputs.clear()
+        (self.agency.folder / "output").unlink(missing_ok=True)
+        [job] = document["jobs"].values()
+        for step in job["steps"]:
+            if "name" not in step or not self._is_wanted(step.get("if", "true == 'true'")):
+                continue
+            if step.get("uses", "").startswith("actions/upload-artifact@"):
+                self.artifact = (self.agency.folder / step["with"]["path"]).read_text(encoding="utf-8")
+                self.outputs["artifact-url"] = ARTIFACT
+            elif code := self._run(step):
+                return code
+        return 0
+
+    def _is_wanted(self, condition: str) -> bool:
+        left, operator, right = condition.split()
+        left = left if left == "true" else self._value(f"${{{{ {left} }}}}")
+        return (left == right.strip("'")) is (operator == "==")
+
+    def _run(self, step: Json) -> int:
         script = self.agency.folder / "step.sh"
-        script.write_text(found["run"], encoding="utf-8")
+        script.write_text(step["run"], encoding="utf-8")
         out = self.agency.folder / "output"
-        environment = {name: self._value(str(value)) for name, value in found.get("env", {}).items()}
+        environment = {name: self._value(str(value)) for name, value in step.get("env", {}).items()}
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],
             cwd=self.agency.folder,
             env=self._runner(out) | environment,
             text=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             check=False,
         )
-        self.said += done.stdout + done.stderr
+        self.said += done.stdout
         if out.exists():
             self.outputs |= dict(line.split("=", 1) for line in out.read_text().splitlines())
         return done.returncode
-
-    def plan(self) -> None:
-        """What the workflow `plan` does on a push to the pull request."""
-        assert self.run("plan", "plan") == 0, self.said
-        assert self.run("plan", "comment") == 0, self.said
-
-    def apply(self) -> int:
-        """What the workflow `apply` does after the merge; gives the exit code of the step that ended it."""
-        code = self.run("apply", "the digest that was agreed on")
-        return code or self.run("apply", "apply")
 
     @property
     def _github(self) -> Path:
@@ -98,6 +120,7 @@ class Repository:
     def _runner(self, out: Path) -> dict[str, str]:
         return {
             "PATH": f"{self.agency.folder / 'tools'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
             "GITHUB_OF_THE_TEST": str(self._github),
             "GITHUB_OUTPUT": str(out),
             "GITHUB_STEP_SUMMARY": str(self.agency.folder / "summary"),
@@ -111,7 +134,9 @@ class Repository:
         known = {
             "secrets.API_TOKEN_READ": own["API_TOKEN"],
             "secrets.API_TOKEN_WRITE": own["API_TOKEN"],
-            "github.repository": "agencia/clientes",
+            "github.repository": NAME,
+            "github.actor": self.actor,
+            "github.event.pull_request.head.repo.full_name": self.head_repository,
             "github.event.pull_request.number": "1",
             "github.event.pull_request.head.sha": self.head,
             "github.sha": MERGE,
@@ -120,7 +145,29 @@ class Repository:
             # GitHub fills in nothing for an unset variable.
             "vars.FALLBACK_URL": "",
             "vars.WEBHOOK_CONNECTION_OVERRIDES": "",
-            **{f"steps.agreed.outputs.{name}": value for name, value in self.outputs.items()},
             **{f"{kind}.{name}": value for kind in ("secrets", "vars") for name, value in own.items()},
         }
-        return re.sub(r"\$\{\{ *(\S+) *\}\}", lambda found: known[found[1]], text)
+
+        def filled_in(found: re.Match[str]) -> str:
+            output = re.fullmatch(r"steps\.\w+\.outputs\.([\w-]+)", found[1])
+            return self.outputs.get(output[1], "") if output else known[found[1]]
+
+        return re.sub(r"\$\{\{ *(\S+) *\}\}", filled_in, text)
+
+
+def commands_taken(log: str) -> list[str]:
+    """The commands that GitHub's runner obeys in a step's log: `::name` where a line begins, blanks aside, and
+    `##[name` anywhere; from `stop-commands` to its token, none (actions/runner: ActionCommand.cs)."""
+    taken = []
+    token = None
+    for line in log.splitlines():
+        found = re.match(r"\s*::([\w-]+)[^:]*::(.*)", line) or re.search(r"##\[([\w-]+)[^\]]*\](.*)", line)
+        if found is None or token not in (None, found[1]):
+            continue
+        if found[1] == "stop-commands":
+            token = found[2]
+        elif found[1] == token:
+            token = None
+        else:
+            taken.append(found[0].strip())
+    return taken

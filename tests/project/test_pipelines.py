@@ -39,6 +39,19 @@ def test_the_jobs_of_gitlab_have_the_same_environments() -> None:
     assert named == {"plan": reading, "apply": "production", "drift": reading}
 
 
+def test_no_merge_drops_the_apply_of_the_one_before_it() -> None:
+    apply = yaml.safe_load((ROOT / ".github" / "workflows" / "apply.yml").read_text())
+    assert apply["concurrency"] == {"group": "apply", "cancel-in-progress": False, "queue": "max"}
+    assert GITLAB["workflow"]["auto_cancel"] == {"on_new_commit": "none"}
+    assert GITLAB["apply"]["resource_group"] == "production"
+
+
+def test_a_commit_without_any_manifest_is_validated_too() -> None:
+    [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert hook["always_run"] is True
+    assert "files" not in hook
+
+
 @pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "deploy" / "compose.yaml"], ids=lambda path: path.name)
 def test_files_with_secrets_or_messages_are_made_for_their_owner_only(path: Path) -> None:
     text = path.read_text()
