@@ -162,6 +162,9 @@ class Plan:
     """Recorded by the next apply; no provider is called for them."""
     forgotten: Sequence[tuple[str, KindName]] = ()
     """Records of removed clients, deleted by the next apply."""
+    settled: Sequence[tuple[str, KindName]] = ()
+    """Clients and kinds of which an interrupted run was creating something, by now found or known not to exist; the
+    next apply forgets that."""
     origin: Origin | None = None
     """Whose objects the records are, to be recorded by the next apply; None where that is recorded already."""
     adoptions: Sequence[Change] = ()

@@ -110,7 +110,7 @@ def load_settings(root: Path = Path()) -> Settings:
         environment=environment,
         openai_concurrency=_count("OPENAI_CONCURRENCY", text("OPENAI_CONCURRENCY"), 4),
         twilio_concurrency=_count("TWILIO_CONCURRENCY", text("TWILIO_CONCURRENCY"), 10),
-        openai_list_lag=_count("OPENAI_LIST_LAG", text("OPENAI_LIST_LAG"), 30),
+        openai_list_lag=_count("OPENAI_LIST_LAG", text("OPENAI_LIST_LAG"), 30, least=0),
         openai_rate=_count("OPENAI_RATE", text("OPENAI_RATE"), 5),
         twilio_rate=_count("TWILIO_RATE", text("TWILIO_RATE"), 50),
     )
@@ -143,11 +143,11 @@ def _overrides(value: str | None) -> str:
         raise InvalidSetting(f"WEBHOOK_CONNECTION_OVERRIDES {error}.") from error
 
 
-def _count(name: str, value: str | None, default: int) -> int:
+def _count(name: str, value: str | None, default: int, least: int = 1) -> int:
     if value is None:
         return default
-    if not value.isdecimal() or int(value) < 1:
-        raise InvalidSetting(f"{name} must be a whole number of at least 1, not {value!r}.")
+    if not value.isdecimal() or int(value) < least:
+        raise InvalidSetting(f"{name} must be a whole number of at least {least}, not {value!r}.")
     return int(value)
 
 

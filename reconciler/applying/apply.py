@@ -16,6 +16,7 @@ from reconciler.applying.ports import Ports
 from reconciler.applying.unexpected_errors import fault_text, fault_trace
 from reconciler.applying.writes import write
 from reconciler.errors import ProfileNotTaken, ProviderError, Stopped
+from reconciler.intents import kept_as
 from reconciler.kinds.registry import KINDS
 from reconciler.model import DESTRUCTIVE, SHOWN, Binding, Change, KindName, Outcome, Plan
 from reconciler.render.wording import value_text
@@ -68,6 +69,9 @@ def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: thre
                 yield outcome
         for future in working:
             future.result()
+        for client, kind in plan.settled:
+            if not ports.is_creating(client, kind):
+                store.forget_applied(client, kept_as(kind))
 
 
 def apply_client(
@@ -93,6 +97,8 @@ def apply_client(
                 ports.store.record_applied(held.pop(change.kind))
             elif KINDS[change.kind].is_optional and last.get(change.kind) == change.id:
                 ports.store.forget_applied(change.client, change.kind)
+            if change.kind not in held:
+                ports.creating(change).settle()
         except ProfileNotTaken as error:
             # It is attached, and without a record no later run would detach it; a replaced one has its own record.
             if change.kind not in last:

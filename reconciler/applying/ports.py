@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reconciler.errors import KeyRefused
-from reconciler.model import AccountKey
+from reconciler.intents import Creating
+from reconciler.model import AccountKey, Change, KindName
 from reconciler.settings import Settings
 from reconciler.writers.rate_limit import RateLimit
 from reconciler.writers.retry import Patience
@@ -31,7 +32,20 @@ class Ports:
     _objects: OpenAIWriter | None = None
     _documents: DocumentsWriter | None = None
     _senders: dict[AccountKey, TwilioWriter] = field(default_factory=dict)
+    _creating: dict[tuple[str, KindName], Creating] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def creating(self, change: Change) -> Creating:
+        """What the client creates of this kind in this run."""
+        with self._lock:
+            key = change.client, change.kind
+            return self._creating.setdefault(key, Creating(self.store, *key))
+
+    def is_creating(self, client: str, kind: KindName) -> bool:
+        """Whether this run may have created something of it that is not recorded."""
+        with self._lock:
+            creating = self._creating.get((client, kind))
+            return creating is not None and creating.is_open
 
     def objects(self) -> OpenAIWriter:
         """Assistants that live at the provider."""

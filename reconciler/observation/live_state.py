@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.intents import Intent, intents_of
 from reconciler.model import KIND_ORDER, AccountKey, KindName
 from reconciler.origin import Origin, origin_of
 from reconciler.readers.openai import LiveAssistant, Model, ObjectEngine, StoreFile, VectorStore
@@ -43,6 +44,8 @@ class Store:
     """How many bots each assistant answers for, by the assistant's id."""
     origin: Origin = field(default_factory=Origin)
     """Whose objects the records are."""
+    intents: Mapping[tuple[str, KindName], Intent] = field(default_factory=dict)
+    """By client and kind, what a run was creating when it was interrupted."""
 
     @property
     def clients(self) -> set[str]:
@@ -89,7 +92,7 @@ class LiveState:
     origin: Origin = field(default_factory=Origin)
     """Whose credentials the sources were read with."""
     missed: Mapping[tuple[str, KindName], Failed] = field(default_factory=dict)
-    """By client and kind: the list lacks the recorded object, which still exists, or may."""
+    """By client and kind: the list lacks the recorded object, or one that was being created, which exists or may."""
 
 
 def index_store(snapshot: Snapshot) -> Store:
@@ -104,4 +107,5 @@ def index_store(snapshot: Snapshot) -> Store:
         exists=snapshot.exists,
         bots_of_assistant=Counter(bot.assistant_id for bot in snapshot.bots if bot.assistant_id is not None),
         origin=origin_of(snapshot.applied),
+        intents=intents_of(snapshot.applied),
     )

@@ -1,4 +1,5 @@
-"""Recorded objects that their provider's list lacks, asked for by their ids before anything is concluded from that.
+"""Objects that their provider's list lacks: recorded ones, asked for by their ids before anything is concluded from
+that, and those that an interrupted run was creating.
 
 A list may lag behind a create, or lose a page. What it lacks is deleted only once the provider says so by its id: else
 a second object would be created, or a leaving one left behind and forgotten.
@@ -6,18 +7,28 @@ a second object would be created, or a leaving one left behind and forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
+from typing import Final
 
 from reconciler.errors import ProviderError
+from reconciler.intents import Intent
 from reconciler.model import AccountKey, KindName
 from reconciler.observation.live_state import AccountSenders, Failed, LiveState, Store
 from reconciler.observation.sources import attempt, open_openai, open_twilio, openai_advice, twilio_advice
 from reconciler.readers.openai import ObjectEngine
 from reconciler.settings import Settings
 from runtime.store.records import AppliedRecord
+
+_CALLED: Final[Mapping[str, str]] = {
+    "vector store": "a vector store",
+    "file": "a file",
+    "agents": "an agent",
+    "assistants": "an assistant",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +57,13 @@ def read_missed(
     found = [*_stores(settings, live_state, store), *_objects(settings, live_state, store)]
     found += _senders(settings, live_state, store, accounts)
     found = [missed for missed in found if missed.client in accounts]
+    intents = [intent for intent in store.intents.values() if intent.client in accounts]
+    unseen = dict(_unseen(settings, live_state, intents))
     if not found:
-        return {}
+        return unseen
     with ThreadPoolExecutor(settings.openai_concurrency, thread_name_prefix="missed") as pool:
         answers = pool.map(_asked, found)
-        return {
+        return unseen | {
             (missed.client, missed.kind): failed
             for missed, failed in zip(found, answers, strict=True)
             if failed is not None
@@ -66,6 +79,33 @@ def _asked(missed: _Missed) -> Failed | None:
         f"the list lacks {missed.live_id}, which was applied last and exists: the list lags behind or is "
         "incomplete. Run again in a minute."
     )
+
+
+def _unseen(
+    settings: Settings, live_state: LiveState, intents: Iterable[Intent]
+) -> Iterator[tuple[tuple[str, KindName], Failed]]:
+    """What was being created, and is not listed while the list may lag behind."""
+    for intent in intents:
+        left = intent.seconds_left(settings.openai_list_lag)
+        if not left or _is_listed(settings, live_state, intent):
+            continue
+        message = (
+            f"a run that was interrupted may have created {_CALLED.get(intent.what, 'something')}, which the list does "
+            f"not show yet: it may lag {settings.openai_list_lag:g} seconds behind (OPENAI_LIST_LAG). Run again in "
+            f"{ceil(left)} seconds."
+        )
+        yield (intent.client, intent.kind), Failed(message)
+
+
+def _is_listed(settings: Settings, live_state: LiveState, intent: Intent) -> bool:
+    if intent.what == "file":
+        names = attempt(lambda: open_openai(settings).file_names(), openai_advice)
+        return not isinstance(names, Failed) and intent.name in names
+    if intent.what == "vector store":
+        documents = live_state.documents
+        listed = () if isinstance(documents, Failed) else documents.by_client.get(intent.client, ())
+        return any(live.status != "expired" for live in listed)
+    return any(live.engine == intent.what for live in live_state.objects_by_client.get(intent.client, ()))
 
 
 def _stores(settings: Settings, live_state: LiveState, store: Store) -> Iterator[_Missed]:

@@ -208,7 +208,9 @@ def _documents_are_used(chosen: Sequence[Manifest], strays: Collection[str], sto
     if any(manifest.search is not None for manifest in chosen):
         return True
     clients = {*strays, *(manifest.client.id for manifest in chosen)}
-    return not isinstance(store, Failed) and any((client, "knowledge") in store.applied for client in clients)
+    if isinstance(store, Failed):
+        return False
+    return any((client, "knowledge") in known for known in (store.applied, store.intents) for client in clients)
 
 
 def _with_own_documents(chosen: Sequence[Manifest], store: Store | Failed) -> Mapping[str, str | None]:
@@ -245,6 +247,8 @@ def _is_used(engine: ObjectEngine, store: Store | Failed) -> bool:
     if isinstance(store, Failed):
         return False
     if any(item.kind == "assistant" and item.values.get("engine") == engine for item in store.applied.values()):
+        return True
+    if any(intent.what == engine for intent in store.intents.values()):
         return True
     prefix = OBJECT_PREFIXES[engine]
     return engine == "agents" and any(named.startswith(prefix) for named in store.bots_of_assistant)

@@ -15,7 +15,7 @@ from reconciler.errors import ReadFailed
 from reconciler.kinds.context import ClientContext
 from reconciler.kinds.protocol import Unread
 from reconciler.manifest import Fleet, Manifest
-from reconciler.model import Binding, Change, Finding, KindName, Plan, Unmanaged
+from reconciler.model import KIND_ORDER, Binding, Change, Finding, KindName, Plan, Unmanaged
 from reconciler.observation.live_state import Failed, LiveState, Store
 from reconciler.origin import Origin
 from reconciler.planning.client import plan_client, plan_departure
@@ -49,6 +49,7 @@ class _Draft:
         self.unrecorded: list[Binding] = []
         self.forgotten: list[tuple[str, KindName]] = []
         self.adoptions: list[Change] = []
+        self.settled: list[tuple[str, KindName]] = []
 
     def add(self, context: ClientContext) -> None:
         """Plan one client."""
@@ -63,6 +64,7 @@ class _Draft:
         self.unrecorded += found.unrecorded
         self.forgotten += [(context.id, kind) for kind in found.forgotten]
         self.adoptions += _chained(found.adoptions)
+        self.settled += [(context.id, kind) for kind in KIND_ORDER if (context.id, kind) in context.store.intents]
         manifest = context.client.manifest
         if context.client.is_leaving and manifest is not None and not found.changes:
             self.findings.append(
@@ -98,6 +100,7 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
         unmanaged=_without(draft.adoptions, unmanaged),
         unrecorded=draft.unrecorded,
         forgotten=draft.forgotten,
+        settled=draft.settled,
         adoptions=draft.adoptions,
         origin=_origin(store, live_state),
     )

@@ -148,6 +148,10 @@ class OpenAIReader:
         listed_files = self._all(f"/vector_stores/{store_id}/files")
         return understood(f"a file of the vector store {store_id}", listed_files, _store_file)
 
+    def file_names(self) -> Sequence[str]:
+        """The name of every file. OpenAI: `GET /v1/files`, cursor pages of 100."""
+        return understood("a file of OpenAI's list", self._all("/files"), lambda item: text(item["filename"]))
+
     def _all(self, path: str, http: Reader | None = None) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
         query: dict[str, str | int] = {"limit": PAGE, "order": "asc"}

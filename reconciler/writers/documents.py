@@ -16,6 +16,7 @@ import openai
 from openai.types.vector_stores import VectorStoreFile
 
 from reconciler.errors import NotFound, PermanentError, ProviderError, Stopped
+from reconciler.intents import Creating
 from reconciler.kinds.knowledge.document import Document, document_of
 from reconciler.manifest.texts import FileProblem, hash_document, resolve
 from reconciler.model import Values
@@ -43,15 +44,15 @@ class DocumentsWriter:
         self._folder = folder
         self._uploads = Uploads(client, patience)
 
-    def put(self, client: str, store_id: str | None, values: Values) -> str:
+    def put(self, client: str, store_id: str | None, values: Values, creating: Creating) -> str:
         """Make a store hold the declared documents, all of them indexed, and nothing else. Returns its id.
 
         An existing store with this client's marker is used. Metadata is sent whole, so all that it has by now is kept:
         there are servers that add entries of their own at a create, and know a store no more without them.
         """
         if store_id is None:
-            store_id = self._create(client, values)
-        self._fill(client, store_id, values["files"])
+            store_id = self._create(client, values, creating)
+        self._fill(client, store_id, values["files"], creating)
         metadata = self._again(lambda: self._client.vector_stores.retrieve(store_id)).metadata or {}
         body = {"name": values["name"], "expires_after": None, "metadata": marked(metadata, client, values)}
         self._again(lambda: self._client.vector_stores.update(store_id, **body))
@@ -71,7 +72,7 @@ class DocumentsWriter:
         """Delete a store and no document, since another store has them now."""
         self._gone_is_fine(lambda: self._client.vector_stores.delete(store_id))
 
-    def _create(self, client: str, values: Values) -> str:
+    def _create(self, client: str, values: Values, creating: Creating) -> str:
         def find() -> str | None:
             return self._again(
                 lambda: next(
@@ -86,14 +87,18 @@ class DocumentsWriter:
             )
 
         metadata = marked({}, client, values)
+
+        def create() -> str:
+            return called(lambda: id_of(self._client.vector_stores.create(name=values["name"], metadata=metadata)))
+
         return create_once(
-            lambda: called(lambda: id_of(self._client.vector_stores.create(name=values["name"], metadata=metadata))),
+            creating.noted(create, "vector store"),
             find,
             self._patience,
             lag=self._patience.list_lag,
         )
 
-    def _fill(self, client: str, store_id: str, declared: Mapping[str, str]) -> None:
+    def _fill(self, client: str, store_id: str, declared: Mapping[str, str], creating: Creating) -> None:
         """New documents in, all indexed, then the others out."""
         present = self._files(store_id)
         kept = dict(_kept(present, client, declared))
@@ -103,7 +108,7 @@ class DocumentsWriter:
         missing = [self._local(path, content) for path, content in declared.items() if path not in kept]
         found = self._left_over(client, missing, {file.id for file in present}) if missing else {}
         for document in missing:
-            kept[document.path] = self._add(client, store_id, document, found.get(document.path))
+            kept[document.path] = self._add(client, store_id, document, found.get(document.path), creating)
         self._await_index(store_id, {file_id: path for path, file_id in kept.items()})
         staying = set(kept.values())
         for file in present:
@@ -122,9 +127,9 @@ class DocumentsWriter:
                 found[path] = upload.id
         return found
 
-    def _add(self, client: str, store_id: str, document: Document, uploaded: str | None) -> str:
+    def _add(self, client: str, store_id: str, document: Document, uploaded: str | None, creating: Creating) -> str:
         try:
-            return self._attach(client, store_id, document, uploaded or self._upload(client, document))
+            return self._attach(client, store_id, document, uploaded or self._upload(client, document, creating))
         except Stopped:
             raise
         except ProviderError as error:
@@ -150,7 +155,7 @@ class DocumentsWriter:
             self._patience,
         )
 
-    def _upload(self, client: str, document: Document) -> str:
+    def _upload(self, client: str, document: Document, creating: Creating) -> str:
         name = document.upload_name(client)
 
         def upload() -> str:
@@ -160,7 +165,12 @@ class DocumentsWriter:
                     lambda: id_of(files.create(file=(name, file), purpose="assistants", timeout=UPLOAD_SECONDS))
                 )
 
-        return create_once(upload, lambda: self._uploads.find(name), self._patience, lag=self._patience.list_lag)
+        return create_once(
+            creating.noted(upload, "file", name),
+            lambda: self._uploads.find(name),
+            self._patience,
+            lag=self._patience.list_lag,
+        )
 
     def _local(self, path: str, content: str) -> Document:
         """A document beside the manifest. Raises `PermanentError` when its content has changed since the plan."""

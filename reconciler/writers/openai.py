@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import openai
 
 from reconciler.errors import KeyRefused, NotFound, ProviderError, TemporaryError, UnknownOutcome, error_of_status
+from reconciler.intents import Creating
 from reconciler.model import Values
 from reconciler.ownership import client_of, marked
 from reconciler.settings import Settings
@@ -36,12 +37,12 @@ class OpenAIWriter:
             max_retries=0,
         )
 
-    def create_object(self, client: str, values: Values) -> str:
-        """Create and return the id; an existing object with this client's marker is used."""
+    def create_object(self, client: str, values: Values, creating: Creating) -> str:
+        """Create and return the id; after a create without an answer, an object with this client's marker is used."""
         body = {**_body(values), "metadata": marked({}, client, values)}
         objects = self._objects(values["engine"])
         return create_once(
-            lambda: called(lambda: id_of(objects.create(**body))),
+            creating.noted(lambda: called(lambda: id_of(objects.create(**body))), values["engine"]),
             lambda: self._find(values["engine"], client),
             self._patience,
             lag=self._patience.list_lag,

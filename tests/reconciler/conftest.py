@@ -28,7 +28,7 @@ def agency(tmp_path: Path, sandbox: Sandbox, commands: Commands) -> Agency:
         "PUBLIC_URL": PUBLIC_URL,
         "API_TOKEN": API_TOKEN,
         "BOT_STORE_URL": f"sqlite:///{tmp_path}/store.db",
-        "OPENAI_LIST_LAG": "1",
+        "OPENAI_LIST_LAG": "0",
         **sandbox.environment(),
     }
     return Agency(tmp_path, sandbox, commands, environment)

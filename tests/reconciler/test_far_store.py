@@ -50,6 +50,20 @@ def test_plan_apply_plan(far: Agency) -> None:
     assert not list(Path(far.folder).glob("**/*.db"))
 
 
+def test_what_a_killed_run_was_creating_is_known_from_far_too(far: Agency) -> None:
+    far.environment["OPENAI_LIST_LAG"] = "3600"
+    far.declare("la-cocina", assistant={"engine": "agents"})
+    far.sandbox.faults({"kind": "timeout_before_write", "seconds": 60, "method": "POST", "path": "/v1/agents"})
+    running = far.start("--yes")
+    far.await_fault()
+    running.kill()
+    running.wait()
+    far.sandbox.faults()
+    assert far.plan()["unresolved"] == ["la-cocina"]
+    far.apply(OPENAI_LIST_LAG="0")
+    assert (len(far.agents()), far.changes()) == (1, [])
+
+
 def test_the_plan_is_the_same_from_near_and_far(far: Agency) -> None:
     far.declare("cliente-a")
     distant = far.plan()

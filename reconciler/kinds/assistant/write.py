@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from reconciler.intents import Creating
 from reconciler.kinds.assistant.desired import with_ids
 from reconciler.kinds.assistant.plan import RECORD
 from reconciler.model import Change, KindName, Values
@@ -24,7 +25,7 @@ class AssistantRecordsPort(Protocol):
 class AssistantObjectsPort(Protocol):
     """The methods needed of the writer of live objects."""
 
-    def create_object(self, client: str, values: Values) -> str:
+    def create_object(self, client: str, values: Values, creating: Creating) -> str:
         """Returns the id."""
 
     def update_object(
@@ -46,6 +47,9 @@ class AssistantPorts(Protocol):
     def objects(self) -> AssistantObjectsPort:
         """The one for OpenAI."""
 
+    def creating(self, change: Change) -> Creating:
+        """What the change creates."""
+
 
 def put(change: Change, made: Mapping[KindName, AppliedRecord], ports: AssistantPorts) -> tuple[str, Values]:
     """Create, update or adopt. Returns the assistant's id, and what was applied."""
@@ -53,7 +57,7 @@ def put(change: Change, made: Mapping[KindName, AppliedRecord], ports: Assistant
     if after["engine"] == RECORD:
         return ports.store.put_assistant(_record(change, after)).id, after
     if change.live_id is None:
-        return ports.objects().create_object(change.client, after), after
+        return ports.objects().create_object(change.client, after, ports.creating(change)), after
     changed = {str(field.steps[0]) for field in change.fields}
     ports.objects().update_object(change.live_id, change.client, after, change.before or {}, changed)
     return change.live_id, after
