@@ -243,6 +243,8 @@ class _OneManifest:
 def _new(document: KnowledgeFile, seen: dict[Path, str]) -> KnowledgeFile:
     if document.resolved in seen:
         raise FileProblem(f"the same file as {shown(seen[document.resolved])}", "List it once.")
+    if document.path in seen.values():
+        raise FileProblem("two files have this name, with its accents in different forms", "Rename one of them.")
     seen[document.resolved] = document.path
     return document
 

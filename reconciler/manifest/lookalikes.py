@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -19,13 +20,13 @@ _ALMOST: Final = re.compile(r"\.(ya?ml[^a-z~#/]|yalm$|yml\.?$|yaml\.?$)", re.IGN
 
 
 def lookalikes(folder: Path, display: str, referred: Collection[str]) -> Iterator[Problem]:
-    """A warning for each. `referred`: files that a manifest names, relative to the folder."""
+    """A warning for each. `referred`: files that a manifest names, relative to the folder, in NFC."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         is_below = Path(parent) != folder
         for file in sorted(files):
             name = (Path(parent) / file).relative_to(folder).as_posix()
-            if file.startswith((".", "#")) or name in referred:
+            if file.startswith((".", "#")) or unicodedata.normalize("NFC", name) in referred:
                 continue
             is_manifest = _MANIFEST.search(file) is not None
             if is_manifest and is_below:
@@ -39,14 +40,18 @@ def named_files(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, part in value.items():
             if key == "file" and isinstance(part, str):
-                yield os.path.normpath(part)
+                yield _named(part)
             elif key == "files" and isinstance(part, list):
-                yield from (os.path.normpath(name) for name in part if isinstance(name, str))
+                yield from (_named(name) for name in part if isinstance(name, str))
             else:
                 yield from named_files(part)
     elif isinstance(value, list):
         for part in value:
             yield from named_files(part)
+
+
+def _named(name: str) -> str:
+    return unicodedata.normalize("NFC", os.path.normpath(name))
 
 
 def _warning(path: str, hint: str) -> Problem:

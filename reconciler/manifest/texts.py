@@ -1,6 +1,8 @@
 """Files that a manifest names: prompts, which are read, and documents, which are hashed.
 
-None may be outside the folder of manifests, and none is written.
+None may be outside the folder of manifests, and none is written. A file means the same in every
+checkout: a text's line ends are LF, whatever git or an editor wrote, and an accent in a name is one character, which
+macOS may write as two.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ import difflib
 import hashlib
 import os
 import re
+import tempfile
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -27,16 +31,19 @@ TEXTS = re.compile(r"\.(c|cpp|cs|css|go|html|java|js|json|md|php|py|rb|sh|tex|ts
 FORMATS = re.compile(r"\.(doc|docx|pdf|pptx)")
 """Suffixes of the files that OpenAI can search; it derives the type from the name."""
 
+_PIECE = 1 << 20
+"""Bytes read at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeFile:
     """A document of a file_search tool."""
 
     path: str
-    """As written in the manifest; `./la-cocina/menu.pdf` is `la-cocina/menu.pdf`."""
+    """As written in the manifest; `./la-cocina/menu.pdf` is `la-cocina/menu.pdf`, and accents are composed (NFC)."""
     resolved: Path
     size: int
-    """Bytes."""
+    """Bytes, of a text with its line ends as LF."""
     sha256: str
 
 
@@ -64,18 +71,27 @@ def resolve(folder: Path, name: str) -> Path:
             raise FileProblem("a folder where a file is expected", "Name the file in it.")
     except OSError as error:
         raise FileProblem(f"the file cannot be read ({error.strerror})", "Check its name and permissions.") from error
-    twin = _spelt_otherwise(Path(path))
+    twin = _spelt_otherwise(Path(root), Path(path))
     if twin is not None:
         return resolve(folder, os.path.relpath(twin, root))
     near = _nearest(Path(root), name)
     raise FileProblem("there is no such file", f'Did you mean "{near}"?' if near else "Create it, or correct the name.")
 
 
-def _spelt_otherwise(path: Path) -> Path | None:
-    """A file whose name has the same letters with its accents in another form, as macOS writes them."""
-    wanted = unicodedata.normalize("NFC", path.name)
-    around = path.parent.iterdir() if path.parent.is_dir() else ()
-    return next((file for file in around if unicodedata.normalize("NFC", file.name) == wanted and file.is_file()), None)
+def _spelt_otherwise(root: Path, path: Path) -> Path | None:
+    """A file below `root` whose path has the same letters with accents in another form, as macOS writes them."""
+    found = root
+    for part in path.relative_to(root).parts:
+        exact, wanted = found / part, unicodedata.normalize("NFC", part)
+        if exact.exists():
+            found = exact
+            continue
+        around = found.iterdir() if found.is_dir() else ()
+        twin = next((entry for entry in around if unicodedata.normalize("NFC", entry.name) == wanted), None)
+        if twin is None:
+            return None
+        found = twin
+    return found if found.is_file() else None
 
 
 def read_prompt(folder: Path, shown_folder: str, name: str, own: Mapping[str, str] = NONE) -> tuple[str, list[Problem]]:
@@ -114,24 +130,61 @@ def hash_document(folder: Path, name: str) -> KnowledgeFile:
             raise FileProblem("the file is empty", "Write something into it, or remove it from the list.")
         if size > MAX_DOCUMENT_BYTES:
             raise FileProblem(f"the file has {size:,} bytes, {MAX_DOCUMENT_BYTES:,} at most", "Split it.")
+        digest, size = hashlib.sha256(), 0
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            for piece in _content(file, ending):
+                digest.update(piece)
+                size += len(piece)
             if TEXTS.fullmatch(ending):
                 _check_encoding(file)
     except OSError as error:
         raise FileProblem(f"the file cannot be read ({error.strerror})", "Check its permissions.") from error
-    return KnowledgeFile(os.path.normpath(name), path, size, digest)
+    return KnowledgeFile(unicodedata.normalize("NFC", os.path.normpath(name)), path, size, digest.hexdigest())
+
+
+@contextmanager
+def opened_document(folder: Path, name: str) -> Iterator[BinaryIO]:
+    """A document to be uploaded: exactly the bytes that are hashed."""
+    path = resolve(folder, name)
+    with path.open("rb") as file:
+        if not TEXTS.fullmatch(path.suffix.lower()):
+            yield file
+            return
+        with tempfile.TemporaryFile() as copy:
+            for piece in _content(file, path.suffix.lower()):
+                copy.write(piece)
+            copy.seek(0)
+            yield copy
+
+
+def _content(file: BinaryIO, ending: str) -> Iterator[bytes]:
+    """What is hashed and uploaded: as it is, but text in UTF-8 with its line ends as LF."""
+    if not TEXTS.fullmatch(ending) or _is_utf16(file):
+        while piece := file.read(_PIECE):
+            yield piece
+        return
+    held = b""
+    while piece := file.read(_PIECE):
+        piece = held + piece
+        held = b"\r" if piece.endswith(b"\r") else b""  # the LF may be in the next piece
+        yield piece.removesuffix(held).replace(b"\r\n", b"\n")
+    yield held
+
+
+def _is_utf16(file: BinaryIO) -> bool:
+    file.seek(0)
+    begins = file.read(2)
+    file.seek(0)
+    return begins in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def _check_encoding(file: BinaryIO) -> None:
     """OpenAI: text is UTF-8 or UTF-16; text in other encodings is found with broken letters or not at all."""
-    file.seek(0)
-    if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+    if _is_utf16(file):
         return
-    file.seek(0)
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        while piece := file.read(1 << 20):
+        while piece := file.read(_PIECE):
             decoder.decode(piece)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:

@@ -18,7 +18,7 @@ from openai.types.vector_stores import VectorStoreFile
 from reconciler.errors import NotFound, PermanentError, ProviderError, Stopped
 from reconciler.intents import Creating
 from reconciler.kinds.knowledge.document import Document, document_of
-from reconciler.manifest.texts import FileProblem, hash_document, resolve
+from reconciler.manifest.texts import FileProblem, hash_document, opened_document
 from reconciler.model import Values
 from reconciler.ownership import client_of, marked
 from reconciler.writers.openai import called, id_of
@@ -159,7 +159,7 @@ class DocumentsWriter:
         name = document.upload_name(client)
 
         def upload() -> str:
-            with resolve(self._folder, document.path).open("rb") as file:
+            with opened_document(self._folder, document.path) as file:
                 files = self._client.files
                 return called(
                     lambda: id_of(files.create(file=(name, file), purpose="assistants", timeout=UPLOAD_SECONDS))

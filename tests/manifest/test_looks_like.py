@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from reconciler.manifest import ManifestErrors, load
+from reconciler.manifest.texts import hash_document, opened_document
 
 CLIENT = """\
 id: x
@@ -117,10 +120,54 @@ def test_two_spellings_of_a_documents_path_are_one(folder: Path) -> None:
     assert [document.path for document in manifest.knowledge] == ["x/menu.md"]
 
 
-def test_a_file_name_with_its_accents_in_another_form_is_the_same(folder: Path) -> None:
-    (folder / "x").mkdir()
-    (folder / "x" / unicodedata.normalize("NFD", "menú.md")).write_text("Menú", encoding="utf-8")
-    tool = "instructions: Hola, tools: [{type: file_search, files: [x/menú.md]}]"
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_a_path_with_its_accents_in_another_form_is_the_same(
+    folder: Path, on_disk: Literal["NFC", "NFD"], written: Literal["NFC", "NFD"]
+) -> None:
+    below = folder / unicodedata.normalize(on_disk, "ñandú")
+    below.mkdir()
+    for name in ("menú.md", "menú.yaml.txt"):
+        (below / unicodedata.normalize(on_disk, name)).write_text("Menú", encoding="utf-8")
+    files = unicodedata.normalize(written, "[ñandú/menú.md, ñandú/menú.yaml.txt]")
+    tool = f"instructions: Hola, tools: [{{type: file_search, files: {files}}}]"
     (folder / "x.yaml").write_text(CLIENT.replace("instructions: Hola", tool), encoding="utf-8")
-    [manifest] = load(folder).clients
-    assert [document.path for document in manifest.knowledge] == ["x/menú.md"]
+    fleet = load(folder)
+    [manifest] = fleet.clients
+    assert [document.path for document in manifest.knowledge] == ["ñandú/menú.md", "ñandú/menú.yaml.txt"]
+    assert fleet.warnings == ()
+
+
+def test_two_files_whose_names_differ_in_the_form_of_accents_only_are_refused(folder: Path) -> None:
+    names = [unicodedata.normalize(form, "menú.md") for form in ("NFC", "NFD")]
+    for name in names:
+        (folder / name).write_text(name, encoding="utf-8")
+    tool = f"instructions: Hola, tools: [{{type: file_search, files: [{', '.join(names)}]}}]"
+    (folder / "x.yaml").write_text(CLIENT.replace("instructions: Hola", tool), encoding="utf-8")
+    [error] = errors(folder)
+    assert error.endswith("two files have this name, with its accents in different forms. Rename one of them.")
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other", "is_same"),
+    [
+        ("menu.md", b"uno\r\ndos\r\n", b"uno\ndos\n", True),
+        ("menu.txt", b"x" * ((1 << 20) - 1) + b"\r\ny", b"x" * ((1 << 20) - 1) + b"\ny", True),
+        ("menu.txt", b"uno\rdos\r", b"uno\ndos\n", False),
+        ("menu.pdf", b"uno\r\n", b"uno\n", False),
+        ("menu.txt", "a\r\n".encode("utf-16"), "a\n".encode("utf-16"), False),
+    ],
+    ids=["text", "between two pieces", "another line end", "no text", "UTF-16"],
+)
+def test_line_ends_of_a_text_are_no_difference(
+    folder: Path, name: str, one: bytes, other: bytes, is_same: bool
+) -> None:
+    found = []
+    for content in (one, other):
+        (folder / name).write_bytes(content)
+        document = hash_document(folder, name)
+        found.append((document.size, document.sha256))
+        with opened_document(folder, name) as file:
+            uploaded = file.read()
+        assert (len(uploaded), hashlib.sha256(uploaded).hexdigest()) == found[-1]
+    assert (found[0] == found[1]) is is_same

@@ -70,6 +70,15 @@ def test_the_new_version_is_searched_before_the_old_one_goes(kitchen: Agency) ->
     assert calls[attached:taken_out].count(("GET", one)) >= 2
 
 
+def test_a_text_is_uploaded_with_its_line_ends_as_lf_and_a_checkout_with_others_is_no_change(kitchen: Agency) -> None:
+    menu = kitchen.folder / "clients.d" / MENU
+    menu.write_bytes(b"Empanadas\r\na 3900 pesos.\r\n")
+    kitchen.apply()
+    assert kitchen.documents()["la-cocina"][MENU] == "Empanadas\na 3900 pesos.\n"
+    menu.write_bytes(b"Empanadas\na 3900 pesos.\n")
+    assert kitchen.changes() == []
+
+
 def test_added_and_removed_documents_are_a_change_each(kitchen: Agency) -> None:
     kitchen.document("la-cocina/postres.md", "Leche asada a 2500 pesos.")
     declare(kitchen, MENU, "la-cocina/postres.md")

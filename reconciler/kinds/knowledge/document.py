@@ -29,7 +29,7 @@ class Document:
     """One version of one document."""
 
     path: str
-    """Relative to the manifest."""
+    """Relative to the manifest, in NFC."""
     size: int
     """Bytes."""
     sha256: str
@@ -63,7 +63,7 @@ def document_of(attributes: Mapping[str, Any] | None, client: str) -> Document |
     path, sha256, size = said.get(PATH), said.get(SHA256), str(said.get(BYTES))
     if client_of(said) != client or not isinstance(path, str) or not isinstance(sha256, str) or not size.isdecimal():
         return None
-    return Document(path, int(size), sha256)
+    return Document(unicodedata.normalize("NFC", path), int(size), sha256)
 
 
 def owner_of_upload(name: str) -> str | None:
