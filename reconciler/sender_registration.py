@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from reconciler.errors import Refused
+from reconciler.errors import ReconcileError, Refused
 from runtime.store.client.writer import StoreWriter
-from runtime.store.records import AppliedRecord, Snapshot
+from runtime.store.errors import damage
+from runtime.store.records import AppliedRecord, DamagedRecord, Snapshot
 
 MOST_ATTEMPTS: Final = 10
 WINDOW: Final = timedelta(hours=72)
@@ -50,12 +51,28 @@ class Attempts:
 
 
 def attempts_of(number: str, snapshot: Snapshot, now: datetime) -> Attempts:
-    """The attempts that still count, as the store recorded them."""
+    """The attempts that still count, as the store recorded them. Raises `ReconcileError` when their record is damaged:
+    an attempt too many locks the number."""
+    for damaged in snapshot.damaged:
+        if damaged.key == {"client": number, "kind": KIND}:
+            raise _unknown(damaged)
     for record in snapshot.applied:
         if record.client == number and record.kind == KIND:
-            made = (datetime.fromisoformat(text) for text in record.values["attempts"])
-            return Attempts(number, tuple(sorted(moment for moment in made if now - moment < WINDOW)))
+            try:
+                made = [datetime.fromisoformat(text) for text in record.values["attempts"]]
+                return Attempts(number, tuple(sorted(moment for moment in made if now - moment < WINDOW)))
+            except (KeyError, TypeError, ValueError) as error:
+                key = {"client": number, "kind": KIND}
+                raise _unknown(DamagedRecord("applied", key, "`values` holds no times", number)) from error
     return Attempts(number)
+
+
+def _unknown(record: DamagedRecord) -> ReconcileError:
+    hours = WINDOW.total_seconds() / 3600
+    return ReconcileError(
+        f"The attempts at {record.client} that count are not known, so nothing was sent: {damage(record)}. Restore "
+        f"that row from a backup, or delete it once {hours:.0f} hours have passed without an attempt."
+    )
 
 
 def now() -> datetime:

@@ -18,6 +18,7 @@ from reconciler.planning.desired import desired_client
 from reconciler.planning.digest import digest
 from reconciler.planning.guards import check_account
 from reconciler.planning.requested_adoption import Takeover, take_over_as_it_is
+from reconciler.planning.unresolved import damaged_of
 from reconciler.settings import Settings
 
 
@@ -53,8 +54,10 @@ def _look(manifest: Manifest, settings: Settings) -> Takeover:
     for engine, read in live_state.objects.items():
         if isinstance(read, Failed) and manifest.client.assistant.engine == engine:
             raise ReadFailed(f"{OBJECTS[engine]}: {read.message}")
-    client = desired_client(manifest, settings)
-    return take_over_as_it_is(ClientContext(client, live_state, live_state.store, settings))
+    context = ClientContext(desired_client(manifest, settings), live_state, live_state.store, settings)
+    for unread in damaged_of(context):
+        raise ReadFailed(f"{unread.source}: {unread.failed.message}")
+    return take_over_as_it_is(context)
 
 
 def _apply(manifest: Manifest, settings: Settings, agreed: str) -> Exit:

@@ -29,7 +29,7 @@ def doctor(ctx: click.Context, client: str) -> None:
 
     Exit 0 when every link is intact, 1 when one is broken. Nothing is changed and no message is sent.
     """
-    settings, fleet = load_fleet((client,))
+    settings, fleet = load_fleet((client,), only_valid=True)
     manifest = next(manifest for manifest in fleet.clients if manifest.client.id == client)
     live_state = observe(Fleet((manifest,)), settings, only=(client,), whole_senders=True)
     if isinstance(live_state.store, Failed):

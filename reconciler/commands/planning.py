@@ -8,20 +8,32 @@ from collections.abc import Collection
 import click
 
 from reconciler.errors import InvalidSetting, ReconcileError
-from reconciler.manifest import Fleet, load
+from reconciler.manifest import Fleet, fleet_errors, load_valid
 from reconciler.observation.live_state import Failed, LiveState
 from reconciler.settings import Settings, load_settings
 from runtime.store.errors import masked
 
 
-def load_fleet(only: Collection[str], *, is_quiet: bool = False) -> tuple[Settings, Fleet]:
-    """Settings and manifests. Raises `ManifestErrors`, `InvalidSetting`, or `ReconcileError` for an unknown `only`."""
+def load_fleet(only: Collection[str], *, is_quiet: bool = False, only_valid: bool = False) -> tuple[Settings, Fleet]:
+    """Settings and manifests. Raises `ManifestErrors`, `InvalidSetting`, or `ReconcileError` for an unknown `only`.
+
+    `only_valid`: leave invalid manifests out, and print what is wrong with them on stderr, unless they may be those of
+    `only`.
+    """
     settings = load_settings()
-    fleet = load(
+    fleet = load_valid(
         settings.clients_dir,
         settings.own_secrets,
         allow_private_endpoints=settings.allow_private_endpoints,
     )
+    if fleet.errors:
+        if not only_valid or not {manifest.client.id for manifest in fleet.clients}.issuperset(only):
+            raise fleet_errors(fleet)
+        for problem in fleet.errors:
+            click.echo(str(problem), err=True)
+        click.echo(
+            "These manifests are left out here; nothing is planned or applied until they are corrected.", err=True
+        )
     if fleet.warnings and not is_quiet:
         count = len(fleet.warnings)
         click.echo(

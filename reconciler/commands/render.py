@@ -8,7 +8,7 @@ from typing import Any, Literal
 import click
 
 from reconciler.errors import ReconcileError
-from reconciler.manifest import Manifest, load
+from reconciler.manifest import Manifest, fleet_errors, load_valid
 from reconciler.manifest.emit import to_yaml
 from reconciler.manifest.explain import nearest
 from reconciler.settings import load_settings
@@ -24,8 +24,10 @@ def render(client: str, output: Literal["yaml", "json"]) -> None:
     """
     settings = load_settings()
     directory = settings.clients_dir
-    loaded = load(directory, allow_private_endpoints=settings.allow_private_endpoints)
+    loaded = load_valid(directory, allow_private_endpoints=settings.allow_private_endpoints)
     fleet = {manifest.client.id: manifest for manifest in loaded.clients}
+    if client not in fleet and loaded.errors:
+        raise fleet_errors(loaded)
     if client not in fleet:
         near = nearest(client, list(fleet))
         raise ReconcileError(

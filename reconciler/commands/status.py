@@ -40,32 +40,35 @@ def status(
 
     Without --client, bots that no manifest declares are listed too.
 
-    Exit 1 when a source could not be read; what depends on it is left blank.
+    Exit 1 when a source or a manifest could not be read; what depends on it is left blank, or out.
     """
     if checklist is not None and (clients or output != "text"):
         raise click.UsageError("--checklist takes no other option.")
     only = (checklist,) if checklist is not None else clients
-    settings, fleet = load_fleet(only)
+    settings, fleet = load_fleet(only, only_valid=True)
     chosen = Fleet(tuple(m for m in fleet.clients if m.client.state != "absent" and (not only or m.client.id in only)))
     plan, rows, strays = _look(chosen, fleet, settings)
     unread = [finding.message for finding in plan.findings if finding.client is None and finding.severity == "error"]
+    invalid = [] if only else [str(problem) for problem in fleet.errors]
+    # A bot without a manifest may be that of an invalid one.
+    undeclared = None if only or invalid else strays
     if checklist is not None:
         write(_checklist(chosen, rows, settings))
     elif output == "json":
         document = {
             "format_version": FORMAT_VERSION,
             "clients": [asdict(row) for row in rows],
-            "without_manifest": None if only else [asdict(bot) for bot in strays],
-            "unread": unread,
+            "without_manifest": None if undeclared is None else [asdict(bot) for bot in undeclared],
+            "unread": [*invalid, *unread],
         }
         write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
     else:
         from reconciler.status.table import table_text
 
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        shown = table_text(rows, width=width, colour=colour_wanted()) + ("" if only else undeclared_text(strays))
+        shown = table_text(rows, width=width, colour=colour_wanted()) + undeclared_text(undeclared or ())
         write(shown + "".join(f"error: {text}\n" for text in unread))
-    ctx.exit(Exit.ERROR if unread else Exit.OK)
+    ctx.exit(Exit.ERROR if unread or invalid else Exit.OK)
 
 
 def _look(chosen: Fleet, fleet: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus], list[UndeclaredBot]]:

@@ -73,7 +73,7 @@ def verify(ctx: click.Context, client: str, code: str | None, method: str) -> No
     """
     if code is not None and not (code.isascii() and code.isdecimal()):
         raise click.UsageError("--code takes the digits that the number was sent.")
-    settings, fleet = load_fleet((client,))
+    settings, fleet = load_fleet((client,), only_valid=True)
     manifest = next(manifest for manifest in fleet.clients if manifest.client.id == client)
     with _opened(manifest, settings) as registration:
         live = _find(registration)

@@ -22,7 +22,8 @@ from reconciler.status.facts import bot_of, days_left, sender_of
 from reconciler.status.undelivered import undelivered
 from runtime.store.client.history import UNDELIVERED_HOURS
 from runtime.store.delivery_errors import OF_PERSON, delivery_error
-from runtime.store.records import ActivityRecord
+from runtime.store.errors import damage, repair
+from runtime.store.records import ActivityRecord, DamagedRecord
 from schemas import FunctionTool
 from schemas.addresses import whatsapp_address
 
@@ -170,6 +171,11 @@ def _bot(patient: Patient) -> Iterator[Link]:
     client = patient.manifest.client
     bot = bot_of(patient.manifest, patient.store)
     apply = f"`reconcile --client {client.id}` repairs it."
+    damaged = _damaged(patient, "bots", client.id, client.number)
+    if damaged is not None:
+        yield Link("bot", False, damage(damaged), repair(damaged))
+        yield Link("assistant", None, "the bot cannot be read")
+        return
     holder = patient.store.bots_by_number.get(client.number)
     if holder is not None and holder.client not in (None, client.id):
         fix = f"`reconcile --client {client.id} --dry-run` shows how it gets its number."
@@ -197,6 +203,9 @@ def _assistant(patient: Patient, assistant_id: str | None, apply: str) -> Link:
         return Link("assistant", True, "the bot has its own instructions")
     if assistant_id in patient.store.assistants:
         return Link("assistant", True, f"{assistant_id} (engine responses)")
+    damaged = _damaged(patient, "assistants", assistant_id)
+    if damaged is not None:
+        return Link("assistant", False, damage(damaged), repair(damaged))
     engine = live_engine_of(assistant_id)
     live = patient.live_state.objects[engine] if engine else ()
     if isinstance(live, Failed):
@@ -204,6 +213,12 @@ def _assistant(patient: Patient, assistant_id: str | None, apply: str) -> Link:
     if any(item.id == assistant_id for item in live):
         return Link("assistant", True, f"{assistant_id} (engine {engine})")
     return Link("assistant", False, f"{assistant_id} does not exist", apply)
+
+
+def _damaged(patient: Patient, table: str, *names: str) -> DamagedRecord | None:
+    """A row of the bot store with one of these ids, or numbers, that cannot be read."""
+    found = (record for name in names for record in patient.store.damaged_by_name.get(name, ()))
+    return next((record for record in found if record.table == table), None)
 
 
 def _openai(patient: Patient) -> Iterator[Link]:

@@ -6,6 +6,7 @@ A channel's address holds its secret, so no sentence here shows more of it than 
 from __future__ import annotations
 
 import re
+import uuid
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 30
 """Time limit of one message on one channel."""
+CLAIM_SECONDS = 300
+"""How long a finding that is being sent is left to its run; after a crash the next run sends it then."""
 SECRET_CHARACTERS = 8
 """A word of an address with this length may be its secret; a message of Apprise that contains one is not repeated."""
 
@@ -57,9 +60,15 @@ def notify(plan: Plan, urls: Sequence[str], only: Collection[str], settings: Set
 
 
 def _deliver(pending: Sequence[tuple[str, News]], plan: Plan, store: StoreWriter) -> Iterator[str]:
-    for url, fresh in pending:
+    owner = uuid.uuid4().hex
+    for url, found in pending:
+        fresh = _claimed(found, channel_of(url), owner, store)
+        if not fresh:
+            continue
         refused = _send(url, fresh, plan)
         if refused is not None:
+            for name in (*fresh.new, *fresh.resolved):
+                store.release_claim(channel_of(url), name, owner)
             yield f"{_shown(url)} did not accept the notification{refused}; the next `reconcile drift` sends it again."
             continue
         now = datetime.now(tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -67,6 +76,18 @@ def _deliver(pending: Sequence[tuple[str, News]], plan: Plan, store: StoreWriter
             store.put_notice(NoticeRecord(channel_of(url), name, fingerprint_of(change), now))
         for name in fresh.resolved:
             store.forget_notice(channel_of(url), name)
+
+
+def _claimed(found: News, channel: str, owner: str, store: StoreWriter) -> News:
+    """What no other run sends to the channel meanwhile, nor has sent."""
+
+    def claimed(name: str, fingerprint: str | None) -> bool:
+        return store.claim_notice(channel, name, fingerprint, owner, CLAIM_SECONDS)
+
+    return News(
+        new={name: change for name, change in found.new.items() if claimed(name, fingerprint_of(change))},
+        resolved=[name for name in found.resolved if claimed(name, None)],
+    )
 
 
 def _send(url: str, fresh: News, plan: Plan) -> str | None:

@@ -3,8 +3,18 @@
 It makes no call and writes nothing.
 """
 
-from reconciler.manifest.fleet import Fleet, Manifest, load
+from reconciler.manifest.fleet import Fleet, Manifest, fleet_errors, load, load_valid
 from reconciler.manifest.problem import ManifestErrors, NoManifests, Problem
 from reconciler.manifest.texts import KnowledgeFile
 
-__all__ = ["Fleet", "KnowledgeFile", "Manifest", "ManifestErrors", "NoManifests", "Problem", "load"]
+__all__ = [
+    "Fleet",
+    "KnowledgeFile",
+    "Manifest",
+    "ManifestErrors",
+    "NoManifests",
+    "Problem",
+    "fleet_errors",
+    "load",
+    "load_valid",
+]

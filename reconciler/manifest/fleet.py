@@ -57,6 +57,10 @@ class Fleet:
 
     clients: tuple[Manifest, ...]
     warnings: tuple[Problem, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    """What is wrong with the manifests that were left out; see `load_valid`."""
+    files: int = 0
+    """How many manifests the folder has."""
 
 
 def load(clients_dir: Path, own_secrets: Mapping[str, str] = NONE, *, allow_private_endpoints: bool = False) -> Fleet:
@@ -65,6 +69,22 @@ def load(clients_dir: Path, own_secrets: Mapping[str, str] = NONE, *, allow_priv
     `own_secrets`: values of this installation that no file may hold, each with the name of its variable.
     `allow_private_endpoints`: see `checks.check`.
     """
+    fleet = load_valid(clients_dir, own_secrets, allow_private_endpoints=allow_private_endpoints)
+    if fleet.errors:
+        raise fleet_errors(fleet)
+    return fleet
+
+
+def fleet_errors(fleet: Fleet) -> ManifestErrors:
+    """The error that ends a command which needs every manifest."""
+    return ManifestErrors([*fleet.warnings, *fleet.errors], fleet.files)
+
+
+def load_valid(
+    clients_dir: Path, own_secrets: Mapping[str, str] = NONE, *, allow_private_endpoints: bool = False
+) -> Fleet:
+    """The manifests without an error, and the errors of the others: for looking at some clients, never for planning a
+    fleet. Raises ManifestErrors when the folder, the defaults or every manifest has one."""
     with _collector_paused():
         folder = open_folder(clients_dir, own_secrets)
         reading = _Reading(folder, allow_private_endpoints)
@@ -72,11 +92,17 @@ def load(clients_dir: Path, own_secrets: Mapping[str, str] = NONE, *, allow_priv
             reading.read(name)
         reading.check_across_files()
         reading.problems += lookalikes(folder.path, folder.display, reading.referred)
-    errors = [problem for problem in reading.problems if problem.severity == "error"]
-    if errors:
+    valid = [manifest for name, manifest in reading.manifests.items() if name not in reading.invalid]
+    if not valid or any(problem.severity == "error" for problem in reading.defaults.problems):
         raise ManifestErrors(reading.problems, len(folder.manifests))
-    clients = tuple(sorted(reading.manifests, key=lambda manifest: manifest.client.id))
-    return Fleet(clients, tuple(sorted(set(reading.problems))))
+    clients = tuple(sorted(valid, key=lambda manifest: manifest.client.id))
+    problems = sorted(set(reading.problems))
+    return Fleet(
+        clients,
+        warnings=tuple(problem for problem in problems if problem.severity != "error"),
+        errors=tuple(problem for problem in problems if problem.severity == "error"),
+        files=len(folder.manifests),
+    )
 
 
 @dataclass(slots=True)
@@ -94,7 +120,10 @@ class _Reading:
         self.folder = folder
         self.allow_private_endpoints = allow_private_endpoints
         self.problems: list[Problem] = list(folder.problems)
-        self.manifests: list[Manifest] = []
+        self.manifests: dict[str, Manifest] = {}
+        """By the file's name."""
+        self.invalid: set[str] = set()
+        """Names of files with an error."""
         self.referred: set[str] = set()
         self.ids: list[_Claim] = []
         self.numbers: list[_Claim] = []
@@ -117,6 +146,7 @@ class _Reading:
 
     def read(self, name: str) -> None:
         """Reads one manifest; its errors become problems."""
+        before = len(self.problems)
         document = self.folder.parse(name)
         self._warn(document)
         if not document.is_mapping and not document.problems:
@@ -126,9 +156,11 @@ class _Reading:
             manifest = one.manifest(self.allow_private_endpoints)
             self._claim(name, one.value)
             if manifest is not None:
-                self.manifests.append(manifest)
+                self.manifests[name] = manifest
             self.problems += one.problems
         self.problems += document.problems
+        if any(problem.severity == "error" for problem in self.problems[before:]):
+            self.invalid.add(name)
 
     def _claim(self, name: str, value: Mapping[str, Any]) -> None:
         for key, claims in (("id", self.ids), ("number", self.numbers)):
@@ -149,6 +181,7 @@ class _Reading:
         first = self.folder.parse(taken_by)
         message = f"{key}: {shown(claim.value)} is taken by {first.path}:{first.place((key,))[0]} already"
         hint = "Give one of them another." if key == "id" else "A number belongs to one client."
+        self.invalid |= {claim.file, taken_by}
         self.problems.append(Problem(self.folder.shown(claim.file), line, column, message, hint))
 
 

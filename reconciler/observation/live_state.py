@@ -6,16 +6,17 @@ depends on it is left unchanged.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.intents import Intent, intents_of
-from reconciler.model import KIND_ORDER, AccountKey, KindName
+from reconciler.model import KIND_ORDER, SHOWN, AccountKey, KindName
+from reconciler.origin import KIND as ORIGIN
 from reconciler.origin import Origin, origin_of
 from reconciler.readers.openai import LiveAssistant, Model, ObjectEngine, StoreFile, VectorStore
 from reconciler.readers.twilio import LiveSender
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Snapshot
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, DamagedRecord, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,16 @@ class Store:
     """Whose objects the records are."""
     intents: Mapping[tuple[str, KindName], Intent] = field(default_factory=dict)
     """By client and kind, what a run was creating when it was interrupted."""
+    damaged: Sequence[DamagedRecord] = ()
+    """Rows that cannot be read, so that they are in none of the above."""
+    damaged_by_name: Mapping[str, Sequence[DamagedRecord]] = field(default_factory=dict)
+    """Those that planning a client needs: by its client, its own id, and its number."""
 
     @property
     def clients(self) -> set[str]:
         """Every client in the store."""
-        return {*self.bots_by_client, *self.assistants_by_client, *(client for client, _ in self.applied)}
+        damaged = (record.client for record in self.damaged if record.client and _is_planned_with(record))
+        return {*self.bots_by_client, *self.assistants_by_client, *(client for client, _ in self.applied), *damaged}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +103,56 @@ class LiveState:
 
 def index_store(snapshot: Snapshot) -> Store:
     """The snapshot with the look-ups that planning needs."""
+    whole, damaged = _whole(snapshot.applied)
+    damaged = [*snapshot.damaged, *damaged]
     return Store(
         bots={bot.id: bot for bot in snapshot.bots},
         bots_by_number={bot.twilio_phone_number: bot for bot in snapshot.bots},
         bots_by_client={bot.client: bot for bot in snapshot.bots if bot.client is not None},
         assistants={assistant.id: assistant for assistant in snapshot.assistants},
         assistants_by_client={record.client: record for record in snapshot.assistants if record.client is not None},
-        applied={(record.client, record.kind): record for record in snapshot.applied if record.kind in KIND_ORDER},
+        applied={(record.client, record.kind): record for record in whole if record.kind in KIND_ORDER},
         exists=snapshot.exists,
         bots_of_assistant=Counter(bot.assistant_id for bot in snapshot.bots if bot.assistant_id is not None),
-        origin=origin_of(snapshot.applied),
-        intents=intents_of(snapshot.applied),
+        origin=origin_of(whole),
+        damaged=damaged,
+        damaged_by_name=_by_name(damaged),
+        intents=intents_of(whole),
     )
+
+
+def _whole(records: Iterable[AppliedRecord]) -> tuple[Sequence[AppliedRecord], Sequence[DamagedRecord]]:
+    """The records whose values have the shape that planning relies on, and the others."""
+    whole, damaged = [], []
+    for record in records:
+        problem = _problem(record)
+        if problem is None:
+            whole.append(record)
+        else:
+            key = {"client": record.client, "kind": record.kind}
+            damaged.append(DamagedRecord("applied", key, problem, record.client))
+    return whole, damaged
+
+
+def _problem(record: AppliedRecord) -> str | None:
+    if record.kind == ORIGIN:
+        strange = next((name for name, value in record.values.items() if not isinstance(value, str | None)), None)
+        return None if strange is None else f"`values.{strange}` is not a text"
+    for part in ("webhook", "profile", SHOWN) if record.kind == "sender" else ():
+        if not isinstance(record.values.get(part, {}), Mapping):
+            return f"`values.{part}` is not a JSON object"
+    calls = record.values.get("webhook", {}).get("callback_url", "") if record.kind == "sender" else ""
+    return None if isinstance(calls, str) else "`values.webhook.callback_url` is not a text"
+
+
+def _by_name(damaged: Iterable[DamagedRecord]) -> Mapping[str, Sequence[DamagedRecord]]:
+    found: dict[str, list[DamagedRecord]] = defaultdict(list)
+    for record in damaged:
+        if _is_planned_with(record):
+            for name in {record.client, record.key.get("id"), record.number} - {None}:
+                found[str(name)].append(record)
+    return dict(found)
+
+
+def _is_planned_with(record: DamagedRecord) -> bool:
+    return record.key.get("kind") in (None, *KIND_ORDER)

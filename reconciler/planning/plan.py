@@ -22,7 +22,7 @@ from reconciler.planning.client import plan_client, plan_departure
 from reconciler.planning.desired import client_without_manifest, desired_clients
 from reconciler.planning.moving import moving, with_other_numbers
 from reconciler.planning.orphans import undeclared
-from reconciler.planning.unresolved import failed_sources, is_unresolved, unread_of
+from reconciler.planning.unresolved import damaged_elsewhere, failed_sources, is_unresolved, unread_of
 from reconciler.settings import Settings
 
 
@@ -91,9 +91,11 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
         for client in sorted({orphan.client for orphan in orphans}):
             leaving = client_without_manifest(client, store, settings)
             draft.add(ClientContext(leaving, live_state, store, settings, delete_sender=scope.delete_senders))
+    elsewhere = () if scope.only else damaged_elsewhere(fleet, store)
+    noted = [*elsewhere, *_unknown_origin(store, live_state)]
     return Plan(
         changes=draft.changes,
-        findings=[*failed_sources(live_state, draft.unread), *_unknown_origin(store, live_state), *draft.findings],
+        findings=[*failed_sources(live_state, draft.unread), *noted, *draft.findings],
         orphans=orphans,
         unresolved=draft.unresolved,
         clients=len(chosen),

@@ -3,18 +3,43 @@ deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from reconciler.kinds.context import ClientContext
 from reconciler.kinds.protocol import Unread
 from reconciler.kinds.registry import KINDS
+from reconciler.manifest import Fleet
 from reconciler.model import Finding, Severity
-from reconciler.observation.live_state import LiveState
+from reconciler.observation.live_state import Failed, LiveState, Store
+from runtime.store.errors import damage, repair
 
 
 def unread_of(context: ClientContext) -> list[Unread]:
     """Every source that the client needs and that could not be read."""
-    return [unread for kind in KINDS.values() for unread in kind.unread(context)]
+    return [*damaged_of(context), *(unread for kind in KINDS.values() for unread in kind.unread(context))]
+
+
+def damaged_of(context: ClientContext) -> Iterator[Unread]:
+    """Rows of the bot store that are the client's, or have its id or its number, and cannot be read."""
+    by_name = context.store.damaged_by_name
+    if not by_name:
+        return
+    found = list(by_name.get(context.id, ()))
+    if context.client.manifest is not None:
+        found += [record for record in by_name.get(context.manifest.client.number, ()) if record not in found]
+    for record in found:
+        yield Unread(context.id, Failed(f"{damage(record)}. {repair(record)}"))
+
+
+def damaged_elsewhere(fleet: Fleet, store: Store) -> Iterator[Finding]:
+    """Findings about rows of the bot store that cannot be read, and that no client of the fleet is planned with."""
+    if not store.damaged:
+        return
+    names = {name for manifest in fleet.clients for name in (manifest.client.id, manifest.client.number)}
+    planned = [record for name, records in store.damaged_by_name.items() if name in names for record in records]
+    for record in store.damaged:
+        if record not in planned:
+            yield Finding("warning", f"{damage(record)}. {repair(record)}")
 
 
 def is_unresolved(unread: Iterable[Unread]) -> bool:

@@ -13,7 +13,7 @@ from runtime.api.ownership import OVERRIDE_QUERY, PAGE_QUERY, author_of, check_f
 from runtime.store import catalog, catalog_changes
 from runtime.store.codec import to_document
 from runtime.store.database.database import Database
-from runtime.store.records import AssistantRecord
+from runtime.store.records import AssistantRecord, DamagedRecord
 
 KIND = "assistant"
 FREE_FIELDS = frozenset({"name", "instructions", "model", "metadata"})
@@ -35,7 +35,7 @@ class Assistants:
                 "/assistants/",
                 "List assistants.",
                 self.index,
-                answer=list[AssistantRecord],
+                answer=list[AssistantRecord | DamagedRecord],
                 query=PAGE_QUERY,
                 is_per_client=True,
             ),
@@ -69,7 +69,7 @@ class Assistants:
         """GET /assistants/"""
         limit, after = page_of(call)
         found = await self._database.read(catalog.list_all, AssistantRecord, limit, after, call.caller.clients)
-        return [_document(record) for record in found]
+        return [to_document(one) if isinstance(one, DamagedRecord) else _document(one) for one in found]
 
     async def get(self, call: Call) -> object:
         """GET /assistants/{id}"""

@@ -16,7 +16,7 @@ from runtime.settings import Secrets
 from runtime.store import catalog, catalog_changes
 from runtime.store.codec import to_document
 from runtime.store.database.database import Database
-from runtime.store.records import LIVE_PREFIXES, BotRecord
+from runtime.store.records import LIVE_PREFIXES, BotRecord, DamagedRecord
 from schemas.public_urls import refusal
 
 KIND = "bot"
@@ -48,7 +48,13 @@ class Bots:
         one = "/bots/{id}"
         return [
             ApiEndpoint(
-                "GET", "/bots/", "List bots.", self.index, answer=list[BotRecord], query=PAGE_QUERY, is_per_client=True
+                "GET",
+                "/bots/",
+                "List bots.",
+                self.index,
+                answer=list[BotRecord | DamagedRecord],
+                query=PAGE_QUERY,
+                is_per_client=True,
             ),
             ApiEndpoint("POST", "/bots/", "Create a bot.", self.create, status=201, body=BotCreate, answer=ExaminedBot),
             ApiEndpoint("GET", one, "Get a bot.", self.get, answer=ExaminedBot, is_per_client=True),

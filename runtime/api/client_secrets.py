@@ -35,7 +35,9 @@ class ClientSecrets:
         """Bots are read again when a bot or an assistant has changed. Raises StoreError."""
         version = await self._database.read(catalog_version)
         if version != self._version:
-            self._missing = missing_secrets(await self._database.read(list_all, BotRecord), self._secrets)
+            found = await self._database.read(list_all, BotRecord)
+            bots = (bot for bot in found if isinstance(bot, BotRecord))
+            self._missing = missing_secrets(bots, self._secrets)
             self._version = version
         return self._missing
 

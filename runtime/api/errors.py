@@ -17,6 +17,8 @@ from runtime.store.errors import (
     LeaseLost,
     NumberTaken,
     ObjectNotFound,
+    RecordDamaged,
+    RunDiffers,
     StoreError,
     StoreOutdated,
     StoreUnreachable,
@@ -103,6 +105,11 @@ def _from_store(error: StoreError) -> ApiError:
         return ApiError(409, "lease_held", str(error), **facts)
     if isinstance(error, LeaseLost):
         return ApiError(409, "lease_lost", str(error))
+    if isinstance(error, RunDiffers):
+        return ApiError(409, "run_differs", str(error), field=error.field)
+    if isinstance(error, RecordDamaged):
+        log.error("record_damaged", error=str(error))
+        return ApiError(500, "record_damaged", str(error))
     if isinstance(error, StoreUnreachable):
         log.error("store_unavailable", error=str(error))
         return ApiError(503, "store_unavailable", "The store cannot be reached; try again later.")

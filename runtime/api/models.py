@@ -215,6 +215,13 @@ class NoticeBody(Body):
     notified_at: str
 
 
+class ClaimBody(LeaseBody):
+    """A claim to send a finding of drift to a channel, or that it is resolved."""
+
+    fingerprint: str | None = None
+    """None: that it is resolved."""
+
+
 def checked_user(value: str) -> str:
     """A number in E.164, or WhatsApp's id of a user; raises ValueError that shows the right forms."""
     if is_user_id(value) and value == number_of(value):

@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from runtime.api.endpoint import ApiEndpoint, Call, page_of
+from runtime.api.endpoint import ApiEndpoint, Call, Reply, page_of
 from runtime.api.errors import ApiError
-from runtime.api.models import AppliedBody, LeaseBody, NoticeBody, NumbersBody, RunBody
+from runtime.api.models import AppliedBody, ClaimBody, LeaseBody, NoticeBody, NumbersBody, RunBody
 from runtime.api.ownership import PAGE_QUERY, author_of
 from runtime.store import catalog_changes, reconcile_state
 from runtime.store.codec import to_document
 from runtime.store.database.database import Database
-from runtime.store.records import ActivityRecord, AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.records import (
+    ActivityRecord,
+    AppliedRecord,
+    DamagedRecord,
+    EditRecord,
+    Lease,
+    NoticeRecord,
+    RunRecord,
+)
 
 
 class Reconcile:
@@ -30,7 +38,12 @@ class Reconcile:
         return [
             *self._drift_endpoints(),
             ApiEndpoint(
-                "GET", applied, "List last applied values.", self.applied, answer=list[AppliedRecord], query=page
+                "GET",
+                applied,
+                "List last applied values.",
+                self.applied,
+                answer=list[AppliedRecord | DamagedRecord],
+                query=page,
             ),
             ApiEndpoint("PUT", one, "Store last applied values.", self.keep, status=204, body=AppliedBody),
             ApiEndpoint("DELETE", one, "Delete last applied values.", self.forget, status=204),
@@ -46,7 +59,15 @@ class Reconcile:
                 answer=list[RunRecord],
                 query={"limit": PAGE_QUERY["limit"]},
             ),
-            ApiEndpoint("POST", runs, "Record the start of a run.", self.begin, status=204, body=RunBody),
+            ApiEndpoint(
+                "POST",
+                runs,
+                "Record the start of a run; the same one again is answered 200.",
+                self.begin,
+                status=201,
+                body=RunBody,
+                answer=RunRecord,
+            ),
             ApiEndpoint("PUT", runs + "/{id}", "Record the result of a run.", self.finish, status=204, body=RunBody),
             ApiEndpoint(
                 "PUT", "/reconcile/numbers", "Move bots to other numbers.", self.move, status=204, body=NumbersBody
@@ -64,6 +85,22 @@ class Reconcile:
             ApiEndpoint("GET", notices, "Findings of drift that were sent.", self.notices, answer=list[NoticeRecord]),
             ApiEndpoint("PUT", notice, "Record that one was sent.", self.put_notice, status=204, body=NoticeBody),
             ApiEndpoint("DELETE", notice, "Delete that record.", self.forget_notice, status=204),
+            ApiEndpoint(
+                "POST",
+                notice + "/claim",
+                "Claim to send a finding, or its resolution: one run at a time.",
+                self.claim_notice,
+                body=ClaimBody,
+                answer=dict[str, bool],
+            ),
+            ApiEndpoint(
+                "DELETE",
+                notice + "/claim",
+                "Release the claim.",
+                self.release_claim,
+                status=204,
+                query={"owner": "Owner of the claim."},
+            ),
         ]
 
     async def applied(self, call: Call) -> object:
@@ -117,7 +154,8 @@ class Reconcile:
 
     async def begin(self, call: Call) -> object:
         """POST /reconcile/runs"""
-        return await self._database.write(reconcile_state.start_run, _run(call))
+        run, is_new = await self._database.write(reconcile_state.start_run, _run(call))
+        return Reply(201 if is_new else 200, to_document(run))
 
     async def finish(self, call: Call) -> object:
         """PUT /reconcile/runs/{id}"""
@@ -139,6 +177,25 @@ class Reconcile:
         """PUT /reconcile/notices/{channel}/{finding}"""
         record = NoticeRecord(call.path["channel"], call.path["finding"], **call.body.model_dump())
         return await self._database.write(reconcile_state.put_notice, record)
+
+    async def claim_notice(self, call: Call) -> object:
+        """POST /reconcile/notices/{channel}/{finding}/claim"""
+        asked = call.body
+        claimed = await self._database.write(
+            reconcile_state.claim_notice,
+            call.path["channel"],
+            call.path["finding"],
+            asked.fingerprint,
+            asked.owner,
+            asked.ttl_seconds,
+        )
+        return {"claimed": claimed}
+
+    async def release_claim(self, call: Call) -> object:
+        """DELETE /reconcile/notices/{channel}/{finding}/claim?owner="""
+        channel, finding = call.path["channel"], call.path["finding"]
+        owner = call.query.get("owner", "")
+        return await self._database.write(reconcile_state.release_claim, channel, finding, owner)
 
     async def forget_notice(self, call: Call) -> object:
         """DELETE /reconcile/notices/{channel}/{finding}"""

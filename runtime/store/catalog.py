@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
-from runtime.store.codec import columns, dump_json, from_rows, to_row
+from runtime.store.codec import columns, dump_json, from_rows, in_order, read_rows, to_row
 from runtime.store.database.times import timestamp
 from runtime.store.errors import NumberTaken
-from runtime.store.records import AssistantRecord, BotRecord
+from runtime.store.records import AssistantRecord, BotRecord, DamagedRecord
 from runtime.store.tables import assistants, audit, bots, catalog
 
 Entry = TypeVar("Entry", AssistantRecord, BotRecord)
@@ -90,8 +90,9 @@ def list_all(
     limit: int | None = None,
     after: str | None = None,
     clients: AbstractSet[str] | None = None,
-) -> list[Entry]:
-    """Bots or assistants by id, those of `clients` where they are given; `after` is the last id of the previous page.
+) -> list[Entry | DamagedRecord]:
+    """Bots or assistants by id, damaged ones included, those of `clients` where they are given; `after` is the last id
+    of the previous page.
 
     An object belongs to its client, or to one of its own id where it was created through the API.
     """
@@ -101,7 +102,7 @@ def list_all(
         query = query.where(table.c.id > after)
     if clients is not None:
         query = query.where(func.coalesce(table.c.client, table.c.id).in_(clients))
-    return from_rows(kind, (tuple(row) for row in connection.execute(query.limit(limit))))
+    return in_order(kind, (tuple(row) for row in connection.execute(query.limit(limit))))
 
 
 def put_assistant(connection: Connection, record: AssistantRecord) -> AssistantRecord:
@@ -164,9 +165,12 @@ def bots_of_assistant(connection: Connection, assistant_id: str) -> list[str]:
 def bot_of_each_account(connection: Connection) -> list[BotRecord]:
     """One bot for each Twilio account of the bots, the shared one first."""
     first = select(func.min(bots.c.id)).group_by(bots.c.account_sid)
-    query = select(*(bots.c[name] for name in columns(BotRecord))).where(bots.c.id.in_(first))
-    found = from_rows(BotRecord, (tuple(row) for row in connection.execute(query)))
-    return sorted(found, key=lambda bot: bot.account_sid or "")
+    query = select(*(bots.c[name] for name in columns(BotRecord))).order_by(bots.c.id)
+    found, damaged = read_rows(BotRecord, map(tuple, connection.execute(query.where(bots.c.id.in_(first)))))
+    if damaged:
+        found, _ = read_rows(BotRecord, map(tuple, connection.execute(query)))
+    by_account = {bot.account_sid or "": bot for bot in reversed(found)}
+    return [by_account[account] for account in sorted(by_account)]
 
 
 def record_audit(

@@ -5,6 +5,7 @@
     ├── StoreBusy           it works and is too slow
     ├── StoreRefused        the token or the database role is not accepted
     ├── StoreOutdated       the schema is older than this program, or of an unknown generation
+    ├── RecordDamaged       a row that is asked for is not what this program writes
     ├── NumberTaken         another bot has that WhatsApp number
     ├── ObjectNotFound      no bot, or no assistant, has that id
     ├── DeclaredInGit       a manifest declares an object that is changed by hand
@@ -14,6 +15,7 @@
     ├── NotDeadLetters      turns that did not fail for good, or were retried or dropped already
     ├── OutOfPlace          a retry whose answer would come after those to what its user wrote since
     ├── OptedOut            a proactive message to a user who asked for none
+    ├── RunDiffers          another run has that id
     ├── LeaseHeld           another run holds the lease
     └── LeaseLost           the lease was released while we held it
 
@@ -25,7 +27,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from runtime.store.records import Lease
+from runtime.store.records import DamagedRecord, Lease
 
 
 class StoreError(Exception):
@@ -46,6 +48,34 @@ class StoreRefused(StoreError):
 
 class StoreOutdated(StoreError):
     """The store's schema is not compatible with this program."""
+
+
+class RecordDamaged(StoreError):
+    """A row was changed by something other than this program."""
+
+    def __init__(self, record: DamagedRecord) -> None:
+        super().__init__(f"{damage(record)}. {repair(record)}")
+        self.record = record
+
+
+def damage(record: DamagedRecord) -> str:
+    """What is wrong with a row, and where, without a final stop."""
+    return f"the bot store's row of the table `{record.table}` with {_where(record)} is damaged: {record.damaged}"
+
+
+def repair(record: DamagedRecord) -> str:
+    """How a damaged row is repaired, whole sentences."""
+    restore = "Restore that row from a backup"
+    if record.client is None or record.table not in ("bots", "assistants", "applied"):
+        return f"{restore}."
+    if record.key.get("id", record.client) != record.client:
+        # Made again it would get the client's id, and a bot's conversations are kept by the bot's.
+        return f"{restore}; without it, it would be made again under another id."
+    return f"{restore}, or delete it and apply: what a client declares is then written again."
+
+
+def _where(record: DamagedRecord) -> str:
+    return " AND ".join(f"{column} = '{value.replace(chr(39), chr(39) * 2)}'" for column, value in record.key.items())
 
 
 class NumberTaken(StoreError):
@@ -132,6 +162,14 @@ class OptedOut(StoreError):
             "them again, by writing START or ALTA. What they write is answered as ever."
         )
         self.since = since
+
+
+class RunDiffers(StoreError):
+    """A run is recorded once; what is recorded again has to be the same run."""
+
+    def __init__(self, run_id: str, field: str) -> None:
+        super().__init__(f"The run {run_id!r} is recorded already, with another {field}; nothing was changed.")
+        self.field = field
 
 
 class LeaseHeld(StoreError):

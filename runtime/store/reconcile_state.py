@@ -6,8 +6,9 @@ Functions over a connection.
 from __future__ import annotations
 
 import time
+from dataclasses import fields
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.store.client.history import (
@@ -18,25 +19,37 @@ from runtime.store.client.history import (
     runs_of,
     undelivered_query,
 )
-from runtime.store.codec import columns, from_rows, to_row
+from runtime.store.codec import columns, from_rows, in_order, to_row
 from runtime.store.database.times import timestamp
-from runtime.store.errors import LeaseHeld, LeaseLost, StoreError
-from runtime.store.records import ActivityRecord, AppliedRecord, EditRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.errors import LeaseHeld, LeaseLost, RunDiffers, StoreError
+from runtime.store.records import (
+    ActivityRecord,
+    AppliedRecord,
+    DamagedRecord,
+    EditRecord,
+    Lease,
+    NoticeRecord,
+    RunRecord,
+)
 from runtime.store.tables import applied, leases, notices, runs
 
+_ENDED = ("finished_at", "outcome", "changes")
+"""The fields of a run that its end sets."""
+
 APPLY_LEASE = "apply"
-"""The name of the only lease: of applying."""
+"""The name of the lease of applying; those of notices are named after them."""
 
 
 def list_applied(
     connection: Connection, limit: int | None = None, after: tuple[str, str] | None = None
-) -> list[AppliedRecord]:
-    """Applied values by client and kind; `after` is the last (client, kind) of the previous page."""
+) -> list[AppliedRecord | DamagedRecord]:
+    """Applied values by client and kind, damaged ones included; `after` is the last (client, kind) of the previous
+    page."""
     query = select(*(applied.c[name] for name in columns(AppliedRecord))).order_by(applied.c.client, applied.c.kind)
     if after is not None:
         client, kind = after
         query = query.where(or_(applied.c.client > client, and_(applied.c.client == client, applied.c.kind > kind)))
-    return from_rows(AppliedRecord, (tuple(row) for row in connection.execute(query.limit(limit))))
+    return in_order(AppliedRecord, (tuple(row) for row in connection.execute(query.limit(limit))))
 
 
 def record_applied(connection: Connection, record: AppliedRecord) -> None:
@@ -59,9 +72,20 @@ def forget_applied(connection: Connection, client: str, kind: str) -> None:
 
 def acquire_lease(connection: Connection, owner: str, ttl_seconds: float) -> Lease:
     """Acquires the lease when it is free, expired or already the owner's; raises LeaseHeld otherwise."""
+    taken = _take(connection, APPLY_LEASE, owner, ttl_seconds)
+    if taken is not None:
+        return taken
+    holder = current_lease(connection)
+    if holder is None:
+        raise StoreError("The lease changed its owner meanwhile; try again.")
+    raise LeaseHeld(holder)
+
+
+def _take(connection: Connection, name: str, owner: str, ttl_seconds: float) -> Lease | None:
+    """A lease that was free, expired or the owner's already; None when another owner holds it."""
     now = time.time()
     statement = _insert(connection, leases).values(
-        name=APPLY_LEASE, owner=owner, acquired_at=timestamp(now), expires_at=timestamp(now + ttl_seconds)
+        name=name, owner=owner, acquired_at=timestamp(now), expires_at=timestamp(now + ttl_seconds)
     )
     # One statement decides, so that two concurrent callers cannot both find it free.
     taken = connection.execute(
@@ -71,12 +95,7 @@ def acquire_lease(connection: Connection, owner: str, ttl_seconds: float) -> Lea
             where=or_(leases.c.owner == owner, leases.c.expires_at <= timestamp(now)),
         ).returning(leases.c.owner, leases.c.acquired_at, leases.c.expires_at)
     ).first()
-    if taken is not None:
-        return Lease(*taken)
-    holder = current_lease(connection)
-    if holder is None:
-        raise StoreError("The lease changed its owner meanwhile; try again.")
-    raise LeaseHeld(holder)
+    return None if taken is None else Lease(*taken)
 
 
 def renew_lease(connection: Connection, owner: str, ttl_seconds: float) -> Lease:
@@ -109,9 +128,21 @@ def current_lease(connection: Connection) -> Lease | None:
     return None if row is None else Lease(*row)
 
 
-def start_run(connection: Connection, record: RunRecord) -> None:
-    """Adds a run to the history."""
-    connection.execute(insert(runs).values(to_row(record)))
+def start_run(connection: Connection, record: RunRecord) -> tuple[RunRecord, bool]:
+    """Adds a run to the history, and returns it as it is recorded, and whether it was added now: the same run may be
+    started again, since an answer can be lost. Raises RunDiffers when another one has its id."""
+    statement = _insert(connection, runs).values(to_row(record)).on_conflict_do_nothing(index_elements=["id"])
+    if connection.execute(statement.returning(runs.c.id)).first() is not None:
+        return record, True
+    cells = [runs.c[name] for name in columns(RunRecord)]
+    [stored] = runs_of([tuple(connection.execute(select(*cells).where(runs.c.id == record.id)).one())])
+    # What a later call has added to it, such as its outcome, is not part of its start.
+    given = {field.name: getattr(record, field.name) for field in fields(RunRecord) if field.name not in _ENDED}
+    given |= {name: value for name in _ENDED if (value := getattr(record, name))}
+    for name, value in given.items():
+        if value != getattr(stored, name):
+            raise RunDiffers(record.id, name)
+    return stored, False
 
 
 def finish_run(connection: Connection, record: RunRecord) -> None:
@@ -145,8 +176,29 @@ def list_notices(connection: Connection) -> list[NoticeRecord]:
     return from_rows(NoticeRecord, (tuple(row) for row in connection.execute(query)))
 
 
+def claim_notice(
+    connection: Connection, channel: str, finding: str, fingerprint: str | None, owner: str, ttl_seconds: float
+) -> bool:
+    """Whether this owner, and no other until the claim expires, sends a finding to a channel: False when another one
+    does, or has. Without a `fingerprint` it is about the resolution of a finding that was sent."""
+    name = _claim(channel, finding)
+    if _take(connection, name, owner, ttl_seconds) is None:
+        return False
+    # Read after the claim: who held it before has recorded by now what they sent.
+    query = select(notices.c.fingerprint).where(notices.c.channel == channel, notices.c.finding == finding)
+    if connection.execute(query).scalar() != fingerprint:
+        return True
+    release_claim(connection, channel, finding, owner)
+    return False
+
+
+def release_claim(connection: Connection, channel: str, finding: str, owner: str) -> None:
+    """Releases the owner's claim, so that another run may send the finding; one that does not exist is ignored."""
+    connection.execute(delete(leases).where(leases.c.name == _claim(channel, finding), leases.c.owner == owner))
+
+
 def put_notice(connection: Connection, record: NoticeRecord) -> None:
-    """Records that a finding was sent to a channel, in place of an earlier notice."""
+    """Records that a finding was sent to a channel, in place of an earlier notice; the claim ends."""
     statement = _insert(connection, notices).values(to_row(record))
     connection.execute(
         statement.on_conflict_do_update(
@@ -154,11 +206,18 @@ def put_notice(connection: Connection, record: NoticeRecord) -> None:
             set_={name: statement.excluded[name] for name in ("fingerprint", "notified_at")},
         )
     )
+    connection.execute(delete(leases).where(leases.c.name == _claim(record.channel, record.finding)))
 
 
 def forget_notice(connection: Connection, channel: str, finding: str) -> None:
-    """Deletes the notice of a resolved finding; one that does not exist is ignored."""
+    """Deletes the notice of a resolved finding; one that does not exist is ignored. The claim ends."""
     connection.execute(delete(notices).where(notices.c.channel == channel, notices.c.finding == finding))
+    connection.execute(delete(leases).where(leases.c.name == _claim(channel, finding)))
+
+
+def _claim(channel: str, finding: str) -> str:
+    """The name of the lease of sending a finding to a channel."""
+    return f"notice/{channel}/{finding}"
 
 
 def _insert(connection: Connection, table: object) -> postgresql.Insert:

@@ -193,6 +193,21 @@ class NoticeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedRecord:
+    """A row that cannot be read, since something in it is not what this program writes. The other rows can."""
+
+    table: str
+    key: Mapping[str, str]
+    """The columns of its primary key, in their order."""
+    damaged: str
+    """What is wrong with it, without a final stop: "`functions` is not JSON"."""
+    client: str | None = None
+    """The client that it belongs to; None for a bot or an assistant that was created through the API."""
+    number: str | None = None
+    """A bot's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that planning needs from the store, read in one transaction."""
 
@@ -201,3 +216,5 @@ class Snapshot:
     applied: Sequence[AppliedRecord]
     exists: bool = True
     """False when there is no store yet: the first apply creates it."""
+    damaged: Sequence[DamagedRecord] = ()
+    """Rows of these tables that cannot be read."""

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import pytest
+
+from reconciler.drift.alarm import channel_of
+from runtime.store.client.writer import open_writer
 from tests.documents.receiver import Receiver
 from tests.reconciler.agency import WEBHOOK, Agency
+from tests.runtime.stores import drop_database, make_database
 
 BROKEN = {"callback_url": "https://otro.cl/webhook"}
 ELSEWHERE = {"callback_url": "https://tercero.cl/webhook"}
@@ -119,3 +126,23 @@ def test_an_address_that_apprise_does_not_understand_is_named_without_its_secret
     assert result.code == 1
     assert "Notification address 1 (slak://…) is not one that Apprise understands" in result.err
     assert "TokenOfTheChannel" not in result.said
+
+
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_what_another_run_is_sending_is_left_to_it(agency: Agency, receiver: Receiver, store: str) -> None:
+    if store == "postgresql":
+        agency.environment["BOT_STORE_URL"] = make_database()
+    drifting(agency)
+    claimed = channel_of(receiver.url()), f"la-cocina/sender/{agency.number('la-cocina')}"
+    with closing(open_writer(agency.store_url)) as another:
+        assert another.claim_notice(*claimed, "as it is now", "another", 300)
+        assert agency.reconcile("drift", "--notify", receiver.url()).code == 2
+        assert receiver.messages == []
+        another.release_claim(*claimed, "another")
+        agency.reconcile("drift", "--notify", receiver.url())
+        agency.apply()
+        assert another.claim_notice(*claimed, None, "another", 300)
+        assert agency.reconcile("drift", "--notify", receiver.url()).code == 0
+        assert [message["type"] for message in receiver.messages] == ["warning"]
+    if store == "postgresql":
+        drop_database(agency.store_url)

@@ -296,3 +296,14 @@ def test_openapi_describes_every_path(runtime: Runtime) -> None:
     body = document["paths"]["/bots/"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["additionalProperties"] is False
     assert set(body["required"]) == {"name", "twilio_phone_number"}
+
+
+def test_the_start_of_a_run_that_is_sent_twice_is_recorded_once(runtime: Runtime) -> None:
+    run = {"id": "corrida", "started_at": "2026-11-22T12:00:00Z", "actor": "ci", "digest": "abc"}
+    first, second = (runtime.api("POST", "/reconcile/runs", run) for _ in range(2))
+    assert (first.status, second.status, first.json) == (201, 200, second.json)
+    assert run.items() <= first.json.items()
+    other = runtime.api("POST", "/reconcile/runs", {**run, "actor": "ana"})
+    assert (other.status, other.error["code"], other.error["field"]) == (409, "run_differs", "actor")
+    listed = runtime.api("GET", "/reconcile/runs").json
+    assert [found["actor"] for found in listed if found["id"] == "corrida"] == ["ci"]

@@ -11,8 +11,16 @@ import pytest
 from runtime.store.client.history import read_runs
 from runtime.store.client.snapshot import read_snapshot
 from runtime.store.client.writer import StoreWriter, open_writer
-from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken, StoreError, StoreRefused, StoreUnreachable
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, RunRecord
+from runtime.store.errors import (
+    LeaseHeld,
+    LeaseLost,
+    NumberTaken,
+    RunDiffers,
+    StoreError,
+    StoreRefused,
+    StoreUnreachable,
+)
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, NoticeRecord, RunRecord
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import API_TOKEN, start_runtime
 from tests.sandbox_process import Sandbox
@@ -201,6 +209,50 @@ def test_a_run_is_recorded_from_its_begin_to_its_end(writer: StoreWriter) -> Non
     writer.start_run(RunRecord(id="r2", started_at="2026-11-22T13:00:00.000Z", actor="cron", digest="e"))
     assert [run.id for run in writer.runs()][:2] == ["r2", "r1"]
     assert writer.runs(limit=2)[1] == ended
+
+
+def test_a_run_that_is_recorded_again_is_one_and_another_under_its_id_is_refused(way: Way, writer: StoreWriter) -> None:
+    run = RunRecord(id="repetida", started_at="2026-11-22T12:00:00Z", actor="ci", digest="abc", git_sha="0123456")
+    writer.start_run(run)
+    change = {"client": "a", "kind": "bot", "action": "create", "key": "+56", "outcome": "applied", "error": None}
+    ended = replace(run, finished_at="2026-11-22T12:01:00Z", outcome="applied", changes=[change])
+    writer.finish_run(ended)
+    for again in (run, ended):
+        writer.start_run(again)
+    for field, value in (("digest", "abd"), ("git_sha", None), ("outcome", "partial")):
+        with pytest.raises(RunDiffers, match=f"'repetida' is recorded already, with another {field}"):
+            writer.start_run(replace(run, **{field: value}))
+    assert [(found.finished_at, found.outcome) for found in writer.runs() if found.id == run.id] == [
+        (ended.finished_at, "applied")
+    ]
+
+
+def test_a_finding_is_claimed_by_one_until_it_is_recorded_released_or_too_long_ago(writer: StoreWriter) -> None:
+    def claim(owner: str, fingerprint: str | None = "f", seconds: float = 60) -> bool:
+        return writer.claim_notice("canal", "a/bot/+56", fingerprint, owner, seconds)
+
+    assert [claim("uno", seconds=0.001), claim("dos"), claim("dos"), claim("uno")] == [True, True, True, False]
+    writer.release_claim("canal", "a/bot/+56", "uno")
+    assert not claim("uno")
+    writer.release_claim("canal", "a/bot/+56", "dos")
+    assert claim("uno")
+    writer.put_notice(NoticeRecord("canal", "a/bot/+56", "f", "2026-11-22T12:00:00Z"))
+    assert [claim("dos"), claim("dos", "another")] == [False, True]
+    writer.release_claim("canal", "a/bot/+56", "dos")
+    assert [claim("uno", None), claim("dos", None)] == [True, False]
+    writer.forget_notice("canal", "a/bot/+56")
+    assert not claim("dos", None)
+
+
+def test_one_of_many_at_once_claims_a_finding(writer: StoreWriter) -> None:
+    start = threading.Barrier(4)
+
+    def claim(owner: int) -> bool:
+        start.wait()
+        return writer.claim_notice("canal", "b/bot/+56", "f", str(owner), 60)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(claim, range(4))) == [False, False, False, True]
 
 
 def test_runs_of_one_second_and_of_a_clock_set_back_are_listed_as_they_began(way: Way, writer: StoreWriter) -> None:

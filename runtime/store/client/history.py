@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from runtime.store.client.light_reader import Run, read_tables
-from runtime.store.codec import columns, from_document, from_rows
+from runtime.store.codec import columns, from_document, from_rows, read_rows
 from runtime.store.database.times import timestamp
 from runtime.store.database.url import is_api
 from runtime.store.records import LOOP_PAUSE_SECONDS, ActivityRecord, EditRecord, Lease, NoticeRecord, RunRecord
@@ -77,12 +77,11 @@ def runs_of(rows: Iterable[tuple[Any, ...]]) -> list[RunRecord]:
 
 
 def _run_of(row: tuple[Any, ...]) -> RunRecord:
-    try:
-        [run] = from_rows(RunRecord, [row])
-    except (TypeError, ValueError):  # no JSON at all
-        [run] = from_rows(RunRecord, [(*row[:-1], "null")])
-    changes = run.changes if isinstance(run.changes, list) else [None]
-    is_whole = all(isinstance(change, dict) and change.keys() >= CHANGE_KEYS for change in changes)
+    records, _ = read_rows(RunRecord, [row])
+    if not records:
+        return from_document(RunRecord, {**dict(zip(columns(RunRecord), row, strict=True)), "changes": None})
+    [run] = records
+    is_whole = all(isinstance(change, dict) and change.keys() >= CHANGE_KEYS for change in run.changes or ())
     return run if is_whole else replace(run, changes=None)
 
 

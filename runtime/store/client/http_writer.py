@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from runtime.store.client.http import HttpStore, StoreApiError, segment
 from runtime.store.codec import from_document, to_document
-from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken
+from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken, RunDiffers
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
 
 WRITE_TIMEOUT_SECONDS = 30
@@ -71,7 +71,12 @@ class HttpWriter:
 
     def start_run(self, record: RunRecord) -> None:
         """See StoreWriter."""
-        self._http.call("POST", "/reconcile/runs", to_document(record))
+        try:
+            self._http.call("POST", "/reconcile/runs", to_document(record))
+        except StoreApiError as error:
+            if error.error.get("code") == "run_differs":
+                raise RunDiffers(record.id, str(error.error.get("field"))) from error
+            raise
 
     def finish_run(self, record: RunRecord) -> None:
         """See StoreWriter."""
@@ -80,6 +85,15 @@ class HttpWriter:
     def runs(self, limit: int = 20) -> Sequence[RunRecord]:
         """See StoreWriter."""
         return [from_document(RunRecord, run) for run in self._http.call("GET", "/reconcile/runs", limit=limit)]
+
+    def claim_notice(self, channel: str, finding: str, fingerprint: str | None, owner: str, ttl_seconds: float) -> bool:
+        """See StoreWriter."""
+        body = {"fingerprint": fingerprint, "owner": owner, "ttl_seconds": ttl_seconds}
+        return bool(self._http.call("POST", f"{_notice(channel, finding)}/claim", body)["claimed"])
+
+    def release_claim(self, channel: str, finding: str, owner: str) -> None:
+        """See StoreWriter."""
+        self._http.call("DELETE", f"{_notice(channel, finding)}/claim", owner=owner)
 
     def put_notice(self, record: NoticeRecord) -> None:
         """See StoreWriter."""

@@ -78,6 +78,14 @@ class SqlWriter:
         """See StoreWriter."""
         return self._run(reconcile_state.list_runs, limit)
 
+    def claim_notice(self, channel: str, finding: str, fingerprint: str | None, owner: str, ttl_seconds: float) -> bool:
+        """See StoreWriter."""
+        return self._run(reconcile_state.claim_notice, channel, finding, fingerprint, owner, ttl_seconds)
+
+    def release_claim(self, channel: str, finding: str, owner: str) -> None:
+        """See StoreWriter."""
+        self._run(reconcile_state.release_claim, channel, finding, owner)
+
     def put_notice(self, record: NoticeRecord) -> None:
         """See StoreWriter."""
         self._run(reconcile_state.put_notice, record)

@@ -43,13 +43,20 @@ class StoreWriter(Protocol):
         """Releases the lease; another owner's only with `force`."""
 
     def start_run(self, record: RunRecord) -> None:
-        """Adds a run to the history."""
+        """Adds a run to the history, once; raises RunDiffers when another run has its id."""
 
     def finish_run(self, record: RunRecord) -> None:
         """Records the result of the run."""
 
     def runs(self, limit: int = 20) -> Sequence[RunRecord]:
         """The newest runs, newest first."""
+
+    def claim_notice(self, channel: str, finding: str, fingerprint: str | None, owner: str, ttl_seconds: float) -> bool:
+        """Whether this owner, and no other until then, sends a finding of drift, or without a fingerprint its
+        resolution, to a channel; False when another one does, or has."""
+
+    def release_claim(self, channel: str, finding: str, owner: str) -> None:
+        """Releases that claim; one that does not exist is ignored."""
 
     def put_notice(self, record: NoticeRecord) -> None:
         """Records that a finding of drift was sent to a channel."""
