@@ -90,6 +90,9 @@ class Change:
     """The Twilio account of the client's number."""
     moves: Mapping[str, str] = field(default_factory=dict)
     """Numbers that bots, by id, get with this change; the change of each of them shows its own."""
+    replaces: str | None = None
+    """Id of the bot of a leaving client whose number passes to this one: deleted in the same step, so that the number
+    always routes to one of the two."""
     edit: EditRecord | None = None
     """Who changed it live, and when, where an API reports it; not in the digest, since the write is the same for any
     author."""

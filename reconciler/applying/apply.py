@@ -7,7 +7,7 @@ applied is recorded before the next change begins, so the next run continues an 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from queue import SimpleQueue
@@ -52,14 +52,19 @@ def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: thre
         pool = cleanup.enter_context(ThreadPoolExecutor(WORKERS, thread_name_prefix="apply"))
         arrived: SimpleQueue[Outcome | None] = SimpleQueue()
 
-        def work(changes: Sequence[Change]) -> None:
+        def work(clients: Sequence[str]) -> None:
+            applied: set[str] = set()
             try:
-                for outcome in apply_client(changes, held.get(changes[0].client, {}), ports, stop):
-                    arrived.put(outcome)
+                for client in clients:
+                    waits = missing_step(by_client[client], applied)
+                    for outcome in apply_client(by_client[client], held.get(client, {}), ports, stop, waits):
+                        if outcome.status == "applied":
+                            applied.add(outcome.change.id)
+                        arrived.put(outcome)
             finally:
                 arrived.put(None)
 
-        working = [pool.submit(work, changes) for changes in by_client.values()]
+        working = [pool.submit(work, clients) for clients in in_sequence(by_client)]
         finished = 0
         while finished < len(working):
             outcome = arrived.get()
@@ -74,17 +79,44 @@ def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: thre
                 store.forget_applied(client, kept_as(kind))
 
 
+def in_sequence(by_client: Mapping[str, Sequence[Change]]) -> Sequence[Sequence[str]]:
+    """Clients, each with those that leave once it has their numbers; all others side by side."""
+    made_by = {change.id: client for client, changes in by_client.items() for change in changes if change.replaces}
+    leaders = {client: made_by.get(_awaited(changes) or "", client) for client, changes in by_client.items()}
+    groups: dict[str, list[str]] = {client: [client] for client, leader in leaders.items() if client == leader}
+    for client, leader in leaders.items():
+        if client != leader:
+            groups[leader].append(client)
+    return list(groups.values())
+
+
+def missing_step(changes: Sequence[Change], applied: Collection[str]) -> str | None:
+    """Why a client may not leave yet: another's change, which gets its number, was not applied."""
+    awaited = _awaited(changes)
+    if awaited is None or awaited in applied:
+        return None
+    return f"it answers until its number has passed to another client, and {awaited} was not applied"
+
+
+def _awaited(changes: Sequence[Change]) -> str | None:
+    """Id of the change of another client that a client's first one depends on."""
+    return next(iter(changes[0].depends_on), None)
+
+
 def apply_client(
-    changes: Sequence[Change], held: dict[KindName, AppliedRecord], ports: Ports, stop: threading.Event
+    changes: Sequence[Change],
+    held: dict[KindName, AppliedRecord],
+    ports: Ports,
+    stop: threading.Event,
+    broken: str | None = None,
 ) -> Iterator[Outcome]:
-    """Apply one client's changes in order; after the first failure the rest is skipped.
+    """Apply one client's changes in order; after the first failure, or with `broken`, the rest is skipped.
 
     A replacement is recorded when the replaced object is deleted, since that is found by the record of the last apply.
     Until then the record is `held`; so is one that an earlier, interrupted run did not write.
     """
     last = _last_take_away(changes)
     made: dict[KindName, AppliedRecord] = {}
-    broken: str | None = None
     for change in changes:
         if broken or stop.is_set():
             yield Outcome(change, "skipped", broken or "the run was stopped")

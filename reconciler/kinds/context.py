@@ -28,6 +28,15 @@ class DesiredClient:
 
 
 @dataclass(frozen=True, slots=True)
+class Successor:
+    """The client that gets the number of a leaving one, which answers until then."""
+
+    client: str
+    change: str | None
+    """Id of the change with which it gets the number; None when this plan has none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClientContext:
     """One client, and everything that its plan depends on."""
 
@@ -40,6 +49,10 @@ class ClientContext:
     """The declared numbers of all clients that are not absent, by client."""
     moving: Collection[str] = ()
     """Clients whose bots leave their numbers in this plan."""
+    leaving: Collection[str] = ()
+    """Clients whose bots are deleted in this plan, so that their numbers may pass to others."""
+    successor: Successor | None = None
+    """Of a leaving client: who gets its number."""
     delete_sender: bool = False
     """Whether a leaving client's sender is deleted at Twilio, rather than detached."""
     is_adopted: bool = False

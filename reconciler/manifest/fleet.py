@@ -163,12 +163,14 @@ class _Reading:
             self.invalid.add(name)
 
     def _claim(self, name: str, value: Mapping[str, Any]) -> None:
-        for key, claims in (("id", self.ids), ("number", self.numbers)):
+        # A number passes from a client that goes to another one.
+        keys = (("id", self.ids),) if value.get("state") == "absent" else (("id", self.ids), ("number", self.numbers))
+        for key, claims in keys:
             if isinstance(value.get(key), str):
                 claims.append(_Claim(name, value[key]))
 
     def check_across_files(self) -> None:
-        """An id and a number belong to one file."""
+        """An id belongs to one file, and a number to one client that does not go."""
         for key, claims in (("id", self.ids), ("number", self.numbers)):
             first: dict[str, str] = {}
             for claim in claims:

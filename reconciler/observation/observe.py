@@ -116,7 +116,9 @@ def observe(
     """
     begun = begun or begin(settings)
     chosen = [manifest for manifest in fleet.clients if not only or manifest.client.id in only]
-    manifests = {manifest.client.number: manifest for manifest in chosen}
+    # A number that passes from an absent client to another is the other's.
+    by_state = sorted(chosen, key=lambda manifest: manifest.client.state != "absent")
+    manifests = {manifest.client.number: manifest for manifest in by_state}
     declared = {account_of(manifest, settings) for manifest in chosen}
     with reading_threads(32, "observe") as pool:
 

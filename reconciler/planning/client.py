@@ -28,7 +28,15 @@ def plan_client(context: ClientContext) -> ClientPlan:
 
 
 def plan_departure(context: ClientContext) -> ClientPlan:
-    """The changes after which nothing is left of a client, in reverse order."""
+    """The changes after which nothing is left of a client, in reverse order. One whose number passes to another client
+    stays until that is ready."""
+    successor = context.successor
+    if successor is not None and successor.change is None:
+        reason = NotReady(
+            f"its number passes to client {successor.client!r}, which is withheld itself, could not be read, or is "
+            "left out by --client; until then it answers"
+        )
+        return _withheld(context, "bot", reason)
     found = joined(list(_removed(context)))
     touched = {change.kind for change in found.changes}
     forgotten = [name for name in KINDS if context.applied(name) and name not in touched]

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 from reconciler.errors import ReadFailed
-from reconciler.kinds.context import ClientContext
+from reconciler.kinds.context import ClientContext, Successor
 from reconciler.kinds.protocol import Unread
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import KIND_ORDER, Binding, Change, Finding, KindName, Plan, Unmanaged
@@ -20,6 +21,7 @@ from reconciler.observation.live_state import Failed, LiveState, Store
 from reconciler.origin import Origin
 from reconciler.planning.client import plan_client, plan_departure
 from reconciler.planning.desired import client_without_manifest, desired_clients
+from reconciler.planning.handing_over import handing_over, successors
 from reconciler.planning.moving import moving, with_other_numbers
 from reconciler.planning.orphans import undeclared
 from reconciler.planning.unresolved import damaged_elsewhere, failed_sources, is_unresolved, unread_of
@@ -59,7 +61,7 @@ class _Draft:
             self.unresolved.append(context.id)
             return
         found = plan_departure(context) if context.client.is_leaving else plan_client(context)
-        self.changes += _chained(found.changes)
+        self.changes += _chained(found.changes, context.successor)
         self.findings += found.findings
         self.unrecorded += found.unrecorded
         self.forgotten += [(context.id, kind) for kind in found.forgotten]
@@ -82,15 +84,12 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
         raise ReadFailed(store.message)
     chosen = [manifest for manifest in fleet.clients if not scope.only or manifest.client.id in scope.only]
     draft = _Draft()
-    for context in _contexts(fleet, chosen, live_state, store, settings, scope):
-        draft.add(context)
     orphans, unmanaged = undeclared(fleet, live_state, store)
     if scope.only:
         orphans = ()
-    if scope.prune:
-        for client in sorted({orphan.client for orphan in orphans}):
-            leaving = client_without_manifest(client, store, settings)
-            draft.add(ClientContext(leaving, live_state, store, settings, delete_sender=scope.delete_senders))
+    pruned = sorted({orphan.client for orphan in orphans}) if scope.prune else ()
+    for context in _contexts(fleet, chosen, pruned, live_state, store, settings, scope):
+        draft.add(context)
     elsewhere = () if scope.only else damaged_elsewhere(fleet, store)
     noted = [*elsewhere, *_unknown_origin(store, live_state)]
     return Plan(
@@ -128,31 +127,41 @@ def _unknown_origin(store: Store, live_state: LiveState) -> Iterator[Finding]:
 def _contexts(
     fleet: Fleet,
     chosen: Sequence[Manifest],
+    pruned: Sequence[str],
     live_state: LiveState,
     store: Store,
     settings: Settings,
     scope: Scope,
 ) -> Iterator[ClientContext]:
-    """The planning contexts of the chosen clients."""
+    """The planning contexts of the chosen clients, then of those that are pruned."""
     numbers = {m.client.id: m.client.number for m in fleet.clients if m.client.state != "absent"}
-    context_of = partial(ClientContext, live_state=live_state, store=store, settings=settings)
+    removed = [client_without_manifest(client, store, settings) for client in pruned]
+    absent = desired_clients((m for m in chosen if m.client.state == "absent"), settings)
+    handed = handing_over([*absent, *removed], numbers, live_state, store, settings)
+    context_of = partial(
+        ClientContext, live_state=live_state, store=store, settings=settings, numbers=numbers, leaving=frozenset(handed)
+    )
     wanderers = desired_clients(with_other_numbers(chosen, numbers, store), settings)
-    moves = moving([context_of(client, numbers=numbers) for client in wanderers])
-    for client in desired_clients(chosen, settings):
+    context_of = partial(context_of, moving=moving([context_of(client) for client in wanderers]))
+    taking = desired_clients((m for m in chosen if m.client.id in set(handed.values())), settings)
+    following = successors(handed, {client.id: context_of(client) for client in taking}, store)
+    for client in chain(desired_clients(chosen, settings), removed):
         if client.is_leaving:
-            yield context_of(client, delete_sender=scope.delete_senders)
+            yield context_of(client, successor=following.get(client.id), delete_sender=scope.delete_senders)
         else:
-            yield context_of(client, numbers=numbers, moving=moves)
+            yield context_of(client)
 
 
-def _chained(changes: Sequence[Change]) -> list[Change]:
-    """The changes of one client, each with its own id and depending on the one before it."""
+def _chained(changes: Sequence[Change], successor: Successor | None = None) -> list[Change]:
+    """The changes of one client, each with its own id and depending on the one before it; the first on that with which
+    its successor gets its number."""
     if not changes:
         return []
     named = Counter(change.id for change in changes)
+    first = (successor.change,) if successor is not None and successor.change is not None else ()
     chained: list[Change] = []
     for change in changes:
-        waits = (chained[-1].id,) if chained else ()
+        waits = (chained[-1].id,) if chained else first
         chained.append(replace(change, depends_on=waits, is_one_of_several=named[change.id] > 1))
     return chained
 

@@ -66,7 +66,7 @@ class Bots:
                 body=BotUpdate,
                 declaration=BotDeclaration,
                 answer=ExaminedBot,
-                query=OVERRIDE_QUERY,
+                query=OVERRIDE_QUERY | {"replacing": "For `reconcile`: the bot to delete, whose number this one gets."},
                 is_per_client=True,
             ),
             ApiEndpoint(
@@ -99,7 +99,8 @@ class Bots:
         bot_id = call.path["id"]
         if call.reconciling:
             record = BotRecord(id=bot_id, **call.body.model_dump())
-            stored, existed = await self._database.write(catalog_changes.declare, record, author_of(call))
+            replacing = call.query.get("replacing")
+            stored, existed = await self._database.write(catalog_changes.declare, record, author_of(call), replacing)
             return Reply(200 if existed else 201, to_document(stored))
         check_fields(call, FREE_FIELDS)
         self._check_endpoints(call.body)

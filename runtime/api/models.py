@@ -193,6 +193,8 @@ class NumbersBody(Body):
     """The new number of each bot, by the bot's id."""
 
     numbers: Annotated[dict[str, Number], Field(min_length=1, max_length=10_000)]
+    replacing: str | None = None
+    """The bot whose number one of them gets, and which is deleted."""
 
 
 class RunBody(Body):

@@ -121,7 +121,9 @@ class Reconcile:
 
     async def move(self, call: Call) -> object:
         """PUT /reconcile/numbers"""
-        return await self._database.write(catalog_changes.move_numbers, call.body.numbers, author_of(call))
+        return await self._database.write(
+            catalog_changes.move_numbers, call.body.numbers, call.body.replacing, author_of(call)
+        )
 
     async def lease(self, _call: Call) -> object:
         """GET /reconcile/lease"""

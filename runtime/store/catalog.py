@@ -17,7 +17,7 @@ from runtime.store.codec import columns, dump_json, from_rows, in_order, read_ro
 from runtime.store.database.times import timestamp
 from runtime.store.errors import NumberTaken
 from runtime.store.records import AssistantRecord, BotRecord, DamagedRecord
-from runtime.store.tables import assistants, audit, bots, catalog
+from runtime.store.tables import assistants, audit, bots, catalog, handovers
 
 Entry = TypeVar("Entry", AssistantRecord, BotRecord)
 
@@ -42,10 +42,10 @@ def get(
     return record if record is None or clients is None or record.label in clients else None
 
 
-def put(connection: Connection, record: Entry) -> Entry:
-    """Creates or replaces a bot or an assistant; raises NumberTaken."""
+def put(connection: Connection, record: Entry, replacing: str | None = None) -> Entry:
+    """Creates or replaces a bot or an assistant, see `put_bot`; raises NumberTaken."""
     if isinstance(record, BotRecord):
-        return put_bot(connection, record)
+        return put_bot(connection, record, replacing)
     return put_assistant(connection, record)
 
 
@@ -111,9 +111,12 @@ def put_assistant(connection: Connection, record: AssistantRecord) -> AssistantR
     return _put(connection, assistants, record, get_assistant(connection, record.id))
 
 
-def put_bot(connection: Connection, record: BotRecord) -> BotRecord:
-    """Creates or replaces by id; raises NumberTaken when another bot has the number."""
+def put_bot(connection: Connection, record: BotRecord, replacing: str | None = None) -> BotRecord:
+    """Creates or replaces by id; raises NumberTaken when another bot has the number, other than the one that it is
+    `replacing`, which is deleted."""
     _count_up(connection)
+    if replacing is not None:
+        _hand_over(connection, replacing, record.id)
     other = connection.execute(
         select(bots.c.id).where(bots.c.twilio_phone_number == record.twilio_phone_number, bots.c.id != record.id)
     ).scalar()
@@ -122,13 +125,19 @@ def put_bot(connection: Connection, record: BotRecord) -> BotRecord:
     return _put(connection, bots, record, get_bot(connection, record.id))
 
 
-def move_numbers(connection: Connection, numbers: Mapping[str, str]) -> None:
+def move_numbers(connection: Connection, numbers: Mapping[str, str], replacing: str | None = None) -> None:
     """Gives each bot its next number, all in one step, so that bots can exchange theirs. `numbers`: by the bot's id.
 
     A bot that has its number already, or does not exist, is skipped. Raises NumberTaken when a bot that is not among
-    them has one of the numbers.
+    them has one of the numbers, other than the one that they are `replacing`, which is deleted.
     """
     _count_up(connection)
+    if replacing is not None:
+        former = get_bot(connection, replacing)
+        released = former.twilio_phone_number if former is not None else None
+        successor = next((bot_id for bot_id, number in numbers.items() if number == released), None)
+        if successor is not None:
+            _hand_over(connection, replacing, successor)
     rows = connection.execute(select(bots.c.id, bots.c.twilio_phone_number))
     held = {bot_id: number for bot_id, number in rows if bot_id in numbers or number in numbers.values()}
     for bot_id, number in held.items():
@@ -143,6 +152,13 @@ def move_numbers(connection: Connection, numbers: Mapping[str, str]) -> None:
                 .where(bots.c.id == bot_id)
                 .values(twilio_phone_number=number, version=bots.c.version + passed, updated_at=timestamp())
             )
+
+
+def _hand_over(connection: Connection, bot_id: str, successor: str) -> None:
+    """Deletes a bot whose number passes to another one, which answers what still comes in for it."""
+    if connection.execute(delete(bots).where(bots.c.id == bot_id)).rowcount:
+        connection.execute(delete(handovers).where(handovers.c.bot_id == bot_id))
+        connection.execute(insert(handovers).values(bot_id=bot_id, successor=successor, at=timestamp()))
 
 
 def delete_assistant(connection: Connection, assistant_id: str) -> None:
@@ -212,6 +228,7 @@ def _put(connection: Connection, table: Table, record: Entry, old: Entry | None)
     if old is None:
         new = replace(record, version=1, created_at=now, updated_at=now)
         connection.execute(insert(table).values(to_row(new)))
+        connection.execute(delete(handovers).where(handovers.c.bot_id == record.id))
     else:
         new = replace(record, version=old.version + 1, created_at=old.created_at, updated_at=now)
         connection.execute(update(table).where(table.c.id == old.id).values(to_row(new)))

@@ -57,10 +57,15 @@ def change(
     return catalog.put(connection, new)
 
 
-def declare(connection: Connection, record: Entry, author: Author) -> tuple[Entry, bool]:
-    """Creates or replaces an object as its manifest declares, and returns whether it existed; raises NumberTaken."""
+def declare(connection: Connection, record: Entry, author: Author, replacing: str | None = None) -> tuple[Entry, bool]:
+    """Creates or replaces an object as its manifest declares, and returns whether it existed; raises NumberTaken.
+
+    `replacing`: the bot whose number this one gets, which is deleted.
+    """
     old = catalog.get(connection, type(record), record.id)
-    new = catalog.put(connection, record)
+    if replacing is not None:
+        _note_replaced(connection, replacing, author)
+    new = catalog.put(connection, record, replacing)
     _note(connection, author, "declare", record, old.managed_by if old else None, _changed_fields(old, record))
     return new, old is not None
 
@@ -72,13 +77,21 @@ def withdraw(connection: Connection, kind: type[Entry], object_id: str, author: 
     catalog.remove(connection, kind, object_id)
 
 
-def move_numbers(connection: Connection, numbers: Mapping[str, str], author: Author) -> None:
+def move_numbers(connection: Connection, numbers: Mapping[str, str], replacing: str | None, author: Author) -> None:
     """Gives each bot its next number, see `catalog.move_numbers`; raises NumberTaken."""
+    if replacing is not None:
+        _note_replaced(connection, replacing, author)
     before = {bot_id: bot for bot_id in numbers if (bot := catalog.get_bot(connection, bot_id)) is not None}
-    catalog.move_numbers(connection, numbers)
+    catalog.move_numbers(connection, numbers, replacing)
     for bot_id, bot in before.items():
         if bot.twilio_phone_number != numbers[bot_id]:
             _note(connection, author, "declare", bot, bot.managed_by, ["twilio_phone_number"])
+
+
+def _note_replaced(connection: Connection, bot_id: str, author: Author) -> None:
+    replaced = catalog.get_bot(connection, bot_id)
+    if replaced is not None:
+        _note(connection, author, "delete", replaced, replaced.managed_by, ())
 
 
 def delete(connection: Connection, kind: type[Entry], object_id: str, author: Author) -> None:

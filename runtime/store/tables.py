@@ -126,6 +126,15 @@ notices = Table(
     comment="Findings of drift that were told, each on a channel (a digest of its address), until they are gone.",
 )
 
+handovers = Table(
+    "handovers",
+    metadata,
+    Column("bot_id", Text, primary_key=True),
+    Column("successor", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    comment="Bots that were deleted as their numbers passed to others, which answer what still comes in for them.",
+)
+
 tokens = Table(
     "tokens",
     metadata,

@@ -22,6 +22,7 @@ from runtime.observability.metrics import Metrics
 from runtime.settings import Settings
 from runtime.store.database.database import Database
 from runtime.store.database.times import seconds_since
+from runtime.store.messages import handover
 from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.messages.turns import Ending, Turn, end_turn
@@ -82,6 +83,16 @@ class Endings:
         else:
             log.info("message_not_answered", reason=decision.reason)
         return rows
+
+    async def handed_over(self, turn: Turn) -> bool:
+        """Leaves the messages of a deleted bot to the one that its number has passed to; False when there is none. The
+        answer is a message of its own."""
+        if not await self._database.write(handover.hand_over, turn):
+            return False
+        self._windows.release_of(turn)
+        self._metrics.turn_ended(client_of(turn, None), "unanswered", handover.REASON)
+        log.info("turn_handed_over", client=client_of(turn, None), turn=turn.id)
+        return True
 
     async def dead(
         self, turn: Turn, configuration: Configuration, error: ProviderError, notes: Sequence[Mapping[str, Any]]

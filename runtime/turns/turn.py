@@ -156,6 +156,10 @@ class Turns:
 
     async def _go_on(self, turn: Turn, slot: SuspectSlot) -> None:
         configuration = await self._catalog.configuration(turn.conversation.bot_id, turn.catalog_version)
+        if configuration is None and await self._endings.handed_over(turn):
+            slot.release()
+            self._owned.drop(turn)
+            return
         with (
             LogContext(**_facts(turn, configuration)),
             self._metrics.turn(client_of(turn, configuration), turn.id, turn.messages[0].received_at),

@@ -4,6 +4,7 @@ step."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from reconciler.kinds.context import ClientContext
 from reconciler.kinds.sender.live import online
@@ -11,19 +12,30 @@ from reconciler.kinds.withheld import NotReady, Withheld
 from runtime.store.records import BotRecord
 
 
-def moves_of(context: ClientContext) -> Mapping[str, str]:
-    """The numbers of all bots that move with this one, by the bot's id: the chain from it to a free number or back to
-    its own. Empty when its number is free. Raises `Withheld` when one of them stays."""
+class Moves(NamedTuple):
+    """What a bot's change moves besides itself."""
+
+    numbers: Mapping[str, str]
+    """The numbers of all bots that move with this one, by the bot's id."""
+    replaces: str | None
+    """The bot of a leaving client, whose number the last of them gets."""
+
+
+def moves_of(context: ClientContext) -> Moves:
+    """The chain from a bot to a free number, to that of a leaving client, or back to its own; empty when its number is
+    free. Raises `Withheld` when one of them stays."""
     number = context.manifest.client.number
     ahead = context.store.bots_by_number.get(number)
     if ahead is None or ahead.client == context.id:
-        return {}
+        return Moves({}, None)
     moves = {context.bot.id: number} if context.bot is not None else {}
     while ahead is not None and ahead.id not in moves:
+        if ahead.client in context.leaving:
+            return Moves(moves, ahead.id)
         _check_leaves(context, ahead)
         moves[ahead.id] = context.numbers[str(ahead.client)]
         ahead = context.store.bots_by_number.get(moves[ahead.id])
-    return moves
+    return Moves(moves, None)
 
 
 def check_move(context: ClientContext, live: BotRecord) -> None:

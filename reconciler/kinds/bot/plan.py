@@ -23,13 +23,14 @@ def plan(context: ClientContext) -> ClientPlan:
         withhold_namesake(context.id, "bot", context.store.bots.get(context.id))
         applied = context.applied("bot")
         made = create(context, "bot", number, after, applied.values if applied else None)
-        return ClientPlan(changes=(replace(made, moves=moves),))
+        return ClientPlan(changes=(replace(made, moves=moves.numbers, replaces=moves.replaces),))
     check_move(context, live)
     before = values_of(live)
     found = update(context, "bot", number, live.id, before, after, before)
-    if not moves or not found.changes:
+    if not moves.numbers or not found.changes:
         return found
-    return ClientPlan(changes=[replace(change, moves=moves) for change in found.changes])
+    changes = [replace(change, moves=moves.numbers, replaces=moves.replaces) for change in found.changes]
+    return ClientPlan(changes=changes)
 
 
 def plan_absent(context: ClientContext) -> ClientPlan:

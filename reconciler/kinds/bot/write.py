@@ -14,11 +14,11 @@ from schemas.policy import document_of
 class BotRecordsPort(Protocol):
     """The methods needed of the writer of the bot store."""
 
-    def put_bot(self, record: BotRecord) -> BotRecord:
-        """Creates or replaces by id."""
+    def put_bot(self, record: BotRecord, replacing: str | None = None) -> BotRecord:
+        """Creates or replaces by id; deletes the bot whose number it gets in the same transaction."""
 
-    def move_numbers(self, numbers: Mapping[str, str]) -> None:
-        """Gives bots, by id, their next numbers in one transaction."""
+    def move_numbers(self, numbers: Mapping[str, str], replacing: str | None = None) -> None:
+        """Gives bots, by id, their next numbers in one transaction; deletes the bot whose number one of them gets."""
 
     def delete_bot(self, bot_id: str) -> None:
         """Removes by id."""
@@ -36,8 +36,9 @@ def put(change: Change, made: Mapping[KindName, AppliedRecord], ports: BotPorts)
     """Create, update or adopt. Returns the bot's id, and what was applied."""
     after = with_ids(change.after, {kind: record.live_id for kind, record in made.items()})
     if change.moves:
-        ports.store.move_numbers(change.moves)
-    return ports.store.put_bot(_record(change, after)).id, after
+        ports.store.move_numbers(change.moves, change.replaces)
+        return ports.store.put_bot(_record(change, after)).id, after
+    return ports.store.put_bot(_record(change, after), change.replaces).id, after
 
 
 def remove(change: Change, ports: BotPorts) -> None:

@@ -29,18 +29,18 @@ class HttpWriter:
         """See StoreWriter."""
         self._delete(f"/assistants/{segment(assistant_id)}")
 
-    def put_bot(self, record: BotRecord) -> BotRecord:
+    def put_bot(self, record: BotRecord, replacing: str | None = None) -> BotRecord:
         """See StoreWriter."""
         try:
-            answer = self._http.call("PUT", f"/bots/{segment(record.id)}", _declared(record))
+            answer = self._http.call("PUT", f"/bots/{segment(record.id)}", _declared(record), replacing=replacing)
         except StoreApiError as error:
             _raise_number_error(error)
         return from_document(BotRecord, answer)
 
-    def move_numbers(self, numbers: Mapping[str, str]) -> None:
+    def move_numbers(self, numbers: Mapping[str, str], replacing: str | None = None) -> None:
         """See StoreWriter."""
         try:
-            self._http.call("PUT", "/reconcile/numbers", {"numbers": dict(numbers)})
+            self._http.call("PUT", "/reconcile/numbers", {"numbers": dict(numbers), "replacing": replacing})
         except StoreApiError as error:
             _raise_number_error(error)
 

@@ -34,13 +34,13 @@ class SqlWriter:
         """See StoreWriter."""
         self._run(catalog.delete_assistant, assistant_id)
 
-    def put_bot(self, record: BotRecord) -> BotRecord:
+    def put_bot(self, record: BotRecord, replacing: str | None = None) -> BotRecord:
         """See StoreWriter."""
-        return self._run(catalog.put_bot, record)
+        return self._run(catalog.put_bot, record, replacing)
 
-    def move_numbers(self, numbers: Mapping[str, str]) -> None:
+    def move_numbers(self, numbers: Mapping[str, str], replacing: str | None = None) -> None:
         """See StoreWriter."""
-        self._run(catalog.move_numbers, numbers)
+        self._run(catalog.move_numbers, numbers, replacing)
 
     def delete_bot(self, bot_id: str) -> None:
         """See StoreWriter."""

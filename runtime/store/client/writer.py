@@ -18,11 +18,13 @@ class StoreWriter(Protocol):
     def delete_assistant(self, assistant_id: str) -> None:
         """Removes by id; one that does not exist is ignored."""
 
-    def put_bot(self, record: BotRecord) -> BotRecord:
-        """Creates or replaces by id; raises NumberTaken when another bot has the number."""
+    def put_bot(self, record: BotRecord, replacing: str | None = None) -> BotRecord:
+        """Creates or replaces by id; raises NumberTaken when another bot has the number, other than the one that it is
+        `replacing`, which is deleted in the same transaction."""
 
-    def move_numbers(self, numbers: Mapping[str, str]) -> None:
-        """Gives bots, by id, their next numbers in one transaction; raises NumberTaken when yet another bot has one."""
+    def move_numbers(self, numbers: Mapping[str, str], replacing: str | None = None) -> None:
+        """Gives bots, by id, their next numbers in one transaction; raises NumberTaken when yet another bot has one,
+        other than the one that they are `replacing`, which is deleted."""
 
     def delete_bot(self, bot_id: str) -> None:
         """Removes by id; one that does not exist is ignored."""
