@@ -14,7 +14,7 @@ from reconciler.origin import Origin
 from runtime.store.records import EditRecord
 
 KindName = Literal["knowledge", "assistant", "bot", "sender"]
-Action = Literal["create", "update", "delete", "detach", "adopt"]
+Action = Literal["create", "update", "delete", "detach", "adopt", "rename"]
 Reason = Literal["config", "drift", "both"]
 Severity = Literal["error", "withheld", "warning", "notice"]
 Values = Mapping[str, Any]

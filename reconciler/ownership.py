@@ -12,6 +12,8 @@ from reconciler.model import MANAGED_BY, Values
 OWNER = "managed-by"
 CLIENT = "client"
 SPEC = "spec-hash"
+FORMERLY = "formerly"
+"""Ids that the client had, with blanks between them: its uploads keep their names."""
 
 
 class Marked(Protocol):
@@ -28,6 +30,17 @@ M = TypeVar("M", bound=Marked)
 def marked(metadata: Mapping[str, str], client: str, values: Values) -> dict[str, str]:
     """`metadata` with our marker; other entries are kept."""
     return {**metadata, OWNER: MANAGED_BY, CLIENT: client, SPEC: spec_hash(values)}
+
+
+def renamed(metadata: Mapping[str, str], client: str) -> dict[str, str]:
+    """`metadata` with the marker of a client that was renamed, and the id that it had before."""
+    former = [*metadata.get(FORMERLY, "").split(), metadata[CLIENT]]
+    return {**metadata, CLIENT: client, FORMERLY: " ".join(name for name in former if name != client)}
+
+
+def had_other_name(metadata: Mapping[str, str], client: str) -> bool:
+    """Whether an object was made under this id for a client that was renamed since."""
+    return client in metadata.get(FORMERLY, "").split()
 
 
 def client_of(metadata: Mapping[str, str]) -> str | None:

@@ -46,7 +46,7 @@ Vertical = Literal[
 ]
 
 # Keys of one client only: a default makes no sense for them, or one line would take the whole fleet down.
-OWN_KEYS = ("id", "name", "number", "state")
+OWN_KEYS = ("id", "formerly", "name", "number", "state")
 
 
 class SecretRef(Strict):
@@ -303,6 +303,14 @@ class _Objects(Strict):
             "Identity: lower-case letters, digits and hyphens. Renaming the file changes nothing; changing this does."
         ),
         examples=["la-cocina"],
+    )
+    formerly: ClientId | None = Field(
+        default=None,
+        description=(
+            "The id that this client had: what was made under it becomes this client's, conversations included. "
+            "Without effect once that is applied."
+        ),
+        examples=["cocina"],
     )
     name: str = Field(
         min_length=1,

@@ -38,7 +38,7 @@ class ChangeDocument(Strict):
     id: str = Field(description="Unique within the plan, and the same in every plan of the same content.")
     client: str
     kind: Kind
-    action: Literal["create", "update", "delete", "detach", "adopt"]
+    action: Literal["create", "update", "delete", "detach", "adopt", "rename"]
     key: str = Field(description="The resource's name for people: a number, an engine.")
     live_id: str | None = Field(description="The provider's id; null for what is created.")
     reason: Literal["config", "drift", "both"] = Field(
@@ -86,6 +86,7 @@ class SummaryDocument(Strict):
     create: Count
     update: Count
     delete: Count = Field(description="Deletes and detaches.")
+    rename: Count = Field(description="Objects that get the client's new id and stay as they are otherwise.")
     errors: Count
     withheld: Count = Field(description="Clients that wait for something outside of git.")
     unresolved: Count

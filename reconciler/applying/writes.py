@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.applying.ports import Ports
+from reconciler.applying.renames import rename
 from reconciler.kinds.assistant import write as assistant
 from reconciler.kinds.bot import write as bot
 from reconciler.kinds.knowledge import write as knowledge
@@ -38,6 +39,9 @@ WRITES: Final[Mapping[KindName, Write]] = {
 
 def write(change: Change, made: Made, ports: Ports) -> tuple[str, AppliedRecord | None]:
     """Apply one change. Returns the live id, and what is to be recorded. Raises `ProviderError` or `StoreError`."""
+    if change.action == "rename":
+        rename(change, ports)
+        return str(change.live_id), None
     kind = WRITES[change.kind]
     if change.action in DESTRUCTIVE:
         kind.remove(change, ports)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -105,6 +105,14 @@ def load_valid(
     )
 
 
+_HINTS: Final = {
+    "id": "Give one of them another.",
+    "number": "A number belongs to one client.",
+    "formerly": "One client had that id.",
+}
+"""What to do about a value that only one manifest may have."""
+
+
 @dataclass(slots=True)
 class _Claim:
     """A file's claim to an id or a number."""
@@ -127,6 +135,7 @@ class _Reading:
         self.referred: set[str] = set()
         self.ids: list[_Claim] = []
         self.numbers: list[_Claim] = []
+        self.former_ids: list[_Claim] = []
         self.defaults = self._read_defaults()
 
     def _read_defaults(self) -> YamlDocument:
@@ -165,13 +174,17 @@ class _Reading:
     def _claim(self, name: str, value: Mapping[str, Any]) -> None:
         # A number passes from a client that goes to another one.
         keys = (("id", self.ids),) if value.get("state") == "absent" else (("id", self.ids), ("number", self.numbers))
-        for key, claims in keys:
+        for key, claims in (*keys, ("formerly", self.former_ids)):
             if isinstance(value.get(key), str):
                 claims.append(_Claim(name, value[key]))
 
     def check_across_files(self) -> None:
         """An id belongs to one file, and a number to one client that does not go."""
-        for key, claims in (("id", self.ids), ("number", self.numbers)):
+        ids = {claim.value: claim.file for claim in self.ids}
+        for claim in self.former_ids:
+            if claim.value in ids:
+                self._is_declared(claim, ids[claim.value])
+        for key, claims in (("id", self.ids), ("number", self.numbers), ("formerly", self.former_ids)):
             first: dict[str, str] = {}
             for claim in claims:
                 taken_by = first.setdefault(claim.value, claim.file)
@@ -182,8 +195,20 @@ class _Reading:
         line, column = self.folder.parse(claim.file).place((key,))
         first = self.folder.parse(taken_by)
         message = f"{key}: {shown(claim.value)} is taken by {first.path}:{first.place((key,))[0]} already"
-        hint = "Give one of them another." if key == "id" else "A number belongs to one client."
+        hint = _HINTS[key]
         self.invalid |= {claim.file, taken_by}
+        self.problems.append(Problem(self.folder.shown(claim.file), line, column, message, hint))
+
+    def _is_declared(self, claim: _Claim, file: str) -> None:
+        """A client that is still declared is not renamed; a client was not called what it is called."""
+        line, column = self.folder.parse(claim.file).place(("formerly",))
+        other = self.folder.parse(file)
+        message = f"formerly: {shown(claim.value)} is the id of {other.path}:{other.place(('id',))[0]}"
+        hint = "Write the id that this client had, or remove the line."
+        if file != claim.file:
+            hint = "Remove that manifest if this client was renamed; else remove the line."
+            self.invalid.add(file)
+        self.invalid.add(claim.file)
         self.problems.append(Problem(self.folder.shown(claim.file), line, column, message, hint))
 
 

@@ -7,7 +7,7 @@ depends on it is left unchanged.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.intents import Intent, intents_of
@@ -60,6 +60,17 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Renaming:
+    """A client that has another id than before."""
+
+    former: str
+    is_in_store: bool
+    """Whether the bot store has something under the former id."""
+    both: str | None = None
+    """The kind of which the store has one under each id, so that the client cannot be renamed."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountSenders:
     """One Twilio account's senders, indexed."""
 
@@ -97,6 +108,10 @@ class LiveState:
     """Empty and not read when no client searches in documents."""
     origin: Origin = field(default_factory=Origin)
     """Whose credentials the sources were read with."""
+    renames: Mapping[str, Renaming] = field(default_factory=dict)
+    """By client, as manifests declare them; the rest of the live state is as if they had been applied."""
+    former_marks: Collection[str] = ()
+    """Ids of objects that have the marker of a former id."""
     missed: Mapping[tuple[str, KindName], Failed] = field(default_factory=dict)
     """By client and kind: the list lacks the recorded object, or one that was being created, which exists or may."""
 

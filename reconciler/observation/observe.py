@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +14,7 @@ from reconciler.model import AccountKey
 from reconciler.observation.accounts import account_of, account_of_bot, former_account, shared_account
 from reconciler.observation.live_state import AccountSenders, Documents, Failed, LiveState, Store
 from reconciler.observation.missed import read_missed
+from reconciler.observation.renames import by_mark, renamings, with_new_ids, with_new_marks
 from reconciler.observation.sources import (
     attempt,
     open_openai,
@@ -27,7 +28,6 @@ from reconciler.observation.sources import (
     twilio_advice,
 )
 from reconciler.origin import Origin
-from reconciler.ownership import client_of
 from reconciler.readers.openai import OBJECT_ENGINES, OBJECT_PREFIXES, LiveAssistant, ObjectEngine, OwnedModels
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
@@ -131,7 +131,8 @@ def observe(
             return manifest is not None and (is_sparse(live, manifest) or (whole_senders and not live.is_rating_told))
 
         senders = {account: reading_senders(account) for account in declared}
-        store = begun.store.result()
+        renames = renamings(fleet.clients, begun.store.result())
+        store = with_new_ids(begun.store.result(), renames)
         strays = set() if only else _strays(fleet, store)
         documents = None
         if _documents_are_used(chosen, strays, store):
@@ -149,11 +150,14 @@ def observe(
             store=store,
             models=models if isinstance(models, Failed) else models.models,
             objects=objects,
-            objects_by_client=_by_client(objects.values()),
+            objects_by_client=by_mark(
+                live for read in objects.values() if not isinstance(read, Failed) for live in read
+            ),
             senders=read,
             origin=_origin(read.get(shared_account(settings)), models),
             documents=documents.result() if documents else Documents(),
         )
+    live_state = with_new_marks(live_state, renames)
     return replace(live_state, missed=read_missed(settings, live_state, _accounts(chosen, strays, store, settings)))
 
 
@@ -164,16 +168,6 @@ def _origin(shared: AccountSenders | Failed | None, models: OwnedModels | Failed
     if isinstance(models, Failed):
         return Origin(account)
     return Origin(account, models.organization, models.project)
-
-
-def _by_client(objects: Iterable[Sequence[LiveAssistant] | Failed]) -> Mapping[str, Sequence[LiveAssistant]]:
-    found: dict[str, list[LiveAssistant]] = {}
-    for read in objects:
-        for live in () if isinstance(read, Failed) else read:
-            owner = client_of(live.metadata)
-            if owner is not None:
-                found.setdefault(owner, []).append(live)
-    return found
 
 
 def _strays(fleet: Fleet, store: Store | Failed) -> set[str]:
@@ -224,7 +218,8 @@ def _with_own_documents(chosen: Sequence[Manifest], store: Store | Failed) -> Ma
     clients = [manifest.client.id for manifest in chosen if manifest.search is not None and manifest.search.files]
     applied = {} if isinstance(store, Failed) else store.applied
     records = {client: applied.get((client, "knowledge")) for client in clients}
-    return {client: record.live_id if record is not None else None for client, record in records.items()}
+    found = {client: record.live_id if record is not None else None for client, record in records.items()}
+    return found | {manifest.client.formerly: None for manifest in chosen if manifest.client.formerly is not None}
 
 
 def is_sparse(live: LiveSender, manifest: Manifest) -> bool:

@@ -24,6 +24,7 @@ from reconciler.planning.desired import client_without_manifest, desired_clients
 from reconciler.planning.handing_over import handing_over, successors
 from reconciler.planning.moving import moving, with_other_numbers
 from reconciler.planning.orphans import undeclared
+from reconciler.planning.renaming import renames
 from reconciler.planning.unresolved import damaged_elsewhere, failed_sources, is_unresolved, unread_of
 from reconciler.settings import Settings
 
@@ -61,7 +62,7 @@ class _Draft:
             self.unresolved.append(context.id)
             return
         found = plan_departure(context) if context.client.is_leaving else plan_client(context)
-        self.changes += _chained(found.changes, context.successor)
+        self.changes += _chained([*renames(context), *found.changes], context.successor)
         self.findings += found.findings
         self.unrecorded += found.unrecorded
         self.forgotten += [(context.id, kind) for kind in found.forgotten]

@@ -16,7 +16,22 @@ from runtime.store.errors import damage, repair
 
 def unread_of(context: ClientContext) -> list[Unread]:
     """Every source that the client needs and that could not be read."""
-    return [*damaged_of(context), *(unread for kind in KINDS.values() for unread in kind.unread(context))]
+    return [
+        *damaged_of(context),
+        *_named_twice(context),
+        *(unread for kind in KINDS.values() for unread in kind.unread(context)),
+    ]
+
+
+def _named_twice(context: ClientContext) -> Iterator[Unread]:
+    renaming = context.live_state.renames.get(context.id)
+    if renaming is not None and renaming.both is not None:
+        message = (
+            f"`formerly: {renaming.former}` cannot be followed, since the bot store has a {renaming.both} of each of "
+            f"the two. Set `id: {renaming.former}` again, without `formerly`, and apply with --prune, which deletes "
+            f"what was made as {context.id}; then rename the client"
+        )
+        yield Unread(context.id, Failed(message))
 
 
 def damaged_of(context: ClientContext) -> Iterator[Unread]:
@@ -24,7 +39,9 @@ def damaged_of(context: ClientContext) -> Iterator[Unread]:
     by_name = context.store.damaged_by_name
     if not by_name:
         return
-    found = list(by_name.get(context.id, ()))
+    renaming = context.live_state.renames.get(context.id)
+    names = (context.id,) if renaming is None else (context.id, renaming.former)
+    found = [record for name in names for record in by_name.get(name, ())]
     if context.client.manifest is not None:
         found += [record for record in by_name.get(context.manifest.client.number, ()) if record not in found]
     for record in found:

@@ -32,6 +32,7 @@ ACTIONS: Final[Mapping[Action, str]] = {
     "delete": "Borrar",
     "detach": "Desconectar",
     "adopt": "Adoptar",
+    "rename": "Renombrar",
 }
 REASONS: Final[Mapping[Reason, str]] = {
     "config": "cambió el manifiesto",

@@ -23,6 +23,7 @@ def plan_json(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
             "create": plan.count("create"),
             "update": plan.count("update"),
             "delete": plan.count(*DESTRUCTIVE),
+            "rename": plan.count("rename"),
             "errors": len(plan.errors),
             "withheld": len(plan.withheld),
             "unresolved": len(plan.unresolved),

@@ -22,7 +22,14 @@ from reconciler.render.wording import (
     visible,
 )
 
-_COLOURS: dict[Action, str] = {"create": "green", "update": "yellow", "delete": "red", "detach": "red", "adopt": "cyan"}
+_COLOURS: dict[Action, str] = {
+    "create": "green",
+    "update": "yellow",
+    "delete": "red",
+    "detach": "red",
+    "adopt": "cyan",
+    "rename": "cyan",
+}
 _SEVERITIES = {"error": "red", "withheld": "yellow", "warning": "yellow", "notice": "cyan"}
 
 Paint = Callable[..., str]

@@ -12,7 +12,14 @@ from reconciler.manifest.invisible import CHARACTERS, JOINER
 from reconciler.model import DESTRUCTIVE, Action, FieldChange, Finding, Outcome, Plan
 from runtime.store.records import EditRecord
 
-SIGNS: Final[dict[Action, str]] = {"create": "+", "update": "~", "delete": "-", "detach": "-", "adopt": "="}
+SIGNS: Final[dict[Action, str]] = {
+    "create": "+",
+    "update": "~",
+    "delete": "-",
+    "detach": "-",
+    "adopt": "=",
+    "rename": "»",
+}
 
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\xa0\u0300-\u036f\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -38,6 +45,8 @@ def summary(plan: Plan) -> str:
         f"{plan.count('update')} to update",
         f"{plan.count(*DESTRUCTIVE)} to delete",
     ]
+    if plan.count("rename"):
+        parts.insert(0, f"{plan.count('rename')} to rename")
     touched = len({change.client for change in plan.changes})
     return f"Plan: {', '.join(parts)}, in {touched} of {looked}.{left}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -20,7 +21,7 @@ from reconciler.intents import Creating
 from reconciler.kinds.knowledge.document import Document, document_of
 from reconciler.manifest.texts import FileProblem, hash_document, opened_document
 from reconciler.model import Values
-from reconciler.ownership import client_of, marked
+from reconciler.ownership import CLIENT, FORMERLY, client_of, marked, renamed
 from reconciler.writers.openai import called, id_of
 from reconciler.writers.retry import Patience, create_once, repeat_safe
 from reconciler.writers.uploads import Uploads
@@ -58,12 +59,30 @@ class DocumentsWriter:
         self._again(lambda: self._client.vector_stores.update(store_id, **body))
         return store_id
 
+    def rename(self, store_id: str, former: str, client: str) -> None:
+        """Give a store with the marker of a client's `former` id that of its new one, and the documents in it.
+
+        The store is last: while it has the former marker, the next run continues an interrupted one.
+        """
+        files = self._client.vector_stores.files
+        for file in self._files(store_id):
+            attributes = file.attributes or {}
+            if document_of(attributes, former) is not None:
+                changed = {**attributes, CLIENT: client}
+                self._again(partial(files.update, file.id, vector_store_id=store_id, attributes=changed))
+        metadata = self._again(lambda: self._client.vector_stores.retrieve(store_id)).metadata or {}
+        if client_of(metadata) == former:
+            marks = renamed(metadata, client)
+            self._again(lambda: self._client.vector_stores.update(store_id, metadata=marks))
+
     def delete(self, client: str, store_id: str) -> None:
         """Delete a store and all documents of the client; not files that others put into the store, or maintain by
         hand.
 
         The store is deleted last: while it exists, the next run continues an interrupted one.
         """
+        for file_id in self._uploads_of_former_ids(client, store_id):
+            self._delete_file(file_id)
         for upload in self._uploads.free(client):
             self._delete_file(upload.id)
         self.delete_store(store_id)
@@ -71,6 +90,16 @@ class DocumentsWriter:
     def delete_store(self, store_id: str) -> None:
         """Delete a store and no document, since another store has them now."""
         self._gone_is_fine(lambda: self._client.vector_stores.delete(store_id))
+
+    def _uploads_of_former_ids(self, client: str, store_id: str) -> Sequence[str]:
+        """Documents of a client that was renamed, which are not found by the names of its uploads."""
+        try:
+            live = self._again(lambda: self._client.vector_stores.retrieve(store_id))
+            if FORMERLY not in (live.metadata or {}):
+                return ()
+            return [file.id for file in self._files(store_id) if document_of(file.attributes, client) is not None]
+        except NotFound:
+            return ()
 
     def _create(self, client: str, values: Values, creating: Creating) -> str:
         def find() -> str | None:

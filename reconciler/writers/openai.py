@@ -15,7 +15,7 @@ import openai
 from reconciler.errors import KeyRefused, NotFound, ProviderError, TemporaryError, UnknownOutcome, error_of_status
 from reconciler.intents import Creating
 from reconciler.model import Values
-from reconciler.ownership import client_of, marked
+from reconciler.ownership import client_of, marked, renamed
 from reconciler.settings import Settings
 from reconciler.writers.retry import Patience, create_once, repeat_safe
 from runtime.store.client.light_http import retry_after
@@ -58,6 +58,14 @@ class OpenAIWriter:
         body["metadata"] = marked(before.get("metadata", {}), client, values)
         objects = self._objects(values["engine"])
         repeat_safe(lambda: called(lambda: objects.update(live_id, **body)), self._patience)
+
+    def rename_object(self, engine: str, live_id: str, former: str, client: str) -> None:
+        """Give an object with the marker of a client's `former` id that of its new one."""
+        objects = self._objects(engine)
+        metadata = repeat_safe(lambda: called(lambda: objects.retrieve(live_id)), self._patience).metadata or {}
+        if client_of(metadata) == former:
+            body = {"metadata": renamed(metadata, client)}
+            repeat_safe(lambda: called(lambda: objects.update(live_id, **body)), self._patience)
 
     def delete_object(self, engine: str, live_id: str) -> None:
         """Delete; an object that does not exist is a success."""

@@ -16,7 +16,7 @@ from typing import TypeVar
 import openai
 
 from reconciler.kinds.knowledge.document import owner_of_upload
-from reconciler.ownership import client_of
+from reconciler.ownership import client_of, had_other_name
 from reconciler.writers.openai import called, id_of
 from reconciler.writers.retry import Patience, repeat_safe
 
@@ -39,18 +39,22 @@ class Uploads:
         self._patience = patience
         self._lock = threading.Lock()
         self._by_client: Mapping[str, Sequence[Upload]] | None = None
+        self._stores: Sequence[tuple[str, Mapping[str, str]]] | None = None
         self._kept_by_hand: Collection[str] | None = None
 
     def free(self, client: str, attached: Collection[str] = ()) -> Sequence[Upload]:
-        """A client's uploads except those that are `attached` to its store, or in a store without our marker."""
+        """A client's uploads except those that are `attached` to its store, or in a store without our marker, or of a
+        client that had this id before."""
         with self._lock:
             if self._by_client is None:
                 self._by_client = _by_client(self._listed())
             found = [upload for upload in self._by_client.get(client, ()) if upload.id not in attached]
-            if found and self._kept_by_hand is None:
-                self._kept_by_hand = set(self._in_stores_kept_by_hand())
+            if found and self._stores is None:
+                self._stores = self._all(self._listed_stores)
+                self._kept_by_hand = set(self._in_stores(lambda metadata: client_of(metadata) is None))
             kept = self._kept_by_hand or ()
-        return [upload for upload in found if upload.id not in kept]
+            renamed = set(self._in_stores(lambda metadata: had_other_name(metadata, client))) if found else ()
+        return [upload for upload in found if upload.id not in kept and upload.id not in renamed]
 
     def find(self, name: str) -> str | None:
         """The id of an upload that was just made and whose answer was lost; None when it was not made."""
@@ -65,13 +69,13 @@ class Uploads:
 
         return self._all(listed, follows_up=follows_up)
 
-    def _in_stores_kept_by_hand(self) -> Iterator[str]:
-        for store_id in self._all(self._stores_kept_by_hand):
-            yield from self._all(partial(self._files_of, store_id))
+    def _in_stores(self, is_meant: Callable[[Mapping[str, str]], bool]) -> Iterator[str]:
+        for store_id, metadata in self._stores or ():
+            if is_meant(metadata):
+                yield from self._all(partial(self._files_of, store_id))
 
-    def _stores_kept_by_hand(self) -> Sequence[str]:
-        listed = self._client.vector_stores.list(limit=100)
-        return [id_of(store) for store in listed if client_of(store.metadata or {}) is None]
+    def _listed_stores(self) -> Sequence[tuple[str, Mapping[str, str]]]:
+        return [(id_of(store), store.metadata or {}) for store in self._client.vector_stores.list(limit=100)]
 
     def _files_of(self, store_id: str) -> Sequence[str]:
         return [id_of(file) for file in self._client.vector_stores.files.list(store_id, limit=100)]

@@ -197,6 +197,13 @@ class NumbersBody(Body):
     """The bot whose number one of them gets, and which is deleted."""
 
 
+class RenameBody(Body):
+    """The id that a client had, and the manifest that declares it now."""
+
+    formerly: str
+    managed_by: str | None = None
+
+
 class RunBody(Body):
     """One apply."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from runtime.api.endpoint import ApiEndpoint, Call, Reply, page_of
 from runtime.api.errors import ApiError
-from runtime.api.models import AppliedBody, ClaimBody, LeaseBody, NoticeBody, NumbersBody, RunBody
+from runtime.api.models import AppliedBody, ClaimBody, LeaseBody, NoticeBody, NumbersBody, RenameBody, RunBody
 from runtime.api.ownership import PAGE_QUERY, author_of
 from runtime.store import catalog_changes, reconcile_state
 from runtime.store.codec import to_document
@@ -69,6 +69,7 @@ class Reconcile:
                 answer=RunRecord,
             ),
             ApiEndpoint("PUT", runs + "/{id}", "Record the result of a run.", self.finish, status=204, body=RunBody),
+            ApiEndpoint("PUT", "/reconcile/clients/{id}", "Rename a client.", self.rename, status=204, body=RenameBody),
             ApiEndpoint(
                 "PUT", "/reconcile/numbers", "Move bots to other numbers.", self.move, status=204, body=NumbersBody
             ),
@@ -124,6 +125,11 @@ class Reconcile:
         return await self._database.write(
             catalog_changes.move_numbers, call.body.numbers, call.body.replacing, author_of(call)
         )
+
+    async def rename(self, call: Call) -> object:
+        """PUT /reconcile/clients/{id}"""
+        asked, client = call.body, call.path["id"]
+        return await self._database.write(reconcile_state.rename_client, asked.formerly, client, asked.managed_by)
 
     async def lease(self, _call: Call) -> object:
         """GET /reconcile/lease"""

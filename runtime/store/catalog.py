@@ -171,6 +171,17 @@ def delete_bot(connection: Connection, bot_id: str) -> None:
     remove(connection, BotRecord, bot_id)
 
 
+def rename_client(connection: Connection, former: str, client: str, managed_by: str | None) -> None:
+    """Gives the bots and assistants of a client its new id, and the manifest that declares them now."""
+    _count_up(connection)
+    for table in (bots, assistants):
+        connection.execute(
+            update(table)
+            .where(table.c.client == former)
+            .values(client=client, managed_by=managed_by, version=table.c.version + 1, updated_at=timestamp())
+        )
+
+
 def bots_of_assistant(connection: Connection, assistant_id: str) -> list[str]:
     """Ids of the bots that an assistant answers for."""
     return list(

@@ -6,11 +6,12 @@ Functions over a connection.
 from __future__ import annotations
 
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from sqlalchemy import Connection, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from runtime.store import catalog, tokens
 from runtime.store.client.history import (
     LATEST_ACTIVITY,
     LATEST_EDITS,
@@ -68,6 +69,23 @@ def record_applied(connection: Connection, record: AppliedRecord) -> None:
 def forget_applied(connection: Connection, client: str, kind: str) -> None:
     """Deletes the applied values of a client's resource; ones that do not exist are ignored."""
     connection.execute(delete(applied).where(applied.c.client == client, applied.c.kind == kind))
+
+
+def rename_client(connection: Connection, former: str, client: str, managed_by: str | None) -> None:
+    """Gives all that the store has of a client its new id, in one step; nothing where that was done before.
+
+    Bots and assistants keep their own ids, so conversations stay with them. Tokens that are bound to it stay so.
+    """
+    catalog.rename_client(connection, former, client, managed_by)
+    theirs = select(applied.c.kind).where(applied.c.client == client)
+    connection.execute(delete(applied).where(applied.c.client == former, applied.c.kind.in_(theirs)))
+    connection.execute(update(applied).where(applied.c.client == former).values(client=client))
+    tokens.rename_client(connection, former, client)
+    for notice in list_notices(connection):
+        owner, _, resource = notice.finding.partition("/")
+        if owner == former:
+            forget_notice(connection, notice.channel, notice.finding)
+            put_notice(connection, replace(notice, finding=f"{client}/{resource}"))
 
 
 def acquire_lease(connection: Connection, owner: str, ttl_seconds: float) -> Lease:

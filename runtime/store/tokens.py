@@ -141,6 +141,14 @@ def list_tokens(connection: Connection) -> list[TokenRecord]:
     return [_record(tuple(row)) for row in connection.execute(select(*_COLUMNS).order_by(tokens.c.name))]
 
 
+def rename_client(connection: Connection, former: str, client: str) -> None:
+    """Lets the tokens that are bound to a client reach it under its new id."""
+    for token in list_tokens(connection):
+        if token.clients is not None and former in token.clients:
+            bound = sorted({client if name == former else name for name in token.clients})
+            connection.execute(update(tokens).where(tokens.c.name == token.name).values(clients=" ".join(bound)))
+
+
 def revoke_token(connection: Connection, name: str) -> None:
     """Revokes a token; raises StoreError when no valid one has that name."""
     ended = connection.execute(

@@ -57,6 +57,10 @@ class HttpWriter:
         """See StoreWriter."""
         self._delete(f"/reconcile/applied/{segment(client)}/{segment(kind)}")
 
+    def rename_client(self, former: str, client: str, managed_by: str | None) -> None:
+        """See StoreWriter."""
+        self._http.call("PUT", f"/reconcile/clients/{segment(client)}", {"formerly": former, "managed_by": managed_by})
+
     def acquire_lease(self, owner: str, ttl_seconds: float) -> Lease:
         """See StoreWriter."""
         return self._lease("POST", owner, ttl_seconds)

@@ -54,6 +54,10 @@ class SqlWriter:
         """See StoreWriter."""
         self._run(reconcile_state.forget_applied, client, kind)
 
+    def rename_client(self, former: str, client: str, managed_by: str | None) -> None:
+        """See StoreWriter."""
+        self._run(reconcile_state.rename_client, former, client, managed_by)
+
     def acquire_lease(self, owner: str, ttl_seconds: float) -> Lease:
         """See StoreWriter."""
         return self._run(reconcile_state.acquire_lease, owner, ttl_seconds)

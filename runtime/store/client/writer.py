@@ -35,6 +35,9 @@ class StoreWriter(Protocol):
     def forget_applied(self, client: str, kind: str) -> None:
         """Deletes them; records that do not exist are ignored."""
 
+    def rename_client(self, former: str, client: str, managed_by: str | None) -> None:
+        """Gives all that the store has of a client its new id, in one transaction; again it has no effect."""
+
     def acquire_lease(self, owner: str, ttl_seconds: float) -> Lease:
         """Acquires the lease; raises LeaseHeld when another owner's has not expired."""
 
