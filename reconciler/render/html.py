@@ -123,7 +123,9 @@ def _summary(plan: Plan, outcomes: Sequence[Outcome] | None) -> str:
 
 
 def _counts(plan: Plan) -> Sequence[tuple[int, str]]:
+    renamed = plan.count("rename")
     return (
+        *([(renamed, "por renombrar")] if renamed else []),
         (plan.count("create"), "por crear"),
         (plan.count("update"), "por actualizar"),
         (plan.count(*DESTRUCTIVE), "por borrar o desconectar"),

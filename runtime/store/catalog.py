@@ -116,7 +116,7 @@ def put_bot(connection: Connection, record: BotRecord, replacing: str | None = N
     `replacing`, which is deleted."""
     _count_up(connection)
     if replacing is not None:
-        _hand_over(connection, replacing, record.id)
+        _hand_over(connection, replacing, record.id, record.twilio_phone_number)
     other = connection.execute(
         select(bots.c.id).where(bots.c.twilio_phone_number == record.twilio_phone_number, bots.c.id != record.id)
     ).scalar()
@@ -137,7 +137,7 @@ def move_numbers(connection: Connection, numbers: Mapping[str, str], replacing: 
         released = former.twilio_phone_number if former is not None else None
         successor = next((bot_id for bot_id, number in numbers.items() if number == released), None)
         if successor is not None:
-            _hand_over(connection, replacing, successor)
+            _hand_over(connection, replacing, successor, numbers[successor])
     rows = connection.execute(select(bots.c.id, bots.c.twilio_phone_number))
     held = {bot_id: number for bot_id, number in rows if bot_id in numbers or number in numbers.values()}
     for bot_id, number in held.items():
@@ -154,9 +154,10 @@ def move_numbers(connection: Connection, numbers: Mapping[str, str], replacing: 
             )
 
 
-def _hand_over(connection: Connection, bot_id: str, successor: str) -> None:
-    """Deletes a bot whose number passes to another one, which answers what still comes in for it."""
-    if connection.execute(delete(bots).where(bots.c.id == bot_id)).rowcount:
+def _hand_over(connection: Connection, bot_id: str, successor: str, number: str) -> None:
+    """Deletes a bot, while it has the number that passes to another one; that answers what still comes in for it."""
+    former = delete(bots).where(bots.c.id == bot_id, bots.c.twilio_phone_number == number)
+    if connection.execute(former).rowcount:
         connection.execute(delete(handovers).where(handovers.c.bot_id == bot_id))
         connection.execute(insert(handovers).values(bot_id=bot_id, successor=successor, at=timestamp()))
 

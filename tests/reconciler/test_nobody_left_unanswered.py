@@ -12,7 +12,7 @@ import pytest
 
 from runtime.store.client.writer import open_writer
 from runtime.store.records import BotRecord
-from tests.reconciler.agency import API_TOKEN, Agency
+from tests.reconciler.agency import Agency
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Line, Runtime, new_number, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
@@ -25,7 +25,7 @@ BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 def serving(request: pytest.FixtureRequest, tmp_path: Path, sandbox: Sandbox) -> Iterator[Runtime]:
     """A runtime on either store."""
     url = make_database() if request.param == "postgresql" else f"sqlite:///{tmp_path}/runtime.db"
-    running = start_runtime(tmp_path, sandbox, DATABASE_URL=url, API_TOKEN=API_TOKEN)
+    running = start_runtime(tmp_path, sandbox, DATABASE_URL=url)
     yield running
     if running.process.returncode is None:
         running.stop()

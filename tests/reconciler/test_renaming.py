@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import Any, Literal
 
 import pytest
@@ -139,13 +141,18 @@ def test_a_client_that_both_ids_have_is_left_unchanged(agency: Agency) -> None:
     assert [bot.client for bot in agency.snapshot().bots if bot.id == "cocina"] == ["cocina"]
 
 
-def test_what_was_sent_about_it_is_not_sent_again(agency: Agency) -> None:
+def test_what_was_sent_about_it_is_not_sent_again_and_tokens_still_reach_it(agency: Agency) -> None:
     renaming(agency)
     writer = open_writer(agency.store_url)
     for finding in ("cocina/bot/+56", "cocina-dos/bot/+57"):
         writer.put_notice(NoticeRecord("canal", finding, "f", "2026-11-22T12:00:00Z"))
     writer.close()
+    agency.break_in(
+        "INSERT INTO tokens (name, digest, scope, created_at, clients) VALUES ('t', 'd', 'read', '', 'cocina otro')"
+    )
     agency.apply()
+    with closing(sqlite3.connect(agency.store_file)) as store:
+        assert store.execute("SELECT clients FROM tokens").fetchall() == [("la-cocina otro",)]
     found = {notice.finding for notice in read_notices(agency.store_url, None)}
     assert found == {"la-cocina/bot/+56", "cocina-dos/bot/+57"}
 
@@ -153,7 +160,7 @@ def test_what_was_sent_about_it_is_not_sent_again(agency: Agency) -> None:
 @pytest.mark.parametrize(
     ("client", "formerly", "said"),
     [
-        ("otro", "cocina", 'formerly: "cocina" is the id of clients.d/cocina.yaml:2'),
+        ("otro", "cocina", 'formerly: "cocina" is the id of clients.d/cocina.yaml:'),
         ("otro", "otro", 'formerly: "otro" is the id of clients.d/otro.yaml'),
         ("tercero", "vieja", 'formerly: "vieja" is taken by clients.d/otro.yaml'),
     ],

@@ -129,6 +129,41 @@ def test_bots_exchange_their_numbers_at_one_moment(way: Way, writer: StoreWriter
     assert {bot.id: bot.twilio_phone_number for bot in read_snapshot(way.url, way.token).bots} == exchanged
 
 
+def test_a_number_passes_to_a_bot_in_the_step_that_deletes_the_one_that_had_it(way: Way, writer: StoreWriter) -> None:
+    for bot, number in (("a", "+56911110001"), ("b", "+56911110002"), ("c", "+56911110003")):
+        writer.put_bot(BotRecord(id=bot, name=bot, twilio_phone_number=number))
+    # A bot that has moved on meanwhile is not deleted.
+    with pytest.raises(NumberTaken):
+        writer.put_bot(BotRecord(id="d", name="d", twilio_phone_number="+56911110001"), "b")
+    writer.put_bot(BotRecord(id="d", name="d", twilio_phone_number="+56911110001"), "a")
+    writer.move_numbers({"c": "+56911110002"}, "b")
+    found = {bot.id: bot.twilio_phone_number for bot in read_snapshot(way.url, way.token).bots}
+    assert found == {"c": "+56911110002", "d": "+56911110001"}
+
+
+def test_a_client_is_renamed_with_all_that_it_has_and_again_without_effect(way: Way, writer: StoreWriter) -> None:
+    writer.put_bot(BotRecord(id="vieja", name="x", twilio_phone_number="+56911110009", client="vieja"))
+    writer.put_assistant(AssistantRecord("vieja", "x", "Eres…", "gpt-6-luna", client="vieja"))
+    writer.record_applied(AppliedRecord("vieja", "bot", "vieja", {"name": "x"}))
+    writer.record_applied(AppliedRecord("vieja", "sender", "XE1", {}))
+    writer.record_applied(AppliedRecord("nueva", "sender", "XE2", {}))
+    for _ in range(2):
+        writer.rename_client("vieja", "nueva", "clients.d/nueva.yaml")
+    snapshot = read_snapshot(way.url, way.token)
+    [bot], [assistant] = snapshot.bots, snapshot.assistants
+    assert (bot.id, bot.client, bot.managed_by, bot.version) == ("vieja", "nueva", "clients.d/nueva.yaml", 2)
+    assert (assistant.id, assistant.client) == ("vieja", "nueva")
+    records = {(record.client, record.kind): record.live_id for record in snapshot.applied}
+    assert {key: records.get(key) for key in (("nueva", "bot"), ("nueva", "sender"), ("vieja", "bot"))} == {
+        ("nueva", "bot"): "vieja",
+        ("nueva", "sender"): "XE2",
+        ("vieja", "bot"): None,
+    }
+    writer.delete_assistant("vieja")
+    for kind in ("bot", "sender"):
+        writer.forget_applied("nueva", kind)
+
+
 def test_one_of_many_at_once_gets_a_number(way: Way, writer: StoreWriter) -> None:
     def put(index: int) -> bool:
         try:

@@ -15,4 +15,5 @@ def upgrade() -> None:
         sa.Column("bot_id", sa.Text(), primary_key=True),
         sa.Column("successor", sa.Text(), nullable=False),
         sa.Column("at", sa.Text(), nullable=False),
+        comment="Bots that were deleted as their numbers passed to others, which answer what still comes in for them.",
     )
