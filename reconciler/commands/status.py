@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from dataclasses import asdict
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import click
 
@@ -20,7 +21,8 @@ from reconciler.observation.live_state import Failed
 from reconciler.observation.observe import observe
 from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings
-from reconciler.status.facts import ClientStatus, statuses
+from reconciler.status.facts import statuses
+from reconciler.status.row import ClientStatus
 from reconciler.status.undeclared import UndeclaredBot, undeclared_bots, undeclared_text
 from runtime.store.client.history import read_activity
 from runtime.store.errors import StoreError
@@ -28,33 +30,54 @@ from runtime.store.errors import StoreError
 FORMAT_VERSION = 1
 
 
+@dataclass(frozen=True, slots=True)
+class StatusOptions:
+    """The command's argument and options."""
+
+    client: str | None
+    clients: tuple[str, ...]
+    output: Literal["text", "json"]
+    wide: bool
+    checklist: str | None
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        """The ids of the clients that were named; all without any."""
+        return tuple(filter(None, (self.client, self.checklist, *self.clients)))
+
+
 @click.command()
+@click.argument("client", metavar="[ID]", required=False)
 @click.option("--client", "clients", multiple=True, metavar="ID", help="Only this client; may be repeated.")
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="Output format.")
+@click.option("--wide", is_flag=True, help="All columns of the table, however wide it gets.")
 @click.option("--checklist", metavar="ID", help="The onboarding checklist of this client, in Markdown.")
 @click.pass_context
-def status(
-    ctx: click.Context, clients: tuple[str, ...], output: Literal["text", "json"], checklist: str | None
-) -> None:
-    """Show the status of each client: number, sender, assistant, model, bot, last message, last apply.
+def status(ctx: click.Context, /, **options: Any) -> None:
+    """Show the status of each client, or everything about one.
 
-    Without --client, bots that no manifest declares are listed too.
+    Without ID and --client, bots that no manifest declares are listed too.
 
     Exit 1 when a source or a manifest could not be read; what depends on it is left blank, or out.
     """
-    if checklist is not None and (clients or output != "text"):
-        raise click.UsageError("--checklist takes no other option.")
-    only = (checklist,) if checklist is not None else clients
-    settings, fleet = load_fleet(only, only_valid=True)
+    ctx.exit(_status(StatusOptions(**options)))
+
+
+def _status(options: StatusOptions) -> Exit:
+    _check_usage(options)
+    settings, fleet = load_fleet(options.only, only_valid=True)
+    only = options.only
     chosen = Fleet(tuple(m for m in fleet.clients if m.client.state != "absent" and (not only or m.client.id in only)))
+    if only and not chosen.clients:
+        raise ReadFailed(f"{only[0]} has `state: absent`, so there is no status of it.")
     plan, rows, strays = _look(chosen, fleet, settings)
     unread = [finding.message for finding in plan.findings if finding.client is None and finding.severity == "error"]
     invalid = [] if only else [str(problem) for problem in fleet.errors]
     # A bot without a manifest may be that of an invalid one.
     undeclared = None if only or invalid else strays
-    if checklist is not None:
+    if options.checklist is not None:
         write(_checklist(chosen, rows, settings))
-    elif output == "json":
+    elif options.output == "json":
         document = {
             "format_version": FORMAT_VERSION,
             "clients": [asdict(row) for row in rows],
@@ -63,12 +86,33 @@ def status(
         }
         write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
     else:
-        from reconciler.status.table import table_text
+        write(_text(rows, undeclared or (), unread, options))
+    return Exit.ERROR if unread or invalid else Exit.OK
 
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        shown = table_text(rows, width=width, colour=colour_wanted()) + undeclared_text(undeclared or ())
-        write(shown + "".join(f"error: {text}\n" for text in unread))
-    ctx.exit(Exit.ERROR if unread or invalid else Exit.OK)
+
+def _check_usage(options: StatusOptions) -> None:
+    if options.checklist is not None and (
+        options.client or options.clients or options.wide or options.output != "text"
+    ):
+        raise click.UsageError("--checklist takes no other option.")
+    if options.client is not None and (options.clients or options.wide):
+        raise click.UsageError("ID shows everything about one client; --client and --wide are for the table.")
+
+
+def _text(
+    rows: Sequence[ClientStatus], strays: Sequence[UndeclaredBot], unread: Sequence[str], options: StatusOptions
+) -> str:
+    from reconciler.status.detail import detail_text
+    from reconciler.status.table import table_text, wrapped
+
+    # COLUMNS or the terminal's width; without either each client has one line.
+    width = shutil.get_terminal_size(fallback=(0, 0)).columns or None
+    if options.client is not None:
+        shown = detail_text(rows[0], width=width)
+    else:
+        shown = table_text(rows, now=datetime.now(UTC), width=width, colour=colour_wanted(), wide=options.wide)
+        shown += undeclared_text(strays, width)
+    return shown + "".join(wrapped(f"error: {text}", width) for text in unread)
 
 
 def _look(chosen: Fleet, fleet: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus], list[UndeclaredBot]]:
@@ -97,6 +141,4 @@ def _checklist(chosen: Fleet, rows: list[ClientStatus], settings: Settings) -> s
     from reconciler.doctor.probe import probe
     from reconciler.status.checklist import checklist
 
-    if not rows:
-        raise ReadFailed("A client with `state: absent` has no checklist.")
     return checklist(chosen.clients[0], rows[0], probe("GET", f"{settings.public_url}/health").status == 200)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from reconciler.manifest import Manifest
 from reconciler.render.wording import visible
-from reconciler.status.facts import ClientStatus
+from reconciler.status.row import ClientStatus
 from reconciler.status.undelivered import undelivered_es
 from schemas import FunctionTool
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from reconciler.kinds.knowledge.live import searched
 from reconciler.kinds.sender.desired import our_webhook
@@ -16,55 +16,12 @@ from reconciler.observation.live_state import AccountSenders, Failed, LiveState,
 from reconciler.readers.openai import FileCounts, VectorStore
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
+from reconciler.status.attention import attention
+from reconciler.status.row import Answers, ClientStatus
 from runtime.store.database.times import later
 from runtime.store.records import LOOP_PAUSE_SECONDS, ActivityRecord, BotRecord
 
-
-@dataclass(frozen=True, slots=True)
-class ClientStatus:
-    """One client's row. None means: not found, or not known because its source could not be read."""
-
-    client: str
-    name: str
-    state: str
-    number: str
-    sender_status: str | None
-    quality_rating: str | None
-    webhook: str | None
-    """`ours`, or the URL that is called instead; "" when no webhook is set."""
-    assistant_id: str | None
-    engine: str
-    model: str
-    model_days_left: int | None
-    """Days until the provider shuts the model down; None when no date is known."""
-    knowledge_files: int | None
-    """Documents that a search finds; 0 when the assistant searches in none."""
-    knowledge_in_progress: int | None
-    """Documents that are being indexed."""
-    knowledge_failed: int | None
-    """Documents that could not be indexed, so that no search finds them."""
-    bot_id: str | None
-    bot_state: str | None
-    last_message_at: str | None
-    last_turn: str | None
-    last_error: str | None
-    last_undelivered: str | None
-    """Twilio's error code of the last answer, where it reached no phone."""
-    undelivered: Mapping[str, int]
-    """Number of messages of the last day that reached no phone, by Twilio's error code."""
-    missing_secrets: Mapping[str, str] | None
-    """Variables that the client names and that are not set where the runtime runs, with what fails without them; None
-    when that is not known."""
-    loops: int
-    """Conversations that are paused, since the other side is a program."""
-    loops_until: str | None
-    """When the newest of them is answered again."""
-    last_applied_at: str | None
-    sync: str
-    """`in sync`, `made by hand` (as declared, not recorded), `differs`, `withheld` (it waits for something outside of
-    git), `error` or `unresolved`."""
-    problems: Sequence[str] = ()
-    """The plan's messages about it."""
+_DELIVERIES: Mapping[str, Answers] = {"delivered": "delivered", "sent": "sent", "undelivered": "undelivered"}
 
 
 def statuses(
@@ -79,8 +36,26 @@ def statuses(
     """A row for each client, in the order of the fleet. `missing`: the secrets that are not set where the runtime runs,
     by client; None when that is not known."""
     heard = {item.bot_id: item for item in activity}
-    rows = (_status(manifest, live_state, store, plan, heard, settings) for manifest in fleet.clients)
-    return [replace(row, missing_secrets=None if missing is None else missing.get(row.client, {})) for row in rows]
+    found = []
+    for manifest in fleet.clients:
+        row = _status(manifest, live_state, store, plan, heard, settings)
+        row = replace(row, missing_secrets=None if missing is None else missing.get(row.client, {}))
+        own = [finding for finding in plan.findings if finding.client == row.client]
+        found.append(replace(row, attention=tuple(attention(row, own))))
+    return found
+
+
+def answers(used: ActivityRecord | None) -> Answers | None:
+    """The outcome of a bot's last answer: what happened to its customer, not what is declared."""
+    if used is None or used.last_turn in (None, "unanswered"):
+        return "none"
+    if used.last_turn in ("running", "retried"):
+        return "pending"
+    if used.last_turn in ("dead", "dropped"):
+        return "failed"
+    if used.last_undelivered is not None:
+        return "undelivered"
+    return _DELIVERIES.get(used.last_delivery or "")
 
 
 def sender_of(manifest: Manifest, live_state: LiveState, settings: Settings) -> LiveSender | Failed | None:
@@ -125,6 +100,7 @@ def _status(
         state=client.state,
         number=client.number,
         sender_status=sender.status if sender else None,
+        is_sender_read=not isinstance(live, Failed),
         quality_rating=sender.quality_rating if sender else None,
         webhook=_webhook(sender, settings) if sender else None,
         assistant_id=bot.assistant_id if bot else None,
@@ -136,6 +112,7 @@ def _status(
         knowledge_failed=counts.failed if counts else None,
         bot_id=bot.id if bot else None,
         bot_state=bot.state if bot else None,
+        answers=answers(used),
         last_message_at=used.last_message_at if used else None,
         last_turn=used.last_turn if used else None,
         last_error=used.last_error if used else None,

@@ -9,6 +9,8 @@ from reconciler.kinds.unmanaged_bots import AssistantUnavailable, read_unmanaged
 from reconciler.manifest import Fleet
 from reconciler.observation.live_state import LiveState, Store
 from reconciler.render.wording import visible
+from reconciler.status.table import wrapped
+from reconciler.status.times import local_minute
 from runtime.store.records import ActivityRecord
 
 
@@ -59,16 +61,16 @@ def undeclared_bots(
     return sorted(found, key=lambda bot: bot.bot_id)
 
 
-def undeclared_text(bots: Sequence[UndeclaredBot]) -> str:
-    """A heading and a line for each; empty when there is none."""
+def undeclared_text(bots: Sequence[UndeclaredBot], width: int | None) -> str:
+    """A heading and a line for each; empty when there is none. `width`: characters that a line may have."""
     if not bots:
         return ""
-    return "\nBots without a manifest:\n" + "".join(f"  {visible(_line(bot))}.\n" for bot in bots)
+    return "\nBots without a manifest:\n" + "".join(wrapped(f"  {visible(_line(bot))}.", width) for bot in bots)
 
 
 def _line(bot: UndeclaredBot) -> str:
     paused = ", paused" if bot.state == "paused" else ""
-    heard = f"last message {bot.last_message_at[:16].replace('T', ' ')}" if bot.last_message_at else "no message yet"
+    heard = f"last message {local_minute(bot.last_message_at)}" if bot.last_message_at else "no message yet"
     origin = (
         "made by hand, `reconcile import` writes its manifest"
         if bot.client is None

@@ -160,6 +160,9 @@ class ActivityRecord:
     """Number of conversations that are paused, since they are loops between programs."""
     loops_since: str | None = None
     """When the newest of them was paused."""
+    last_delivery: str | None = None
+    """The outcome of the last turn's messages: delivered | sent (not all of them are reported yet) | undelivered; None
+    where it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,9 +156,7 @@ def undelivered(agency: Agency, code: int, origin: str = "+56912345678") -> None
     agency.sandbox.faults({"kind": "undelivered", "code": code, "method": "POST", "path": path})
     agency.sandbox.inbound(agency.number(CLIENT), "Hola", origin)
     agency.sandbox.faults()
-    wait_until(
-        lambda: str(code) in agency.reconcile("status", "--client", CLIENT).out.split("\n\n")[0], 20, "the callback"
-    )
+    wait_until(lambda: str(code) in agency.reconcile("status", "--wide").out.split("\n\n")[0], 20, "the callback")
 
 
 def test_answers_that_reach_no_phone_break_the_last_link_until_one_does(well: Agency) -> None:
@@ -172,7 +170,7 @@ def test_answers_that_reach_no_phone_break_the_last_link_until_one_does(well: Ag
     )
     [row] = well.reconcile("status", "--format", "json").document["clients"]
     assert (row["last_undelivered"], row["undelivered"]) == ("63112", {"63112": 2})
-    table = well.reconcile("status").out
+    table = well.reconcile("status", "--wide").out
     assert "2 (63112)" in table
     assert f"{CLIENT}: 2 messages of the last 24 hours reached no phone: Meta has disabled" in table
     checklist = well.reconcile("status", "--checklist", CLIENT).out

@@ -40,7 +40,7 @@ def test_documents_that_are_being_indexed_are_no_broken_link(agency: Agency) -> 
     agency.sandbox.settings(index_seconds=60)
     store = searching(agency, "Empanadas.")
     assert (row(agency)["knowledge_files"], row(agency)["knowledge_in_progress"]) == (0, 1)
-    assert " 0 (1 in progress) " in agency.reconcile("status").out
+    assert " 0 (1 in progress) " in agency.reconcile("status", "--wide").out
     assert link(agency) == f"ok  documents: 0 of 1 files of {store} are indexed, 1 in progress."
     checklist = agency.reconcile("status", "--checklist", "la-cocina").out
     assert "- [ ] Documentos: encuentra 0, 1 se están indexando\n" in checklist

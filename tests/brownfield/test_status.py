@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.brownfield.by_hand import ByHand
 from tests.brownfield.golden import same_as_golden
 from tests.reconciler.agency import Agency
 from tests.runtime_process import NO_NOTE
-from tests.sandbox_process import Json
+from tests.sandbox_process import Json, wait_until
 
 
 def rows(agency: Agency) -> dict[str, Json]:
@@ -18,27 +20,25 @@ def rows(agency: Agency) -> dict[str, Json]:
     return {row["client"]: row for row in result.document["clients"]}
 
 
-def test_the_table_of_a_fleet(served: Agency) -> None:
-    served.declare("la-cocina")
-    served.declare("cliente-a", assistant={"model": "gpt-6-sol"}, state="paused")
-    served.apply()
-    served.sandbox.inbound(served.number("la-cocina"), "Hola")
-    served.declare("cliente-b", registered=False)
-    result = served.reconcile("status")
-    assert result.code == 0, result.said
-    same_as_golden("status.txt", result.out)
-
-
 def test_a_row_says_what_is_live(served: Agency) -> None:
     served.declare("la-cocina")
     served.apply()
     served.sandbox.inbound(served.number("la-cocina"), "Hola")
+    wait_until(lambda: rows(served)["la-cocina"]["answers"] == "delivered", what="the report of the delivery")
     row = rows(served)["la-cocina"]
     assert (row["sender_status"], row["quality_rating"], row["webhook"]) == ("ONLINE", "HIGH", "ours")
     assert (row["assistant_id"], row["bot_id"], row["last_turn"]) == ("la-cocina", "la-cocina", "answered")
     assert row["last_message_at"]
     assert row["last_applied_at"]
-    assert (row["sync"], row["problems"]) == ("in sync", [])
+    assert (row["sync"], row["problems"], row["attention"]) == ("in sync", [], [])
+    shown = served.reconcile("status", "la-cocina", COLUMNS="60").out
+    assert shown.splitlines()[:4] == [
+        "la-cocina",
+        "  name            Cliente la-cocina",
+        "  state           active",
+        "  answers         delivered",
+    ]
+    assert max(map(len, shown.splitlines())) <= 60
 
 
 def test_a_client_of_a_live_agent_is_answered_and_its_row_says_by_whom(served: Agency) -> None:
@@ -105,8 +105,15 @@ def test_a_side_that_cannot_be_read_is_left_blank_and_exits_1(agency: Agency) ->
     agency.apply()
     result = agency.reconcile("status", TWILIO_AUTH_TOKEN="wrong-token")
     assert result.code == 1
-    assert "la-cocina" in result.out
+    assert re.search(r"^la-cocina +none +unresolved +unread +– +reading$", result.out, re.MULTILINE)
     assert "error: Twilio account" in result.out
+
+
+def test_everything_about_one_client_is_asked_for_by_its_id_alone(agency: Agency) -> None:
+    agency.declare("la-cocina")
+    agency.declare("se-fue", state="absent")
+    assert "ID shows everything about one client" in agency.reconcile("status", "la-cocina", "--wide").err
+    assert "se-fue has `state: absent`" in agency.reconcile("status", "se-fue").err
 
 
 def test_status_writes_nothing(agency: Agency) -> None:

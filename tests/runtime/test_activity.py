@@ -98,6 +98,33 @@ def test_what_reached_no_phone_is_counted_by_code_for_a_day(url: str) -> None:
     assert (other.last_undelivered, other.undelivered) == (None, {})
 
 
+DELIVERIES: list[tuple[list[tuple[str, str | None, str | None]], str | None]] = [
+    ([], None),
+    ([("sent", "delivered", None)], "delivered"),
+    ([("sent", "read", None), ("sent", "delivered", None)], "delivered"),
+    ([("sent", "delivered", None), ("sent", "sent", None)], "sent"),
+    ([("sending", None, None)], "sent"),
+    ([("sent", "delivered", None), ("sent", "undelivered", "63112")], "undelivered"),
+    ([("failed", None, None)], "undelivered"),
+    ([("replaced", "failed", None), ("sent", "delivered", None)], "delivered"),
+]
+"""The messages of the last turn (state, Twilio's status, code), and their outcome."""
+
+
+def test_the_outcome_of_the_last_answer_follows_from_its_messages(url: str) -> None:
+    engine = open_engine(url)
+    parties = {"account_sid": "AC", "sender": "whatsapp:+1", "recipient": "whatsapp:+2", "body": "", "created_at": "x"}
+    for number, (messages, _) in enumerate(DELIVERIES, start=1):
+        received(engine, number, f"bot-{number}", number)
+        with engine.begin() as connection:
+            for part, (state, status, code) in enumerate(messages):
+                row = {"turn_id": number, "part": part, "state": state, "status": status, "error_code": code}
+                connection.execute(insert(outbox).values(bot_id=f"bot-{number}", channel="rest", **row, **parties))
+    engine.dispose()
+
+    assert [item.last_delivery for item in read_activity(url, None)] == [expected for _, expected in DELIVERIES]
+
+
 def test_conversations_that_are_paused_as_loops_are_counted(url: str) -> None:
     engine = open_engine(url)
     received(engine, 1, "la-cocina", 3)

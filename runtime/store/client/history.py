@@ -34,7 +34,16 @@ LATEST_ACTIVITY = """
     )
     SELECT heard.bot_id, (SELECT MAX(received_at) FROM inbox WHERE inbox.bot_id = heard.bot_id),
         turns.state, turns.error,
-        (SELECT MIN(error_code) FROM outbox WHERE outbox.turn_id = turns.id AND error_code IS NOT NULL)
+        (SELECT MIN(error_code) FROM outbox WHERE outbox.turn_id = turns.id AND error_code IS NOT NULL),
+        (
+            SELECT CASE
+                WHEN COUNT(*) = 0 THEN NULL
+                WHEN SUM(CASE WHEN state = 'failed' OR error_code IS NOT NULL THEN 1 ELSE 0 END) > 0 THEN 'undelivered'
+                WHEN SUM(CASE WHEN status IN ('delivered', 'read') THEN 0 ELSE 1 END) = 0 THEN 'delivered'
+                ELSE 'sent'
+            END
+            FROM outbox WHERE outbox.turn_id = turns.id AND outbox.state <> 'replaced'
+        )
     FROM heard
     LEFT JOIN turns ON turns.id = (
         SELECT turn_id FROM inbox WHERE inbox.bot_id = heard.bot_id AND turn_id IS NOT NULL
@@ -147,9 +156,16 @@ def activity_of(
         codes.setdefault(bot_id, {})[code] = count
     return [
         ActivityRecord(
-            bot_id, heard, turn, error, last_undelivered, codes.get(bot_id, {}), *paused.get(bot_id, (0, None))
+            bot_id,
+            heard,
+            turn,
+            error,
+            last_undelivered,
+            codes.get(bot_id, {}),
+            *paused.get(bot_id, (0, None)),
+            last_delivery=last_delivery,
         )
-        for bot_id, heard, turn, error, last_undelivered in latest
+        for bot_id, heard, turn, error, last_undelivered, last_delivery in latest
     ]
 
 

@@ -1,0 +1,68 @@
+"""What an operator has to act on, of one client. Pure: of its row, and of what the plan says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reconciler.model import Finding
+from reconciler.status.row import Attention, ClientStatus
+from reconciler.status.times import local_minute
+from reconciler.status.undelivered import blocking, undelivered
+
+SOON = 60
+"""A model's shutdown within this many days is urgent."""
+
+
+def attention(row: ClientStatus, findings: Sequence[Finding]) -> Iterator[Attention]:
+    """All of it, what stops the client first. `findings`: the plan's about this client."""
+    yield from _of_plan(row, findings)
+    yield from _of_sender(row, findings)
+    if row.answers == "failed":
+        yield Attention("answers", f"the last message got no answer: {row.last_error or 'no reason is recorded'}")
+    blocked = blocking(row.undelivered)
+    if blocked:
+        yield Attention("delivery", undelivered(blocked))
+    for variable, use in (row.missing_secrets or {}).items():
+        yield Attention("secrets", f"{variable} is not set where the runtime runs ({use})")
+    yield from _of_assistant(row)
+    if row.loops:
+        yield Attention("loops", _loops(row))
+
+
+def _of_plan(row: ClientStatus, findings: Sequence[Finding]) -> Iterator[Attention]:
+    if row.sync == "unresolved":
+        yield Attention("reading", "a source of it could not be read, so it is not known whether it is in sync")
+    for finding in findings:
+        if finding.severity != "notice":
+            yield Attention(finding.kind or "manifest", finding.message)
+
+
+def _of_sender(row: ClientStatus, findings: Sequence[Finding]) -> Iterator[Attention]:
+    if not row.is_sender_read:
+        return
+    if not row.is_online and not any(finding.kind == "sender" for finding in findings):
+        yield Attention("sender", f"{row.number} is {row.sender_status or 'no WhatsApp sender'}")
+    if row.webhook not in (None, "ours"):
+        called = f"calls {row.webhook}" if row.webhook else "has no webhook"
+        yield Attention("webhook", f"the sender {called}, so messages do not come here; `reconcile` attaches it")
+    if row.quality_rating == "LOW":
+        yield Attention("quality", "Meta rates the number's quality as low and may limit or lock it")
+
+
+def _of_assistant(row: ClientStatus) -> Iterator[Attention]:
+    days = row.model_days_left
+    if days is not None and days < SOON:
+        yield Attention(
+            "model", f"{row.model} is shut down in {days} days" if days > 0 else f"{row.model} is shut down"
+        )
+    if row.knowledge_failed:
+        count = "1 document" if row.knowledge_failed == 1 else f"{row.knowledge_failed} documents"
+        yield Attention("documents", f"{count} could not be indexed, so no search finds what they say")
+
+
+def _loops(row: ClientStatus) -> str:
+    paused = "1 conversation is" if row.loops == 1 else f"{row.loops} conversations are"
+    return (
+        f"{paused} paused until {local_minute(row.loops_until)}, since a program answers there; "
+        "the log line loop_detected has its number and the sign"
+    )
