@@ -159,6 +159,8 @@ class Plan:
     """Clients of which a source could not be read; nothing of them is changed or deleted."""
     clients: int
     """Number of manifests that the plan considered."""
+    unread: Sequence[str] = ()
+    """Names of the sources that could not be read, for which clients are unresolved, or would be."""
     unmanaged: Sequence[Unmanaged] = ()
     """Live objects without our marker, which were left unchanged."""
     unrecorded: Sequence[Binding] = ()

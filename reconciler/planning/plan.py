@@ -25,7 +25,14 @@ from reconciler.planning.handing_over import handing_over, successors
 from reconciler.planning.moving import moving, with_other_numbers
 from reconciler.planning.orphans import undeclared
 from reconciler.planning.renaming import renames
-from reconciler.planning.unresolved import damaged_elsewhere, failed_sources, is_unresolved, unread_of
+from reconciler.planning.unresolved import (
+    damaged_elsewhere,
+    failed_reads,
+    failed_sources,
+    is_unresolved,
+    names_of,
+    unread_of,
+)
 from reconciler.settings import Settings
 
 
@@ -93,12 +100,14 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
         draft.add(context)
     elsewhere = () if scope.only else damaged_elsewhere(fleet, store)
     noted = [*elsewhere, *_unknown_origin(store, live_state)]
+    failed = failed_reads(live_state, draft.unread)
     return Plan(
         changes=draft.changes,
-        findings=[*failed_sources(live_state, draft.unread), *noted, *draft.findings],
+        findings=[*failed_sources(failed), *noted, *draft.findings],
         orphans=orphans,
         unresolved=draft.unresolved,
         clients=len(chosen),
+        unread=names_of(failed),
         unmanaged=_without(draft.adoptions, unmanaged),
         unrecorded=draft.unrecorded,
         forgotten=draft.forgotten,

@@ -64,12 +64,22 @@ def is_unresolved(unread: Iterable[Unread]) -> bool:
     return any(source.holds_up for source in unread)
 
 
-def failed_sources(live_state: LiveState, unread: Iterable[Unread]) -> list[Finding]:
+def failed_reads(live_state: LiveState, unread: Iterable[Unread]) -> list[Unread]:
+    """What could not be read, of all kinds. `unread`: that of the clients."""
+    return [*(found for kind in KINDS.values() for found in kind.failed(live_state)), *unread]
+
+
+def failed_sources(failed: Iterable[Unread]) -> list[Finding]:
     """Findings about sources that could not be read, each once for all clients that it concerns, with the highest
-    severity among them. `unread`: those of the clients."""
+    severity among them."""
     said: dict[str, Severity] = {}
-    for found in (*(found for kind in KINDS.values() for found in kind.failed(live_state)), *unread):
+    for found in failed:
         text = f"{found.source}: {found.failed.message}"
         if said.get(text) != "error":
             said[text] = found.severity
     return [Finding(severity, text) for text, severity in said.items()]
+
+
+def names_of(failed: Iterable[Unread]) -> list[str]:
+    """The names of the sources whose failed read is an error, each once."""
+    return list(dict.fromkeys(found.source for found in failed if found.severity == "error"))

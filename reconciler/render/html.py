@@ -19,7 +19,7 @@ from reconciler.model import (
 )
 from reconciler.planning.digest import digest
 from reconciler.render.page import page
-from reconciler.render.wording import leaves, text_diff, value_text
+from reconciler.render.wording import is_blind, leaves, text_diff, value_text
 
 VALUE_CHARACTERS = 2_000
 """Length at which a value in one line is cut; a longer text is shown in full as a diff."""
@@ -112,6 +112,10 @@ def plan_html(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
 
 def _summary(plan: Plan, outcomes: Sequence[Outcome] | None) -> str:
     looked = _count(plan.clients, "cliente revisado", "clientes revisados")
+    if not plan.changes and is_blind(plan):
+        return "No se pudo revisar nada"
+    if not plan.changes and plan.unresolved:
+        return f"Sin cambios en {plan.clients - len(plan.unresolved)} de {_count(plan.clients, 'cliente', 'clientes')}"
     if not plan.changes:
         return f"Sin cambios: {looked}"
     changes = _count(len(plan.changes), "cambio", "cambios")

@@ -33,13 +33,12 @@ _TRAILING = re.compile(r"[ \t]+$")
 
 def summary(plan: Plan) -> str:
     """One line: a summary of the plan."""
-    looked = _count(plan.clients, "client")
     left = f" {_count(len(plan.errors), 'error')}." if plan.errors else ""
     left += f" {_count(len(plan.unresolved), 'client')} unresolved." if plan.unresolved else ""
     left += f" {_count(len(plan.withheld), 'client')} withheld." if plan.withheld else ""
     left += adoption_summary(plan)
     if not plan.changes:
-        return f"No changes: {looked} checked.{left}"
+        return f"{_checked(plan)}{left}"
     parts = [
         f"{plan.count('create')} to create",
         f"{plan.count('update')} to update",
@@ -48,7 +47,28 @@ def summary(plan: Plan) -> str:
     if plan.count("rename"):
         parts.insert(0, f"{plan.count('rename')} to rename")
     touched = len({change.client for change in plan.changes})
-    return f"Plan: {', '.join(parts)}, in {touched} of {looked}.{left}"
+    return f"Plan: {', '.join(parts)}, in {touched} of {_count(plan.clients, 'client')}.{left}"
+
+
+def is_blind(plan: Plan) -> bool:
+    """Whether nothing could be compared, since each client needs a source that could not be read."""
+    return len(plan.unresolved) >= plan.clients and bool(plan.unresolved or plan.unread)
+
+
+def listed(names: Sequence[str], conjunction: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return f" {conjunction} ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _checked(plan: Plan) -> str:
+    """How many clients were compared, of a plan without changes."""
+    why = f": {listed(plan.unread)} could not be read" if plan.unread else ""
+    if is_blind(plan):
+        return f"Nothing was checked{why}."
+    if plan.unresolved:
+        checked = plan.clients - len(plan.unresolved)
+        return f"No changes in {checked} of {_count(plan.clients, 'client')}; the others were not checked{why}."
+    return f"No changes: {_count(plan.clients, 'client')} checked."
 
 
 def adoption_summary(plan: Plan) -> str:

@@ -47,8 +47,9 @@ class ClientStatus:
     bot_id: str | None
     bot_state: str | None
     answers: Answers | None
-    """The outcome of the last answer: `delivered`; `sent`, not reported yet; `pending`, being made; `undelivered`, it
-    reached no phone; `failed`, none could be made; `none`, no message waits for one. None when the store does not tell."""
+    """The outcome of the last answer: `delivered`; `sent`, not reported yet; `pending`, being made; `undelivered`, no
+    phone got it; `failed`, none could be made; `none`, no message waits for one. None when the store does not have
+    it."""
     last_message_at: str | None
     last_turn: str | None
     last_error: str | None

@@ -50,7 +50,12 @@ def test_errors_to_the_last_attempt_leave_every_client_alone_and_each_side_is_sa
     assert len(re.findall(r"^error: OpenAI models: .* answered 500", result.out, re.MULTILINE)) == 1
     assert len(re.findall(r"^error: Twilio account .* answered 500", result.out, re.MULTILINE)) == 1
     assert "then run again." in result.out
-    assert "2 clients unresolved." in result.out
+    said = r"^Nothing was checked: OpenAI models and Twilio account \w+ could not be read\. 2 errors\. 2 clients unres"
+    assert re.search(said, result.out, re.MULTILINE)
+    drift = agency.reconcile("drift")
+    assert (drift.code, "Nothing was checked: OpenAI models and Twilio" in drift.out) == (1, True)
+    status = agency.reconcile("status")
+    assert (status.code, status.out.count("unresolved"), status.out.count("\nerror: ")) == (1, 2, 2)
     assert agency.writes() == 0
 
 
