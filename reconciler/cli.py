@@ -17,7 +17,15 @@ import click
 
 from reconciler.commands.printing import FORMATS
 from reconciler.errors import Exit, ReconcileError
-from reconciler.streams import UNWRITABLE, fill_closed_streams, flush_or_drop, print_error, report_lost_output
+from reconciler.streams import (
+    UNWRITABLE,
+    fill_closed_streams,
+    flush_or_drop,
+    print_error,
+    print_notice,
+    print_wrong_call,
+    report_lost_output,
+)
 
 COMMANDS: Final[Mapping[str, str]] = {
     "validate": "Check every manifest, without network or secrets.",
@@ -66,6 +74,13 @@ class Commands(click.Group):
             hint = BY_OTHER_NAMES.get(args[0], hint)
             raise click.UsageError(f"No command {args[0]!r}. {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Ctrl-C ends it without the blank line that Click prints first."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -131,8 +146,9 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
     Without a command: plan, show the plan, ask, apply.
 
     \b
-    Exit codes: 0 in sync or applied, 1 error, 2 changes or drift pending, 3 refused by a guard,
-    4 applied in part, 5 another run holds the lease or the plan is not the expected one.
+    Exit codes: 0 in sync or applied, 1 error, 2 changes or drift pending,
+    3 refused by a guard, 4 applied in part, 5 another run holds the lease or
+    the plan is not the expected one.
     """
     if ctx.invoked_subcommand is not None:
         _refuse_options_before(ctx)
@@ -191,13 +207,13 @@ def _run(args: list[str]) -> int:
         sys.stdout.flush()
     except click.ClickException as error:
         # Click's own code for a wrong call is 2, which means "changes pending" here.
-        error.show()
+        print_wrong_call(error)
         return Exit.ERROR
     except click.Abort:
-        print_error("Stopped; nothing was changed.")
+        print_notice("Stopped; nothing was changed.")
         return Exit.ERROR
     except ReconcileError as error:
-        print_error(str(error))
+        (print_notice if error.names_places else print_error)(str(error))
         return error.exit_code
     return code if isinstance(code, int) else Exit.OK
 

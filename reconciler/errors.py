@@ -40,6 +40,8 @@ class ReconcileError(Exception):
     """Root of the errors that end a command; `str()` of it is for the user."""
 
     exit_code = Exit.ERROR
+    names_places = False
+    """Whether each line of the text begins with a file and a place in it, as compilers print it."""
 
 
 class InvalidSetting(ReconcileError):

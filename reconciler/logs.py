@@ -1,4 +1,4 @@
-"""The reconciler's log: structured lines on stderr, JSON unless it is a terminal. Results never go here."""
+"""The reconciler's log beside a result for programs: JSON lines on stderr. Results never go here."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import structlog
 
 
 def logger() -> structlog.stdlib.BoundLogger:
-    """A logger that writes JSON lines, or coloured text on a terminal."""
+    """A logger that writes JSON lines."""
     structlog.configure(
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.add_log_level,
-            structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

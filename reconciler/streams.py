@@ -29,6 +29,19 @@ def fill_closed_streams() -> bool:
 
 
 def print_error(text: str) -> None:
+    """Print what went wrong on stderr, with the prefix that errors have in all of the project's programs."""
+    print_notice(f"error: {text}")
+
+
+def print_wrong_call(error: click.ClickException) -> None:
+    """Print an error of Click's, after the usage of the command that was called."""
+    usage = error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx is not None else None
+    if usage is not None:
+        print_notice(f"{usage}\n")
+    print_error(error.format_message())
+
+
+def print_notice(text: str) -> None:
     """Print it on stderr; where that cannot be written to, only the exit code reports it."""
     try:
         click.echo(text, err=True)

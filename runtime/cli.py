@@ -83,7 +83,7 @@ async def _send(settings: Settings, to: str, body: str, bot_id: str | None, numb
         message = await proactive.send(to=_user(to), content=OutboundText(body), bot_id=bot_id, number=number)
     click.echo(f"{message.message_sid}\t{message.status}\tfrom {message.sender}")
     if message.warning:
-        click.echo(f"Warning: {message.warning}", err=True)
+        click.echo(f"warning: {message.warning}", err=True)
 
 
 def _user(value: str) -> str:

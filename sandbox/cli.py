@@ -1,6 +1,8 @@
 """The sandbox's commands: `serve` and `phone`. Each imports what it needs when it runs, so that both start at once."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,7 +11,32 @@ _AUTH_TOKEN = "sandbox-token"  # noqa: S105 - public, and valid for a sandbox on
 _API_KEY = "sk-sandbox"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Program(click.Group):
+    """A group whose errors have the prefix that they have in the product's programs."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run, and exit."""
+        try:
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.ClickException as error:
+            if isinstance(error, click.UsageError) and error.ctx is not None:
+                click.echo(f"{error.ctx.get_usage()}\n", err=True)
+            click.echo(f"error: {error.format_message()}", err=True)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            click.echo("Stopped.", err=True)
+            sys.exit(1)
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Ctrl-C ends it without the blank line that Click prints first."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Stand-ins for OpenAI and Twilio, and a phone to write to them."""
 

@@ -54,12 +54,18 @@ class Applied:
 
 
 def apply_under_lease(
-    settings: Settings, plan: Callable[[], Plan], *, deadline: float | None = None, verbose: bool = False
+    settings: Settings,
+    plan: Callable[[], Plan],
+    *,
+    deadline: float | None = None,
+    verbose: bool = False,
+    as_json: bool = False,
 ) -> Applied:
     """Acquire the lease, make the plan, apply it, show its progress on stderr and record it.
 
     `plan` is called under the lease; an exception from it ends the apply before anything is changed. `deadline`:
-    seconds after which no further change is begun. `verbose`: show tracebacks on a terminal, too.
+    seconds after which no further change is begun. `verbose`: show tracebacks on a terminal, too. `as_json`: the log is
+    for programs.
 
     Raises `Busy` when another run holds the lease, `ReconcileError` when the store failed before the first change.
     """
@@ -82,7 +88,7 @@ def apply_under_lease(
             with recorded(store, planned, owner) as known:
                 begun, outcomes = planned, known
                 applying = apply_plan(planned, settings, store, stop=stop)
-                for outcome in following(applying, len(planned.work), verbose=verbose):
+                for outcome in following(applying, len(planned.work), verbose=verbose, as_json=as_json):
                     known.append(outcome)
     except StoreError as error:
         broken = error

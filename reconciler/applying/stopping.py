@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reconciler.streams import print_error
+from reconciler.streams import print_notice
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     def first(number: int, _frame: object) -> None:
         stop.set()
         signal.signal(number, signal.SIG_DFL)
-        print_error("Stopping: running calls are finished and recorded. Press Ctrl-C again to stop at once.")
+        print_notice("Stopping: running calls are finished and recorded. Press Ctrl-C again to stop at once.")
 
     former = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

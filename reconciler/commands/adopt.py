@@ -6,13 +6,12 @@ import sys
 
 import click
 
-from reconciler.commands.planning import load_fleet, report_missing_store
+from reconciler.commands.planning import load_fleet, observed, report_missing_store
 from reconciler.errors import Busy, Exit, ReadFailed, ReconcileError
 from reconciler.kinds.context import ClientContext
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import Plan
 from reconciler.observation.live_state import Failed
-from reconciler.observation.observe import observe
 from reconciler.observation.sources import OBJECTS
 from reconciler.planning.desired import desired_client
 from reconciler.planning.digest import digest
@@ -46,7 +45,7 @@ def adopt(ctx: click.Context, client: str, yes: bool) -> None:
 
 
 def _look(manifest: Manifest, settings: Settings) -> Takeover:
-    live_state = observe(Fleet((manifest,)), settings, only=(manifest.client.id,))
+    live_state = observed(Fleet((manifest,)), settings, only=(manifest.client.id,))
     report_missing_store(live_state, settings)
     if isinstance(live_state.store, Failed):
         raise ReadFailed(live_state.store.message)

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import click
 
-from reconciler.commands.planning import load_fleet
+from reconciler.commands.planning import load_fleet, observed
 from reconciler.commands.printing import colour_wanted
 from reconciler.doctor.chain import Link, Patient, examine
 from reconciler.errors import Exit, ReadFailed
 from reconciler.manifest import Fleet
 from reconciler.observation.live_state import Failed
-from reconciler.observation.observe import observe
 from reconciler.render.wording import visible
 from reconciler.settings import Settings
 from reconciler.status.facts import bot_of
@@ -31,7 +30,7 @@ def doctor(ctx: click.Context, client: str) -> None:
     """
     settings, fleet = load_fleet((client,), only_valid=True)
     manifest = next(manifest for manifest in fleet.clients if manifest.client.id == client)
-    live_state = observe(Fleet((manifest,)), settings, only=(client,), whole_senders=True)
+    live_state = observed(Fleet((manifest,)), settings, only=(client,), whole_senders=True)
     if isinstance(live_state.store, Failed):
         raise ReadFailed(f"✗ store: {live_state.store.message}")
     bot = bot_of(manifest, live_state.store)

@@ -9,12 +9,11 @@ from typing import Any, Literal
 
 import click
 
-from reconciler.commands.planning import load_fleet, report_missing_store
+from reconciler.commands.planning import load_fleet, observed, report_missing_store
 from reconciler.commands.printing import FORMATS, Format, rendered, write
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Exit, ReconcileError
 from reconciler.model import Plan
-from reconciler.observation.observe import observe
 from reconciler.planning.guards import check_account
 from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings
@@ -56,7 +55,7 @@ def _drift(options: DriftOptions) -> Exit:
         from reconciler.drift.notify import check_channels
 
         check_channels(channels)
-    live_state = observe(fleet, settings, only=options.clients)
+    live_state = observed(fleet, settings, only=options.clients)
     report_missing_store(live_state, settings)
     check_account(live_state)
     found = with_edits(

@@ -10,6 +10,8 @@ import click
 from reconciler.errors import InvalidSetting, ReconcileError
 from reconciler.manifest import Fleet, fleet_errors, load_valid
 from reconciler.observation.live_state import Failed, LiveState
+from reconciler.observation.observe import Begun, observe
+from reconciler.render.progress import reading
 from reconciler.settings import Settings, load_settings
 from runtime.store.errors import masked
 
@@ -53,6 +55,19 @@ def load_fleet(only: Collection[str], *, is_quiet: bool = False, only_valid: boo
             "https://whatsapp.example.cl."
         )
     return settings, fleet
+
+
+def observed(
+    fleet: Fleet,
+    settings: Settings,
+    *,
+    only: Collection[str] = (),
+    whole_senders: bool = False,
+    begun: Begun | None = None,
+) -> LiveState:
+    """What `observe` reads, with a sign on the terminal while it does."""
+    with reading():
+        return observe(fleet, settings, only=only, whole_senders=whole_senders, begun=begun)
 
 
 def report_missing_store(live_state: LiveState, settings: Settings) -> None:

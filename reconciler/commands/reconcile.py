@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 import click
 
-from reconciler.commands.planning import load_fleet, report_missing_store
+from reconciler.commands.planning import load_fleet, observed, report_missing_store
 from reconciler.commands.printing import Format, colour_wanted, rendered, write
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Busy, Exit, ReconcileError
 from reconciler.manifest import Fleet
 from reconciler.model import Outcome, Plan
 from reconciler.observation.live_state import LiveState
-from reconciler.observation.observe import Begun, begin, observe
+from reconciler.observation.observe import Begun, begin
 from reconciler.observation.sources import read_store, store_exists
 from reconciler.planning.digest import digest
 from reconciler.planning.guards import Limits, check
@@ -142,13 +142,19 @@ def _apply(
         check(plan, fleet, looked.live_state, options.limits)
         return plan
 
-    applied = apply_under_lease(settings, agreed_plan, deadline=options.deadline, verbose=options.verbose)
+    applied = apply_under_lease(
+        settings,
+        agreed_plan,
+        deadline=options.deadline,
+        verbose=options.verbose,
+        as_json=options.output == "json",
+    )
     _show_outcomes(applied.plan, applied.outcomes, options)
     return applied.exit_code
 
 
 def _look(fleet: Fleet, settings: Settings, options: ReconcileOptions, begun: Begun | None = None) -> Looked:
-    live_state = observe(fleet, settings, only=options.scope.only, begun=begun)
+    live_state = observed(fleet, settings, only=options.scope.only, begun=begun)
     report_missing_store(live_state, settings)
     return Looked(
         fleet, live_state, with_edits(make_plan(fleet, live_state, settings, options.scope), live_state, settings)

@@ -11,14 +11,13 @@ from typing import Any, Literal
 
 import click
 
-from reconciler.commands.planning import load_fleet
+from reconciler.commands.planning import load_fleet, observed
 from reconciler.commands.printing import colour_wanted, write
 from reconciler.doctor.secrets import Missing, UnknownSecrets, declares_secrets, read_missing_secrets
 from reconciler.errors import Exit, ReadFailed
 from reconciler.manifest import Fleet
 from reconciler.model import Plan
 from reconciler.observation.live_state import Failed
-from reconciler.observation.observe import observe
 from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings
 from reconciler.status.facts import statuses
@@ -117,7 +116,7 @@ def _text(
 
 def _look(chosen: Fleet, fleet: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus], list[UndeclaredBot]]:
     ids = [manifest.client.id for manifest in chosen.clients]
-    live_state = observe(chosen, settings, only=ids, whole_senders=True)
+    live_state = observed(chosen, settings, only=ids, whole_senders=True)
     if isinstance(live_state.store, Failed):
         raise ReadFailed(live_state.store.message)
     try:

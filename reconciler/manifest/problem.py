@@ -42,6 +42,8 @@ class Problem:
 class ManifestErrors(ReconcileError):
     """Every problem of every manifest; a partly read fleet is never returned."""
 
+    names_places = True
+
     def __init__(self, problems: Iterable[Problem], manifests: int = 0) -> None:
         self.problems = tuple(sorted(set(problems)))
         self.manifests = manifests

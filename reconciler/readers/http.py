@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from reconciler.errors import PermanentError, ProviderError, TemporaryError, UnknownOutcome, error_of_status
-from reconciler.streams import print_error
+from reconciler.streams import print_notice
 from runtime.store.client.light_http import MAX_BODY, AnswerTooLarge, HttpAnswer, LightHttp, NoAnswer, NotConnected
 from runtime.store.codec import share_texts
 
@@ -84,7 +84,7 @@ class Reader:
                 if answer.status not in RETRIED or attempt >= self._retries or wait > LONGEST_WAIT:
                     return answer
                 if wait > SHOWN_WAIT:
-                    print_error(
+                    print_notice(
                         f"{where} answered {answer.status} and asks for a pause of {wait:.0f} seconds: waiting."
                     )
                 time.sleep(wait)

@@ -12,6 +12,7 @@ from itertools import groupby
 from reconciler.model import Change, FieldChange, Outcome, Plan
 from reconciler.planning.digest import digest
 from reconciler.render.wording import (
+    ORPHANED,
     SIGNS,
     edit_text,
     finding_text,
@@ -153,7 +154,7 @@ def _note_lines(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[tuple[str, 
         yield client, f"❌ {escape(client)}: left unchanged, since a source of it could not be read\\."
     for orphan in plan.orphans:
         what = f"{escape(orphan.client)}: {orphan.kind} {escape(orphan.key)}"
-        yield orphan.client, f"⚠️ {what} has our marker and no manifest declares it\\."
+        yield orphan.client, f"⚠️ {what} {ORPHANED}\\."
 
 
 def _section_part(client: str, changes: list[Change]) -> _Part:

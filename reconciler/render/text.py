@@ -10,6 +10,7 @@ import click
 from reconciler.model import Action, Change, FieldChange, Finding, Outcome, Plan
 from reconciler.planning.digest import digest
 from reconciler.render.wording import (
+    ORPHANED,
     SIGNS,
     edit_text,
     finding_text,
@@ -46,7 +47,7 @@ def plan_text(plan: Plan, *, colour: bool = False, verbose: bool = False) -> str
         lines.append(paint(f"unresolved: {client}: left unchanged, since a source of it could not be read.", fg="red"))
     for orphan in plan.orphans:
         what = visible(f"{orphan.client}: {orphan.kind} {orphan.key} ({orphan.live_id})")
-        lines.append(paint(f"orphan: {what} has our marker and no manifest declares it.", fg="yellow"))
+        lines.append(paint(f"orphan: {what} {ORPHANED}.", fg="yellow"))
     if verbose:
         lines += [line for change in plan.adoptions for line in _adoption(change, paint)]
         unmanaged = (visible(f"{item.kind} {item.key} ({item.live_id})") for item in plan.unmanaged)

@@ -21,6 +21,11 @@ SIGNS: Final[dict[Action, str]] = {
     "rename": "»",
 }
 
+ORPHANED: Final = (
+    "has our marker and no manifest declares it: bring its manifest back to keep it, or `reconcile --prune` deletes it"
+)
+"""What an orphan is, and both ways out."""
+
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\xa0\u0300-\u036f\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
     f"\ud800-\udfff{CHARACTERS}]|{JOINER}"

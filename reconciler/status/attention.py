@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.model import Finding
+from reconciler.render.times import local_minute
 from reconciler.status.row import Attention, ClientStatus
-from reconciler.status.times import local_minute
 from reconciler.status.undelivered import blocking, undelivered
 
 SOON = 60

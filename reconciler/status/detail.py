@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.render.times import NEVER, local_minute, zone
 from reconciler.render.wording import visible
 from reconciler.status.row import ClientStatus
 from reconciler.status.table import files_text, undelivered_text, wrapped
-from reconciler.status.times import NEVER, local_minute, zone
 
 LABEL = 16
 """Characters of the longest label and the space after it."""

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.render.times import NEVER, local_minute, local_short, zone
 from reconciler.render.wording import visible
 from reconciler.status.attention import SOON
 from reconciler.status.row import ClientStatus
-from reconciler.status.times import NEVER, local_minute, local_short, zone
 from reconciler.status.undelivered import blocking
 
 COLUMNS = ("Client", "Answers", "Sync", "Sender", "Last message", "Needs attention")

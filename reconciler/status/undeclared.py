@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from reconciler.kinds.unmanaged_bots import AssistantUnavailable, read_unmanaged
 from reconciler.manifest import Fleet
 from reconciler.observation.live_state import LiveState, Store
+from reconciler.render.times import local_minute
 from reconciler.render.wording import visible
 from reconciler.status.table import wrapped
-from reconciler.status.times import local_minute
 from runtime.store.records import ActivityRecord
 
 

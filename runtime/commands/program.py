@@ -1,4 +1,5 @@
-"""`horizonai-whatsapp-bot` as a whole: how it ends when its output is closed or on a full disk."""
+"""`horizonai-whatsapp-bot` as a whole: how it ends when it is called wrongly, is stopped, or its output
+is closed or on a full disk."""
 
 from __future__ import annotations
 
@@ -25,13 +26,27 @@ class Program(click.Group):
             )
             sys.exit(1)
         try:
-            return super().main(*args, **kwargs)
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+            sys.exit(code if isinstance(code, int) else 0)
+        except click.ClickException as error:
+            _report_wrong_call(error)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            _print("Stopped.")
+            sys.exit(1)
         except OSError as error:
             if error.errno not in FULL:
                 raise
             _drop(sys.stdout.fileno())
             _report(f"The output cannot be written: {error.strerror}.")
             sys.exit(1)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Ctrl-C ends it without the blank line that Click prints first."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
 
 
 def fill_closed_streams() -> bool:
@@ -45,9 +60,21 @@ def fill_closed_streams() -> bool:
     return "stdout" not in closed
 
 
+def _report_wrong_call(error: click.ClickException) -> None:
+    """Prints an error of Click's, after the usage of the command that was called."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        _print(f"{error.ctx.get_usage()}\n")
+    _report(error.format_message())
+
+
 def _report(text: str) -> None:
+    """Prints what went wrong, with the prefix that errors have in all of the project's programs."""
+    _print(f"error: {text}")
+
+
+def _print(text: str) -> None:
     try:
-        click.echo(f"Error: {text}", err=True)
+        click.echo(text, err=True)
     except OSError:  # on the same full disk: only the exit code can report it
         _drop(sys.stderr.fileno())
 

@@ -177,7 +177,7 @@ def test_render_of_an_unknown_client_names_the_nearest(tmp_path: Path) -> None:
     write_files(tmp_path, {"uno.yaml": manifest("la-cocina")})
     done = reconcile(tmp_path, "render", "la-cosina")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == 'No client "la-cosina" in clients.d. Did you mean "la-cocina"?\n'
+    assert done.stderr == 'error: No client "la-cosina" in clients.d. Did you mean "la-cocina"?\n'
 
 
 def test_schema_is_printed_and_written_alike(tmp_path: Path) -> None:

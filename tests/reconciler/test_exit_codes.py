@@ -159,7 +159,9 @@ def test_an_interrupted_confirmation_changes_nothing(agency: Agency) -> None:
     agency.declare("cliente-a")
     result = agency.reconcile()
     assert result.code == 1
-    assert result.err == "There is no terminal to ask on: add --yes to apply, or --dry-run to see the plan only.\n"
+    assert (
+        result.err == "error: There is no terminal to ask on: add --yes to apply, or --dry-run to see the plan only.\n"
+    )
     assert agency.writes() == 0
 
 

@@ -61,8 +61,12 @@ def test_it_goes_on_record_like_any_failure_and_the_next_run_goes_on(strange: Ag
     assert strange.changes() == []
 
 
-def test_where_nobody_watches_its_traceback_is_in_the_log(strange: Agency) -> None:
-    lines = [json.loads(line) for line in applied(strange).err.splitlines()]
+def test_its_traceback_is_in_the_log(strange: Agency) -> None:
+    assert "\nTraceback (most recent call last):\n" in strange.start("--yes").wait().err
+
+
+def test_its_traceback_is_in_the_log_for_programs(strange: Agency) -> None:
+    lines = [json.loads(line) for line in strange.start("--yes", "--format", "json").wait().err.splitlines()]
     [line] = [line for line in lines if line["event"] == "failed"]
     assert line["client"] == "la-cocina"
     assert line["traceback"].startswith("Traceback (most recent call last):\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -37,13 +38,24 @@ def test_after_an_apply_the_json_tells_what_became_of_each_change(agency: Agency
     ]
 
 
-def test_where_nobody_watches_the_log_is_one_json_object_a_line(agency: Agency) -> None:
+def test_beside_a_result_for_programs_the_log_is_one_json_object_a_line(agency: Agency) -> None:
     agency.declare("cliente-a")
     agency.apply()
     agency.declare("cliente-b")
-    lines = [json.loads(line) for line in agency.apply().err.splitlines()]
+    lines = [json.loads(line) for line in agency.apply("--format", "json").err.splitlines()]
     assert lines
     assert all(line["event"] and line["level"] for line in lines)
+
+
+def test_no_json_stands_amid_text_for_people(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    agency.declare("cliente-b")
+    agency.sandbox.faults({"kind": "status", "status": 400, "method": "POST", "path": "/v2/", "times": 1})
+    result = agency.reconcile("--yes")
+    assert result.code == 4
+    assert "{" not in result.said
+    assert re.search(r"^failed  cliente-.: sender \S+: update: .* answered 400", result.err, re.MULTILINE)
+    assert result.err.splitlines()[-1] == "applying: 6 of 6 changes are done."
 
 
 def test_a_file_gets_the_plan_and_stdout_nothing(agency: Agency) -> None:
@@ -108,7 +120,14 @@ def test_a_terminal_is_not_asked_when_there_is_nothing_to_do(agency: Agency) -> 
     agency.declare("cliente-a")
     agency.apply()
     code, shown = on_a_terminal(agency, NO_COLOR="1")
-    assert (code, shown) == (0, "No changes: 1 client checked.\n")
+    assert (code, shown.splitlines()[-1].endswith("No changes: 1 client checked.")) == (0, True)
+
+
+def test_a_terminal_shows_that_sources_are_read_and_a_pipe_does_not(agency: Agency) -> None:
+    agency.declare("cliente-a")
+    code, shown = on_a_terminal(agency, "--dry-run")
+    assert (code, "Reading the bot store, OpenAI and Twilio" in shown) == (0, True)
+    assert "Reading" not in agency.reconcile("--dry-run").said
 
 
 def test_ctrl_c_does_not_wait_for_a_provider_that_is_silent(agency: Agency) -> None:
@@ -119,7 +138,7 @@ def test_ctrl_c_does_not_wait_for_a_provider_that_is_silent(agency: Agency) -> N
     running.signal(signal.SIGINT)
     result = running.wait()
     assert (result.code, result.out) == (1, "")
-    assert "Stopped; nothing was changed." in result.err
+    assert result.err == "Stopped; nothing was changed.\n"
 
 
 @pytest.mark.parametrize("command", ["--dry-run --verbose", "import", "doctor cliente-a"])
@@ -157,7 +176,7 @@ def test_a_full_disk_under_the_output_is_a_sentence_and_no_success(agency: Agenc
     agency.declare("cliente-a")
     done = in_a_shell(agency, f"reconcile {command} > /dev/full")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "The output cannot be written: No space left on device."
+    assert done.stderr.splitlines()[-1] == "error: The output cannot be written: No space left on device."
     assert "Traceback" not in done.stderr
     assert agency.writes() == 0
 
@@ -193,7 +212,7 @@ def test_a_closed_output_is_a_sentence_and_nothing_is_done(agency: Agency, comma
     agency.declare("cliente-a")
     done = in_a_shell(agency, f"reconcile {command} >&-")
     assert done.returncode == 1
-    assert done.stderr.startswith("stdout is closed, so the result could not be written; nothing was done.")
+    assert done.stderr.startswith("error: stdout is closed, so the result could not be written; nothing was done.")
     assert len(done.stderr.splitlines()) == 1
     assert agency.writes() == 0
 

@@ -40,7 +40,7 @@ def in_a_shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
 def test_a_full_disk_under_the_output_is_a_sentence_and_no_success(tmp_path: Path, command: str) -> None:
     done = in_a_shell(tmp_path, f"bot {command} > /dev/full")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "Error: The output cannot be written: No space left on device."
+    assert done.stderr.splitlines()[-1] == "error: The output cannot be written: No space left on device."
     assert "Traceback" not in done.stderr
 
 
@@ -48,7 +48,7 @@ def test_a_full_disk_under_the_output_is_a_sentence_and_no_success(tmp_path: Pat
 def test_a_closed_output_is_a_sentence_and_nothing_is_done(tmp_path: Path, command: str) -> None:
     done = in_a_shell(tmp_path, f"bot {command} >&-")
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: stdout is closed, so the result could not be written; nothing was done.")
+    assert done.stderr.startswith("error: stdout is closed, so the result could not be written; nothing was done.")
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -70,4 +70,4 @@ def test_a_reader_that_goes_away_is_not_told(tmp_path: Path) -> None:
 def test_a_question_without_a_standard_input_is_not_answered_with_yes(tmp_path: Path) -> None:
     done = in_a_shell(tmp_path, "bot forget +56912345678 <&-")
     assert done.returncode == 1
-    assert done.stderr == "Aborted!\n"
+    assert done.stderr == "Stopped.\n"

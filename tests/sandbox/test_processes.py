@@ -81,7 +81,7 @@ def test_a_state_folder_in_use_is_one_sentence(sandbox: Sandbox) -> None:
         [*command, "--state", str(sandbox.state)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert outcome.returncode == 1
-    assert outcome.stderr.startswith(f"Error: {sandbox.state} is in use by another sandbox")
+    assert outcome.stderr.startswith(f"error: {sandbox.state} is in use by another sandbox")
 
 
 def test_a_port_in_use_is_one_sentence(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_port_in_use_is_one_sentence(sandbox: Sandbox, tmp_path: Path) -> None
         [*command, "--state", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert outcome.returncode == 1
-    assert outcome.stderr.startswith("Error: cannot listen:")
+    assert outcome.stderr.startswith("error: cannot listen:")
     assert "Traceback" not in outcome.stderr
 
 
@@ -139,7 +139,7 @@ def refused(outcome: subprocess.CompletedProcess[str]) -> str:
 def test_a_phone_says_that_the_webhook_refused(sandbox: Sandbox, sender: Any, webhook: Webhook) -> None:
     webhook.answer("/whatsapp", Reply(status=403))
     sentence = refused(phone(sandbox.twilio_url, "la-cocina", "Hola"))
-    assert sentence.startswith("Error: la-cocina: the webhook answered HTTP 403")
+    assert sentence.startswith("error: la-cocina: the webhook answered HTTP 403")
 
 
 def test_a_phone_says_that_no_answer_came_in_time(sandbox: Sandbox, sender: Any) -> None:
@@ -158,7 +158,7 @@ def test_a_phone_says_that_nobody_has_the_name(sandbox: Sandbox) -> None:
 
 def test_a_phone_says_that_there_is_no_sandbox() -> None:
     sentence = refused(phone("http://127.0.0.1:9", "la-cocina", "Hola"))
-    assert sentence.startswith("Error: no sandbox answers at http://127.0.0.1:9")
+    assert sentence.startswith("error: no sandbox answers at http://127.0.0.1:9")
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
@@ -167,4 +167,4 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 1
-    assert done.stderr == f"Error: {tmp_path}/file/state cannot be written: Not a directory. Name another --state.\n"
+    assert done.stderr == f"error: {tmp_path}/file/state cannot be written: Not a directory. Name another --state.\n"
