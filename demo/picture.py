@@ -12,6 +12,7 @@ import io
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,8 @@ from demo.walk import change_behind_the_back
 FOLDER = Path("var/picture")
 PICTURE = Path("docs/plan.svg")
 SCREENSHOT = Path("docs/plan.png")
+POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
+MEASURE = "document.title = String(document.documentElement.scrollHeight)"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 NEW_CLIENT = """\
@@ -80,7 +83,7 @@ def picture() -> None:
         _on_a_terminal([*plan, "--format", "html", "--out", str(page)], environment)
     PICTURE.write_text(_drawn(f"$ reconcile --dry-run\n{printed}"), encoding="utf-8")
     print(f"{PICTURE} is drawn.")
-    screenshot(page, SCREENSHOT, 960, 1480)
+    screenshot(page, SCREENSHOT, 960)
 
 
 def _a_day_passes(running: Installation) -> None:
@@ -120,25 +123,41 @@ def _on_a_terminal(command: list[str], environment: Mapping[str, str]) -> str:
     return printed.decode().replace("\r\n", "\n")
 
 
-def screenshot(page: Path, picture: Path, width: int, height: int) -> None:
-    """Have a browser draw a page into a picture of that size, in pixels of the page."""
+def screenshot(page: Path, picture: Path, width: int) -> None:
+    """Have a browser draw a whole page into a picture of that width, in pixels of the page."""
+    height = _height(page, width)
+    size = (f"--window-size={width},{height}", "--force-device-scale-factor=1.5")
+    _browse(page, *size, f"--screenshot={picture.resolve()}")
+    print(f"{picture} is drawn.")
+
+
+def _height(page: Path, width: int) -> int:
+    """How high a page is at that width, as a browser lays it out: a copy of it, which may run the one script that the
+    page's own policy forbids, puts it into its title."""
+    text = POLICY.sub("", page.read_text(encoding="utf-8"), count=1)
+    measured = page.with_name(f"measured-{page.name}")
+    measured.write_text(text.replace("</body>", f"<script>{MEASURE}</script></body>"), encoding="utf-8")
+    shown = _browse(measured, f"--window-size={width},600", "--virtual-time-budget=1000", "--dump-dom")
+    found = re.search(r"<title>(\d+)</title>", shown)
+    if found is None:
+        raise Failed(f"Chromium does not say how high {page} is.")
+    return int(found[1])
+
+
+def _browse(page: Path, *options: str) -> str:
+    """What a browser without a window prints when it opens a page."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
-        raise Failed(f"{picture} is not drawn: there is no Chromium. On Debian: apt-get install chromium")
+        raise Failed(f"{page} is not drawn: there is no Chromium. On Debian: apt-get install chromium")
     profile = (page.parent / "browser").resolve()
     # --no-sandbox: Chromium's own cannot be set up in a container or as root, and the page is ours.
     look = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}")
-    size = (f"--window-size={width},{height}", "--force-device-scale-factor=1.5")
     done = subprocess.run(
-        [browser, *look, *size, f"--screenshot={picture.resolve()}", page.resolve().as_uri()],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
+        [browser, *look, *options, page.resolve().as_uri()], capture_output=True, text=True, check=False, timeout=120
     )
     if done.returncode:
         raise Failed(f"Chromium ended with exit code {done.returncode}:\n{done.stderr}")
-    print(f"{picture} is drawn.")
+    return done.stdout
 
 
 def _drawn(printed: str) -> str:

@@ -159,6 +159,8 @@ class Plan:
     """Clients of which a source could not be read; nothing of them is changed or deleted."""
     clients: int
     """Number of manifests that the plan considered."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Clients' display names, by id, for people who do not know the ids; not in the digest."""
     unread: Sequence[str] = ()
     """Names of the sources that could not be read, for which clients are unresolved, or would be."""
     unmanaged: Sequence[Unmanaged] = ()

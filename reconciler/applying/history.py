@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from reconciler.commit import manifests_commit
 from reconciler.model import Outcome, Plan
 from reconciler.planning.digest import digest
 from runtime.store.client.writer import StoreWriter
@@ -25,7 +25,9 @@ def recorded(store: StoreWriter, plan: Plan, actor: str) -> Iterator[list[Outcom
     if not plan.work:
         yield outcomes
         return
-    run = RunRecord(id=uuid.uuid4().hex, started_at=_now(), actor=actor, digest=digest(plan), git_sha=_git_sha())
+    run = RunRecord(
+        id=uuid.uuid4().hex, started_at=_now(), actor=actor, digest=digest(plan), git_sha=manifests_commit()
+    )
     store.start_run(run)
     try:
         yield outcomes
@@ -54,21 +56,6 @@ def _change(outcome: Outcome) -> dict[str, str | None]:
         "outcome": outcome.status,
         "error": outcome.error,
     }
-
-
-def _git_sha() -> str | None:
-    """The commit of the manifests, None outside a checkout."""
-    try:
-        asked = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 - the user's own git
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=5,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return asked.stdout.strip() or None
 
 
 def _now() -> str:

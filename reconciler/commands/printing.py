@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
@@ -37,9 +38,10 @@ def rendered(
 
         return plan_markdown(plan, outcomes)
     if output == "html":
-        from reconciler.render.html import plan_html
+        from reconciler.commit import manifests_commit
+        from reconciler.render.html import Made, plan_html
 
-        return plan_html(plan, outcomes)
+        return plan_html(plan, outcomes, made=Made(datetime.now().astimezone(), manifests_commit()))
     from reconciler.render.text import plan_text
 
     return plan_text(plan, colour=colour_wanted() and not to_file, verbose=verbose)

@@ -107,6 +107,7 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
         orphans=orphans,
         unresolved=draft.unresolved,
         clients=len(chosen),
+        names={manifest.client.id: manifest.client.name for manifest in chosen},
         unread=names_of(failed),
         unmanaged=_without(draft.adoptions, unmanaged),
         unrecorded=draft.unrecorded,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 from reconciler.kinds.registry import KINDS
 from reconciler.model import (
     DESTRUCTIVE,
     Action,
     Change,
+    FieldChange,
     Outcome,
     Plan,
     Reason,
@@ -19,7 +21,10 @@ from reconciler.model import (
 )
 from reconciler.planning.digest import digest
 from reconciler.render.page import page
-from reconciler.render.wording import is_blind, leaves, text_diff, value_text
+from reconciler.render.shown_tools import by_tool, in_one_line, is_of_tool
+from reconciler.render.spanish import count_text, field_name, moment_text, number_text, rest_of, value_in_spanish
+from reconciler.render.times import zone
+from reconciler.render.wording import is_blind, leaves, listed, text_diff
 
 VALUE_CHARACTERS = 2_000
 """Length at which a value in one line is cut; a longer text is shown in full as a diff."""
@@ -53,9 +58,20 @@ SEVERITIES: Final[Mapping[Severity, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """When a plan was made, and from what."""
+
+    at: datetime
+    """With a zone, whose clock the document shows."""
+    commit: str | None
+    """Of the manifests; None outside of a checkout."""
+
+
+@dataclass(frozen=True, slots=True)
 class _TextDiff:
     """A text of several lines that changes."""
 
+    name: str | None
     path: str
     lines: Sequence[tuple[str, str]]
     """Style and text of each."""
@@ -72,9 +88,24 @@ class _TextDiff:
 class _Value:
     """A changed value of one line; None where there is none."""
 
+    name: str | None
     path: str
     old: str | None
     new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Changed fields that belong together: those of one tool, or all that are of none."""
+
+    title: str | None
+    values: list[_Value] = field(default_factory=list)
+    diffs: list[_TextDiff] = field(default_factory=list)
+
+    @property
+    def has_old(self) -> bool:
+        """Whether there was anything before."""
+        return any(value.old is not None for value in self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +116,37 @@ class _ShownChange:
     outcome: Outcome | None
     origin: str
     """The reason of the change."""
-    values: Sequence[_Value]
-    diffs: Sequence[_TextDiff]
+    groups: Sequence[_Group]
 
 
-def plan_html(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class _ShownClient:
+    """One client's changes."""
+
+    client: str
+    name: str | None
+    changes: Sequence[_ShownChange]
+
+
+def plan_html(plan: Plan, outcomes: Sequence[Outcome] | None = None, *, made: Made | None = None) -> str:
     """The document; with `outcomes`, also the outcome of each change."""
     done = {outcome.change.id: outcome for outcome in outcomes or ()}
     return page(
         "plan.html",
         _summary(plan, outcomes),
-        "es",
+        "es-CL",
         plan=plan,
         digest=digest(plan),
+        made=_made(made),
+        steps=list(_steps(plan, outcomes)),
         is_applied=outcomes is not None,
         counts=_counts(plan),
         clients=list(_clients(plan, done)),
         adopted=list(_adopted(plan, done)),
-        count=_count,
+        names=plan.names,
+        unread=listed(plan.unread, "y"),
+        count=count_text,
+        number_text=number_text,
         ACTIONS=ACTIONS,
         KINDS={name: kind.spanish for name, kind in KINDS.items()},
         STATUSES=STATUSES,
@@ -110,16 +154,53 @@ def plan_html(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
     )
 
 
+def _made(made: Made | None) -> str | None:
+    if made is None:
+        return None
+    commit = f"commit {made.commit[:12]}" if made.commit else "sin commit"
+    return f"Plan del {moment_text(made.at)}, hora de {zone()} · {commit}"
+
+
+def _steps(plan: Plan, outcomes: Sequence[Outcome] | None) -> Iterator[str]:
+    """What the reader does next."""
+    if outcomes is not None:
+        if any(outcome.status != "applied" for outcome in outcomes):
+            yield "Leer abajo qué falló y por qué, y corregirlo."
+            yield "Correr reconcile otra vez: sigue donde quedó."
+        return
+    if plan.errors:
+        yield "Corregir lo que dice Error: de esos clientes no se aplica lo que depende de eso."
+    if plan.unresolved:
+        yield "Pedir el plan otra vez cuando se pueda leer todo: de los clientes sin leer no se cambia nada."
+    if not plan.work:
+        return
+    yield f"Leer {_what_to_read(plan)} de abajo."
+    yield "Si está bien: aprobar el pull request y hacer Merge. Se aplica exactamente este plan, o nada."
+    yield "Si algo no está bien: corregir el archivo del cliente; aparece un plan nuevo, con otra huella."
+
+
+def _what_to_read(plan: Plan) -> str:
+    """`los 8 cambios y los 3 avisos`."""
+    notes = sum(finding.severity in ("withheld", "warning") for finding in plan.findings) + len(plan.orphans)
+    changes = len(plan.work)
+    read = "el cambio" if changes == 1 else f"los {count_text(changes, 'cambio', 'cambios')}"
+    if not notes:
+        return read
+    return f"{read} y {'el aviso' if notes == 1 else 'los ' + count_text(notes, 'aviso', 'avisos')}"
+
+
 def _summary(plan: Plan, outcomes: Sequence[Outcome] | None) -> str:
-    looked = _count(plan.clients, "cliente revisado", "clientes revisados")
+    looked = count_text(plan.clients, "cliente revisado", "clientes revisados")
     if not plan.changes and is_blind(plan):
         return "No se pudo revisar nada"
     if not plan.changes and plan.unresolved:
-        return f"Sin cambios en {plan.clients - len(plan.unresolved)} de {_count(plan.clients, 'cliente', 'clientes')}"
+        return (
+            f"Sin cambios en {plan.clients - len(plan.unresolved)} de {count_text(plan.clients, 'cliente', 'clientes')}"
+        )
     if not plan.changes:
         return f"Sin cambios: {looked}"
-    changes = _count(len(plan.changes), "cambio", "cambios")
-    touched = _count(len({change.client for change in plan.changes}), "cliente", "clientes")
+    changes = count_text(len(plan.changes), "cambio", "cambios")
+    touched = count_text(len({change.client for change in plan.changes}), "cliente", "clientes")
     if outcomes is None:
         return f"Plan: {changes} en {touched}"
     applied = sum(outcome.status == "applied" for outcome in outcomes)
@@ -139,9 +220,10 @@ def _counts(plan: Plan) -> Sequence[tuple[int, str]]:
     )
 
 
-def _clients(plan: Plan, done: Mapping[str, Outcome]) -> Iterator[tuple[str, Sequence[_ShownChange]]]:
+def _clients(plan: Plan, done: Mapping[str, Outcome]) -> Iterator[_ShownClient]:
     for client, changes in groupby(plan.changes, key=lambda change: change.client):
-        yield client, [_change(change, done, REASONS[change.reason]) for change in changes]
+        shown = [_change(change, done, REASONS[change.reason]) for change in changes]
+        yield _ShownClient(client, plan.names.get(client), shown)
 
 
 def _adopted(plan: Plan, done: Mapping[str, Outcome]) -> Iterator[_ShownChange]:
@@ -153,24 +235,41 @@ def _adopted(plan: Plan, done: Mapping[str, Outcome]) -> Iterator[_ShownChange]:
 
 
 def _change(change: Change, done: Mapping[str, Outcome], origin: str) -> _ShownChange:
-    values, diffs = [], []
-    for field in (leaf for whole in change.fields for leaf in leaves(whole)):
-        lines = text_diff(field)
+    groups: dict[str | None, _Group] = {}
+    for title, name, leaf in _parts(change):
+        group = groups.setdefault(title, _Group(title))
+        lines = text_diff(leaf)
         if lines is None:
-            values.append(_Value(field.path, _value_text(field.old), _value_text(field.new)))
+            old, new = (value_in_spanish(value, leaf.steps, VALUE_CHARACTERS) for value in (leaf.old, leaf.new))
+            group.values.append(_Value(name, leaf.path, old, new))
         else:
             added, dropped = (sum(line.startswith(sign) for line in lines) for sign in "+-")
-            diffs.append(_TextDiff(field.path, [(_look(line), line) for line in lines], added, dropped))
-    return _ShownChange(change, done.get(change.id), origin, values, diffs)
+            shown = [(_look(line), line) for line in lines]
+            group.diffs.append(_TextDiff(name, leaf.path, shown, added, dropped))
+    return _ShownChange(change, done.get(change.id), origin, list(groups.values()))
 
 
-def _value_text(value: Any) -> str | None:
-    return None if value is None else value_text(value, VALUE_CHARACTERS)
+def _parts(change: Change) -> Iterator[tuple[str | None, str | None, FieldChange]]:
+    """Every changed part: its tool's name, its own, and the change."""
+    for whole in change.fields:
+        if not is_of_tool(whole):
+            yield from ((None, field_name(leaf.steps), leaf) for leaf in leaves(whole))
+            continue
+        seen: set[tuple[str | int, ...]] = set()
+        for tool, leaf in by_tool(change, whole):
+            shown = in_one_line(whole, leaf)
+            if shown is not None and shown.steps not in seen:
+                seen.add(shown.steps)
+                yield tool, _part_name(shown), shown
+
+
+def _part_name(leaf: FieldChange) -> str | None:
+    """`Qué hace`, `Pide plato`; what stands before its tool's own fields is left out."""
+    names = [step for step in leaf.steps[1:] if isinstance(step, str) and step != "function"]
+    if names[:2] == ["parameters", "properties"] and len(names) == 3:
+        return f"Pide {names[2]}"
+    return ": ".join(rest_of(names)).capitalize() if names else field_name(leaf.steps)
 
 
 def _look(line: str) -> str:
     return {"+": "add", "-": "drop", "@": "place"}.get(line[:1], "same")
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"

@@ -20,7 +20,7 @@ LINE_EVERY_SECONDS = 10.0
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Show that sources are being read, and for how long; nothing where stderr is no terminal, and no trace later."""
+    """Show that sources are being read, and for how long; nothing where stderr is not a terminal, and no trace later."""
     if not sys.stderr.isatty():
         yield
         return
