@@ -11,7 +11,7 @@ _AUTH_TOKEN = "sandbox-token"  # noqa: S105 - public, and valid for a sandbox on
 _API_KEY = "sk-sandbox"
 
 
-class Program(click.Group):
+class SandboxCommands(click.Group):
     """A group whose errors have the prefix that they have in the product's programs."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -36,7 +36,7 @@ class Program(click.Group):
             raise click.Abort from None
 
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SandboxCommands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Stand-ins for OpenAI and Twilio, and a phone to write to them."""
 

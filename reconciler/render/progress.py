@@ -12,7 +12,6 @@ from typing import Protocol
 import click
 
 from reconciler.model import Outcome
-from reconciler.render.text import outcome_text
 from reconciler.render.wording import visible
 
 LINE_EVERY_SECONDS = 10.0
@@ -20,7 +19,7 @@ LINE_EVERY_SECONDS = 10.0
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Show that sources are being read, and for how long; nothing where stderr is not a terminal, and no trace later."""
+    """Show that sources are being read, and for how long; nothing where stderr is not a terminal, no trace later."""
     if not sys.stderr.isatty():
         yield
         return
@@ -73,6 +72,8 @@ class _TextLog:
     """For people."""
 
     def failed(self, outcome: Outcome) -> None:
+        from reconciler.render.text import outcome_text
+
         click.echo(outcome_text(outcome), err=True)
         if outcome.trace:
             click.echo(visible(outcome.trace).rstrip("\n"), err=True)
@@ -84,16 +85,17 @@ class _TextLog:
 class _JsonLog:
     """For programs."""
 
-    def __init__(self) -> None:
+    def failed(self, outcome: Outcome) -> None:
         from reconciler.logs import logger
 
-        self._log = logger()
-
-    def failed(self, outcome: Outcome) -> None:
-        self._log.warning(outcome.status, **_said_of(outcome))
+        log = logger()
+        log.warning(outcome.status, **_said_of(outcome))
 
     def applying(self, done: int, total: int) -> None:
-        self._log.info("applying", done=done, of=total)
+        from reconciler.logs import logger
+
+        log = logger()
+        log.info("applying", done=done, of=total)
 
 
 def _logged(outcomes: Iterable[Outcome], total: int, log: _Log) -> Iterator[Outcome]:

@@ -50,6 +50,27 @@ def test_every_panel_takes_its_data_source_from_the_variable() -> None:
     assert [variable["name"] for variable in DASHBOARD["templating"]["list"]] == ["datasource", "client"]
 
 
+COUNTED = {
+    *("Waiting messages", "Dead letters", "Sends in doubt", "Turns in flight, by client", "Not delivered"),
+    *("Sent again", "Circuit breakers", "Replicas"),
+}
+"""Panels of whole things: no tick stands at half a message."""
+
+
+def test_each_series_has_a_name_and_its_last_and_highest_value_in_the_legend() -> None:
+    panels = [panel for panel in DASHBOARD["panels"] if panel["type"] == "timeseries"]
+    assert all(target["legendFormat"] for panel in panels for target in panel["targets"])
+    assert {tuple(panel["options"]["legend"]["calcs"]) for panel in panels} == {("lastNotNull", "max")}
+
+
+def test_ticks_are_of_what_is_counted() -> None:
+    defaults = {p["title"]: p["fieldConfig"]["defaults"] for p in DASHBOARD["panels"] if p["type"] != "row"}
+    assert {title for title, values in defaults.items() if values.get("decimals") == 0} == COUNTED
+    assert {title for title, values in defaults.items() if values["unit"] == "reqps"} == {"Callers turned away"}
+    [states] = defaults["Circuit breakers"]["mappings"]
+    assert [state["text"] for state in states["options"].values()] == ["closed", "half open", "open"]
+
+
 def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
     places = [
         (x, y)
