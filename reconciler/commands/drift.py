@@ -17,6 +17,7 @@ from reconciler.model import Plan
 from reconciler.planning.guards import check_account
 from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings
+from reconciler.streams import print_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def _drift(options: DriftOptions) -> Exit:
     _show(found, options)
     problems = [*_push(found, options), *_notify(found, channels, options, settings)]
     for problem in problems:
-        click.echo(problem, err=True)
+        print_error(problem)
     if problems or found.errors or found.unresolved:
         return Exit.ERROR
     return Exit.CHANGES if found.changes else Exit.OK

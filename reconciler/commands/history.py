@@ -14,6 +14,7 @@ from reconciler.commands.printing import write
 from reconciler.errors import Exit, ReconcileError
 from reconciler.render.wording import visible
 from reconciler.settings import load_settings
+from reconciler.streams import print_error
 from runtime.store.client.history import read_runs
 from runtime.store.errors import StoreError
 from runtime.store.records import RunRecord
@@ -43,7 +44,7 @@ def history(ctx: click.Context, limit: int, output: Literal["text", "json"]) -> 
         click.echo("No run was recorded yet.", err=True)
     damaged = [run.id for run in runs if run.changes is None]
     if damaged:
-        click.echo(_advice(damaged), err=True)
+        print_error(_advice(damaged))
         ctx.exit(Exit.ERROR)
 
 
