@@ -4,7 +4,7 @@
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
-ROOMS := schemas reconciler runtime sandbox demo
+ROOMS := schemas terminal reconciler runtime sandbox demo
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed-$(shell cat requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
 

@@ -19,13 +19,13 @@ from reconciler.commands.printing import FORMATS
 from reconciler.errors import Exit, ReconcileError
 from reconciler.streams import (
     UNWRITABLE,
-    fill_closed_streams,
     flush_or_drop,
     print_error,
     print_notice,
     print_wrong_call,
     report_lost_output,
 )
+from terminal.streams import fill_closed_streams
 
 COMMANDS: Final[Mapping[str, str]] = {
     "validate": "Check every manifest, without network or secrets.",

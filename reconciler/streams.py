@@ -1,4 +1,4 @@
-"""The command's standard streams: closed ones, a closed pipe, a full disk.
+"""The command's standard streams: a closed pipe, a full disk.
 
 A result that cannot be shown is an error, even when the work was done, so that silence is never mistaken for success.
 """
@@ -15,17 +15,6 @@ import click
 UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """Errors of writing to an output: a closed pipe (`reconcile --dry-run | head`), which is not reported, or a full
 disk."""
-
-
-def fill_closed_streams() -> bool:
-    """Open the null device in place of closed streams, before a file or a connection gets their descriptor. Returns
-    whether stdout was open."""
-    # In the order of their descriptors, since a file gets the lowest free one.
-    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
-    for name in closed:
-        nothing = os.open(os.devnull, os.O_RDWR)
-        setattr(sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w", encoding="utf-8"))
-    return "stdout" not in closed
 
 
 def print_error(text: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from reconciler.commands.planning import load_fleet, observed, report_missing_store
@@ -19,6 +17,7 @@ from reconciler.planning.guards import check_account
 from reconciler.planning.requested_adoption import Takeover, take_over_as_it_is
 from reconciler.planning.unresolved import damaged_of
 from reconciler.settings import Settings
+from terminal.questions import can_ask, confirm
 
 
 @click.command()
@@ -33,14 +32,14 @@ def adopt(ctx: click.Context, client: str, yes: bool) -> None:
     """
     settings, fleet = load_fleet((client,))
     manifest = next(manifest for manifest in fleet.clients if manifest.client.id == client)
-    if not (yes or sys.stdin.isatty()):
+    if not (yes or can_ask()):
         raise ReconcileError("There is no terminal to ask on: add --yes to adopt.")
     found = _look(manifest, settings)
     click.echo(_text(client, found), nl=False)
     if not found.adoptions:
         ctx.exit(Exit.OK)
     if not yes:
-        click.confirm(f"Adopt {len(found.adoptions)} objects?", abort=True, err=True)
+        confirm(f"Adopt {len(found.adoptions)} objects?")
     ctx.exit(_apply(manifest, settings, digest(found.plan())))
 
 

@@ -6,7 +6,6 @@ It writes into the folder of manifests only, overwrites nothing, and removes wha
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from reconciler.manifest.explain import slug
 from reconciler.manifest.texts import FileProblem, read_prompt
 from reconciler.settings import load_settings
 from schemas.addresses import number_of
+from terminal.questions import ask_line, ask_text, can_ask, edit_text
 
 # A longer prompt is easier to read, and to review, in a file of its own.
 _LONG_PROMPT = 600
@@ -44,6 +44,15 @@ class Question:
     tidy: Callable[[str], str] = str.strip
     assumed: bool = False
     """Without a terminal the suggestion is used."""
+    several_lines: bool = False
+
+    def checked(self, answer: str) -> str:
+        """The answer as it is used. Raises `click.UsageError` for a wrong one."""
+        tidied = self.tidy(answer)
+        wrong = self.wrong(tidied)
+        if wrong:
+            raise click.UsageError(wrong)
+        return tidied
 
 
 @click.command()
@@ -53,21 +62,23 @@ class Question:
 @click.option("--model", help=f"Model id; that of {FILE} without it, else {_MODEL}.")
 @click.option("--instructions", metavar="TEXT", help="The prompt.")
 @click.option("--instructions-file", metavar="FILE", type=click.Path(path_type=Path), help="A file with the prompt.")
+@click.option("--edit", is_flag=True, help="Write the prompt in $VISUAL or $EDITOR.")
 @click.option(
     "--engine", type=click.Choice(["responses", "agents", "assistants"]), default="responses", show_default=True
 )
 @click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), help="Instead of CLIENTS_DIR.")
-def new(engine: str, folder: Path | None, instructions_file: Path | None, **given: str | None) -> None:
+def new(engine: str, folder: Path | None, instructions_file: Path | None, edit: bool, **given: str | None) -> None:
     """Write the manifest of a new client.
 
-    On a terminal it asks for what is missing. ID is made from the name when it is not given.
+    On a terminal it asks for what is missing. ID is made from the name when it is not given. A prompt may have several
+    lines: paste it, then end it with Enter on an empty line.
     """
-    if given["instructions"] is not None and instructions_file is not None:
-        raise click.UsageError("Give --instructions or --instructions-file, not both.")
+    if sum((given["instructions"] is not None, instructions_file is not None, edit)) > 1:
+        raise click.UsageError("Give one of --instructions, --instructions-file and --edit.")
     if instructions_file is not None:
         given["instructions"] = _read(instructions_file)
     folder = folder or load_settings().clients_dir
-    answers = _answers(given, _questions(existing_fleet(folder), _has_default_model(folder)))
+    answers = _answers(given, _questions(existing_fleet(folder), _has_default_model(folder)), edit=edit)
     files = _write(folder, answers, engine)
     click.echo("\n".join(f"Wrote {path}" for path in files))
     click.echo(_next_steps(files))
@@ -101,7 +112,12 @@ def _questions(fleet: Fleet, model_by_default: bool) -> list[Question]:
         Question("number", "WhatsApp number", lambda known: None, number_wrong, _tidy_number),
         Question("model", "Model", lambda known: _MODEL, model_wrong, assumed=True),
         Question(
-            "instructions", "Instructions (Enter: a draft to edit)", _draft_prompt, instructions_wrong, str.rstrip
+            "instructions",
+            "Instructions, ended by an empty line (Enter alone: a draft to edit)",
+            _draft_prompt,
+            instructions_wrong,
+            str.rstrip,
+            several_lines=True,
         ),
     ]
     return [question for question in questions if question.key != "model" or not model_by_default]
@@ -111,17 +127,17 @@ def _draft_prompt(known: Values) -> str:
     return f"Eres el asistente de {known['name']}. Responde siempre en español, de manera amable y en pocas frases."
 
 
-def _answers(given: Values, questions: list[Question]) -> dict[str, str | None]:
+def _answers(given: Values, questions: list[Question], *, edit: bool) -> dict[str, str | None]:
     """Every answer, checked: from the options, from the user, or assumed."""
-    terminal = sys.stdin.isatty() and sys.stderr.isatty()
     known = dict(given)
-    missing = [f"--{question.key}" for question in questions if not question.assumed and given[question.key] is None]
-    if missing and not terminal:
+    needed = [question.key for question in questions if not question.assumed and given[question.key] is None]
+    missing = [f"--{key}" for key in needed if not (edit and key == "instructions")]
+    if missing and not can_ask():
         raise click.UsageError(f"Missing {', '.join(missing)}. Without a terminal they cannot be asked for.")
     for question in questions:
         answer = known[question.key]
-        if answer is None and terminal:
-            known[question.key] = _ask(question, known)
+        if answer is None and (can_ask() or (edit and question.several_lines)):
+            known[question.key] = _ask(question, known, edit=edit)
             continue
         answer = question.tidy(answer if answer is not None else question.suggestion(known) or "")
         wrong = question.wrong(answer)
@@ -135,16 +151,13 @@ def _answers(given: Values, questions: list[Question]) -> dict[str, str | None]:
     return known
 
 
-def _ask(question: Question, known: Values) -> str:
-    def checked(answer: str) -> str:
-        answer = question.tidy(answer)
-        wrong = question.wrong(answer)
-        if wrong:
-            raise click.UsageError(wrong)
-        return answer
-
-    answer: str = click.prompt(question.label, default=question.suggestion(known), value_proc=checked, err=True)
-    return answer
+def _ask(question: Question, known: Values, *, edit: bool) -> str:
+    suggestion = question.suggestion(known)
+    if not question.several_lines:
+        return ask_line(question.label, question.checked, suggestion)
+    if edit:
+        return edit_text(suggestion or "", question.checked)
+    return ask_text(question.label, question.checked, suggestion or "")
 
 
 def _has_default_model(folder: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
 from reconciler.streams import print_error
 from runtime.store.errors import StoreError
+from terminal.questions import can_ask, confirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def reconcile(options: ReconcileOptions) -> Exit:
             _show_outcomes(looked.plan, (), options)
         return Exit.ERROR if looked.plan.errors or looked.plan.unresolved else Exit.OK
     if not at_once:
-        click.confirm(_question(looked.plan), abort=True, err=True)
+        confirm(_question(looked.plan))
     return _apply(options, settings, fleet, agreed=looked.plan, before=looked if at_once else None)
 
 
@@ -93,7 +93,7 @@ def _check_usage(options: ReconcileOptions) -> None:
         raise click.UsageError("--prune concerns all clients; leave --client out.")
     if options.expect is not None and not re.fullmatch(r"[0-9a-f]{64}", options.expect):
         raise Busy("--expect takes the 64 hex digits that a plan prints as its digest; nothing was applied.")
-    if not (options.dry_run or options.yes or options.expect or sys.stdin.isatty()):
+    if not (options.dry_run or options.yes or options.expect or can_ask()):
         raise ReconcileError("There is no terminal to ask on: add --yes to apply, or --dry-run to see the plan only.")
 
 

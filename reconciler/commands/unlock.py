@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -13,6 +12,7 @@ from reconciler.settings import Settings, load_settings
 from runtime.store.client.history import read_lease
 from runtime.store.errors import StoreError
 from runtime.store.records import Lease
+from terminal.questions import can_ask, confirm
 
 
 @click.command()
@@ -29,10 +29,10 @@ def unlock(yes: bool) -> None:
             click.echo("No lease is held.")
             return
         click.echo(_sentence(held))
-        if not yes and not sys.stdin.isatty():
+        if not yes and not can_ask():
             raise ReconcileError("There is no terminal to ask on: add --yes to release it.")
         if not yes:
-            click.confirm("Release it?", abort=True, err=True)
+            confirm("Release it?")
         _release(held, settings)
     except StoreError as error:
         raise ReconcileError(str(error)) from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime.commands.opening import actor_name, configured, in_sentences
+from terminal.questions import can_ask, confirm
 
 if TYPE_CHECKING:
     from runtime.privacy.erasure import AtProvider, ErasureResult
@@ -22,15 +23,17 @@ IN_PART = 4
 @click.command()
 @click.argument("user")
 @click.option("--at-twilio", is_flag=True, help="Delete Twilio's own copies of the messages too, in all accounts.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 def forget(user: str, at_twilio: bool, yes: bool) -> None:
     """Delete for good the data of USER (+56912345678, or WhatsApp's user id): messages, answers, addresses.
 
     For all bots, also while the service runs, and for the conversations at the model's provider. Exit 4 when something
     could not be deleted there: the store is erased all the same, and the same command continues with the rest.
     """
+    if not (yes or can_ask()):
+        raise click.ClickException("There is no terminal to ask on: add --yes to delete.")
     if not yes:
-        click.confirm(f"All messages from {user} and their answers will be deleted for good. Continue?", abort=True)
+        confirm(f"All messages from {user} and their answers will be deleted for good. Continue?")
     with in_sentences():
         done = asyncio.run(_forget(configured(), user, at_twilio))
     click.echo(f"Erased. Conversations: {done.conversations}, messages: {done.messages}.")

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import click
 
+from terminal.streams import fill_closed_streams
+
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """Errors of writing to an output. A closed pipe is not reported as an error; Click exits quietly then, with 1."""
 
@@ -47,17 +49,6 @@ class Program(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise click.Abort from None
-
-
-def fill_closed_streams() -> bool:
-    """Opens the null device in place of closed streams; returns whether stdout was open. `reconcile` has the same: a
-    shared module would load pydantic before either command knows that it needs it."""
-    # In the order of their descriptors, since a file gets the lowest free one.
-    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
-    for name in closed:
-        nothing = os.open(os.devnull, os.O_RDWR)
-        setattr(sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w", encoding="utf-8"))
-    return "stdout" not in closed
 
 
 def _report_wrong_call(error: click.ClickException) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import select
-import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Self
 
 import pytest
 import yaml
 
 from reconciler.manifest import load
 from tests.manifest.fleet_files import environment, manifest, reconcile, write_files
+from tests.pseudo_terminal import Terminal
 
 NAME = ("--name", "Restaurante La Cocina")
 NUMBER = ("--number", "+56 9 6123 4567")
@@ -87,7 +82,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         (("dos", *NAME, *NUMBER, "--instructions", ""), "assistant.instructions: an empty text."),
         (
             ("dos", *NAME, *NUMBER, *PROMPT, "--instructions-file", "x"),
-            "--instructions or --instructions-file, not both",
+            "Give one of --instructions, --instructions-file and --edit.",
         ),
         (("dos", *NAME, *NUMBER, "--instructions-file", "x.md"), "x.md: there is no such file."),
     ],
@@ -118,71 +113,25 @@ def test_other_files_are_corrected_first(tmp_path: Path) -> None:
     assert "Nothing was written: correct these files first." in done.stderr
 
 
-class Terminal:
-    """`reconcile new` on a terminal of its own, answered like a person would."""
-
-    def __init__(self, root: Path) -> None:
-        self.ours, theirs = pty.openpty()
-        self.said = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler.cli", "new"],
-            cwd=root,
-            env=environment(TERM="dumb"),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-        )
-        os.close(theirs)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.ours)
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-
-    def answer(self, question: str, text: str) -> None:
-        """Waits for a question that was not there before, then types."""
-        start = len(self.said)
-        deadline = time.monotonic() + 30
-        while question not in self.said[start:]:
-            assert time.monotonic() < deadline, self.said
-            self._read(1)
-        os.write(self.ours, f"{text}\n".encode())
-
-    def finish(self) -> str:
-        """What was said until the command ended."""
-        while self._read(30):
-            pass
-        assert self.process.wait(30) == 0, self.said
-        return self.said
-
-    def _read(self, seconds: float) -> bool:
-        if not select.select([self.ours], [], [], seconds)[0]:
-            return False
-        # A terminal whose other end is closed ends with an error, not with an empty read.
-        try:
-            self.said += os.read(self.ours, 65536).decode()
-        except OSError:
-            return False
-        return True
+def new_on_a_terminal(root: Path, *arguments: str, **settings: str) -> Terminal:
+    """`reconcile new` on a terminal of its own."""
+    command = [sys.executable, "-m", "reconciler.cli", "new", *arguments]
+    return Terminal(command, root, environment(TERM="dumb", **settings))
 
 
 def test_on_a_terminal_it_asks_and_asks_again_after_a_wrong_answer(tmp_path: Path) -> None:
     write_files(tmp_path, {"uno.yaml": manifest()})
-    with Terminal(tmp_path) as terminal:
+    with new_on_a_terminal(tmp_path) as terminal:
         terminal.answer("Name of the client:", "Café Ñandú")
         terminal.answer("Id, for files and commands [cafe-nandu]:", "uno")
         terminal.answer("Id, for files and commands [cafe-nandu]:", "")
         terminal.answer("WhatsApp number:", "961234567")
         terminal.answer("WhatsApp number:", "+56 9 6123 4567")
         terminal.answer("Model [gpt-6-luna]:", "")
-        terminal.answer("Instructions", "")
-        said = terminal.finish()
-    assert 'id: "uno" is taken. Choose another.' in said
-    assert 'number: "961234567" is not a phone number in E.164.' in said
+        terminal.answer("Instructions, ended by an empty line (Enter alone: a draft to edit):", "")
+        assert terminal.finish() == 0, terminal.shown
+    assert 'id: "uno" is taken. Choose another.' in terminal.shown
+    assert 'number: "961234567" is not a phone number in E.164.' in terminal.shown
     created = load(tmp_path / "clients.d").clients[0]
     assert (created.client.id, created.client.name, created.client.number) == (
         "cafe-nandu",
@@ -190,3 +139,92 @@ def test_on_a_terminal_it_asks_and_asks_again_after_a_wrong_answer(tmp_path: Pat
         "+56961234567",
     )
     assert created.instructions.startswith("Eres el asistente de Café Ñandú.")
+
+
+LINES = "Eres el asistente de La Cocina.\nEres amable.\n\n  - Hablas español.\n\ntouch run-by-the-shell"
+
+
+@pytest.mark.parametrize(
+    ("end", "typed"), [("\n\n", ""), ("", "\n\n")], ids=["with its blank line", "without its last line's end"]
+)
+def test_pasted_prompt_is_read_whole_and_nothing_is_left_for_the_shell(tmp_path: Path, end: str, typed: str) -> None:
+    with new_on_a_terminal(tmp_path, "uno", *NAME, *NUMBER, "--model", "gpt-6-luna") as terminal:
+        assert terminal.wait_for("Instructions, ended by an empty line")
+        terminal.type(LINES + end)
+        assert terminal.wait_for("touch run-by-the-shell")
+        terminal.type(typed)
+        assert (terminal.finish(), terminal.left()) == (0, b""), terminal.shown
+    assert load(tmp_path / "clients.d").clients[0].instructions == LINES
+
+
+def test_paste_longer_than_what_a_terminal_holds_is_read_whole(tmp_path: Path) -> None:
+    prompt = "\n\n".join(f"{number}. {'No inventes precios. ' * 60}".rstrip() for number in range(12))
+    with new_on_a_terminal(tmp_path, "uno", *NAME, *NUMBER, "--model", "gpt-6-luna") as terminal:
+        assert terminal.wait_for("Instructions, ended by an empty line")
+        terminal.type(prompt + "\n\n")
+        assert (terminal.finish(), terminal.left()) == (0, b""), terminal.shown
+    assert load(tmp_path / "clients.d").clients[0].instructions.rstrip("\n") == prompt
+
+
+def test_line_that_a_terminal_cuts_is_refused(tmp_path: Path) -> None:
+    with new_on_a_terminal(tmp_path, "uno", *NAME, *NUMBER, "--model", "gpt-6-luna") as terminal:
+        terminal.answer("Instructions, ended by an empty line", "x" * 5000)
+        terminal.answer("so its end is missing. Save the text in a file and name that file.", "Eres amable.\n")
+        assert terminal.finish() == 0, terminal.shown
+    assert load(tmp_path / "clients.d").clients[0].instructions == "Eres amable."
+
+
+def test_lines_pasted_where_one_is_asked_for_answer_no_other_question(tmp_path: Path) -> None:
+    with new_on_a_terminal(tmp_path, *PROMPT) as terminal:
+        terminal.answer("Name of the client:", "Café Ñandú\notro\n+56961234567\ntouch a\ntouch b\ntouch c")
+        terminal.answer("What followed the first line was discarded.\nId, for files and commands [cafe-nandu]:", "")
+        terminal.answer("WhatsApp number:", "+56961234567\ntouch d")
+        terminal.answer("Model [gpt-6-luna]:", "\ntouch e")
+        assert (terminal.finish(), terminal.left()) == (0, b""), terminal.shown
+    assert load(tmp_path / "clients.d").clients[0].client.id == "cafe-nandu"
+
+
+def test_end_of_the_input_is_no_prompt(tmp_path: Path) -> None:
+    with new_on_a_terminal(tmp_path, "uno", *NAME, *NUMBER, "--model", "gpt-6-luna") as terminal:
+        assert terminal.wait_for("Instructions, ended by an empty line")
+        terminal.type("\x04")
+        assert terminal.finish() == 1, terminal.shown
+    assert terminal.shown.endswith("Stopped; nothing was changed.\n")
+    assert not (tmp_path / "clients.d").exists()
+
+
+def editor(root: Path, script: str) -> str:
+    """An editor that does this with the file at $1."""
+    path = root / "editor"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o700)
+    return str(path)
+
+
+def test_prompt_is_written_in_the_editor(tmp_path: Path) -> None:
+    write = editor(tmp_path, 'printf "Sé breve.\\n\\nNo inventes precios.\\n" >> "$1"; touch -d tomorrow "$1"')
+    done = reconcile(tmp_path, "new", "uno", *NAME, *NUMBER, "--edit", EDITOR=write)
+    assert (done.returncode, done.stderr) == (0, "")
+    draft, rest = load(tmp_path / "clients.d").clients[0].instructions.split("\n", 1)
+    assert draft.startswith("Eres el asistente de Restaurante La Cocina.")
+    assert rest == "Sé breve.\n\nNo inventes precios."
+
+
+def test_prompt_that_was_not_saved_writes_nothing(tmp_path: Path) -> None:
+    done = reconcile(tmp_path, "new", "uno", *NAME, *NUMBER, "--edit", EDITOR="true")
+    assert done.returncode == 1
+    assert "The editor was closed without saving, so there is no text." in done.stderr
+    assert not (tmp_path / "clients.d").exists()
+
+
+def test_wrong_prompt_is_edited_again(tmp_path: Path) -> None:
+    blank_then_whole = editor(
+        tmp_path,
+        'if test -e once; then echo "Eres amable." > "$1"; else echo > "$1"; fi; touch once; touch -d tomorrow "$1"',
+    )
+    with new_on_a_terminal(tmp_path, "uno", *NAME, *NUMBER, "--edit", EDITOR=blank_then_whole) as terminal:
+        terminal.answer("Model [gpt-6-luna]:", "")
+        terminal.answer("Edit it again? [y/N]:", "y")
+        assert terminal.finish() == 0, terminal.shown
+    assert "Error: assistant.instructions: an empty text." in terminal.shown
+    assert load(tmp_path / "clients.d").clients[0].instructions == "Eres amable."

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from tests.project.repository import ROOT
 
-ROOMS = ["schemas", "reconciler", "runtime", "sandbox", "demo"]
+ROOMS = ["schemas", "terminal", "reconciler", "runtime", "sandbox", "demo"]
 WORK = ["tests", "bench", "deploy"]
 LOADED_BY_NAME = {"psycopg"}
 """Imported by SQLAlchemy, by the name in a URL."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.project.repository import ROOT
 
-ROOMS: Final = ("runtime", "reconciler", "sandbox", "schemas")
+ROOMS: Final = ("runtime", "reconciler", "sandbox", "schemas", "terminal")
 
 MAY_BE_TWO: Final[Mapping[str, str]] = {
     "Account": "schemas: the manifest's key; runtime: the same Twilio account with its token read",

@@ -9,25 +9,30 @@ from pathlib import Path
 
 import pytest
 
+from tests.pseudo_terminal import Terminal
 from tests.sandbox_process import ROOT
 
 FULL_DISK = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 COMMANDS = ["--help", "--version", "migrate", "token create grafana", "serve --port 0"]
 
 
-def in_a_shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """Run a shell's command line, in which `bot` is the command."""
-    settings = {
+def environment(folder: Path) -> dict[str, str]:
+    """That of a command with a store in this folder."""
+    return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
         "PUBLIC_URL": "http://127.0.0.1",
         "DATABASE_URL": f"sqlite:///{folder}/runtime.db",
     }
+
+
+def in_a_shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell's command line, in which `bot` is the command."""
     return subprocess.run(
         command.replace("bot ", f"{sys.executable} -m runtime ", 1),
         shell=True,
         cwd=folder,
-        env=settings,
+        env=environment(folder),
         capture_output=True,
         text=True,
         timeout=60,
@@ -70,4 +75,14 @@ def test_a_reader_that_goes_away_is_not_told(tmp_path: Path) -> None:
 def test_a_question_without_a_standard_input_is_not_answered_with_yes(tmp_path: Path) -> None:
     done = in_a_shell(tmp_path, "bot forget +56912345678 <&-")
     assert done.returncode == 1
-    assert done.stderr == "Stopped.\n"
+    assert done.stderr == "error: There is no terminal to ask on: add --yes to delete.\n"
+
+
+def test_what_was_typed_before_a_question_does_not_answer_it_and_the_rest_is_not_left_for_the_shell(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-m", "runtime", "forget", "+56912345678"]
+    with Terminal(command, tmp_path, environment(tmp_path), typed_ahead="y\ntouch a\n") as terminal:
+        terminal.answer("will be deleted for good. Continue? [y/N]:", "n\ntouch b\ntouch c")
+        assert (terminal.finish(), terminal.left()) == (1, b""), terminal.shown
+    assert terminal.shown.endswith("What followed the first line was discarded.\nStopped.\n")
