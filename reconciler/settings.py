@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from reconciler.errors import InvalidSetting
 from schemas.credentials import INSTALLATION_CREDENTIALS
-from schemas.environment import checked, read_env_file
+from schemas.environment import checked, origin, read_env_file
 from schemas.overrides import DEFAULT, connection_overrides
 
 SHORTEST_SECRET = 12
@@ -61,6 +61,12 @@ class Settings:
     against."""
     drift_notify: Sequence[str] = field(default=(), repr=False)
     """Addresses that `reconcile drift` notifies, as Apprise writes them; they hold secrets."""
+
+    @property
+    def store_origin(self) -> str:
+        """How the bot store's address was decided, in words."""
+        set_in = origin(("BOT_STORE_URL", "DATABASE_URL"), Path(".env"))
+        return set_in or f"the default, in the folder {Path.cwd()}"
 
     def secret(self, name: str) -> str | None:
         """The secret in the environment variable `name`, such as TWILIO_AUTH_TOKEN; None when it is not set. Raises

@@ -49,7 +49,7 @@ def serve(host: str, port: int) -> None:
 
 @main.command()
 def migrate() -> None:
-    """Bring the store's schema up to date. `serve` does so by itself."""
+    """Bring the store's schema up to date, and create the store where there is none. `serve` does so by itself."""
     from runtime.store.database.engine import open_engine, store_errors
     from runtime.store.database.migrate import migrate as migrate_store
 

@@ -6,8 +6,9 @@ value, nor a part of it: it may be a secret, and texts of errors reach CI logs a
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -38,6 +39,17 @@ def checked(name: str, value: str) -> str:
     elif SENT_IN_HEADERS.search(name) and not value.isascii():
         raise ValueError("contains a character outside of ASCII, perhaps from copying; type or copy it again")
     return value
+
+
+def origin(names: Sequence[str], env_file: Path) -> str | None:
+    """Where the first of these variables that is set is set, in words; None when none is."""
+    in_file = read_env_file(env_file)
+    for name in names:
+        if os.environ.get(name):
+            return f"{name} in the environment"
+        if in_file.get(name):
+            return f"{name} in {env_file.absolute()}"
+    return None
 
 
 def read_env_file(path: Path) -> Mapping[str, str]:

@@ -10,8 +10,10 @@ from typing import Literal
 
 import click
 
+from reconciler.commands.planning import say_store_is_missing
 from reconciler.commands.printing import write
 from reconciler.errors import Exit, ReconcileError
+from reconciler.observation.sources import store_exists
 from reconciler.render.wording import visible
 from reconciler.settings import load_settings
 from reconciler.streams import print_error
@@ -34,13 +36,16 @@ def history(ctx: click.Context, limit: int, output: Literal["text", "json"]) -> 
     settings = load_settings()
     try:
         runs = read_runs(settings.bot_store_url, settings.api_token, limit)
+        is_missing = not runs and not store_exists(settings)
     except StoreError as error:
         raise ReconcileError(str(error)) from error
+    if is_missing:
+        say_store_is_missing(settings)
     if output == "json":
         write(json.dumps([asdict(run) for run in runs], ensure_ascii=False, indent=2) + "\n")
     elif runs:
         write("\n".join(_text(run) for run in runs))
-    else:
+    elif not is_missing:
         click.echo("No run was recorded yet.", err=True)
     damaged = [run.id for run in runs if run.changes is None]
     if damaged:

@@ -79,7 +79,7 @@ def report_missing_store(live_state: LiveState, settings: Settings) -> None:
 def say_store_is_missing(settings: Settings) -> None:
     """The warning itself."""
     click.echo(
-        f"The bot store {masked(settings.bot_store_url)} does not exist yet; the first apply creates it. "
-        "If the runtime's store is elsewhere, set BOT_STORE_URL.",
+        f"The bot store {masked(settings.bot_store_url)} ({settings.store_origin}) does not exist yet; the first apply "
+        "creates it. If the runtime's store is elsewhere, set BOT_STORE_URL.",
         err=True,
     )

@@ -11,8 +11,7 @@ from typing import Any, Literal
 
 import click
 
-from reconciler.commands.planning import load_fleet, observed
-from reconciler.commands.printing import colour_wanted, write
+from reconciler.commands.planning import load_fleet, observed, report_missing_storefrom reconciler.commands.printing import colour_wanted, write
 from reconciler.doctor.secrets import Missing, UnknownSecrets, declares_secrets, read_missing_secrets
 from reconciler.errors import Exit, ReadFailed
 from reconciler.manifest import Fleet
@@ -117,6 +116,7 @@ def _text(
 def _look(chosen: Fleet, fleet: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus], list[UndeclaredBot]]:
     ids = [manifest.client.id for manifest in chosen.clients]
     live_state = observed(chosen, settings, only=ids, whole_senders=True)
+    report_missing_store(live_state, settings)
     if isinstance(live_state.store, Failed):
         raise ReadFailed(live_state.store.message)
     try:

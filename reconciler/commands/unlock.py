@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 import click
 
+from reconciler.commands.planning import say_store_is_missing
 from reconciler.errors import ReconcileError
+from reconciler.observation.sources import store_exists
 from reconciler.settings import Settings, load_settings
 from runtime.store.client.history import read_lease
 from runtime.store.errors import StoreError
@@ -25,6 +27,9 @@ def unlock(yes: bool) -> None:
     settings = load_settings()
     try:
         held = read_lease(settings.bot_store_url, settings.api_token)
+        if held is None and not store_exists(settings):
+            say_store_is_missing(settings)
+            return
         if held is None:
             click.echo("No lease is held.")
             return

@@ -29,12 +29,28 @@ def configured() -> Settings:
 def in_sentences() -> Iterator[None]:
     """Turns an error that the user can correct into one sentence on stderr and exit code 1."""
     from runtime.errors import OperatorError
-    from runtime.store.errors import StoreError
+    from runtime.store.errors import StoreError, StoreMissing
 
     try:
         yield
+    except StoreMissing as error:
+        raise click.ClickException(f"{error} {_address_of_the_store()}") from error
     except (OperatorError, StoreError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _address_of_the_store() -> str:
+    """Why a store is looked for there, and what to do."""
+    from runtime.settings import ENV_FILE
+    from schemas.environment import origin
+
+    set_in = origin(["DATABASE_URL"], ENV_FILE)
+    default = f"the default, since DATABASE_URL is set neither in the environment nor in {ENV_FILE.absolute()}"
+    return (
+        f"The address is {f'that of {set_in}' if set_in else default}. Nothing was created or changed. Run the command "
+        "with the settings of the service: in its folder, or with its DATABASE_URL. Only `serve` and `migrate` create "
+        "a store."
+    )
 
 
 def actor_name() -> str:

@@ -1,6 +1,7 @@
 """Errors between a caller and the bot store.
 
     StoreError
+    ├── StoreMissing        there is no store at that address
     ├── StoreUnreachable    no answer: server down, file not readable, time-out
     ├── StoreBusy           it works and is too slow
     ├── StoreRefused        the token or the database role is not accepted
@@ -32,6 +33,10 @@ from runtime.store.records import DamagedRecord, Lease
 
 class StoreError(Exception):
     """Root of the bot store's errors; `str()` of it is for the user."""
+
+
+class StoreMissing(StoreError):
+    """There is no store at the address, and the caller may not create one."""
 
 
 class StoreUnreachable(StoreError):

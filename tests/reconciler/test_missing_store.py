@@ -24,12 +24,26 @@ def elsewhere(agency: Agency) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["--dry-run", "--yes", "drift", "adopt cliente-a --yes", "verify cliente-a"])
+@pytest.mark.parametrize("command", ["--yes", "adopt cliente-a --yes", "verify cliente-a"])
 def test_whatever_looks_for_a_store_that_is_not_there_says_so(agency: Agency, command: str) -> None:
     agency.declare("cliente-a")
     result = agency.reconcile(*command.split())
     assert result.code == 0
     assert result.err.count(WARNING) == 1
+
+
+@pytest.mark.parametrize("command", ["status", "history", "unlock --yes", "drift", "--dry-run"])
+def test_a_command_that_only_looks_makes_no_store(agency: Agency, command: str) -> None:
+    agency.declare("cliente-a")
+    path = elsewhere(agency)
+    result = agency.reconcile(*command.split())
+    assert (
+        result.code,
+        result.err.count(f"The bot store sqlite:///{path} (BOT_STORE_URL in the environment) {WARNING}"),
+    ) == (0, 1)
+    assert "No run was recorded" not in result.err
+    assert "No lease is held" not in result.out
+    assert not path.exists()
 
 
 def test_the_plan_that_was_agreed_on_makes_the_store(agency: Agency) -> None:

@@ -9,11 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from runtime.store.database.migrate import open_migrated
 from tests.pseudo_terminal import Terminal
 from tests.sandbox_process import ROOT
 
 FULL_DISK = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 COMMANDS = ["--help", "--version", "migrate", "token create grafana", "serve --port 0"]
+
+
+def address(folder: Path) -> str:
+    """That of the store in this folder."""
+    return f"sqlite:///{folder}/runtime.db"
+
+
+def make_store(folder: Path) -> None:
+    """What `migrate` does."""
+    open_migrated(address(folder)).dispose()
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -22,7 +33,7 @@ def environment(folder: Path) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
         "PUBLIC_URL": "http://127.0.0.1",
-        "DATABASE_URL": f"sqlite:///{folder}/runtime.db",
+        "DATABASE_URL": address(folder),
     }
 
 
@@ -43,6 +54,7 @@ def in_a_shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
 @FULL_DISK
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_full_disk_under_the_output_is_a_sentence_and_no_success(tmp_path: Path, command: str) -> None:
+    make_store(tmp_path)
     done = in_a_shell(tmp_path, f"bot {command} > /dev/full")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "error: The output cannot be written: No space left on device."
@@ -60,12 +72,14 @@ def test_a_closed_output_is_a_sentence_and_nothing_is_done(tmp_path: Path, comma
 
 @FULL_DISK
 def test_a_token_that_nobody_could_see_is_not_kept(tmp_path: Path) -> None:
+    make_store(tmp_path)
     in_a_shell(tmp_path, "bot token create grafana > /dev/full")
     assert in_a_shell(tmp_path, "bot token list").stdout == ""
     assert in_a_shell(tmp_path, "bot token create grafana").returncode == 0
 
 
 def test_a_reader_that_goes_away_is_not_told(tmp_path: Path) -> None:
+    make_store(tmp_path)
     for name in ("uno", "dos", "tres"):
         in_a_shell(tmp_path, f"bot token create {name}")
     done = in_a_shell(tmp_path, "bot token list | true")

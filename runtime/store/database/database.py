@@ -37,7 +37,8 @@ class Database(Protocol):
 
 
 async def open_database(url: str, *, serving: bool = True) -> Database:
-    """Opens the store and brings its schema to head; a second process that is `serving` SQLite is refused."""
+    """Opens the store and brings its schema to head. Only a process that is `serving` creates one, and a second of them
+    is refused on SQLite."""
     if is_sqlite(url):
         return await asyncio.to_thread(SqliteDatabase, url, serving)
-    return await asyncio.to_thread(PostgresqlDatabase, url)
+    return await asyncio.to_thread(PostgresqlDatabase, url, serving)

@@ -13,8 +13,9 @@ from runtime.store.database.operation import P, T
 
 
 def run_once(url: str, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Brings the store's schema to head where needed, and runs a function in a transaction; raises StoreError."""
-    engine = open_migrated(url)
+    """Brings an existing store's schema to head where needed, and runs a function in a transaction; raises
+    StoreError."""
+    engine = open_migrated(url, create=False)
     try:
         with store_errors(url), engine.begin() as connection:
             return operation(connection, *args, **kwargs)

@@ -27,9 +27,9 @@ class PostgresqlDatabase:
 
     THREADS = 8
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, serving: bool) -> None:
         self._url = url
-        self._engine = open_migrated(url, pool_size=self.THREADS)
+        self._engine = open_migrated(url, pool_size=self.THREADS, create=serving)
         self._threads = ThreadPoolExecutor(max_workers=self.THREADS, thread_name_prefix="store")
         self._kept: dict[int, _Kept] = {}
 

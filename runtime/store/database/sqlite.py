@@ -36,7 +36,7 @@ class SqliteDatabase:
         self._url = url
         with ExitStack() as opened:
             self._lock = opened.enter_context(_lock_file(url)) if serving else None
-            self._writer = open_migrated(url)
+            self._writer = open_migrated(url, create=serving)
             opened.pop_all()
         self._connection: Connection | None = None
         self._reader = open_engine(url, read_only=True)
