@@ -14,6 +14,7 @@ from dataclasses import fields
 from typing import Any, Final, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from reconciler.commands.printing import FORMATS
 from reconciler.errors import Exit, ReconcileError
@@ -65,6 +66,11 @@ class Commands(click.Group):
         command: click.Command = getattr(module, name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Subcommands by name, without importing them, then this command's own options."""
+        names = [CompletionItem(name, help=said) for name, said in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -87,9 +93,22 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _client_ids(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+    from reconciler.commands.completion import client_ids
+
+    return client_ids(ctx, parameter, typed)
+
+
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
-@click.option("--client", "only", multiple=True, metavar="ID", help="Only this client; may be repeated.")
+@click.option(
+    "--client",
+    "only",
+    multiple=True,
+    metavar="ID",
+    shell_complete=_client_ids,
+    help="Only this client; may be repeated.",
+)
 @click.option("--yes", is_flag=True, help="Apply without asking; needed where there is no terminal.")
 @click.option("--expect", metavar="DIGEST", help="Apply only if the plan is exactly the one with this digest.")
 @click.option("--prune", is_flag=True, help="Delete managed objects that no manifest declares any more.")

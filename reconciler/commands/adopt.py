@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reconciler.commands.completion import client_ids
 from reconciler.commands.planning import load_fleet, observed, report_missing_store
 from reconciler.errors import Busy, Exit, ReadFailed, ReconcileError
 from reconciler.kinds.context import ClientContext
@@ -21,7 +22,7 @@ from terminal.questions import can_ask, confirm
 
 
 @click.command()
-@click.argument("client", metavar="ID")
+@click.argument("client", metavar="ID", shell_complete=client_ids)
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.pass_context
 def adopt(ctx: click.Context, client: str, yes: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from reconciler.commands.completion import client_ids
 from reconciler.commands.planning import load_fleet, observed
 from reconciler.commands.printing import colour_wanted
 from reconciler.doctor.chain import Link, Patient, examine
@@ -21,7 +22,7 @@ from runtime.store.records import ActivityRecord
 
 
 @click.command()
-@click.argument("client", metavar="ID")
+@click.argument("client", metavar="ID", shell_complete=client_ids)
 @click.pass_context
 def doctor(ctx: click.Context, client: str) -> None:
     """Check each link of the chain from a user's phone to the answer, and name the first broken one with its fix.

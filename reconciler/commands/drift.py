@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import click
 
+from reconciler.commands.completion import client_ids
 from reconciler.commands.planning import load_fleet, observed, report_missing_store
 from reconciler.commands.printing import FORMATS, Format, rendered, write
 from reconciler.drift.edits import with_edits
@@ -32,7 +33,14 @@ class DriftOptions:
 
 
 @click.command()
-@click.option("--client", "clients", multiple=True, metavar="ID", help="Only this client; may be repeated.")
+@click.option(
+    "--client",
+    "clients",
+    multiple=True,
+    metavar="ID",
+    shell_complete=client_ids,
+    help="Only this client; may be repeated.",
+)
 @click.option("--format", "output", type=click.Choice([*FORMATS, "prometheus"]), default="text", help="Output format.")
 @click.option("--out", type=click.Path(dir_okay=False, writable=True), help="Write it to this file instead.")
 @click.option(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import click
 
+from reconciler.commands.completion import client_ids
 from reconciler.errors import ReconcileError
 from reconciler.manifest import Manifest, fleet_errors, load_valid
 from reconciler.manifest.emit import to_yaml
@@ -15,7 +16,7 @@ from reconciler.settings import load_settings
 
 
 @click.command()
-@click.argument("client", metavar="ID")
+@click.argument("client", metavar="ID", shell_complete=client_ids)
 @click.option("--format", "output", type=click.Choice(["yaml", "json"]), default="yaml", help="Output format.")
 def render(client: str, output: Literal["yaml", "json"]) -> None:
     """Show one client's manifest with defaults and prompt merged in.

@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 import click
 
-from reconciler.commands.planning import load_fleet, observed, report_missing_storefrom reconciler.commands.printing import colour_wanted, write
+from reconciler.commands.completion import client_ids
+from reconciler.commands.planning import load_fleet, observed, report_missing_store
+from reconciler.commands.printing import colour_wanted, write
 from reconciler.doctor.secrets import Missing, UnknownSecrets, declares_secrets, read_missing_secrets
 from reconciler.errors import Exit, ReadFailed
 from reconciler.manifest import Fleet
@@ -45,11 +47,20 @@ class StatusOptions:
 
 
 @click.command()
-@click.argument("client", metavar="[ID]", required=False)
-@click.option("--client", "clients", multiple=True, metavar="ID", help="Only this client; may be repeated.")
+@click.argument("client", metavar="[ID]", required=False, shell_complete=client_ids)
+@click.option(
+    "--client",
+    "clients",
+    multiple=True,
+    metavar="ID",
+    shell_complete=client_ids,
+    help="Only this client; may be repeated.",
+)
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @click.option("--wide", is_flag=True, help="All columns of the table, however wide it gets.")
-@click.option("--checklist", metavar="ID", help="The onboarding checklist of this client, in Markdown.")
+@click.option(
+    "--checklist", metavar="ID", shell_complete=client_ids, help="The onboarding checklist of this client, in Markdown."
+)
 @click.pass_context
 def status(ctx: click.Context, /, **options: Any) -> None:
     """Show the status of each client, or everything about one.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.commands.completion import client_ids
 from reconciler.commands.planning import load_fleet, say_store_is_missing
 from reconciler.errors import Exit, ProviderError, ReadFailed, ReconcileError, Refused, UnknownOutcome
 from reconciler.manifest import Manifest
@@ -59,7 +60,7 @@ class Registration:
 
 
 @click.command()
-@click.argument("client", metavar="ID")
+@click.argument("client", metavar="ID", shell_complete=client_ids)
 @click.option("--code", metavar="CODE", help="The code that the number was sent.")
 @click.option(
     "--method", type=click.Choice(["sms", "voice"]), default="sms", show_default=True, help="How the code is sent."

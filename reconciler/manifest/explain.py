@@ -43,6 +43,7 @@ _SYNONYMS = {
     "perfil": "profile",
     "metadatos": "metadata",
 }
+_DISPLAY_NAME = ("name", "nombre", "displayname", "verifiedname")
 _FORMATS = {
     "id": ("is not an id", "Use lower-case letters, digits and single hyphens"),
     "number": ("is not a phone number in E.164", "Write +, country code and number, digits only"),
@@ -150,6 +151,12 @@ def _missing(spot: Spot, where: str) -> tuple[str, str]:
 def _unknown_key(spot: Spot, where: str) -> tuple[str, str]:
     key = str(spot.loc[-1])
     message = f"{where}: unknown key"
+    if key.lower().replace("_", "") in _DISPLAY_NAME and spot.loc[:-1] in (("sender",), ("sender", "profile")):
+        return message, (
+            "The name that WhatsApp shows is not changed by reconcile: change it on the sender's page in Twilio's "
+            "console, or in Meta's WhatsApp Manager under Phone numbers. Meta reviews it; see section 6.1 of "
+            "docs/guia.es.md."
+        )
     known = shape.known_keys(spot.owner)
     synonym = _SYNONYMS.get(key.lower(), key)
     if "webhook" in key.lower() or "callback" in key.lower():

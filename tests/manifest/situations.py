@@ -79,6 +79,7 @@ SITUATIONS: Mapping[str, Files] = {
     "key_in_the_wrong_place": _one(manifest(more="tools: []\n")),
     "key_of_the_api": _one(manifest().replace("number:", "twilio_phone_number:")),
     "webhook_in_a_manifest": _one(manifest(more="sender: {webhook: https://example.cl}\n")),
+    "name_in_whatsapp": _one(manifest(more="sender: {profile: {display_name: Otro}}\n")),
     "everything_missing": _one("name: Uno\n"),
     "nothing_after_the_colon": _one(manifest().replace("Cliente uno", "")),
     "id_in_capitals": _one(manifest("La Cocina")),
