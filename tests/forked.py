@@ -140,7 +140,7 @@ class ForkServer:
         return subprocess.CompletedProcess(program.args, code, *written)
 
     def close(self) -> None:
-        """Ends the server; programs that run go on."""
+        """Ends the server; programs that run are left alone."""
         self._requests.close()
         self._process.wait()
 

@@ -1,4 +1,4 @@
-"""`reconcile ARGS`, killed at a moment: `python -m tests.reconciler.killed_command EVENT NUMBER ARGS`."""
+"""`reconcile ARGS`, killed before an event: `python -m tests.reconciler.killed_command EVENT NUMBER ARGS`."""
 
 from __future__ import annotations
 
