@@ -1,4 +1,4 @@
-"""One damaged row of the bot store: that client is left unchanged and named, and everything else goes on."""
+"""One damaged row of the bot store: that client is left unchanged and named, and everything else continues."""
 
 from __future__ import annotations
 
