@@ -58,7 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("command", [name for name in leaves(main) if name not in CREATING])
 def test_no_other_command_makes_a_store(folder: Path, command: str) -> None:
     assert refused(command) == (
-        f"Error: There is no store at sqlite:///data/horizonai.db: there is no file {folder}/data/horizonai.db. The "
+        f"error: There is no store at sqlite:///data/horizonai.db: there is no file {folder}/data/horizonai.db. The "
         f"address is the default, since DATABASE_URL is set neither in the environment nor in {folder}/.env. {ADVICE}\n"
     )
     assert list(folder.iterdir()) == []
@@ -67,7 +67,7 @@ def test_no_other_command_makes_a_store(folder: Path, command: str) -> None:
 def test_it_is_said_that_the_env_file_names_the_store(folder: Path) -> None:
     (folder / ".env").write_text(f"DATABASE_URL=sqlite:///{folder}/other.db\n")
     assert refused("dead-letters list") == (
-        f"Error: There is no store at sqlite:///{folder}/other.db: there is no file {folder}/other.db. The address is "
+        f"error: There is no store at sqlite:///{folder}/other.db: there is no file {folder}/other.db. The address is "
         f"that of DATABASE_URL in {folder}/.env. {ADVICE}\n"
     )
 
@@ -76,7 +76,7 @@ def test_file_without_tables_is_no_store(folder: Path, monkeypatch: pytest.Monke
     (folder / "empty.db").touch()
     monkeypatch.setenv("DATABASE_URL", "sqlite:///empty.db")
     assert refused("token list").startswith(
-        "Error: There is no store at sqlite:///empty.db: the database has none of its tables. The address is that of "
+        "error: There is no store at sqlite:///empty.db: the database has none of its tables. The address is that of "
         "DATABASE_URL in the environment. "
     )
 
@@ -95,7 +95,7 @@ def empty_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_database_without_tables_is_no_store(empty_database: str, command: str) -> None:
     masked = empty_database.replace("@", ":***@", 1)
     assert refused(command) == (
-        f"Error: There is no store at {masked}: the database has none of its tables. The address is that of "
+        f"error: There is no store at {masked}: the database has none of its tables. The address is that of "
         f"DATABASE_URL in the environment. {ADVICE}\n"
     )
     with psycopg.connect(empty_database) as connection:
