@@ -1,4 +1,4 @@
-"""One client's manifest is invalid: what looks at another client goes on, and nothing is planned."""
+"""One client's manifest is invalid: what looks at another client continues, and nothing is planned."""
 
 from __future__ import annotations
 

@@ -93,5 +93,5 @@ def test_a_message_that_waits_as_the_number_passes_is_answered_by_the_new_one(
         store.put_bot(new, "viejo")
     serving.start_again()
     wait_until(lambda: len(line.outbound(REGULAR)) == 2, 90, "the answer of the new bot")
-    # It does not know what the former one was told.
+    # It does not know what was said to the former one.
     assert line.outbound(REGULAR)[-1]["body"].endswith("Eres el nuevo. · ¿Están abiertos? · turn 1")
