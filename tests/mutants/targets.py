@@ -8,6 +8,8 @@ KILLED_SHARE = 0.85
 
 SAME_NAME = "two spellings of one name"
 SAME_VALUE = "both are false"
+SLOWER = "the same place is found, only later"
+NO_LINE = "no part begins with a line feed"
 SAME_START = "None is the beginning too"
 NO_HOST = "neither text is a host"
 CRASH = "the validator ends the process of the tests, which is a failure too, but not one of a test"
@@ -54,6 +56,51 @@ SURVIVORS = {
     "runtime/resilience/backoff.py": {
         "doubled = min(FIRST_SECONDS * 2.0 ** min(failures - 1, 64), longest)"
         " → doubled = min(FIRST_SECONDS * 2.0 ** min(failures - 1, 65), longest)": "both are beyond any bound",
+    },
+    "runtime/delivery/splitting.py": {
+        "fences = [match.span() for match in FENCE.finditer(text, 0, end + len(FENCE_MARK))]"
+        " → fences = [match.span() for match in FENCE.finditer(text, 0, )]": SLOWER,
+        "marked = [match.span() for match in MARKED.finditer(text, 0, end + LONGEST_MARKED)]"
+        " → marked = [match.span() for match in MARKED.finditer(text, 0, )]": SLOWER,
+        "return one[0] < other[1] and other[0] < one[1] → return one[1] < other[1] and other[0] < one[1]": (
+            "of words in a format around a fence, a cut before both is as good"
+        ),
+        "return one[0] < other[1] and other[0] < one[1] → return one[0] <= other[1] and other[0] < one[1]": (
+            "no words in a format begin right after a backtick"
+        ),
+        "return one[0] < other[1] and other[0] < one[1] → return one[0] < other[1] and other[0] <= one[1]": (
+            "where a fence begins is a place to cut, and the best one"
+        ),
+        "least = 1 if kind is BREAKS[-1] else end * SHORTEST_SHARE"
+        " → least = 2 if kind is BREAKS[-1] else end * SHORTEST_SHARE": "no part begins with white space",
+        "before = bisect_left(spans, (place, 0)) - 1 → before = bisect_left(spans, (place, 1)) - 1": (
+            "no span ends at the first character"
+        ),
+        'first_line = text[: text.find("\\n", 0, OPENING_LIMIT) + 1]'
+        ' → first_line = text[: text.find("\\n", None, OPENING_LIMIT) + 1]': SAME_START,
+        'first_line = text[: text.find("\\n", 0, OPENING_LIMIT) + 1]'
+        ' → first_line = text[: text.find("\\n", 1, OPENING_LIMIT) + 1]': NO_LINE,
+        'line_end = text.rfind("\\n", len(opening), end) + 1 → line_end = text.rfind("\\n", None, end) + 1': (
+            "the end of the first line is no place to cut either"
+        ),
+        "cut = line_end if line_end > len(opening) else _grapheme_start(text, end)"
+        " → cut = line_end if line_end >= len(opening) else _grapheme_start(text, end)": (
+            "what is found after the first line ends after it"
+        ),
+        'for begins, ends in _graphemes(text, text.rfind("\\n", 0, end) + 1):'
+        ' → for begins, ends in _graphemes(text, text.rfind("\\n", None, end) + 1):': SAME_START,
+        'for begins, ends in _graphemes(text, text.rfind("\\n", 0, end) + 1):'
+        ' → for begins, ends in _graphemes(text, text.find("\\n", 0, end) + 1):': SLOWER,
+        'for begins, ends in _graphemes(text, text.rfind("\\n", 0, end) + 1):'
+        ' → for begins, ends in _graphemes(text, text.rfind("XX\\nXX", 0, end) + 1):': SLOWER,
+        'for begins, ends in _graphemes(text, text.rfind("\\n", 0, end) + 1):'
+        ' → for begins, ends in _graphemes(text, text.rfind("\\n", 1, end) + 1):': NO_LINE,
+        "while place < len(text): → while place <= len(text):": "the caller stops before the end of the text",
+        "if place + size < len(text): → if place + size <= len(text):": SLOWER,
+        "size *= 2 → size *= 3": "any growth will do",
+        'units += 2 if character > "\\uffff" else 1 → units += 2 if character >= "\\uffff" else 1': (
+            "XML can't carry that character, so it was removed"
+        ),
     },
     "runtime/content/parameters.py": {
         'return _BY_TYPE.get(essence) or _BY_TYPE.get(essence.partition("/")[0], Document)'
