@@ -103,6 +103,22 @@ SURVIVORS = {
         ),
     },
     "runtime/content/parameters.py": {
+        **{
+            'if BEYOND_WORDS.isdisjoint(parameters) and parameters.get("MessageType", "text") == "text":'
+            f" → if BEYOND_WORDS.isdisjoint(parameters) and parameters.get({name}) == {text}:": (
+                "the shortcut is not taken, and the long way leads to the same"
+            )
+            for name, text in (
+                ('"MessageType", None', '"text"'),
+                ('"text"', '"text"'),
+                ('"MessageType", ', '"text"'),
+                ('"MessageType", "XXtextXX"', '"text"'),
+                ('"MessageType", "TEXT"', '"text"'),
+                ('"MessageType", "text"', '"XXtextXX"'),
+                ('"MessageType", "text"', '"TEXT"'),
+            )
+        },
+        'found = None → found = ""': "either is no answer",
         'return _BY_TYPE.get(essence) or _BY_TYPE.get(essence.partition("/")[0], Document)'
         ' → return _BY_TYPE.get(essence) or _BY_TYPE.get(essence.rpartition("/")[0], Document)': "a type has one slash",
         'if (reply := _nested_reply(parameters.get(name, ""))) is not None:'

@@ -103,6 +103,22 @@ def test_a_message_knows_what_it_replies_to_and_who_wrote_it() -> None:
     assert content_of({"Body": "Esta", "ProfileName": ""}) == Content((Text("Esta"),))
 
 
+@pytest.mark.parametrize(
+    ("parameters", "content"),
+    [
+        ({"Body": "Hola", "ProfileName": "Ana"}, Content((Text("Hola"),), None, None, "Ana")),
+        ({"Body": "Hola", "ReferralBody": ""}, Content((Text("Hola"),))),
+        ({}, Content((Unsupported("empty"),))),
+        ({"MessageType": "text"}, Content((Unsupported("text"),))),
+        ({"ReferralBody": ""}, Content((Unsupported("empty"),))),
+        ({"ReferralBody": "", "MessageType": "order"}, Content((Unsupported("order"),))),
+    ],
+    ids=["words and a name", "an ad that says nothing", "nothing", "no words", "an empty parameter", "another type"],
+)
+def test_a_message_of_words_or_of_nothing(parameters: dict[str, str], content: Content) -> None:
+    assert content_of(parameters) == content
+
+
 def test_a_message_knows_the_ad_that_led_to_it() -> None:
     referral = {
         "ReferralSourceType": "ad",
