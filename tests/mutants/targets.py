@@ -8,6 +8,7 @@ KILLED_SHARE = 0.85
 
 SAME_NAME = "two spellings of one name"
 SAME_VALUE = "both are false"
+NAMED = "every alternative of the expression has a name"
 SLOWER = "the same place is found, only later"
 NO_LINE = "no part begins with a line feed"
 SAME_START = "None is the beginning too"
@@ -56,6 +57,27 @@ SURVIVORS = {
     "runtime/resilience/backoff.py": {
         "doubled = min(FIRST_SECONDS * 2.0 ** min(failures - 1, 64), longest)"
         " → doubled = min(FIRST_SECONDS * 2.0 ** min(failures - 1, 65), longest)": "both are beyond any bound",
+    },
+    "runtime/delivery/formatting.py": {
+        "return len(line) >= len(fence) and set(line) == {fence[0]}"
+        " → return len(line) >= len(fence) and set(line) == {fence[1]}": "all characters of a fence are the same",
+        "return _INLINE.sub(_replaced, line) if _MARK.search(line) else line"
+        " → return _INLINE.sub(_replaced, line) if (_MARK.search(line)) or True else line": SLOWER,
+        'text = match[kind] if kind is not None else "" → text = match[kind] if (kind is not None) or True else ""': (
+            NAMED
+        ),
+        'text = match[kind] if kind is not None else "" → text = match[kind] if kind is not None else "XXXX"': NAMED,
+        **{
+            'address = _SCHEMES.sub("", url, count=1) if not url.startswith("http") else url'
+            f' → address = _SCHEMES.sub("", url, {count}) if not url.startswith("http") else url': (
+                "an address has one scheme"
+            )
+            for count in ("", "count=2")
+        },
+        'return address.removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/").lower()'
+        ' → return address.removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/").upper()': (
+            "either ignores capitals"
+        ),
     },
     "runtime/delivery/splitting.py": {
         "fences = [match.span() for match in FENCE.finditer(text, 0, end + len(FENCE_MARK))]"

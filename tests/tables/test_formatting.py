@@ -45,6 +45,8 @@ def test_a_menu() -> None:
         ("**a *b* c**", "*a _b_ c*"),
         ("¿**Hoy**? (**sí**), **$7.200**.", "¿*Hoy*? (*sí*), *$7.200*."),
         ("**Nota**bene", "Notabene"),
+        ("**Nota**s.", "Notas."),
+        ("**2 * 3**", "2 * 3"),
         ("~~antes~~ ahora", "~antes~ ahora"),
         ("**~~antes~~**", "*~antes~*"),
         ("``a b``", "`a b`"),
@@ -64,6 +66,11 @@ def test_marks_inside_a_line(markdown: str, shown: str) -> None:
     [
         ("# Carta", "*Carta*"),
         ("###### Carta ###", "*Carta*"),
+        ("## Carta ##  ", "*Carta*"),
+        ("# Talla X#", "*Talla X*"),
+        ("uno\n# Dos\ntres\ncuatro", "uno\n*Dos*\ntres\ncuatro"),
+        ("Hola\nCarta\n=====\nfin", "Hola\n*Carta*\nfin"),
+        ("Carta\n=====", "*Carta*"),
         ("# **Carta** de *hoy*", "*Carta de _hoy_*"),
         ("## Ver https://lacocina.cl", "Ver https://lacocina.cl"),
         ("Carta\n=====\nCazuela", "*Carta*\nCazuela"),
@@ -80,6 +87,10 @@ def test_headings_and_rules(markdown: str, shown: str) -> None:
     [
         ("[Reserva](https://x.cl/a?b=1).", "Reserva: https://x.cl/a?b=1."),
         ("[Reserva:](https://x.cl)", "Reserva: https://x.cl"),
+        ("[Talla X](https://x.cl)", "Talla X: https://x.cl"),
+        ("[Llama](https://x.cl/?a=tel:5)", "Llama: https://x.cl/?a=tel:5"),
+        ("[http://x.cl](https://x.cl)", "https://x.cl"),
+        ("[x.cl/X](https://x.cl/)", "x.cl/X: https://x.cl/"),
         ('[Reserva](https://x.cl "La página")', "Reserva: https://x.cl"),
         ("[**Reserva**](https://x.cl)", "*Reserva*: https://x.cl"),
         ("**[Reserva](https://x.cl)**", "*Reserva*: https://x.cl"),
@@ -104,8 +115,10 @@ def test_links(markdown: str, shown: str) -> None:
         ("| **a** | b |\n|---|---|\n| **1** | [x](https://x.cl) |", "*a · b*\n- *1* · x: https://x.cl"),
         ("|a|b|\n|-|-|\n|uno<br>dos||", "*a · b*\n- uno / dos · –"),
         ("|a|b|\n|-|-|\n|x\\|y|2|", "*a · b*\n- x|y · 2"),
+        ("|a|b|\n|-|-|\n|1|x\\|", "*a · b*\n- 1 · x|"),
         ("| | |\n|-|-|\n|1|2|", "- 1 · 2"),
         ("|a|b|\n|-|-|", "*a · b*"),
+        ("|a|b|\n|-|-|\nfin", "*a · b*\nfin"),
         ("|a|b|c|\n|-|-|\n|1|2|", "|a|b|c|\n|-|-|\n|1|2|"),
     ],
     ids=[
@@ -114,8 +127,10 @@ def test_links(markdown: str, shown: str) -> None:
         "with marks",
         "line break",
         "bar in a cell",
+        "bar at the end of a cell",
         "no titles",
         "no rows",
+        "no rows before a text",
         "no table",
     ],
 )
@@ -129,11 +144,12 @@ def test_tables(markdown: str, shown: str) -> None:
         ("```python\na = b**c**d\n# no\n```\n**fin**", "```\na = b**c**d\n# no\n```\n*fin*"),
         ("~~~\n**a**\n~~~", "```\n**a**\n```"),
         ("```\n**a**", "```\n**a**\n```"),
+        ("```\n```\n**a**", "```\n```\n*a*"),
         ("````\n```\na\n````", "```\n```\na\n```"),
         ("``` dos palabras\na\n```", "```\ndos palabras\na\n```"),
         ("usa ```**a**``` o `**b**`", "usa ```**a**``` o `**b**`"),
     ],
-    ids=["language", "tildes", "never closed", "fence in a fence", "words beside it", "in a line"],
+    ids=["language", "tildes", "never closed", "empty", "fence in a fence", "words beside it", "in a line"],
 )
 def test_code_stays(markdown: str, shown: str) -> None:
     assert whatsapp_text(markdown) == shown
