@@ -16,7 +16,14 @@ from runtime.store.errors import OptedOut
 from runtime.store.messages import inbox, outbox
 from runtime.store.messages.inbox import InboundMessage
 from runtime.store.messages.outbound_content import OutboundMedia, OutboundTemplate, OutboundText
-from runtime.store.messages.outbox import OutboundMessage, OutboxRow, SendPostponed, SendTakenOver, add_to_outbox
+from runtime.store.messages.outbox import (
+    OutboundMessage,
+    OutboxRow,
+    RecordedStatus,
+    SendPostponed,
+    SendTakenOver,
+    add_to_outbox,
+)
 
 BOT, USER = "whatsapp:+15550001", "whatsapp:+56912345678"
 NOW = "2026-11-28T12:00:00.000Z"
@@ -133,7 +140,8 @@ def test_a_failed_part_takes_those_after_it_along_and_no_others(store):
 def test_a_proactive_message_that_fails_takes_no_other_along(store):
     row, other = add_to_outbox(store, message()), add_to_outbox(store, message(part=1))
 
-    assert outbox.mark_failed(store, row, "63016") == 1
+    assert outbox.mark_failed(store, row, "63016: outside the window", code="63016") == 1
+    assert columns(store, row.id, "error, error_code") == ("63016: outside the window", "63016")
     assert columns(store, other.id, "state") == ("ready",)
 
 
@@ -242,7 +250,9 @@ def test_nobody_who_asked_for_no_more_messages_gets_one(store):
     assert store.exec_driver_sql("SELECT count(*) FROM outbox").one() == (0,)
 
 
-def record(store: Connection, status: str, sid: str = "SM1", row_id: int | None = None, **more: Any) -> bool:
+def record(
+    store: Connection, status: str, sid: str = "SM1", row_id: int | None = None, **more: Any
+) -> RecordedStatus | None:
     parties = {"account_sid": "AC1", "sender": BOT, "recipient": USER, "error": None, **more}
     return outbox.record_status(store, message_sid=sid, status=status, row_id=row_id, **parties)
 
@@ -258,6 +268,7 @@ def record(store: Connection, status: str, sid: str = "SM1", row_id: int | None 
         (["queued", "accepted"], "queued"),
         (["accepted", "scheduled"], "scheduled"),
         (["sent", "something new"], "sent"),
+        (["accepted", "something new"], "accepted"),
         (["something new", "accepted"], "accepted"),
         (["something new"], "something new"),
         (["sent", "failed"], "failed"),
@@ -286,6 +297,21 @@ def test_a_callback_counts_for_its_own_account_and_people_only(store, stranger):
     assert not record(store, "sent", row_id=row.id, **stranger)
     assert not record(store, "sent", **stranger)
     assert [columns(store, each.id, "status, message_sid") for each in (row, twiml)] == [(None, None)] * 2
+
+
+def test_a_callback_tells_which_row_it_was_about_and_its_status_before(store):
+    row = add_to_outbox(store, message(claimed=True))
+
+    assert record(store, "queued", row_id=row.id) == RecordedStatus(row.id, None)
+    assert record(store, "sent", row_id=row.id) == RecordedStatus(row.id, "queued")
+
+
+@pytest.mark.parametrize("channel", ["rest", "twiml"])
+def test_a_callback_may_spell_the_number_in_the_other_way(store, channel):
+    row = add_to_outbox(store, message(claimed=True, channel=channel, recipient="whatsapp:+541123456789"))
+    named = row.id if channel == "rest" else None
+
+    assert record(store, "sent", row_id=named, recipient="whatsapp:+5491123456789") == RecordedStatus(row.id, None)
 
 
 def test_a_callback_is_for_the_row_with_its_sid_before_the_row_that_it_names(store):
