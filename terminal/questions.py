@@ -78,7 +78,7 @@ def edit_text(draft: str, check: Check) -> str:
         except click.UsageError as wrong:
             if not can_ask():
                 raise
-            _say(f"Error: {wrong.message}")
+            _say(f"error: {wrong.message}")
         confirm("Edit it again?")
         text = saved
 
@@ -88,7 +88,7 @@ def _until_right(ask: Callable[[], str]) -> str:
         try:
             return ask()
         except click.UsageError as wrong:
-            _say(f"Error: {wrong.message}")
+            _say(f"error: {wrong.message}")
 
 
 def _say(text: str) -> None:

@@ -226,5 +226,5 @@ def test_wrong_prompt_is_edited_again(tmp_path: Path) -> None:
         terminal.answer("Model [gpt-6-luna]:", "")
         terminal.answer("Edit it again? [y/N]:", "y")
         assert terminal.finish() == 0, terminal.shown
-    assert "Error: assistant.instructions: an empty text." in terminal.shown
+    assert "error: assistant.instructions: an empty text." in terminal.shown
     assert load(tmp_path / "clients.d").clients[0].instructions == "Eres amable."
