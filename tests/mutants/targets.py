@@ -8,6 +8,7 @@ KILLED_SHARE = 0.85
 
 SAME_NAME = "two spellings of one name"
 SAME_VALUE = "both are false"
+CLOCK = "the clock is never read twice at the same moment"
 NAMED = "every alternative of the expression has a name"
 SLOWER = "the same place is found, only later"
 NO_LINE = "no part begins with a line feed"
@@ -123,6 +124,27 @@ SURVIVORS = {
         'units += 2 if character > "\\uffff" else 1 → units += 2 if character >= "\\uffff" else 1': (
             "XML can't carry that character, so it was removed"
         ),
+    },
+    "runtime/resilience/breakers.py": {
+        "dropped, _ = self._own.popitem(last=False) → dropped, _ = self._own.popitem(last=None)": SAME_VALUE,
+        "self._failing.popitem(last=False) → self._failing.popitem(last=None)": SAME_VALUE,
+        "self._began = 0.0 → self._began = None": "a call is noted to begin before it ends",
+        "while self._ended[0][0] < now - WINDOW_SECONDS: → while self._ended[0][0] <= now - WINDOW_SECONDS:": CLOCK,
+        "while self._failures and self._failures[0][0] <= began:"
+        " → while self._failures and self._failures[0][0] < began:": CLOCK,
+        "while self._failures and self._failures[0][0] < now - WINDOW_SECONDS:"
+        " → while self._failures and self._failures[0][0] <= now - WINDOW_SECONDS:": CLOCK,
+        "if self._failing_since(owner, now) >= self._worked_at:"
+        " → if self._failing_since(owner, now) > self._worked_at:": CLOCK,
+        "is_all = self._failing_since(owner, time.monotonic()) >= self._worked_at"
+        " → is_all = self._failing_since(owner, time.monotonic()) > self._worked_at": CLOCK,
+        **{
+            "named = {name: value for name, value in zip(scope._fields, scope, strict=True) if value}"
+            f" → named = {{name: value for name, value in zip(scope._fields, scope, {strict}) if value}}": (
+                "a scope has as many values as names"
+            )
+            for strict in ("strict=None", "", "strict=False")
+        },
     },
     "runtime/content/parameters.py": {
         **{

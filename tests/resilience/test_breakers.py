@@ -105,6 +105,15 @@ async def test_calls_of_several_clients_that_fail_stop_each_of_them_before_it_ha
     assert [await call(breakers, scope) for scope in scopes] == ["stopped"] * SEVERAL
 
 
+@pytest.mark.parametrize(("successes", "ended"), [(FAILURES, "stopped"), (FAILURES + 1, "answered")])
+async def test_a_client_is_stopped_when_half_of_its_calls_fail(breakers: Breakers, successes: int, ended: str) -> None:
+    for _ in range(successes):
+        await call(breakers, ONE)
+    await fail(breakers, ONE)
+
+    assert await call(breakers, ONE) == ended
+
+
 async def test_a_success_of_another_client_keeps_the_shared_breaker_closed(breakers: Breakers) -> None:
     for number in range(SEVERAL):
         await fail(breakers, ONE._replace(client=f"client {number}"), FAILURES // SEVERAL)
