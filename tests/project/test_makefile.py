@@ -42,3 +42,30 @@ def test_without_a_fitting_python_the_set_up_says_what_to_do() -> None:
     assert made.returncode != 0
     assert "No Python 3.11 or newer found (tried: no-such-python)" in made.stderr
     assert not (ROOT / "no-such-venv").exists()
+
+
+def planned(*settings: str) -> str:
+    """What the set-up would run in an empty environment."""
+    made = subprocess.run(
+        ["make", "--dry-run", "setup", "VENV=no-such-venv", *settings],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return made.stdout
+
+
+def test_the_set_up_says_each_step_and_how_long_it_takes() -> None:
+    steps = re.findall(r'echo "(\d)/(\d) .* \((?:a minute|seconds)', planned())
+
+    assert steps == [("1", "4"), ("2", "4"), ("3", "4"), ("4", "4")]
+
+
+def test_the_installer_is_pinned_with_its_hashes() -> None:
+    [extract] = re.findall(r"^(sed .*) > no-such-venv/uv\.lock$", planned(), re.MULTILINE)
+    pins = subprocess.run(extract, shell=True, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+    assert [word for word in pins if "==" in word] == [pins[0]]
+    assert pins[0].startswith("uv==")
+    assert "--hash=sha256:" in pins[2]
