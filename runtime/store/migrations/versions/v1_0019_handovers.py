@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "1_0020"
+revision = "1_0019"
 down_revision = "1_0018"
 
 
