@@ -102,7 +102,9 @@ $(STAMP):
 	@echo "3/4 Installing $$(grep -c == requirements-dev.lock) pinned packages, about 100 MB (a minute; seconds where uv has them in its cache)"
 	@index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}}; \
 	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes --compile-bytecode \
-	  $${index:+--default-index "$$index"} -r requirements-dev.lock
+	  $${index:+--default-index "$$index"} -r requirements-dev.lock || \
+	{ echo "uv could not (its reason stands above); the same packages with pip, which takes longer"; \
+	  $(BIN)/python -m pip install -qq --require-hashes -r requirements-dev.lock; }
 	@echo "4/4 Installing this project (seconds)"
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q $(wildcard $(ROOMS))

@@ -108,12 +108,6 @@ def test_a_run_whose_record_is_damaged_is_named_and_the_others_are_shown(either:
     assert either.reconcile("history").code == 0
 
 
-def test_without_a_store_there_is_no_history_and_none_is_made(agency: Agency) -> None:
-    result = agency.reconcile("history")
-    assert (result.code, result.out, result.err) == (0, "", "No run was recorded yet.\n")
-    assert not agency.store_file.exists()
-
-
 def test_unlock_shows_who_holds_the_lease_and_takes_it_away(either: Agency) -> None:
     lease = take_lease(either, "ana@servidor:1234")
     result = either.reconcile("unlock", "--yes")
@@ -135,6 +129,8 @@ def test_unlock_without_a_terminal_needs_yes(agency: Agency) -> None:
 
 
 def test_unlock_when_nobody_holds_it(either: Agency) -> None:
+    either.declare("la-cocina")
+    either.apply()
     assert either.reconcile("unlock").out == "No lease is held.\n"
 
 

@@ -27,7 +27,7 @@ def test_a_store_that_is_not_there_is_told_and_not_taken_for_in_sync(agency: Age
     agency.declare("la-cocina")
     result = agency.reconcile("drift")
     assert result.code == 0
-    assert f"The bot store {agency.store_url} does not exist yet" in result.err
+    assert f"The bot store {agency.store_url} (BOT_STORE_URL in the environment) does not exist yet" in result.err
     assert "set BOT_STORE_URL" in result.err
 
 
