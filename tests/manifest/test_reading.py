@@ -89,10 +89,12 @@ def test_unassigned_number_is_a_warning(tmp_path: Path) -> None:
     assert "number: +15551234567 is not in any assigned range" in str(warning)
 
 
-def test_absent_client_keeps_its_number_to_itself(tmp_path: Path) -> None:
-    files = {"uno.yaml": manifest(more="state: absent\n"), "dos.yaml": manifest("dos")}
+@pytest.mark.parametrize("state", ["active", "paused"])
+def test_absent_client_passes_its_number_to_one_client_only(tmp_path: Path, state: str) -> None:
+    files = {"uno.yaml": manifest(more="state: absent\n"), "dos.yaml": manifest("dos", more=f"state: {state}\n")}
+    assert len(load(write_files(tmp_path, files)).clients) == 2
     with pytest.raises(ManifestErrors, match="is taken by"):
-        load(write_files(tmp_path, files))
+        load(write_files(tmp_path, files | {"tres.yaml": manifest("tres")}))
 
 
 def test_number_like_texts_stay_texts(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from tests.forked import ROOT
 from tests.reconciler.agency import Agency
-from tests.reconciler.processes import ROOT
 
 PROBE = """
 import sys

@@ -7,8 +7,9 @@ import sys
 from contextlib import closing
 
 from runtime.store.client.writer import open_writer
+from tests.forked import ROOT
 from tests.reconciler.agency import API_TOKEN, Agency
-from tests.reconciler.processes import ROOT, Running
+from tests.reconciler.processes import Running
 from tests.reconciler.terminal import on_a_terminal
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import ROOT
 from tests.reconciler.agency import Agency
-from tests.reconciler.processes import ROOT
 from tests.reconciler.terminal import on_a_terminal
 
 ESCAPE = "\x1b["

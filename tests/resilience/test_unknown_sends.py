@@ -21,8 +21,7 @@ from runtime.delivery.proactive import Proactive
 from runtime.observability.metrics import Metrics
 from runtime.resilience.breakers import Breakers
 from runtime.settings import Settings
-from runtime.store.database.engine import open_engine
-from runtime.store.database.migrate import migrate
+from runtime.store.database.migrate import open_migrated
 from runtime.store.database.times import timestamp
 from runtime.store.messages import outbox, send_matching
 from runtime.store.messages.outbound_content import OutboundContent, OutboundMedia, OutboundTemplate, OutboundText
@@ -46,8 +45,10 @@ PICTURE = "https://whatsapp.example.cl/media/5f3a/menu.png"
 @pytest.fixture
 def settings(tmp_path: Path, sandbox: Sandbox) -> Settings:
     sandbox.register(NUMBER)
+    store = open_migrated(url := f"sqlite:///{tmp_path}/store.db")
+    store.dispose()
     return Settings(
-        database_url=f"sqlite:///{tmp_path}/store.db",
+        database_url=url,
         public_url="http://127.0.0.1:9",
         twilio_account_sid=sandbox.account_sid,
         twilio_auth_token=sandbox.auth_token,
@@ -198,8 +199,7 @@ async def test_of_two_templates_of_which_one_went_out_none_is_sent_again(
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """A migrated store without a serving process."""
     url = make_database() if request.param == "postgresql" else f"sqlite:///{tmp_path}/store.db"
-    engine = open_engine(url)
-    migrate(engine)
+    engine = open_migrated(url)
     yield engine
     engine.dispose()
     if request.param == "postgresql":

@@ -14,7 +14,6 @@ from runtime.store.messages.erasure import erase_ids, forget
 from runtime.store.messages.inbox import InboundMessage, store_message
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime.stores import drop_database, make_database
-from tests.runtime.test_commands import run
 from tests.runtime_process import NO_NOTE, Runtime, inbound_fields
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -46,7 +45,7 @@ def forgotten(runtime: Runtime, way: str) -> tuple[int, int]:
         answer = runtime.api("DELETE", f"/users/{USER}")
         assert answer.status == 200, answer.body
         return answer.json["conversations"], answer.json["messages"]
-    ran = run(runtime, "forget", USER, "--yes")
+    ran = runtime.command("forget", USER, "--yes")
     assert ran.code == 0, ran.err
     found = re.match(r"Erased\. Conversations: (\d+), messages: (\d+)\.$", ran.out.splitlines()[0])
     assert found is not None, ran.out
@@ -83,7 +82,7 @@ def test_nothing_is_left_of_a_user_and_all_of_the_others(fleet: Fleet, sandbox: 
     if fleet.database_url.startswith("sqlite:///"):
         runtime.stop()
         assert b"clave" not in Path(fleet.database_url.removeprefix("sqlite:///")).read_bytes()
-    again = run(runtime, "forget", "+56999999999", "--yes")
+    again = runtime.command("forget", "+56999999999", "--yes")
     assert (again.code, "No user +56999999999 was found" in again.err) == (1, True)
 
 

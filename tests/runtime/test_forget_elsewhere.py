@@ -11,8 +11,7 @@ from uuid import uuid4
 import pytest
 from openai import OpenAI
 
-from tests.runtime.test_commands import Ran, run
-from tests.runtime_process import NO_NOTE, Answer, Line, Runtime, open_line
+from tests.runtime_process import NO_NOTE, Answer, Line, Ran, Runtime, open_line
 from tests.sandbox_process import Sandbox, wait_until
 
 SESSIONS = "/v1/agents/sessions"
@@ -48,7 +47,7 @@ def user() -> str:
 
 
 def forget(runtime: Runtime, user: str, *flags: str, **settings: str) -> Ran:
-    return run(runtime, "forget", user, "--yes", *flags, **settings)
+    return runtime.command("forget", user, "--yes", *flags, **settings)
 
 
 def forget_over_api(runtime: Runtime, user: str, query: str = "") -> Answer:
@@ -314,7 +313,7 @@ def test_over_the_api_a_turn_under_way_is_not_answered(line: Callable[..., Line]
 def test_a_token_that_may_only_read_forgets_nobody(line: Callable[..., Line], user: str) -> None:
     shop = line()
     shop.ask("Hola", user)
-    token = run(shop.runtime, "token", "create", f"lector-{user}").out.strip()
+    token = shop.runtime.command("token", "create", f"lector-{user}").out.strip()
     assert shop.runtime.api("DELETE", f"/users/{quote(user)}", token=token).status == 403
     assert shop.ask("¿Y ahora?", user).endswith("turn 2")
 

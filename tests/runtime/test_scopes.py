@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.runtime.test_api import RECONCILER, a_bot, declared
-from tests.runtime.test_commands import run
 from tests.runtime_process import Answer, Line, Runtime, new_number
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -18,7 +17,7 @@ WORDS = "Mi hijo es alérgico al maní"
 
 def made(runtime: Runtime, name: str, *options: str) -> str:
     """A token with these options of `token create`."""
-    done = run(runtime, "token", "create", name, *options)
+    done = runtime.command("token", "create", name, *options)
     assert done.code == 0, done.err
     return done.out.strip()
 
@@ -172,7 +171,7 @@ LISTS = ("bots", "assistants", "dead-letters")
 
 def test_a_token_for_a_client_that_no_bot_belongs_to_is_made_with_a_warning(runtime: Runtime) -> None:
     a = declared(runtime, "conocido")
-    done = run(runtime, "token", "create", "typo", "--client", "conosido", "--client", str(a["id"]))
+    done = runtime.command("token", "create", "typo", "--client", "conosido", "--client", str(a["id"]))
     assert (done.code, "No bot belongs to conosido so far" in done.err) == (0, True)
     assert "only for conosido, conocido" in done.err
 
@@ -184,7 +183,7 @@ def test_an_expired_token_is_refused_and_says_since_when(runtime: Runtime) -> No
         store.execute("UPDATE tokens SET expires_at = '2026-01-01T00:00:00.000Z' WHERE name = 'temporal'")
     answer = runtime.api("GET", "/bots/", token=token)
     assert (answer.status, "'temporal' expired at 2026-01-01" in answer.error["message"]) == (401, True)
-    [line] = [line for line in run(runtime, "token", "list").out.splitlines() if line.startswith("temporal\t")]
+    [line] = [line for line in runtime.command("token", "list").out.splitlines() if line.startswith("temporal\t")]
     assert "\texpired\t" in line
 
 
@@ -207,7 +206,7 @@ def test_the_last_use_is_recorded_and_not_with_each_request(runtime: Runtime) ->
         store.execute("UPDATE tokens SET last_used_at = '2026-01-01T00:00:00.000Z' WHERE name = 'usado'")
     runtime.api("GET", "/bots/", token=token)
     assert (last_use() or "") >= first
-    [line] = [line for line in run(runtime, "token", "list").out.splitlines() if line.startswith("usado\t")]
+    [line] = [line for line in runtime.command("token", "list").out.splitlines() if line.startswith("usado\t")]
     assert f"used {last_use()}" in line
 
 
