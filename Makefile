@@ -56,6 +56,7 @@ schema: $(STAMP) ## write schemas/*.json again from the models
 	$(BIN)/reconcile schema client --out schemas/client.schema.json
 	$(BIN)/reconcile schema defaults --out schemas/defaults.schema.json
 	$(BIN)/reconcile schema plan --out schemas/plan.schema.json
+	$(BIN)/reconcile schema tariffs --out schemas/tariffs.schema.json
 
 picture: $(STAMP) ## draw the pictures in docs/ again, from a real plan (needs Chromium)
 	@$(BIN)/python -m demo picture

@@ -29,7 +29,7 @@ from reconciler.streams import (
 from terminal.streams import fill_closed_streams
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "validate": "Check every manifest, without network or secrets.",
+    "validate": "Check every manifest and the tariffs, without network or secrets.",
     "render": "Show one client's manifest with defaults and prompt merged in.",
     "schema": "Print the JSON Schema of a manifest.",
     "new": "Write the manifest of a new client.",

@@ -13,14 +13,16 @@ from typing import Any, Final, Literal
 from reconciler.origin import Origin
 from runtime.store.records import EditRecord
 
-KindName = Literal["knowledge", "assistant", "bot", "sender"]
+KindName = Literal["knowledge", "assistant", "bot", "sender", "tariffs"]
+"""What a change is about: a client's live object, or the installation's tariffs."""
 Action = Literal["create", "update", "delete", "detach", "adopt", "rename"]
 Reason = Literal["config", "drift", "both"]
 Severity = Literal["error", "withheld", "warning", "notice"]
 Values = Mapping[str, Any]
 
 KIND_ORDER: Final[tuple[KindName, ...]] = ("knowledge", "assistant", "bot", "sender")
-"""The fixed order of creates and updates: traffic is switched on last. Deletes run in reverse order."""
+"""The kinds of a client's live objects, in the fixed order of creates and updates: traffic is switched on last. Deletes
+run in reverse order."""
 
 DESTRUCTIVE: Final[tuple[Action, ...]] = ("delete", "detach")
 """The destructive actions."""
@@ -195,6 +197,11 @@ class Plan:
     def work(self) -> Sequence[Change]:
         """Everything that applying does, in its order: a client's adoptions come before its changes."""
         return [*self.adoptions, *self.changes]
+
+    @property
+    def touched(self) -> set[str]:
+        """Clients with a change; the installation's own is none of theirs."""
+        return {change.client for change in self.changes if change.kind in KIND_ORDER}
 
     def count(self, *actions: Action) -> int:
         """Number of changes with one of these actions."""

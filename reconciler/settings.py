@@ -59,6 +59,8 @@ class Settings:
     allow_private_endpoints: bool = False
     """Whether functions may be at http and at private addresses: the runtime's setting, which manifests are checked
     against."""
+    tariffs_file: Path | None = None
+    """Where the tariffs are; without it, in `tariffs.yaml` beside `clients_dir`, if there."""
     drift_notify: Sequence[str] = field(default=(), repr=False)
     """Addresses that `reconcile drift` notifies, as Apprise writes them; they hold secrets."""
 
@@ -112,6 +114,7 @@ def load_settings(root: Path = Path()) -> Settings:
         bot_store_url=text("BOT_STORE_URL") or text("DATABASE_URL") or DEFAULT_STORE,
         api_token=text("API_TOKEN"),
         allow_private_endpoints=_flag("ALLOW_PRIVATE_ENDPOINTS", text("ALLOW_PRIVATE_ENDPOINTS")),
+        tariffs_file=Path(tariffs) if (tariffs := text("TARIFFS_FILE")) else None,
         drift_notify=(text("DRIFT_NOTIFY") or "").split(),
         environment=environment,
         openai_concurrency=_count("OPENAI_CONCURRENCY", text("OPENAI_CONCURRENCY"), 4),

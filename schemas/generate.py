@@ -1,8 +1,8 @@
 """JSON Schemas of manifests and plans, generated from the models, for editors and for checks outside Python.
 
 `client.schema.json` describes a client's file, `defaults.schema.json` the file `_defaults.yaml`. They are a little
-laxer than the models: what `_defaults.yaml` may give, a client's file may leave out. `plan.schema.json` describes a
-plan as JSON.
+laxer than the models: what `_defaults.yaml` may give, a client's file may leave out. `tariffs.schema.json` describes
+the file `tariffs.yaml`, `plan.schema.json` a plan as JSON.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from schemas.client import OWN_KEYS, Client
 from schemas.plan import PlanDocument
+from schemas.tariffs import Tariffs
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -48,8 +49,13 @@ def plan_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **_rewritten(PlanDocument.model_json_schema()), "title": "Plan"}
 
 
+def tariffs_schema() -> dict[str, Any]:
+    """Schema of `tariffs.yaml`."""
+    return {"$schema": DIALECT, **_rewritten(Tariffs.model_json_schema()), "title": "Tariffs"}
+
+
 SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
-    {"client": client_schema, "defaults": defaults_schema, "plan": plan_schema}
+    {"client": client_schema, "defaults": defaults_schema, "plan": plan_schema, "tariffs": tariffs_schema}
 )
 
 

@@ -13,7 +13,8 @@ from schemas.strict import Strict
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
-Kind = Literal["knowledge", "assistant", "bot", "sender"]
+Kind = Literal["knowledge", "assistant", "bot", "sender", "tariffs"]
+"""`tariffs` are the installation's, not a client's: `client` is then `installation`."""
 
 
 class FieldDocument(Strict):

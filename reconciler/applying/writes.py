@@ -13,6 +13,7 @@ from reconciler.kinds.bot import write as bot
 from reconciler.kinds.knowledge import write as knowledge
 from reconciler.kinds.sender import write as sender
 from reconciler.model import DESTRUCTIVE, Change, KindName, Values
+from reconciler.origin import INSTALLATION
 from runtime.store.records import AppliedRecord
 
 Made = Mapping[KindName, AppliedRecord]
@@ -42,6 +43,8 @@ def write(change: Change, made: Made, ports: Ports) -> tuple[str, AppliedRecord 
     if change.action == "rename":
         rename(change, ports)
         return str(change.live_id), None
+    if change.kind == "tariffs":
+        return INSTALLATION, AppliedRecord(INSTALLATION, "tariffs", INSTALLATION, change.after)
     kind = WRITES[change.kind]
     if change.action in DESTRUCTIVE:
         kind.remove(change, ports)

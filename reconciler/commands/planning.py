@@ -27,6 +27,7 @@ def load_fleet(only: Collection[str], *, is_quiet: bool = False, only_valid: boo
         settings.clients_dir,
         settings.own_secrets,
         allow_private_endpoints=settings.allow_private_endpoints,
+        tariffs_file=settings.tariffs_file,
     )
     if fleet.errors:
         if not only_valid or not {manifest.client.id for manifest in fleet.clients}.issuperset(only):

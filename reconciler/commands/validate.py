@@ -1,4 +1,5 @@
-"""`reconcile validate`: reads every manifest and reports its problems. No network, no secrets, nothing written."""
+"""`reconcile validate`: reads every manifest and the tariffs, and reports their problems. No network, no secrets,
+nothing written."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from reconciler.settings import load_settings
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.pass_context
 def validate(ctx: click.Context, output: Literal["text", "json"], strict: bool) -> None:
-    """Check every manifest, without network or secrets.
+    """Check every manifest and the tariffs, without network or secrets.
 
     Prints every problem of every file with its place and what to do; exit 1 when there is an error.
     """
@@ -32,6 +33,7 @@ def validate(ctx: click.Context, output: Literal["text", "json"], strict: bool) 
             settings.clients_dir,
             settings.own_secrets,
             allow_private_endpoints=settings.allow_private_endpoints,
+            tariffs_file=settings.tariffs_file,
         )
         problems, clients = fleet.warnings, len(fleet.clients)
     except ManifestErrors as found:

@@ -35,7 +35,7 @@ def with_edits(plan: Plan, live_state: LiveState, settings: Settings) -> Plan:
 
 
 def _may_be_known(change: Change) -> bool:
-    return change.reason != "config" and KINDS[change.kind].is_in_store
+    return change.reason != "config" and change.kind in KINDS and KINDS[change.kind].is_in_store
 
 
 def _with_edit(change: Change, store: Store, by_object: Mapping[tuple[str, str], EditRecord]) -> Change:

@@ -9,13 +9,15 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from reconciler.manifest import shape
 from reconciler.manifest.literal_secrets import looks_secret, shown
 from reconciler.manifest.shape import Loc, Spot
-from schemas import SecretRef
+from schemas import Client, SecretRef
 from schemas.addresses import number_of
+from schemas.iso_codes import CURRENCIES
 
 _WANTED = {
     "string_type": "a text",
@@ -62,6 +64,15 @@ _FORMATS = {
 }
 
 
+_CODES = {
+    "country_code": ("is not a country of ISO 3166", "Write its two capitals, like CL.", ()),
+    "currency_code": ("is not a currency of ISO 4217", "Write its three capitals, like CLP.", CURRENCIES),
+    "calendar_date": ("is not a date", 'Write year, month and day, like "2026-10-01".', ()),
+    "too_many_decimals": ("has more than nine decimals", "Round it to nine: amounts are counted in 10⁻⁹ USD.", ()),
+}
+"""What is wrong, what to write, and the codes among which the nearest one is looked for."""
+
+
 def explain(error: ErrorDetails, spot: Spot, written: str) -> tuple[str, str]:
     """Message and hint for one error; `written` is the scalar as written in the file."""
     kind, value = error["type"], error["input"]
@@ -87,17 +98,19 @@ def explain(error: ErrorDetails, spot: Spot, written: str) -> tuple[str, str]:
         return _format(spot, where, str(value))
     if kind == "time_zone":
         return _zone(where, str(value))
+    if kind in _CODES:
+        return _code(kind, where, str(value))
     return _bounds(kind, where, value, context) or (f"{where}: {error['msg'][:1].lower()}{error['msg'][1:]}", "")
 
 
-def relevant(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
+def relevant(errors: Iterable[ErrorDetails], root: type[BaseModel] = Client) -> Iterator[ErrorDetails]:
     """Leaves out duplicate errors: of the alternatives of a union that were not meant, and of a missing key that is
     present misspelt."""
     errors = list(errors)
-    unknown = [shape.follow(error["loc"]) for error in errors if error["type"] == "extra_forbidden"]
+    unknown = [shape.follow(error["loc"], root) for error in errors if error["type"] == "extra_forbidden"]
     misspelt = {(*spot.loc[:-1], _meant(spot)) for spot in unknown}
     for error in errors:
-        spot = shape.follow(error["loc"])
+        spot = shape.follow(error["loc"], root)
         if not (_superseded(error, spot) or (error["type"] == "missing" and spot.loc in misspelt)):
             yield error
 
@@ -144,7 +157,9 @@ def _missing(spot: Spot, where: str) -> tuple[str, str]:
     sample = shape.example(spot.owner, key)
     if sample is None:
         return f"{where}: missing", f'Add "{key}".'
-    text = json.dumps(sample, ensure_ascii=False) if not isinstance(sample, str) or key == "number" else sample
+    text = (
+        json.dumps(sample, ensure_ascii=False) if not isinstance(sample, str) or key in ("number", "since") else sample
+    )
     return f"{where}: missing", f"Add it, for example {key}: {text}"
 
 
@@ -166,7 +181,7 @@ def _unknown_key(spot: Spot, where: str) -> tuple[str, str]:
     meant = _meant(spot)
     if meant:
         return message, f'Did you mean "{meant}"?'
-    homes = [home for home in shape.homes(synonym) if home]
+    homes = [home for home in shape.homes(synonym, spot.root) if home]
     if homes:
         return message, f'"{synonym}" belongs below "{homes[0]}".'
     return message, f"Keys known here: {', '.join(known)}."
@@ -236,6 +251,12 @@ def _zone(where: str, value: str) -> tuple[str, str]:
     near = zones.get(nearest(word, list(zones)) or "") or cities.get(nearest(word, list(cities)) or "")
     hint = f'Did you mean "{near}"?' if near else "Write a name of the tz database, like America/Santiago."
     return f"{where}: {shown(value)} is not a time zone", hint
+
+
+def _code(kind: str, where: str, value: str) -> tuple[str, str]:
+    what, hint, known = _CODES[kind]
+    near = nearest(value, [code.lower() for code in sorted(known)])
+    return f"{where}: {shown(value)} {what}", f'Did you mean "{near.upper()}"?' if near else hint
 
 
 def _e164(value: str) -> str:

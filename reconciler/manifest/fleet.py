@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -24,6 +24,7 @@ from reconciler.manifest.defaults import FILE, check_defaults, merge
 from reconciler.manifest.document import YamlDocument
 from reconciler.manifest.explain import dotted, explain, relevant
 from reconciler.manifest.folder import Folder, open_folder
+from reconciler.manifest.folder import tariffs_file as file_of_tariffs
 from reconciler.manifest.invisible import invisible
 from reconciler.manifest.literal_secrets import NONE, shown
 from reconciler.manifest.lookalikes import lookalikes, named_files
@@ -31,6 +32,9 @@ from reconciler.manifest.problem import MAX_PROBLEMS, ManifestErrors, Problem
 from reconciler.manifest.shape import Loc, Spot, follow
 from reconciler.manifest.texts import FileProblem, KnowledgeFile, hash_document, read_prompt
 from schemas import Client, FileSearchTool
+
+if TYPE_CHECKING:
+    from reconciler.manifest.tariffs import DeclaredTariffs
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +65,26 @@ class Fleet:
     """What is wrong with the manifests that were left out; see `load_valid`."""
     files: int = 0
     """How many manifests the folder has."""
+    tariffs: DeclaredTariffs | None = None
+    """None where no file declares any: the packaged ones hold then."""
 
 
-def load(clients_dir: Path, own_secrets: Mapping[str, str] = NONE, *, allow_private_endpoints: bool = False) -> Fleet:
-    """Reads every manifest of a folder; raises ManifestErrors with all problems when there is an error in any.
+def load(
+    clients_dir: Path,
+    own_secrets: Mapping[str, str] = NONE,
+    *,
+    allow_private_endpoints: bool = False,
+    tariffs_file: Path | None = None,
+) -> Fleet:
+    """Reads every manifest of a folder, and the tariffs beside it; raises ManifestErrors with all problems when there
+    is an error in any.
 
     `own_secrets`: values of this installation that no file may hold, each with the name of its variable.
-    `allow_private_endpoints`: see `checks.check`.
+    `allow_private_endpoints`: see `checks.check`. `tariffs_file`: see `folder.tariffs_file`.
     """
-    fleet = load_valid(clients_dir, own_secrets, allow_private_endpoints=allow_private_endpoints)
+    fleet = load_valid(
+        clients_dir, own_secrets, allow_private_endpoints=allow_private_endpoints, tariffs_file=tariffs_file
+    )
     if fleet.errors:
         raise fleet_errors(fleet)
     return fleet
@@ -81,7 +96,11 @@ def fleet_errors(fleet: Fleet) -> ManifestErrors:
 
 
 def load_valid(
-    clients_dir: Path, own_secrets: Mapping[str, str] = NONE, *, allow_private_endpoints: bool = False
+    clients_dir: Path,
+    own_secrets: Mapping[str, str] = NONE,
+    *,
+    allow_private_endpoints: bool = False,
+    tariffs_file: Path | None = None,
 ) -> Fleet:
     """The manifests without an error, and the errors of the others: for looking at some clients, never for planning a
     fleet. Raises ManifestErrors when the folder, the defaults or every manifest has one."""
@@ -92,6 +111,7 @@ def load_valid(
             reading.read(name)
         reading.check_across_files()
         reading.problems += lookalikes(folder.path, folder.display, reading.referred)
+        tariffs = reading.tariffs(file_of_tariffs(clients_dir, tariffs_file))
     valid = [manifest for name, manifest in reading.manifests.items() if name not in reading.invalid]
     if not valid or any(problem.severity == "error" for problem in reading.defaults.problems):
         raise ManifestErrors(reading.problems, len(folder.manifests))
@@ -102,6 +122,7 @@ def load_valid(
         warnings=tuple(problem for problem in problems if problem.severity != "error"),
         errors=tuple(problem for problem in problems if problem.severity == "error"),
         files=len(folder.manifests),
+        tariffs=tariffs,
     )
 
 
@@ -147,6 +168,16 @@ class _Reading:
             check_defaults(document)
         self.problems += document.problems
         return document
+
+    def tariffs(self, path: Path | None) -> DeclaredTariffs | None:
+        """Reads the tariffs, if there are any; their errors become problems."""
+        if path is None:
+            return None
+        from reconciler.manifest.tariffs import read_tariffs  # most folders have none, and it takes a while to import
+
+        declared, problems = read_tariffs(path, self.folder.own_secrets)
+        self.problems += problems
+        return declared
 
     def _warn(self, document: YamlDocument) -> None:
         self.problems += invisible(document.path, document.text)

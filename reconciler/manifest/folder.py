@@ -12,6 +12,9 @@ from reconciler.manifest.document import MAX_BYTES, YamlDocument, parse, too_lar
 from reconciler.manifest.lookalikes import lookalikes
 from reconciler.manifest.problem import NoManifests, Problem
 
+TARIFFS = "tariffs.yaml"
+"""Beside the folder of manifests, with prices and what the agency adds to them."""
+
 
 @dataclass(slots=True)
 class Folder:
@@ -34,20 +37,24 @@ class Folder:
 
     def parse(self, file: str) -> YamlDocument:
         """Reads and parses a file; errors become the document's problems."""
-        shown = self.shown(file)
-        try:
-            with open(f"{self.path}/{file}", "rb", buffering=0) as stream:  # noqa: PTH123 - a third less for each client
-                size = os.fstat(stream.fileno()).st_size
-                if size > MAX_BYTES:
-                    return _unreadable(shown, *too_large(size))
-                return parse(shown, stream.readall(), self.own_secrets)
-        except OSError as error:
-            return _unreadable(shown, f"the file cannot be read ({error.strerror})", "Check its permissions.")
+        return read_document(f"{self.path}/{file}", self.shown(file), self.own_secrets)
+
+
+def read_document(path: str, shown: str, own_secrets: Mapping[str, str]) -> YamlDocument:
+    """Reads and parses a file that messages call `shown`; errors become the document's problems."""
+    try:
+        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - a third less for each client
+            size = os.fstat(stream.fileno()).st_size
+            if size > MAX_BYTES:
+                return _unreadable(shown, *too_large(size))
+            return parse(shown, stream.readall(), own_secrets)
+    except OSError as error:
+        return _unreadable(shown, f"the file cannot be read ({error.strerror})", "Check its permissions.")
 
 
 def open_folder(clients_dir: Path, own_secrets: Mapping[str, str]) -> Folder:
     """Lists a folder; raises ManifestErrors when it does not exist or is empty."""
-    folder = Folder(clients_dir, _display(clients_dir), clients_dir.resolve().name, own_secrets=own_secrets)
+    folder = Folder(clients_dir, display(clients_dir), clients_dir.resolve().name, own_secrets=own_secrets)
     try:
         with os.scandir(clients_dir) as entries:
             for entry in entries:
@@ -89,10 +96,17 @@ def _stays_inside(folder: Path, link: str) -> bool:
     return os.path.commonpath((root, os.path.realpath(link))) == root
 
 
-def _display(clients_dir: Path) -> str:
-    if clients_dir.is_absolute() and clients_dir.is_relative_to(Path.cwd()):
-        clients_dir = clients_dir.relative_to(Path.cwd())
-    return clients_dir.as_posix()
+def tariffs_file(clients_dir: Path, named: Path | None) -> Path | None:
+    """Where the tariffs are; None where there are none. One that is `named`, by TARIFFS_FILE, must exist."""
+    path = named or clients_dir.parent / TARIFFS
+    return path if named is not None or path.exists() else None
+
+
+def display(path: Path) -> str:
+    """A path as messages write it: relative to the working directory when it is below that."""
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return path.as_posix()
 
 
 def _unreadable(path: str, message: str, hint: str) -> YamlDocument:

@@ -1,4 +1,4 @@
-"""The manifest's models, walked along a location: the model there, its keys, an example.
+"""The models of a file, walked along a location: the model there, its keys, an example.
 
 Pydantic's error locations also name the alternative of a union that was tried ("function", "InstructionsFile"); those
 are not keys of the file, and only the models show where they occur.
@@ -27,12 +27,14 @@ class Spot:
     """Model that holds the last key of `loc`."""
     alternatives: tuple[Any, ...]
     """The types allowed there: models, `str`, `list[…]`, `dict[…]`, literals."""
+    root: type[BaseModel] = Client
+    """Model of the whole file."""
 
 
-def follow(loc: Loc) -> Spot:
-    """Walks an error location of pydantic through the models."""
-    here: tuple[Any, ...] = (Client,)
-    owner: type[BaseModel] = Client
+def follow(loc: Loc, root: type[BaseModel] = Client) -> Spot:
+    """Walks an error location of pydantic through the models of a file."""
+    here: tuple[Any, ...] = (root,)
+    owner = root
     clean: list[str | int] = []
     parts = list(loc)
     while parts:
@@ -45,7 +47,7 @@ def follow(loc: Loc) -> Spot:
             break
         clean.append(part)
         owner, here = _step(owner, here, part)
-    return Spot(tuple(clean), owner, here)
+    return Spot(tuple(clean), owner, here, root)
 
 
 def known_keys(owner: type[BaseModel]) -> list[str]:
@@ -65,9 +67,9 @@ def example(owner: type[BaseModel], key: str) -> Any:
     return field.examples[0] if field is not None and field.examples else None
 
 
-def homes(key: str) -> list[str]:
+def homes(key: str, root: type[BaseModel]) -> list[str]:
     """The right positions of a misplaced key, as dotted paths."""
-    return [".".join(path) for path, model in _models(Client, ()) if key in model.model_fields]
+    return [".".join(path) for path, model in _models(root, ()) if key in model.model_fields]
 
 
 def _models(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], type[BaseModel]]]:

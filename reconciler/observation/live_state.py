@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.intents import Intent, intents_of
-from reconciler.model import KIND_ORDER, SHOWN, AccountKey, KindName
+from reconciler.model import KIND_ORDER, SHOWN, AccountKey, KindName, Values
 from reconciler.origin import KIND as ORIGIN
 from reconciler.origin import Origin, origin_of
 from reconciler.readers.openai import LiveAssistant, Model, ObjectEngine, StoreFile, VectorStore
 from reconciler.readers.twilio import LiveSender
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, DamagedRecord, Snapshot
+from runtime.store.tariffs_record import KIND as TARIFFS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Store:
     """How many bots each assistant answers for, by the assistant's id."""
     origin: Origin = field(default_factory=Origin)
     """Whose objects the records are."""
+    tariffs: Values | None = None
+    """The record of the installation's tariffs, as it was read; see `runtime.store.tariffs`."""
     intents: Mapping[tuple[str, KindName], Intent] = field(default_factory=dict)
     """By client and kind, what a run was creating when it was interrupted."""
     damaged: Sequence[DamagedRecord] = ()
@@ -130,6 +133,7 @@ def index_store(snapshot: Snapshot) -> Store:
         exists=snapshot.exists,
         bots_of_assistant=Counter(bot.assistant_id for bot in snapshot.bots if bot.assistant_id is not None),
         origin=origin_of(whole),
+        tariffs=next((record.values for record in whole if record.kind == TARIFFS), None),
         damaged=damaged,
         damaged_by_name=_by_name(damaged),
         intents=intents_of(whole),

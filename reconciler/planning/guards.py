@@ -69,7 +69,8 @@ def _store_elsewhere(plan: Plan, live_state: LiveState) -> Iterator[str]:
     """A first apply finds no objects of an earlier one."""
     if isinstance(live_state.store, Failed) or live_state.store.exists:
         return
-    earlier = [change for change in plan.changes if KINDS[change.kind].is_of_earlier_apply(change)]
+    ours = [change for change in plan.changes if change.kind in KINDS]
+    earlier = [change for change in ours if KINDS[change.kind].is_of_earlier_apply(change)]
     made: list[Binding | Change | Orphan] = [*plan.unrecorded, *earlier, *plan.orphans]
     found = [f"{item.client}: {item.kind} {item.live_id}" for item in made]
     if found:
@@ -122,7 +123,7 @@ def _changes(plan: Plan, limits: Limits) -> Iterator[str]:
         yield f"{changes} changes are more than the {limits.max_changes} allowed. --max-changes {changes} allows them."
     if limits.max_change_percent is None or plan.clients == 0:
         return
-    touched = len({change.client for change in plan.changes})
+    touched = len(plan.touched)
     percent = -(-100 * touched // plan.clients)
     if percent > limits.max_change_percent:
         yield (

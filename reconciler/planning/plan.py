@@ -18,13 +18,14 @@ from reconciler.kinds.protocol import Unread
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import KIND_ORDER, Binding, Change, Finding, KindName, Plan, Unmanaged
 from reconciler.observation.live_state import Failed, LiveState, Store
-from reconciler.origin import Origin
+from reconciler.origin import INSTALLATION, Origin
 from reconciler.planning.client import plan_client, plan_departure
 from reconciler.planning.desired import client_without_manifest, desired_clients
 from reconciler.planning.handing_over import handing_over, successors
 from reconciler.planning.moving import moving, with_other_numbers
 from reconciler.planning.orphans import undeclared
 from reconciler.planning.renaming import renames
+from reconciler.planning.tariffs import plan_tariffs, undeclared_tariffs
 from reconciler.planning.unresolved import (
     damaged_elsewhere,
     failed_reads,
@@ -92,6 +93,9 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
         raise ReadFailed(store.message)
     chosen = [manifest for manifest in fleet.clients if not scope.only or manifest.client.id in scope.only]
     draft = _Draft()
+    if not scope.only:
+        draft.changes += plan_tariffs(fleet.tariffs, store.tariffs)
+        draft.findings += undeclared_tariffs(fleet.tariffs, store.tariffs)
     orphans, unmanaged = undeclared(fleet, live_state, store)
     if scope.only:
         orphans = ()
@@ -107,7 +111,7 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
         orphans=orphans,
         unresolved=draft.unresolved,
         clients=len(chosen),
-        names={manifest.client.id: manifest.client.name for manifest in chosen},
+        names={INSTALLATION: "Toda la instalación"} | {manifest.client.id: manifest.client.name for manifest in chosen},
         unread=names_of(failed),
         unmanaged=_without(draft.adoptions, unmanaged),
         unrecorded=draft.unrecorded,

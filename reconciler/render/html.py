@@ -148,7 +148,7 @@ def plan_html(plan: Plan, outcomes: Sequence[Outcome] | None = None, *, made: Ma
         count=count_text,
         number_text=number_text,
         ACTIONS=ACTIONS,
-        KINDS={name: kind.spanish for name, kind in KINDS.items()},
+        KINDS={**{name: kind.spanish for name, kind in KINDS.items()}, "tariffs": "las tarifas"},
         STATUSES=STATUSES,
         SEVERITIES=SEVERITIES,
     )
@@ -200,7 +200,7 @@ def _summary(plan: Plan, outcomes: Sequence[Outcome] | None) -> str:
     if not plan.changes:
         return f"Sin cambios: {looked}"
     changes = count_text(len(plan.changes), "cambio", "cambios")
-    touched = count_text(len({change.client for change in plan.changes}), "cliente", "clientes")
+    touched = count_text(len(plan.touched), "cliente", "clientes")
     if outcomes is None:
         return f"Plan: {changes} en {touched}"
     applied = sum(outcome.status == "applied" for outcome in outcomes)

@@ -51,7 +51,7 @@ def summary(plan: Plan) -> str:
     ]
     if plan.count("rename"):
         parts.insert(0, f"{plan.count('rename')} to rename")
-    touched = len({change.client for change in plan.changes})
+    touched = len(plan.touched)
     return f"Plan: {', '.join(parts)}, in {touched} of {_count(plan.clients, 'client')}.{left}"
 
 
