@@ -40,6 +40,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "Show the status of each client.",
     "doctor": "Check each link from a user's phone to the answer, and name the broken one.",
     "history": "List who applied what, when, and with which outcome.",
+    "proposal": "Write the proposal for a client, in Spanish, with what it costs.",
     "unlock": "Release the lease of a run that crashed.",
 }
 """Name → one line of help; the command itself is `reconciler.commands.<name>`."""
