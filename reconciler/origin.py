@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from runtime.store.records import AppliedRecord
+from runtime.store.records import INSTALLATION, AppliedRecord
 
 KIND: Final = "origin"
 """Under this kind the store keeps it, in place of a client's id under `INSTALLATION`."""
-INSTALLATION: Final = "installation"
 
 _NAMES: Final = {
     "twilio_account": "the Twilio account {}",

@@ -13,8 +13,8 @@ from reconciler.kinds.bot import write as bot
 from reconciler.kinds.knowledge import write as knowledge
 from reconciler.kinds.sender import write as sender
 from reconciler.model import DESTRUCTIVE, Change, KindName, Values
-from reconciler.origin import INSTALLATION
-from runtime.store.records import AppliedRecord
+from runtime.store.records import INSTALLATION, AppliedRecord
+from runtime.store.tariffs_record import KIND as TARIFFS
 
 Made = Mapping[KindName, AppliedRecord]
 """What was just written for the same client, for the ids in it."""
@@ -44,7 +44,7 @@ def write(change: Change, made: Made, ports: Ports) -> tuple[str, AppliedRecord 
         rename(change, ports)
         return str(change.live_id), None
     if change.kind == "tariffs":
-        return INSTALLATION, AppliedRecord(INSTALLATION, "tariffs", INSTALLATION, change.after)
+        return INSTALLATION, AppliedRecord(INSTALLATION, TARIFFS, INSTALLATION, change.after)
     kind = WRITES[change.kind]
     if change.action in DESTRUCTIVE:
         kind.remove(change, ports)

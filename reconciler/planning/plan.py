@@ -18,7 +18,7 @@ from reconciler.kinds.protocol import Unread
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import KIND_ORDER, Binding, Change, Finding, KindName, Plan, Unmanaged
 from reconciler.observation.live_state import Failed, LiveState, Store
-from reconciler.origin import INSTALLATION, Origin
+from reconciler.origin import Origin
 from reconciler.planning.client import plan_client, plan_departure
 from reconciler.planning.desired import client_without_manifest, desired_clients
 from reconciler.planning.handing_over import handing_over, successors
@@ -35,6 +35,7 @@ from reconciler.planning.unresolved import (
     unread_of,
 )
 from reconciler.settings import Settings
+from runtime.store.records import INSTALLATION
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The installation's tariffs: the file against the store's record. Pure.
 
-Where no file declares any, the record stays as it is: deleting never follows from a missing file.
+Without a record the packaged tariffs hold, so a first plan shows what differs from those. Where no file declares any,
+the record stays as it is: deleting never follows from a missing file.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifest.folder import TARIFFS as FILE
 from reconciler.model import Change, FieldChange, Finding, Reason, Values
-from reconciler.origin import INSTALLATION
+from runtime.store.records import INSTALLATION
 from runtime.store.tariffs_record import SHA256, TARIFFS, fingerprint, record_values
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ def plan_tariffs(declared: DeclaredTariffs | None, live: Values | None) -> Seque
     """The change that makes the record as declared, if there is one. `live` is the record's values."""
     if declared is None:
         return ()
-    values = declared.tariffs.model_dump(mode="json", exclude_none=True)
-    now = live.get(TARIFFS) if live is not None else None
-    if now == values:
+    values = _plain(declared.tariffs.model_dump(mode="json", exclude_none=True))
+    now = _plain(live.get(TARIFFS)) if live is not None else _packaged()
+    if live is not None and now == values:
         return ()
     before, after = by_row(now), by_row(values)
     fields = [
@@ -37,7 +38,7 @@ def plan_tariffs(declared: DeclaredTariffs | None, live: Values | None) -> Seque
             client=INSTALLATION,
             kind="tariffs",
             action="create" if is_new else "update",
-            key=declared.path,
+            key=declared.path.rpartition("/")[2],
             live_id=None if is_new else INSTALLATION,
             fields=sorted(fields, key=lambda change: change.path),
             after=record_values(values),
@@ -59,11 +60,26 @@ def undeclared_tariffs(declared: DeclaredTariffs | None, live: Values | None) ->
 
 def _reason(live: Values, declared: Mapping[str, Any]) -> Reason:
     """By the hash of what was applied last: the file is another one since, or the record is, or both."""
-    drifted = fingerprint(live.get(TARIFFS)) != live.get(SHA256)
+    drifted = fingerprint(_plain(live.get(TARIFFS))) != live.get(SHA256)
     moved = fingerprint(declared) != live.get(SHA256)
     if drifted:
         return "both" if moved else "drift"
     return "config"
+
+
+def _packaged() -> Any:
+    from schemas.default_tariffs import DEFAULT  # its rows are validated when it is imported
+
+    return _plain(DEFAULT.model_dump(mode="json", exclude_none=True))
+
+
+def _plain(value: Any) -> Any:
+    """The value with whole numbers as such, so that 25 and 25.0 have one hash whichever way they were read."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def by_row(tariffs: object) -> dict[tuple[str, ...], Any]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 State = Literal["active", "paused"]
 
 ASSISTANT_PREFIX, AGENT_PREFIX = LIVE_PREFIXES = ("asst_", "agent_")
 """Prefixes of a provider's ids: of the Assistants API, and of the Agents API."""
+INSTALLATION: Final = "installation"
+"""In place of a client's id, in a record of the last apply that is of no client."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, select
 
 from runtime.store.errors import StoreError
+from runtime.store.records import INSTALLATION
 from runtime.store.tables import applied
 from runtime.store.tariffs_record import KIND, TARIFFS
 from schemas.default_tariffs import DEFAULT
@@ -17,8 +18,8 @@ from schemas.tariffs import Tariffs
 def stored_tariffs(connection: Connection) -> Tariffs:
     """What `schemas.prices.price` asks. Raises `StoreError` for a record that this program cannot read: a price that is
     not known must not become another one."""
-    cells = select(applied.c["values"]).where(applied.c.kind == KIND)
-    found = connection.execute(cells).scalar()
+    record = select(applied.c["values"]).where(applied.c.client == INSTALLATION, applied.c.kind == KIND)
+    found = connection.execute(record).scalar()
     if found is None:
         return DEFAULT
     try:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
+import yaml
 
 from reconciler.manifest import ManifestErrors, load
 from schemas.default_tariffs import DEFAULT
+from schemas.generate import tariffs_schema
 from tests.manifest.fleet_files import manifest, write_files
+from tests.project.repository import ROOT
+
+SCHEMA = jsonschema_rs.validator_for(tariffs_schema())
 
 ROW = "meta:\n  - {{country: {country}, category: {category}, since: {since}, usd: {usd}}}\n"
 
@@ -62,6 +68,22 @@ def test_a_mistake(text: str, said: str, tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ManifestErrors) as found:
         load(Path("clients.d"))
     assert str(found.value) == f"tariffs.yaml:{said}"
+
+
+ACROSS_ROWS = ("the same as", "nothing says what a dollar costs", "nine decimals", "2026-13-01", "an unquoted date")
+"""What a JSON Schema cannot express, or does not get to see."""
+
+
+@pytest.mark.parametrize(
+    "text", [text for text, said in MISTAKES.items() if not any(words in said for words in ACROSS_ROWS)]
+)
+def test_the_schema_refuses_it_too(text: str) -> None:
+    assert not SCHEMA.is_valid(yaml.safe_load(text))
+
+
+def test_the_schema_accepts_the_example_of_the_documentation() -> None:
+    example = (ROOT / "docs" / "tariffs.md").read_text().split("```yaml\n")[1].split("```")[0]
+    assert SCHEMA.is_valid(yaml.safe_load(example))
 
 
 def test_a_file_that_says_nothing_is_the_packaged_tariffs(tmp_path: Path) -> None:

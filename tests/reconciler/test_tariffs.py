@@ -17,7 +17,7 @@ from runtime.store.client.writer import open_writer
 from runtime.store.errors import StoreError
 from runtime.store.records import AppliedRecord
 from runtime.store.tariffs import stored_tariffs
-from schemas.default_tariffs import DEFAULT
+from schemas.default_tariffs import DEFAULT, META_CARD
 from schemas.tariffs import Tariffs
 from tests.reconciler.agency import API_TOKEN, Agency
 from tests.runtime.stores import drop_database, make_database
@@ -88,7 +88,14 @@ def tariff_changes(plan: dict[str, object]) -> list[tuple[str, str, dict[str, ob
 def test_tariffs_are_planned_applied_and_then_in_sync(priced: Agency) -> None:
     plan = priced.plan()
     [(action, reason, fields)] = tariff_changes(plan)
-    assert (action, reason, fields[CHILE]) == ("create", "config", {"old": None, "new": 0.018})
+    assert (action, reason) == ("create", "config")
+    assert fields == {
+        CHILE: {"old": 0.02, "new": 0.018},
+        CHILE.replace("usd", "source"): {"old": META_CARD, "new": "contrato"},
+        CHILE.replace("usd", "confidence"): {"old": "list_price", "new": "exact"},
+        "agency.name": {"old": None, "new": "HorizonAI"},
+        "agency.margin_percent": {"old": 0, "new": 25},
+    }
     priced.apply()
     assert priced.changes() == []
     applied = stored(priced)
@@ -138,6 +145,14 @@ def test_one_client_alone_is_planned_without_the_tariffs(agency: Agency) -> None
     agency.declare("la-cocina")
     declare(agency, TARIFFS)
     assert tariff_changes(agency.plan("--client", "la-cocina")) == []
+
+
+def test_the_digest_is_the_same_from_wherever_the_file_is_read(agency: Agency) -> None:
+    agency.declare("la-cocina")
+    declare(agency, TARIFFS)
+    (agency.folder / "otra").mkdir()
+    (agency.folder / "otra" / "tariffs.yaml").write_text(TARIFFS, encoding="utf-8")
+    assert agency.plan()["digest"] == agency.plan(TARIFFS_FILE="otra/tariffs.yaml")["digest"]
 
 
 def test_another_file_is_named_by_the_setting(agency: Agency) -> None:
