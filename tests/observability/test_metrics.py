@@ -154,11 +154,11 @@ def test_what_waits_is_read_from_the_store(runtime: Runtime, sandbox: Sandbox, l
     sandbox.settings(think_seconds=1.0)
 
     open_to.write("Hola", wait=0)
-    wait_until(lambda: scrape(runtime).value("horizonai_inbox_open", client=client) == 1)
+    wait_until(lambda: scrape(runtime).value("horizonai_turns_in_flight", client=client) == 1)
     waiting = scrape(runtime)
     sandbox.settings(think_seconds=0)
 
-    assert waiting.value("horizonai_turns_in_flight", client=client) == 1
+    assert waiting.value("horizonai_inbox_open", client=client) == 1
     assert 0 < waiting.value("horizonai_inbox_oldest_seconds", client=client) < 30
     wait_until(lambda: scrape(runtime).value("horizonai_inbox_open", client=client) == 0, what="the answer")
 
