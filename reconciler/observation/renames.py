@@ -34,12 +34,16 @@ def renamings(manifests: Iterable[Manifest], store: Store | Failed) -> Mapping[s
 
 def with_new_ids(store: Store | Failed, renames: Mapping[str, Renaming]) -> Store | Failed:
     """The store as if each client had been renamed."""
-    ids = {
-        renaming.former: client
-        for client, renaming in renames.items()
-        if renaming.is_in_store and renaming.both is None
+    if isinstance(store, Failed):
+        return store
+    whole = {renaming.former: client for client, renaming in renames.items() if renaming.both is None}
+    intents = {
+        (whole.get(client, client), kind): replace(intent, client=whole.get(client, client))
+        for (client, kind), intent in store.intents.items()
     }
-    if isinstance(store, Failed) or not ids:
+    store = replace(store, intents=intents)
+    ids = {former: client for former, client in whole.items() if renames[client].is_in_store}
+    if not ids:
         return store
     bots = {bot.id: _of_new_id(bot, ids) for bot in store.bots.values()}
     assistants = {record.id: _of_new_id(record, ids) for record in store.assistants.values()}

@@ -81,6 +81,20 @@ def test_an_upload_that_the_list_does_not_show_yet_is_not_made_a_second_time(eit
     assert (len(either.uploads()), either.changes(), intents(either)) == (1, [], [])
 
 
+def test_what_was_being_created_for_a_client_is_not_made_a_second_time_for_its_new_id(agency: Agency) -> None:
+    agency.environment["OPENAI_LIST_LAG"] = AN_HOUR
+    listed = with_an_agent(agency)
+    killed_in_a_create(agency, f"/v1/{listed}")
+    agency.sandbox.faults(without_items(f"/v1/{listed}"))
+    agency.withdraw("la-cocina")
+    agency.declare("cocina", number=agency.number("la-cocina"), formerly="la-cocina", assistant={"engine": "agents"})
+    result = agency.reconcile("--yes")
+    assert (result.code, "may have created an agent" in result.said) == (1, True)
+    agency.sandbox.faults()
+    agency.apply()
+    assert (made(agency, listed), agency.changes()) == (1, [])
+
+
 def test_one_clients_interrupted_create_does_not_hold_up_the_others(agency: Agency) -> None:
     agency.environment["OPENAI_LIST_LAG"] = AN_HOUR
     with_an_agent(agency)
