@@ -90,7 +90,8 @@ class Rule:
     async def delay(self) -> None:
         """Holds a call for `seconds` (default 0.2), or until other rules are put in place of this one."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._lifted.wait(), self.hold(0.2))
+            async with asyncio.timeout(self.hold(0.2)):
+                await self._lifted.wait()
 
     def lift(self) -> None:
         """Lets the calls that it delays continue."""

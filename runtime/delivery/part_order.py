@@ -54,7 +54,8 @@ class Parts:
         pause = FIRST_POLL_SECONDS
         while (left := deadline - time.monotonic()) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(arrival.wait(), min(pause, left))
+                async with asyncio.timeout(min(pause, left)):
+                    await arrival.wait()
             if arrival.is_set() or await self._database.read(outbox.status_of, row_id) in ON_THE_WAY:
                 return
             pause *= 2

@@ -135,7 +135,8 @@ class Inbound:
                 return outcome
             deadline = time.monotonic() + wait
             try:
-                receipt = await asyncio.wait_for(asyncio.shield(delivered), wait)
+                async with asyncio.timeout(wait):
+                    receipt = await asyncio.shield(delivered)
             except TimeoutError:
                 reason = f"the webhook did not answer within {wait:g} s"
                 return {**outcome, "error": reason, "answers": _drained(queue)}
@@ -185,7 +186,8 @@ async def _collected(queue: asyncio.Queue[Json], deadline: float, settle: float)
     patience = settle if answers else deadline - time.monotonic()
     while patience > 0:
         try:
-            answers.append(await asyncio.wait_for(queue.get(), patience))
+            async with asyncio.timeout(patience):
+                answers.append(await queue.get())
         except TimeoutError:
             break
         answers += _drained(queue)

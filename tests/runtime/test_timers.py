@@ -229,6 +229,20 @@ async def running(timers_of_process: Timers) -> AsyncIterator[None]:
             await task
 
 
+@pytest.mark.parametrize("steps", range(8))
+async def test_a_stop_that_comes_with_a_wake_is_no_wake(database: Database, steps: int) -> None:
+    looking_seldom = Timers(database, Metrics(), look_seconds=NEVER)
+    task = asyncio.create_task(looking_seldom.run())
+    await asyncio.sleep(0.1)  # it waits for the next look
+    looking_seldom.wake()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=PATIENCE)
+    assert task in done
+    assert task.cancelled()
+
+
 async def test_a_timer_that_this_process_puts_is_not_kept_for_the_next_look(database: Database) -> None:
     looking_seldom, done = Timers(database, Metrics(), look_seconds=NEVER), asyncio.Event()
 
