@@ -4,7 +4,9 @@
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
-ROOMS := schemas terminal reconciler runtime sandbox demo
+ROOMS := schemas terminal notifications reconciler runtime sandbox demo
+TOOLS := build/tools
+TOOLS_STAMP := $(TOOLS)/.installed-$(shell cksum < requirements-tools.lock | cut -d' ' -f1)
 STAMP := $(VENV)/.installed-$(shell cat requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -12,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo play test test-pythons test-long mutants check fix schema picture bench chaos image lock release clean
+.PHONY: help setup demo play test test-pythons test-long mutants check fix schema guide picture conversations bench chaos audit restore-drill image lock release clean
 
 help: ## list the tasks
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -25,14 +27,15 @@ demo: $(STAMP) ## the whole way on the sandbox, no account: validate, plan, appl
 play: $(STAMP) ## leave sandbox and runtime running to be played with; Ctrl-C ends both
 	@$(BIN)/python -m demo play
 
-test: $(STAMP) ## run the tests in parallel; ARGS="tests/project -k lock" narrows them
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not long" $(ARGS)
+test: $(STAMP) ## run the tests in parallel; ARGS="tests/project -k lock" narrows them; those of words are `make check`'s
+	$(BIN)/python -m pytest -n 6 --dist worksteal -m "not long" \
+	  --ignore tests/project/test_words.py --ignore tests/project/test_events.py $(ARGS)
 
 test-pythons: ## run the tests on each supported Python that this machine has, from pyenv or the PATH
 	@bash .ci/test-pythons
 
-test-long: $(STAMP) ## run the few tests that take longer: three replicas under kills, real time-outs
-	$(BIN)/python -m pytest -n 2 -m long $(ARGS)
+test-long: $(STAMP) $(TOOLS_STAMP) ## run the few tests that take longer: three replicas under kills, real time-outs
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m long $(ARGS)
 
 mutants: $(STAMP) ## change pure modules line by line: which changes does no test notice? MODULE=runtime/memory.py does one
 	@$(BIN)/python -m tests.mutants $(MODULE)
@@ -55,17 +58,34 @@ fix: $(STAMP) ## format, and repair what the linter can
 schema: $(STAMP) ## write schemas/*.json again from the models
 	$(BIN)/reconcile schema client --out schemas/client.schema.json
 	$(BIN)/reconcile schema defaults --out schemas/defaults.schema.json
+	$(BIN)/reconcile schema case --out schemas/case.schema.json
 	$(BIN)/reconcile schema plan --out schemas/plan.schema.json
 	$(BIN)/reconcile schema tariffs --out schemas/tariffs.schema.json
 
-picture: $(STAMP) ## draw the pictures in docs/ again, from a real plan (needs Chromium)
+guide: $(STAMP) ## write the prices in the Spanish guide again, from the packaged ones
+	$(BIN)/python -m reconciler.proposals.guide docs/guia.es.md
+
+picture: $(STAMP) ## draw the pictures in docs/ again: a real plan, a simulated month, the console (needs Chromium)
 	@$(BIN)/python -m demo picture
+	@$(BIN)/python -m tests.console_pictures
+
+conversations: $(STAMP) ## talk with each engine on the sandbox, with files and buttons, and write docs/conversaciones/
+	@$(BIN)/python -m demo conversations
 
 bench: $(STAMP) ## measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench
 
-chaos: $(STAMP) ## kill and confuse runtimes for ten minutes at most; what is answered is judged; SEED=7 repeats a run
+chaos: $(STAMP) ## kill, freeze and cut off runtimes for a quarter of an hour; what is answered is judged; SEED=7 repeats one seed
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+audit: $(STAMP) $(TOOLS_STAMP) ## known flaws of the pinned packages, and the bill of materials of the service: dist/sbom.json
+	@mkdir -p dist
+	$(TOOLS)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-format JSON --output-file dist/sbom.json
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-dev.lock
+
+restore-drill: $(STAMP) ## lose a store and restore it with deploy/restore, from a backup of a minute ago and of last night
+	@$(BIN)/python -m tests.restore_drill
 
 image: $(STAMP) ## run the steps of deploy/Dockerfile in an empty folder, without Docker
 	$(BIN)/python deploy/check_image.py
@@ -73,6 +93,8 @@ image: $(STAMP) ## run the steps of deploy/Dockerfile in an empty folder, withou
 lock: $(STAMP) ## pin again after a change of pyproject.toml; UPGRADE=--upgrade takes newer releases
 	$(call compile,build,requirements.lock)
 	$(call compile,dev --constraints requirements.lock,requirements-dev.lock)
+	$(BIN)/uv pip compile --group pyproject.toml:tools --universal --python-version 3.11 --generate-hashes --quiet \
+	  --no-emit-index-url --no-header --no-annotate $(UPGRADE) --output-file requirements-tools.lock
 
 compile = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-header --no-annotate $(UPGRADE) --group $(1) --output-file $(2)
@@ -111,3 +133,11 @@ $(STAMP):
 	@$(BIN)/python -m compileall -q $(wildcard $(ROOMS))
 	@echo "Done. \`source $(BIN)/activate\` puts the commands on the PATH of this terminal."
 	@rm -f $(VENV)/.installed-* && touch $@
+
+# Programs that nothing imports, in an environment of their own.
+$(TOOLS_STAMP): requirements-tools.lock | $(STAMP)
+	@rm -rf $(TOOLS) && $(BIN)/python -m venv --without-pip $(TOOLS)
+	@index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}}; \
+	$(BIN)/uv pip install --quiet --system-certs --python $(TOOLS)/bin/python --require-hashes \
+	  $${index:+--default-index "$$index"} -r requirements-tools.lock
+	@touch $@

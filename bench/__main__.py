@@ -9,9 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from bench import latency, plan, turns, webhook
+from bench import console, encryption, latency, month, plan, retention, saturation, trying, turns, voice, webhook
 from bench.installation import Installations
 from bench.measure import BenchError, progress
 from bench.peers import section as peers
@@ -26,6 +27,13 @@ SECTIONS: Mapping[str, Callable[[Installations], Section]] = {
     "apply": latency.apply_section,
     "webhook": webhook.section,
     "turns": turns.section,
+    "saturation": saturation.section,
+    "encryption": encryption.section,
+    "voice": voice.section,
+    "report": month.section,
+    "trying": trying.section,
+    "retention": retention.section,
+    "console": console.section,
 }
 ROOMS = ("schemas", "reconciler", "runtime", "sandbox", "bench")
 
@@ -34,7 +42,22 @@ def main() -> int:
     """Measures the sections that were named, all without a name."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"any of: {', '.join(SECTIONS)}")
-    chosen = parser.parse_args().sections or list(SECTIONS)
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="saturation, retention and console in a few minutes: fewer steps, less in the store",
+    )
+    parser.add_argument("--beside", metavar="COMMIT", help="saturation of that commit, too, in turns with this one")
+    arguments = parser.parse_args()
+    saturated = partial(saturation.section, quick=arguments.quick, beside=arguments.beside)
+    deleting = partial(retention.section, old=retention.QUICK if arguments.quick else retention.OLD)
+    sections: dict[str, Callable[[Installations], Section]] = {
+        **SECTIONS,
+        "saturation": saturated,
+        "retention": deleting,
+        "console": partial(console.section, messages=console.QUICK if arguments.quick else console.MESSAGES),
+    }
+    chosen = arguments.sections or list(SECTIONS)
     for name in chosen:
         if name not in SECTIONS:
             parser.error(f"no section {name!r}; there are: {', '.join(SECTIONS)}")
@@ -47,13 +70,13 @@ def main() -> int:
     try:
         with ExitStack() as cleanup:
             installations = Installations(cleanup)
-            sections = [SECTIONS[name](installations) for name in chosen]
+            measured = [sections[name](installations) for name in chosen]
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    report = markdown(sections, time.monotonic() - started)
+    report = markdown(measured, time.monotonic() - started)
     print(report, end="")
-    if set(chosen) == set(SECTIONS):
+    if set(chosen) == set(SECTIONS) and not arguments.quick:
         RESULTS.write_text(report, encoding="utf-8")
         progress(f"written to {RESULTS.relative_to(ROOT)}")
     return 0

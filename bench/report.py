@@ -44,6 +44,8 @@ class Section:
     """How it was measured, and what the reader must know to compare."""
     table: Table
     targets: Sequence[Target] = ()
+    further: Sequence[tuple[str, Table]] = ()
+    """More tables, each after what the reader must know."""
 
 
 def at_most(promise: str, measured: float, limit: float, unit: str) -> Target:
@@ -72,7 +74,9 @@ def markdown(sections: Sequence[Section], seconds: float) -> str:
         rows = [[target.promise, target.measured, "yes" if target.held else "**no**"] for target in targets]
         lines += ["## Targets", "", *_table(Table(("target", "measured", "held"), rows)), ""]
     for section in sections:
-        lines += [f"## {section.title}", "", section.text, "", *_table(section.table), ""]
+        for text, table in ((section.text, section.table), *section.further):
+            heading = [f"## {section.title}", ""] if table is section.table else []
+            lines += [*heading, text, "", *_table(table), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -70,6 +70,7 @@ class Traffic:
 
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         self._popen = popen
+        self.pid = popen.pid
         self.url = f"http://127.0.0.1:{self._read()['port']}"
 
     def order(self, **order: object) -> dict[str, Any]:
@@ -79,8 +80,18 @@ class Traffic:
         self._popen.stdin.flush()
         return self._read()
 
-    def write(self, urls: list[str], messages: int, rate: float, users: int, connections: int = 64) -> dict[str, Any]:
-        """Users write."""
+    def write(
+        self,
+        urls: list[str],
+        messages: int,
+        rate: float,
+        users: int,
+        connections: int = 64,
+        *,
+        first: int = 0,
+        voice: bool = False,
+    ) -> dict[str, Any]:
+        """Users write, each in turn from number `first` on; with `voice` every other one sends a voice note."""
         seen = self.order(
             urls=urls,
             public_url=f"{PUBLIC_URL}/webhook/whatsapp",
@@ -89,6 +100,8 @@ class Traffic:
             rate=rate,
             users=users,
             connections=connections,
+            first=first,
+            voice=voice,
         )
         if seen["refused"]:
             raise BenchError(f"{seen['refused']} of {messages} webhooks were not answered with 200")
@@ -100,6 +113,11 @@ class Traffic:
         if seen["answered"] != count or seen["doubled"]:
             raise BenchError(f"{seen['answered']} of {count} messages were answered, {seen['doubled']} of them twice")
         return seen
+
+    def end(self) -> None:
+        """Ends the process."""
+        self._popen.kill()
+        self._popen.wait()
 
     def _read(self) -> dict[str, Any]:
         assert self._popen.stdout is not None
@@ -114,6 +132,8 @@ class Stage:
 
     def __init__(self, cleanup: ExitStack) -> None:
         self._cleanup = cleanup
+        self.server = SERVER
+        """Of PostgreSQL, without a database."""
         self.folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
         # Ten thousand conversations are as many connections, on either side.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -141,13 +161,22 @@ class Stage:
         name = f"bench_{uuid4().hex}"
         if store == "SQLite":
             return f"sqlite:///{self.folder}/{name}.db"
-        with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as server:
+        with psycopg.connect(f"{self.server}/postgres", autocommit=True) as server:
             server.execute(f"CREATE DATABASE {name}")
-        self._cleanup.callback(_drop, name)
-        return f"{SERVER}/{name}"
+        self._cleanup.callback(_drop, self.server, name)
+        return f"{self.server}/{name}"
+
+    def postgresql_floor(self, name: str, database_url: str, traffic: Traffic, rows: int) -> Process:
+        """One of the floors on PostgreSQL, of `bench.postgresql_floors`."""
+        command = [sys.executable, "-m", "bench.postgresql_floors", name, database_url, traffic.url, str(rows)]
+        return self._started(command, ROOT, {})
 
     def runtime(self, database_url: str, traffic: Traffic, **changes: str) -> Process:
         """A runtime, without a bot."""
+        return self.runtime_of(ROOT, database_url, traffic, **changes)
+
+    def runtime_of(self, checkout: Path, database_url: str, traffic: Traffic, **changes: str) -> Process:
+        """The runtime whose code is in a checkout."""
         settings = {
             **_SETTINGS,
             **changes,
@@ -156,7 +185,7 @@ class Stage:
             "TWILIO_BASE_URL": traffic.url,
         }
         command = [sys.executable, "-m", "runtime", "serve", "--port", "0"]
-        return self._started(command, self.folder, {**settings, "PYTHONPATH": str(ROOT)})
+        return self._started(command, self.folder, {**settings, "PYTHONPATH": str(checkout)})
 
     def _started(self, command: list[str], folder: Path, settings: dict[str, str]) -> Process:
         began = time.monotonic()
@@ -180,15 +209,17 @@ def stage() -> Iterator[Stage]:
         yield Stage(cleanup)
 
 
-def add_bots(runtime: Process) -> None:
-    """The bots that users write to."""
+def add_bots(runtime: Process) -> list[str]:
+    """The bots that users write to, in the order of NUMBERS; gives their ids."""
+    made = []
     headers = {"Authorization": f"Bearer {_TOKEN}", "Content-Type": "application/json"}
     for number in NUMBERS:
         bot = {"name": "B", "twilio_phone_number": number, "instructions": "Eres amable. " * 80, "model": "gpt-6-luna"}
         with urlopen(Request(f"{runtime.url}/bots/", json.dumps(bot).encode(), headers)) as response:
-            response.read()
+            made.append(str(json.load(response)["id"]))
+    return made
 
 
-def _drop(name: str) -> None:
-    with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as server:
+def _drop(url: str, name: str) -> None:
+    with psycopg.connect(f"{url}/postgres", autocommit=True) as server:
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -2,7 +2,10 @@
 
     {"think": S}                                     the model takes S seconds from now on
     {"urls", "public_url", "numbers", "messages",
-     "rate", "users", "connections"}                 users write, `rate` a second (0: as fast as is acknowledged)
+     "rate", "users", "connections", "voice",
+     "first"}                                        users write, `rate` a second (0: as fast as is acknowledged), each
+                                                     in turn from number `first` on;
+                                                     with `voice` every other one speaks
     {"answers": N, "patience": S}                    waits for N answers since the last order to write
     {"waiting": N, "patience": S}                    waits until the model is asked N things at once
 
@@ -26,8 +29,14 @@ import uvloop
 from aiohttp import web
 
 from bench.sandbox import ACCOUNT_SID, AUTH_TOKEN
+from tests.media_files import voice_note
 
 TOKEN = re.compile(r"#(\d+)")
+SECONDS = 10
+"""Of a voice note."""
+DIGITS = 9
+SAID = re.compile(rb"TRANSCRIPT=(#\d{%d} Hola)" % DIGITS)
+MEDIA = "/2010-04-01/Accounts/{sid}/Messages/{message}/Media/{media}"
 
 Order = dict[str, Any]
 
@@ -42,6 +51,8 @@ class Traffic:
         self.answered: dict[int, float] = {}
         self.doubled = 0
         self._next = 0
+        self._spoken: set[int] = set()
+        self._note_of_voice = voice_note(f"#{0:0{DIGITS}} Hola", SECONDS, b"\xf8" + bytes(59))
         self._queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         self._acknowledged: list[float] = []
         self._refused = 0
@@ -62,6 +73,23 @@ class Traffic:
         form = await request.post()
         self._note(str(form["Body"]))
         return web.json_response(_message(len(self.answered), form), status=201)
+
+    async def media(self, request: web.Request) -> web.Response:
+        """Twilio: where a voice note lies."""
+        return web.Response(status=307, headers={"Location": f"/content/{request.match_info['media']}"})
+
+    async def content(self, request: web.Request) -> web.Response:
+        """Twilio: a voice note, which says its number."""
+        number = int(request.match_info["media"].removeprefix("ME"), 16)
+        content = self._note_of_voice.replace(b"#" + b"0" * DIGITS, b"#%0*d" % (DIGITS, number))
+        return web.Response(body=content, content_type="audio/ogg")
+
+    async def speech(self, request: web.Request) -> web.Response:
+        """OpenAI: a transcript."""
+        said = SAID.search(await request.read())
+        assert said is not None, "a voice note says something"
+        usage = {"type": "duration", "seconds": SECONDS}
+        return web.json_response({"text": said[1].decode(), "languages": [{"code": "es"}], "usage": usage})
 
     async def anything(self, _request: web.Request) -> web.Response:
         """Lists that the runtime asks for: empty ones."""
@@ -89,6 +117,7 @@ class Traffic:
 
     async def _write(self, order: Order) -> Order:
         self.written.clear()
+        self._spoken.clear()
         self.answered.clear()
         self.doubled = self._refused = 0
         self._acknowledged.clear()
@@ -122,16 +151,19 @@ class Traffic:
     def _requests(self, order: Order) -> Iterable[tuple[int, bytes]]:
         address = urlsplit(order["public_url"])
         numbers = order["numbers"]
-        for index in range(order["messages"]):
+        for index in range(order["first"], order["first"] + order["messages"]):
             self._next += 1
+            is_voice = bool(order["voice"]) and index % 2 == 1
+            if is_voice:
+                self._spoken.add(self._next)
             fields = {
                 "AccountSid": ACCOUNT_SID,
-                "Body": f"#{self._next} Hola",
+                "Body": "" if is_voice else f"#{self._next} Hola",
                 "From": f"whatsapp:+569{index % order['users']:08}",
                 "MessageSid": f"SM{self._next:032x}",
-                "NumMedia": "0",
+                **(self._media() if is_voice else {"NumMedia": "0"}),
                 "ProfileName": "Ana",
-                "To": f"whatsapp:{numbers[index % len(numbers)]}",
+                "To": f"whatsapp:{numbers[index % order['users'] % len(numbers)]}",
                 "WaId": f"569{index % order['users']:08}",
             }
             signed = order["public_url"] + "".join(name + fields[name] for name in sorted(fields))
@@ -142,6 +174,12 @@ class Traffic:
                 f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
             )
             yield self._next, (head + body).encode()
+
+    def _media(self) -> dict[str, str]:
+        """What a webhook says of a voice note."""
+        place = MEDIA.format(sid=ACCOUNT_SID, message=f"MM{self._next:032x}", media=f"ME{self._next:032x}")
+        url = f"https://api.twilio.com{place}"
+        return {"NumMedia": "1", "MediaContentType0": "audio/ogg", "MediaUrl0": url}
 
     async def _connection(self, url: str) -> None:
         address = urlsplit(url)
@@ -167,8 +205,14 @@ class Traffic:
             "answered": len(self.answered),
             "doubled": self.doubled,
             "first": min(self.answered.values(), default=0.0),
-            **_quantiles([self.answered[number] - self.written[number] - self.think for number in known]),
+            **_quantiles([self._seconds(number) for number in known]),
+            "voice": _quantiles([self._seconds(number) for number in known if number in self._spoken]),
+            "text": _quantiles([self._seconds(number) for number in known if number not in self._spoken]),
         }
+
+    def _seconds(self, number: int) -> float:
+        """From when a message was written to its answer, without the model's."""
+        return self.answered[number] - self.written[number] - self.think
 
 
 def _quantiles(seconds: list[float]) -> dict[str, float]:
@@ -224,7 +268,10 @@ async def _serve() -> None:
     traffic = Traffic()
     app = web.Application()
     app.router.add_post("/v1/responses", traffic.model)
+    app.router.add_post("/v1/audio/transcriptions", traffic.speech)
     app.router.add_post("/2010-04-01/Accounts/{sid}/Messages.json", traffic.send)
+    app.router.add_get(MEDIA, traffic.media)
+    app.router.add_get("/content/{media}", traffic.content)
     app.router.add_get("/{path:.*}", traffic.anything)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -18,6 +18,7 @@ STOP_SECONDS = 10
 SANDBOX_ACCOUNT = "AC00000000000000000000000000005a4d"
 SANDBOX_TOKEN = "sandbox-token"  # noqa: S105 - the sandbox's published token, no secret
 SANDBOX_KEY = "sk-sandbox"
+SANDBOX_ADMIN_KEY = "sk-admin-sandbox"
 
 
 class Failed(Exception):
@@ -69,6 +70,7 @@ class Installation:
         """Every setting, the unused ones empty: what a `.env` file in this folder says must not leak in."""
         return {
             "OPENAI_API_KEY": SANDBOX_KEY,
+            "OPENAI_ADMIN_KEY": SANDBOX_ADMIN_KEY,
             "OPENAI_BASE_URL": self.openai_url,
             "TWILIO_ACCOUNT_SID": SANDBOX_ACCOUNT,
             "TWILIO_AUTH_TOKEN": SANDBOX_TOKEN,
@@ -77,10 +79,14 @@ class Installation:
             "TWILIO_WEBHOOK_SHARED_KEY": "",
             "PUBLIC_URL": self.runtime_url,
             "FALLBACK_URL": "",
+            "MANIFESTS_URL": "",
             "DATABASE_URL": f"sqlite:///{self.folder / 'horizonai.db'}",
             "BOT_STORE_URL": "",
             "API_TOKEN": "sandbox-api-token",
+            "STORE_KEY": "",
             "DRIFT_NOTIFY": "",
+            "ALERT_NOTIFY": "",
+            "MEDIA_DIR": "",
             "CLIENTS_DIR": str(self.clients_dir),
         }
 

@@ -38,15 +38,30 @@ BEFORE_DRIFT = (
     Step("Make it so.", "reconcile --yes", lines=3),
     Step("A customer writes to each number.", 'python -m sandbox phone cliente-a "Hola, ¿cuándo llega mi pedido?"'),
     Step("", 'python -m sandbox phone cliente-b "Hola, ¿tienen hora para el martes?"'),
+    Step("A clinic asks first whether a model may read that.", 'python -m sandbox phone cliente-b "Sí, acepto"'),
     Step("", 'python -m sandbox phone la-cocina "Hola, quiero reservar una mesa para cuatro"'),
     Step("The conversation is remembered.", 'python -m sandbox phone la-cocina "Perdón, mejor para seis"'),
     Step("The menu is a document in git.", 'python -m sandbox phone la-cocina "¿Cuánto cuesta la cazuela?"'),
+    Step("A person of the team takes over: the assistant is silent.", "horizonai-whatsapp-bot conversations take 3"),
+    Step("", 'python -m sandbox phone la-cocina "¿Me hacen precio por ser seis?" --human'),
+    Step("", 'horizonai-whatsapp-bot conversations reply 3 "Hola, soy Carla: el postre va por nuestra cuenta."'),
+    Step(
+        "She gives it back; the assistant knows what she wrote.",
+        "horizonai-whatsapp-bot conversations release 3",
+    ),
+    Step("", 'python -m sandbox phone la-cocina "¡Gracias! ¿A qué hora era?"'),
+    Step("Both sides of that chat.", "python -m sandbox phone la-cocina --human", lines=6),
     Step("Plan again: nothing is left to do (2 would mean changes).", "reconcile --dry-run --detailed-exitcode"),
 )
 AFTER_DRIFT = (
     Step("Drift is found, and exit code 2 tells cron about it.", "reconcile drift", exit_code=2),
     Step("Repair it.", "reconcile --yes"),
     Step("In sync again.", "reconcile drift"),
+    Step(
+        "What did that cost? Every message is paid for, and most of a client's bill is messages.",
+        "horizonai-whatsapp-bot costs",
+    ),
+    Step("The providers charge the same.", "horizonai-whatsapp-bot costs compare"),
 )
 
 
@@ -101,7 +116,7 @@ def _run(step: Step, running: Installation) -> None:
 def _show(output: list[str], lines: int | None) -> None:
     left_out = max(0, len(output) - lines) if lines is not None else 0
     if left_out:
-        print(f"(the plan again, {left_out} lines)")
+        print(f"(as before, {left_out} lines)")
     print("\n".join(output[left_out:]) or "(prints nothing)", flush=True)
 
 

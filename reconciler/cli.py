@@ -3,7 +3,6 @@ only what it needs."""
 
 from __future__ import annotations
 
-import difflib
 import gc
 import importlib
 import keyword
@@ -37,10 +36,16 @@ COMMANDS: Final[Mapping[str, str]] = {
     "adopt": "Adopt objects that were created by hand, although they differ.",
     "drift": "Report live changes that were made outside of git. Read-only.",
     "verify": "Register a number as a WhatsApp sender, and complete it with its code.",
+    "chat": "Talk to a client's assistant as its manifest declares it.",
+    "test": "Try the test cases of manifests, as the runtime would answer them.",
+    "compare": "Try the test cases with two versions of an assistant, side by side.",
     "status": "Show the status of each client.",
     "doctor": "Check each link from a user's phone to the answer, and name the broken one.",
+    "upgrade-model": "Put another model into the manifests, with what it costs and what tests say.",
     "history": "List who applied what, when, and with which outcome.",
+    "canary": "End a client's canary: make it the assistant, or remove it.",
     "proposal": "Write the proposal for a client, in Spanish, with what it costs.",
+    "privacy": "Write a client's papers about people's data, as drafts in Spanish.",
     "unlock": "Release the lease of a run that crashed.",
 }
 """Name → one line of help; the command itself is `reconciler.commands.<name>`."""
@@ -62,7 +67,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
         module = importlib.import_module(f"reconciler.commands.{name}")
         command: click.Command = getattr(module, name)
         return command
@@ -76,6 +81,8 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS:
+            import difflib  # for a mistake only
+
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(COMMANDS)}."
             hint = BY_OTHER_NAMES.get(args[0], hint)
@@ -121,6 +128,7 @@ def _client_ids(ctx: click.Context, parameter: click.Parameter, typed: str) -> l
     type=click.Path(dir_okay=False, writable=True),
     help="With --dry-run: write the plan to this file too, as HTML and never cut.",
 )
+@click.option("--report", is_flag=True, help="Record the plan, or what was applied, in the bot store for the console.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: exit 2 when changes are pending.")
 @click.option(
     "--max-deletes",

@@ -11,6 +11,7 @@ ProviderError                      one client's failure, or one source's; the te
 ├── PermanentError                 the same call will fail again
 │   ├── KeyRefused                 401, 403: the key or token is missing, wrong, or may not do this
 │   ├── NotFound                   404
+│   ├── BodyRefused                400, 422 of Twilio: it does not take what was sent
 │   ├── ProfileNotTaken            a sender has its webhook, and not its profile
 │   └── RegistrationLimit          Meta's attempts are used up (reconciler.writers.twilio)
 ├── TemporaryError                 it had no effect and may be repeated: 429, and a read that failed
@@ -74,6 +75,10 @@ class PermanentError(ProviderError):
 
 class KeyRefused(PermanentError):
     """The provider does not accept the credentials, or there are none."""
+
+
+class BodyRefused(PermanentError):
+    """The provider does not take what was sent."""
 
 
 class NotFound(PermanentError):

@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from reconciler.origin import Origin
+from reconciler.recipient import ShownRecipient
 from runtime.store.records import EditRecord
 
-KindName = Literal["knowledge", "assistant", "bot", "sender", "tariffs"]
-"""What a change is about: a client's live object, or the installation's tariffs."""
+KindName = Literal["knowledge", "template", "assistant", "content", "bot", "sender", "tariffs", "event_stream"]
+"""What a change is about: a client's live object, the installation's tariffs, or a Twilio account's event stream."""
 Action = Literal["create", "update", "delete", "detach", "adopt", "rename"]
 Reason = Literal["config", "drift", "both"]
 Severity = Literal["error", "withheld", "warning", "notice"]
 Values = Mapping[str, Any]
 
-KIND_ORDER: Final[tuple[KindName, ...]] = ("knowledge", "assistant", "bot", "sender")
+KIND_ORDER: Final[tuple[KindName, ...]] = ("knowledge", "template", "assistant", "content", "bot", "sender")
 """The kinds of a client's live objects, in the fixed order of creates and updates: traffic is switched on last. Deletes
 run in reverse order."""
 
@@ -117,6 +118,8 @@ class Finding:
     message: str
     client: str | None = None
     kind: KindName | None = None
+    is_drift: bool = False
+    """Whether it tells of a live change that nothing here undoes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,25 @@ class Unmanaged:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateState:
+    """What Meta says about one of a client's templates."""
+
+    client: str
+    name: str
+    """In the manifest."""
+    content: str
+    """Its name at Twilio."""
+    sid: str
+    declared: str
+    """Its category in the manifest."""
+    category: str | None
+    """What Meta charges it as; None before it is submitted."""
+    status: str
+    """unsubmitted, received, pending, approved, rejected, paused, disabled; an open list."""
+    rejection_reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """A live object that is as declared, but not recorded as applied: a run was interrupted before it could record
     it."""
@@ -148,6 +170,23 @@ class Binding:
     kind: KindName
     live_id: str
     values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What changes of a client do to the costs of its month, from its own last 30 days."""
+
+    client: str
+    answers: int
+    """In those 30 days."""
+    nano_usd: int | None
+    """10⁻⁹ USD more a month; None where no price is known."""
+    tokens: int = 0
+    """By how many tokens, about, the instructions get longer."""
+    models: tuple[str, str] | None = None
+    """The former and the coming model, where another one answers."""
+    dropped_tools: Sequence[str] = ()
+    """Tools that the assistant loses, of those that cost something by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +219,30 @@ class Plan:
     """Objects created by hand that are already as declared: the next apply puts our marker on them and records them.
     Their `fields` are what that makes explicit, such as a bot's instructions that become the assistant's own."""
 
+    templates: Sequence[TemplateState] = ()
+    """Of all clients, as Meta shows them now; not in the digest."""
+
+    estimates: Sequence[Estimate] = ()
+    """Of clients with a history; not in the digest."""
+
+    recipients: Sequence[ShownRecipient] = ()
+    """Who newly gets people's data, and who does without leave; not in the digest."""
+
     @property
     def errors(self) -> Sequence[Finding]:
         """Findings that lead to the exit code of an error."""
         return [finding for finding in self.findings if finding.severity == "error"]
+
+    @property
+    def lasting_drift(self) -> Sequence[Finding]:
+        """Live changes that nothing here undoes: a template that Meta paused, a Messaging Service that takes
+        messages."""
+        return [finding for finding in self.findings if finding.is_drift]
+
+    @property
+    def reminders(self) -> Sequence[Finding]:
+        """What an operator has to decide although nothing differs: a canary that is over."""
+        return [finding for finding in self.findings if (finding.kind, finding.severity) == ("bot", "warning")]
 
     @property
     def withheld(self) -> Sequence[str]:

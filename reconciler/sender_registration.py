@@ -14,12 +14,11 @@ from typing import Final
 from reconciler.errors import ReconcileError, Refused
 from runtime.store.client.writer import StoreWriter
 from runtime.store.errors import damage
-from runtime.store.records import AppliedRecord, DamagedRecord, Snapshot
+from runtime.store.records import ATTEMPTS_OF_SENDER, AppliedRecord, DamagedRecord, Snapshot
 
 MOST_ATTEMPTS: Final = 10
 WINDOW: Final = timedelta(hours=72)
-KIND: Final = "verification"
-"""Under this kind, and the number in place of a client, the store keeps the attempts."""
+KIND: Final = ATTEMPTS_OF_SENDER
 
 ON_ITS_WAY: Final = ("CREATING", "VERIFYING")
 """Transient statuses, which change within a minute."""

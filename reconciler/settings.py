@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from reconciler.errors import InvalidSetting
 from schemas.credentials import INSTALLATION_CREDENTIALS
 from schemas.environment import checked, origin, read_env_file
+from schemas.model_overrides import models_file, use_models_file
 from schemas.overrides import DEFAULT, connection_overrides
 
 SHORTEST_SECRET = 12
@@ -91,7 +92,8 @@ def _password(address: str) -> str:
 
 
 def load_settings(root: Path = Path()) -> Settings:
-    """Read the settings. Raises `InvalidSetting` for a malformed one; a missing one is reported where it is needed."""
+    """Read the settings, and the file of models, which is in force from then on. Raises `InvalidSetting` for a
+    malformed one; a missing one is reported where it is needed."""
     try:
         environment = {**read_env_file(root / ".env"), **os.environ}
     except ValueError as error:
@@ -102,8 +104,13 @@ def load_settings(root: Path = Path()) -> Settings:
     def text(name: str) -> str | None:
         return _checked(name, environment)
 
+    clients_dir = Path(text("CLIENTS_DIR") or root / "clients.d")
+    try:
+        use_models_file(models_file(clients_dir, Path(models) if (models := text("MODELS_FILE")) else None))
+    except ValueError as error:
+        raise InvalidSetting(f"{error}.") from None
     return Settings(
-        clients_dir=Path(text("CLIENTS_DIR") or root / "clients.d"),
+        clients_dir=clients_dir,
         openai_api_key=text("OPENAI_API_KEY"),
         openai_base_url=_url("OPENAI_BASE_URL", text("OPENAI_BASE_URL")) or "https://api.openai.com/v1",
         twilio_account_sid=text("TWILIO_ACCOUNT_SID"),

@@ -12,6 +12,8 @@ from typing import Final
 
 import click
 
+from terminal.language import said
+
 UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """Errors of writing to an output: a closed pipe (`reconcile --dry-run | head`), which is not reported, or a full
 disk."""
@@ -19,7 +21,7 @@ disk."""
 
 def print_error(text: str) -> None:
     """Print what went wrong on stderr, with the prefix that errors have in all of the project's programs."""
-    print_notice(f"error: {text}")
+    print_notice(f"error: {said(text)}")
 
 
 def print_wrong_call(error: click.ClickException) -> None:

@@ -15,7 +15,9 @@ from runtime.store import catalog as store
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.records import AssistantRecord, BotRecord
-from schemas.policy import Policy, read_document
+from schemas.canary import Variant
+from schemas.data_policy import seconds_of
+from schemas.policy import PolicyDocument, read_document
 from schemas.timezones import zone_of_number
 
 POLL_SECONDS = 0.5
@@ -30,15 +32,22 @@ class Configuration:
     bot: BotRecord
     assistant: AssistantRecord | None
     """None when the bot has its own instructions, or uses a live object at the provider."""
-    policy: Policy
+    policy: PolicyDocument
     """The bot's policy from its manifest, as far as this program knows its keys."""
     ignored: tuple[str, ...] = ()
     """Keys of that policy that this program does not know, or whose value does not fit."""
+    timezone: str | None = None
+    """The client's time zone; None where neither its manifest nor its number's country decides."""
+    is_canary_stopped: bool = False
+    """Whether the runtime has stopped the policy's canary."""
+    variant: Variant | None = None
+    """Which of the two answers this conversation, while there is a canary (`runtime.turns.canaries`)."""
 
     @property
-    def timezone(self) -> str | None:
-        """The client's time zone; None where neither its manifest nor its number's country decides."""
-        return self.policy.timezone or zone_of_number(self.bot.twilio_phone_number)
+    def waits_seconds(self) -> float | None:
+        """How long a message waits for a person who was silent for too long; None where it is not sent at all."""
+        window = self.policy.window
+        return seconds_of(window.expires_after) if window is not None else None
 
     @property
     def memory_tokens(self) -> int | None:
@@ -58,6 +67,11 @@ class Catalog:
         self._told: dict[str, int] = {}
         """Bot → its version whose ignored keys were logged."""
         self.salt = salt
+
+    @property
+    def version(self) -> int:
+        """The newest version of the store's catalog that this process knows of."""
+        return self._version
 
     async def bot_of_number(self, number: str) -> BotRecord | None:
         """The bot that answers on a number. An unknown number is looked up in the store each time."""
@@ -125,6 +139,7 @@ async def open_catalog(database: Database) -> Catalog:
     return Catalog(database, await database.read(store.user_salt))
 
 
-def _configured(bot: BotRecord, assistant: AssistantRecord | None) -> Configuration:
+def _configured(bot: BotRecord, assistant: AssistantRecord | None, is_canary_stopped: bool) -> Configuration:
     reading = read_document(bot.policy)
-    return Configuration(bot, assistant, reading.policy, reading.ignored)
+    zone = reading.policy.timezone or zone_of_number(bot.twilio_phone_number)
+    return Configuration(bot, assistant, reading.policy, reading.ignored, zone, is_canary_stopped)

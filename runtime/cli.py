@@ -1,23 +1,30 @@
-"""The command `horizonai-whatsapp-bot`: serve, migrate, restored, send, token, dead-letters, forget. Each imports only
-what it needs."""
+"""The command `horizonai-whatsapp-bot`: serve, migrate, restored, send, campaigns, token, operator, conversations,
+dead-letters, person, client, forget, costs, report, store-key, audit, incident. Each imports only what it needs."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
-
 import click
 
+from runtime.commands.audit import audit
+from runtime.commands.campaigns import campaigns
+from runtime.commands.client import client
+from runtime.commands.conversations import conversations
+from runtime.commands.costs import costs
 from runtime.commands.dead_letters import dead_letters
 from runtime.commands.forget import forget
+from runtime.commands.incident import incident
 from runtime.commands.opening import configured, in_sentences
+from runtime.commands.operators import operator
+from runtime.commands.opt_outs import opt_outs
+from runtime.commands.person import person
+from runtime.commands.person_requests import person_requests
 from runtime.commands.program import FULL, Program
+from runtime.commands.report import report
 from runtime.commands.restored import restored
+from runtime.commands.sending import send
 from runtime.commands.serving import serve_until_stopped
+from runtime.commands.store_key import store_key
 from runtime.commands.tokens import token
-
-if TYPE_CHECKING:
-    from runtime.settings import Settings
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,7 +55,12 @@ def serve(host: str, port: int) -> None:
 
 
 @main.command()
-def migrate() -> None:
+@click.option(
+    "--compact",
+    is_flag=True,
+    help="Also rewrite a SQLite file, once, so that it shrinks as rows are deleted; while no service runs.",
+)
+def migrate(compact: bool) -> None:
     """Bring the store's schema up to date, and create the store where there is none. `serve` does so by itself."""
     from runtime.store.database.engine import open_engine, store_errors
     from runtime.store.database.migrate import migrate as migrate_store
@@ -61,41 +73,39 @@ def migrate() -> None:
                 click.echo(f"The store has the schema {migrate_store(engine)}.")
         finally:
             engine.dispose()
+        if compact:
+            _compact(settings.database_url)
 
 
-@main.command(short_help="Send a proactive message.")
-@click.argument("to")
-@click.argument("body")
-@click.option("--bot", "bot_id", help="Send from this bot's number.")
-@click.option("--from", "number", help="Send from this number; TWILIO_WHATSAPP_FROM without it or --bot.")
-def send(to: str, body: str, bot_id: str | None, number: str | None) -> None:
-    """Send BODY to TO, a number (+56912345678) or WhatsApp's user id (CL.1A2B3C), as a proactive message."""
-    with in_sentences():
-        settings = configured()
-        asyncio.run(_send(settings, to, body, bot_id, number))
+def _compact(url: str) -> None:
+    from runtime.store.database.compact import MEGABYTE
+    from runtime.store.database.compact import compact as compact_store
+    from runtime.store.database.url import is_sqlite
+
+    if not is_sqlite(url):
+        click.echo("PostgreSQL gives the space of deleted rows to new ones by itself (autovacuum); nothing was done.")
+        return
+    sizes = compact_store(url)
+    click.echo(
+        f"The file was rewritten: {sizes.before / MEGABYTE:,.1f} MB before, {sizes.after / MEGABYTE:,.1f} MB now."
+        " From here on it shrinks as rows are deleted."
+    )
 
 
-async def _send(settings: Settings, to: str, body: str, bot_id: str | None, number: str | None) -> None:
-    from runtime.app import proactive_sender
-    from runtime.store.messages.outbound_content import OutboundText
-
-    async with proactive_sender(settings) as proactive:
-        message = await proactive.send(to=_user(to), content=OutboundText(body), bot_id=bot_id, number=number)
-    click.echo(f"{message.message_sid}\t{message.status}\tfrom {message.sender}")
-    if message.warning:
-        click.echo(f"warning: {message.warning}", err=True)
-
-
-def _user(value: str) -> str:
-    from runtime.api.models import checked_user
-
-    try:
-        return checked_user(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="TO") from error
-
-
+main.add_command(send)
 main.add_command(token)
+main.add_command(campaigns)
 main.add_command(dead_letters)
+main.add_command(conversations)
 main.add_command(forget)
+person.add_command(person_requests)
+main.add_command(person)
+main.add_command(client)
+main.add_command(operator)
+main.add_command(opt_outs)
 main.add_command(restored)
+main.add_command(costs)
+main.add_command(report)
+main.add_command(store_key)
+main.add_command(audit)
+main.add_command(incident)

@@ -3,12 +3,14 @@
     OperatorError           a setting, an account, a number: the text is for the operator
     ├── SettingsError       runtime.settings
     ├── AccountError        runtime.twilio.accounts
+    │   └── FormerAccount
     ├── NoSender            runtime.delivery.proactive
     ├── NotSent             runtime.delivery.delivery
     └── NotSettled          runtime.inbound.restored
 
 ProviderError
 ├── PermanentError      the same call will fail again: no retry
+│   ├── ModelGone       so will every other call of this model
 │   ├── KeyRefused      so will every other call with this key, until the account is corrected
 │   └── RequestRefused  for what is in the request, such as words that a safety system does not let pass
 ├── TemporaryError      the call had no effect, retry after `delay` seconds
@@ -33,6 +35,14 @@ class PermanentError(ProviderError):
         super().__init__(message)
         self.code = code
         """The provider's code of its refusal, where it gave one."""
+
+
+class ModelGone(PermanentError):
+    """The model does not exist, was shut down, or is not for this key."""
+
+    def __init__(self, message: str, model: str | None) -> None:
+        super().__init__(message, "model_not_found")
+        self.model = model
 
 
 class KeyRefused(PermanentError):

@@ -6,16 +6,19 @@ history ──► current: since it began, or began over ──► recalled: the
 from __future__ import annotations
 
 import hmac
-import json
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
+from functools import lru_cache
 from typing import Any
+
+from pydantic_core import from_json
 
 from runtime.store.codec import dump_json
 from runtime.store.messages.turns import HistoryItem
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MINUTE = len("2026-11-28T18:52")
 CHARACTERS_PER_TOKEN = 4
 KEPT_RESULT_CHARACTERS = 16_000
 """Maximum size of a function's result beyond its turn. The turn itself sees the whole answer of the endpoint."""
@@ -84,8 +87,10 @@ def is_one_of(text: str, words: Collection[str]) -> bool:
 
 
 def _said_by_user(item: str, words: Collection[str]) -> bool:
-    said = json.loads(item)
-    return said.get("role") == "user" and isinstance(said.get("content"), str) and is_one_of(said["content"], words)
+    if not _is_by_user(item):
+        return False
+    said = from_json(item)
+    return isinstance(said.get("content"), str) and is_one_of(said["content"], words)
 
 
 def _plain(text: str) -> str:
@@ -95,42 +100,65 @@ def _plain(text: str) -> str:
 
 def day_of(time: date) -> str:
     """As in "Saturday 2026-11-28"."""
-    return f"{WEEKDAYS[time.weekday()]} {time:%Y-%m-%d}"
+    return f"{WEEKDAYS[time.weekday()]} {time.year}-{time.month:02}-{time.day:02}"
 
 
-def recalled(history: Sequence[HistoryItem], max_tokens: int, now: datetime) -> list[dict[str, Any]]:
-    """The newest part of a history that fits, beginning with a message of the user. Where not all of it is of today,
-    each day has its date before it; `now` is in the zone whose days they are.
+def recalled(history: Sequence[HistoryItem], max_tokens: int, now: datetime) -> list[str]:
+    """The newest part of a history that fits, as the JSON of its items, which goes to the provider as it is stored. It
+    begins with a message of the user, or, where all of it fits, with ours that they answer: a reminder. Where not all
+    of it is of today, each day has its date before it; `now` is in the zone whose days they are.
 
     A function call is thus never separated from its result, which the API would refuse. Results of functions take at
     most half of the budget, the newest first, and are shortened beyond that: messages are worth more.
     """
-    kept: list[tuple[date, dict[str, Any]]] = []
+    kept: list[tuple[date, str]] = []
     spent = 0
     for_results = max_tokens // 2
     for text, tokens, at in reversed(history):
-        item = json.loads(text)
-        if item.get("type") == "function_call_output":
+        if _is_result(text):
             room = max(for_results, SHORTEST_RESULT_TOKENS)
             if tokens > room:
-                item = _with_result_within(item, room * CHARACTERS_PER_TOKEN)
+                text = dump_json(_with_result_within(from_json(text), room * CHARACTERS_PER_TOKEN))
                 tokens = room
             for_results -= tokens
         spent += tokens
         if spent > max_tokens:
             break
-        kept.append((datetime.fromisoformat(at).astimezone(now.tzinfo).date(), item))
+        kept.append((_day_of_minute(at[:MINUTE], now.tzinfo), text))
     kept.reverse()
-    first = next((index for index, (_, item) in enumerate(kept) if item.get("role") == "user"), len(kept))
+    first = next((index for index, (_, text) in enumerate(kept) if _is_by_user(text)), len(kept))
+    if len(kept) == len(history) and all(text.startswith('{"role":"assistant",') for _, text in kept[:first]):
+        first = 0
     return list(_dated(kept[first:], now.date()))
 
 
-def _dated(items: Sequence[tuple[date, dict[str, Any]]], today: date) -> Iterator[dict[str, Any]]:
+def _is_result(item: str) -> bool:
+    """Whether an item is a function's result. Only what may be one is parsed: most of a history are messages."""
+    return '"function_call_output"' in item and from_json(item).get("type") == "function_call_output"
+
+
+def _is_by_user(item: str) -> bool:
+    """Whether an item is a message of the user. What `remembered` has written shows it in its first characters."""
+    if item.startswith('{"role":"user",'):
+        return True
+    if item.startswith(('{"role":"assistant",', '{"type":"function_call')):
+        return False
+    return bool(from_json(item).get("role") == "user")
+
+
+@lru_cache(maxsize=4096)
+def _day_of_minute(minute: str, zone: tzinfo | None) -> date:
+    """The day of a timestamp, by its first MINUTE characters: items are of few minutes, which are the same in many
+    conversations."""
+    return datetime.fromisoformat(f"{minute}Z").astimezone(zone).date()
+
+
+def _dated(items: Sequence[tuple[date, str]], today: date) -> Iterator[str]:
     """The items, with a day's date before its first message of the user: never between a call and its result."""
     shown = today if all(day == today for day, _ in items) else None
     for day, item in items:
-        if day != shown and item.get("role") == "user":
-            yield {"role": "developer", "content": f"On {day_of(day)}:"}
+        if day != shown and _is_by_user(item):
+            yield dump_json({"role": "developer", "content": f"On {day_of(day)}:"})
             shown = day
         yield item
 

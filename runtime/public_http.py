@@ -7,7 +7,7 @@ connection, so that a name cannot lead elsewhere between the check and the call.
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -40,6 +40,8 @@ class Outgoing:
     credentials: Mapping[str, str] | None = None
     """Headers that are for this URL's origin alone: once a redirect has left it they are sent no more."""
     body: bytes | None = None
+    may_follow: Callable[[URL], bool] | None = None
+    """Whether a redirect to this URL is followed; each public one without it."""
 
 
 class PublicHttp:
@@ -132,6 +134,8 @@ def _following(outgoing: Outgoing, response: aiohttp.ClientResponse) -> Outgoing
         left = url.origin() != response.url.origin()
     except ValueError as error:
         raise NotCalled("redirects to what is not a URL") from error
+    if outgoing.may_follow is not None and not outgoing.may_follow(url):
+        raise NotCalled("redirects to a host that is not allowed")
     following = replace(outgoing, url=str(url), credentials=None if left else outgoing.credentials)
     if response.status in _WITH_BODY or outgoing.method in ("GET", "HEAD"):
         return following

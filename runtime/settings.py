@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -11,12 +13,16 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runtime.errors import OperatorError
+from runtime.store_keys import StoreKeys, parse_keys
 from schemas.credentials import is_installation_credential
 from schemas.environment import checked, read_env_file
+from schemas.model_overrides import use_models_file
 from schemas.overrides import DEFAULT, connection_overrides
 from schemas.timezones import is_zone
 
 ENV_FILE = Path(".env")
+AUDIT_FLOOR_DAYS = 90
+"""As `runtime.store.audit.FLOOR_DAYS`, which imports SQLAlchemy."""
 
 log = structlog.get_logger("runtime.settings")
 
@@ -39,10 +45,15 @@ class Settings(BaseSettings):
 
     openai_api_key: SecretStr | None = None
     """Key of the model's provider."""
+    openai_admin_key: SecretStr | None = None
+    """Key for administrators of OpenAI's organization: `costs compare` reads its costs with it, nothing else does."""
     openai_base_url: str | None = None
     """Another server that speaks OpenAI's API; the SDK's default without it."""
     model_timeout_seconds: float = Field(default=60, gt=0, le=600)
     """Time limit of one call to the model."""
+
+    models_file: Path | None = None
+    """The installation's own word on models, over the table of `schemas.models`."""
 
     twilio_account_sid: str | None = None
     """The shared account; a client may name its own."""
@@ -59,12 +70,25 @@ class Settings(BaseSettings):
 
     public_url: str | None = None
     """The address that Twilio calls; signatures are checked against it. The listening address without it."""
+    manifests_url: str | None = None
+    """The folder of manifests on the forge that keeps them, for the console's links."""
     webhook_connection_overrides: str = DEFAULT
     """Connection overrides of status callbacks: the fragment of the URL, "" for none (`off` in the environment)."""
     database_url: str = "sqlite:///data/horizonai.db"
     """The store."""
+    store_key: SecretStr | None = None
+    """Keys that what people and assistants wrote is encrypted with in the store, with commas between them: the first
+    for new texts, the others for older ones. `plain` first: new texts are not encrypted."""
     api_token: SecretStr | None = None
     """A token of the management API with the scope `write`, besides those from `token create`."""
+    trusted_proxies: str = "127.0.0.0/8 ::1"
+    """Addresses and networks of load balancers, with blanks between them: what they report as the caller's address is
+    believed (`X-Forwarded-For`), for the audit and for the limit of failed tries."""
+    failed_tries: int = Field(default=10, ge=0)
+    """Calls without a valid token from one address within a minute; more are refused until it is over; 0: all are
+    looked up."""
+    audit_days: int = Field(default=0, ge=0, le=36_500)
+    """How long the audit is kept, at least 90 days; 0: for ever."""
 
     reply_within_seconds: float = Field(default=5, ge=0, le=14)
     """An answer ready by then goes out in the webhook's own response; Twilio hangs up after 15 s."""
@@ -91,15 +115,22 @@ class Settings(BaseSettings):
         max_length=1600,
     )
     """Message for a user over the limit, once a minute."""
-    not_understood_message: str = Field(
+    budget_message: str = Field(
         default=(
-            "Por ahora no puedo escuchar audios ni ver fotos u otros archivos. ¿Me lo escribes en un mensaje de texto, "
-            "por favor?"
+            "Por ahora no podemos responder por este medio. Tu mensaje quedó guardado; por favor, contáctanos de otra "
+            "forma si es urgente."
         ),
         min_length=1,
         max_length=1024,
     )
-    """Message for a user who sends files without a word, unless the client has its own; once a minute."""
+    """Message for a user of a client whose budget is used up and pauses it, once a day."""
+    alert_notify: SecretStr | None = None
+    """Apprise addresses of the agency for warnings, with blanks between them."""
+    not_understood_message: str | None = Field(default=None, min_length=1, max_length=1024)
+    """Message for a user who sends nothing but files of a kind that is off, unless the client has its own; one for each
+    kind without it. Once a minute."""
+    media_dir: Path | None = None
+    """Folder for fetched files while their turn is answered; below the system's for temporary files without it."""
     opt_out_message: str = Field(
         default=(
             "Listo: no te enviaremos más avisos. Si nos escribes, te respondemos igual; "
@@ -109,12 +140,20 @@ class Settings(BaseSettings):
         max_length=1024,
     )
     """Confirmation for a user who wrote STOP or BAJA."""
+    opt_out_question: str = Field(
+        default="¿Quieres dejar de recibir nuestros avisos? Para confirmarlo, escribe BAJA.",
+        min_length=1,
+        max_length=1024,
+    )
+    """Question for a user who said so in a voice note, which may have been heard wrong."""
     opt_in_message: str = Field(
         default="Listo: volverás a recibir nuestros avisos. Para dejar de recibirlos, escribe BAJA.",
         min_length=1,
         max_length=1024,
     )
     """Confirmation for a user who wrote START or ALTA after that."""
+    campaign_max: int = Field(default=1000, ge=0)
+    """Maximum number of people that one client writes to of itself within 24 hours, by campaigns and one by one."""
     sweep_seconds: float = Field(default=300, ge=0)
     """Interval at which Twilio is asked for messages whose webhook did not arrive; 0: never."""
     sweep_window_minutes: float = Field(default=60, gt=0, le=1440)
@@ -139,12 +178,18 @@ class Settings(BaseSettings):
     def _usable(cls, value: object, info: ValidationInfo) -> object:
         return checked(str(info.field_name).upper(), value) if isinstance(value, str) else value
 
-    @field_validator("public_url", "twilio_base_url", "openai_base_url")
+    @field_validator("public_url", "twilio_base_url", "openai_base_url", "manifests_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with https:// (or http:// on this machine)")
         return None if value is None else value.rstrip("/")
+
+    @field_validator("store_key")
+    @classmethod
+    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        parse_keys(value.get_secret_value() if value is not None else None)
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -153,17 +198,46 @@ class Settings(BaseSettings):
             raise ValueError("must be a name of the tz database, such as America/Santiago")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks(value)
+        return value
+
+    @field_validator("audit_days")
+    @classmethod
+    def _is_above_floor(cls, value: int) -> int:
+        if 0 < value < AUDIT_FLOOR_DAYS:
+            raise ValueError(f"must be 0, for ever, or at least {AUDIT_FLOOR_DAYS}")
+        return value
+
+    @property
+    def proxies(self) -> Sequence[IPv4Network | IPv6Network]:
+        """The networks of `trusted_proxies`."""
+        return networks(self.trusted_proxies)
+
     @field_validator("webhook_connection_overrides")
     @classmethod
     def _as_fragment(cls, value: str) -> str:
         return connection_overrides(value)
 
+    @property
+    def store_keys(self) -> StoreKeys | None:
+        """The keys of `store_key`; None where it is not set."""
+        return parse_keys(self.store_key.get_secret_value() if self.store_key is not None else None)
+
+
+def networks(text: str) -> Sequence[IPv4Network | IPv6Network]:
+    """Addresses and networks with blanks between them; raises ValueError for anything else."""
+    return [ip_network(part) for part in text.split()]
+
 
 def read_settings() -> Settings:
-    """The current settings; raises SettingsError that names every wrong variable."""
+    """The current settings, with the file of models in force; raises SettingsError that names every wrong variable."""
     try:
         read_env_file(ENV_FILE)
-        return Settings()
+        settings = Settings()
+        use_models_file(settings.models_file)
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg'].removeprefix('Value error, ')}"
@@ -172,6 +246,7 @@ def read_settings() -> Settings:
         raise SettingsError(f"Settings are wrong: {wrong}. Correct them in the environment or in .env.") from None
     except ValueError as error:
         raise SettingsError(f"Settings cannot be read: {error}.") from None
+    return settings
 
 
 class Secrets:

@@ -2,7 +2,8 @@
 memory.
 
 `[speaker] first words of the instructions · the user's text · turn N`. A user can ask for more: "llama a TOOL
-{json}" or just a tool's name for a function call, "piensa 3s" for a slow answer, "escribe 4000 letras" for a long one.
+{json}" or just a tool's name for a function call, "web_search" for a search of the web, "piensa 3s" for a slow answer,
+"escribe 4000 letras" for a long one; where an answer has a JSON schema, "NAME {json}" for that answer.
 Nothing is random, and nothing but the arguments is read.
 """
 
@@ -78,8 +79,18 @@ def function_calls(context: Context, functions: dict[str, dict[str, Any]]) -> li
     return [WantedCall(name, _arguments(name, context.text, functions[name])) for _, name in sorted(wanted)]
 
 
+def mentions(name: str, context: Context) -> bool:
+    """Whether the user's words ask for a tool by its name."""
+    return _mention(name, context.text) is not None
+
+
 def _mention(name: str, text: str) -> re.Match[str] | None:
     return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)
+
+
+def structured(name: str, schema: dict[str, Any], context: Context) -> str:
+    """An answer in a JSON schema: what the user's text has after the schema's name, else an example that fits."""
+    return _arguments(name, context.text, schema)
 
 
 def forced_call(name: str, schema: dict[str, Any], context: Context) -> WantedCall:

@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints, the same on both ports: ledger, faults, settings, reset.
+"""The sandbox's own endpoints, the same on each port: ledger, prices, faults, settings, reset.
 
 They are not part of the providers' APIs: no credentials, no faults, no ledger entry.
 """
@@ -11,7 +11,11 @@ from aiohttp import web
 from sandbox.errors import InputError
 from sandbox.ledger import KINDS
 from sandbox.middleware import answer
+from sandbox.price_ledger import totals
 from sandbox.state import State
+
+_UNIT = {"unit": "1e-9 USD"}
+"""What amounts and unit prices are in."""
 
 
 def refuse(status: int, sentence: str) -> web.Response:
@@ -32,7 +36,7 @@ async def body_of(request: web.Request) -> dict[str, Any]:
 
 
 class Control:
-    """Handlers of /_sandbox/ that concern both providers."""
+    """Handlers of /_sandbox/ that concern all providers."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -41,10 +45,13 @@ class Control:
         return [
             web.get("/_sandbox/ledger", self.ledger),
             web.get("/_sandbox/ledger/summary", self.summary),
+            web.get("/_sandbox/prices", self.prices),
+            web.get("/_sandbox/prices/summary", self.price_summary),
             web.get("/_sandbox/faults", self.faults),
             web.put("/_sandbox/faults", self.set_faults),
             web.get("/_sandbox/settings", self.settings),
             web.put("/_sandbox/settings", self.set_settings),
+            web.post("/_sandbox/compact", self.compact),
             web.post("/_sandbox/reset", self.reset),
         ]
 
@@ -60,6 +67,13 @@ class Control:
 
     async def summary(self, _: web.Request) -> web.Response:
         return answer(self._state.ledger.summary())
+
+    async def prices(self, _: web.Request) -> web.Response:
+        charges = self._state.prices.charges()
+        return answer({**_UNIT, "entries": [charge.as_json() for charge in charges], "totals": totals(charges)})
+
+    async def price_summary(self, _: web.Request) -> web.Response:
+        return answer({**_UNIT, "totals": totals(self._state.prices.charges())})
 
     async def faults(self, _: web.Request) -> web.Response:
         return answer({"rules": [rule.as_json() for rule in self._state.faults.rules]})
@@ -80,6 +94,11 @@ class Control:
         except InputError as error:
             return refuse(400, str(error))
         return await self.settings(request)
+
+    async def compact(self, _: web.Request) -> web.Response:
+        """Afterwards the folder has, beside the ledger, what the providers keep and nothing that they deleted."""
+        self._state.storage.compact()
+        return answer({"compacted": True})
 
     async def reset(self, _: web.Request) -> web.Response:
         await self._state.reset()

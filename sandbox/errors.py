@@ -8,12 +8,13 @@ from sandbox.storage import Json
 
 
 class ProviderRefusal(Exception):
-    """An answer other than success, as the provider would give it."""
+    """An answer other than success, as the provider would give it: a JSON `body`, or `text` where that is set."""
 
-    def __init__(self, status: int, body: Json, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, status: int, body: Json, headers: dict[str, str] | None = None, text: str | None = None) -> None:
         super().__init__(f"{status}: {body}")
         self.status = status
         self.body = body
+        self.text = text
         self.headers = headers or {}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sandbox.errors import InputError
 
-PROVIDERS = ("openai", "twilio")
+PROVIDERS = ("openai", "twilio", "chatwoot")
 CALL_KINDS = (
     "latency",  # `seconds` are added before the call is worked on, or less when the rules are replaced meanwhile
     "status",  # answers `status` (default 500) without doing anything
@@ -26,16 +26,26 @@ CALL_KINDS = (
     "cut_body",  # the call is done, the connection closes in the middle of the answer
     "drop_page",  # a list answers without its items, its paging intact
     "sparse_list",  # a list of senders answers with webhook and profile null
+    "redirect",  # answers 307 to `url` without doing anything
 )
+BODY_KINDS = (
+    "slow_body",  # the call is done, its answer's body takes `seconds` (default 30)
+    "endless_body",  # the body is followed by zeros until the client hangs up, `seconds` (default 0) between 64 kB
+    "wrong_type",  # the answer has `content_type` (default text/html)
+    "wrong_length",  # Content-Length is `length` (default twice what there is); the connection closes after the body
+)
+"""For answers of any kind, and meant for the content of media, whose paths begin with the account: /AC…/SM…/ME…."""
 WEBHOOK_KINDS = (
     "duplicate_webhook",  # the webhook is delivered twice, the second time after `seconds`
+    "drop_webhook",  # the webhook is not sent: Chatwoot's only, which tries once
     "reorder_webhooks",  # the webhook is held back for a random time up to `seconds` (default 0.2)
 )
 DELIVERY_KINDS = (
     "reorder_parts",  # a message waits up to `seconds` (default 0.5) for the next one to its user, which overtakes it
     "undelivered",  # a message is accepted and ends as undelivered, with Twilio's error `code` (default 63012)
+    "failed",  # the same, but it ends as failed
 )
-KINDS = CALL_KINDS + WEBHOOK_KINDS + DELIVERY_KINDS
+KINDS = CALL_KINDS + BODY_KINDS + WEBHOOK_KINDS + DELIVERY_KINDS
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -60,6 +70,9 @@ class Rule:
     nth: int | None = None
     seed: int = 0
     code: int = 63012
+    url: str = ""
+    content_type: str = "text/html"
+    length: int | None = None
     seen: int = field(default=0, init=False)
     fired: int = field(default=0, init=False)
     _dice: random.Random = field(init=False, repr=False)
@@ -124,6 +137,9 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "nth": (int,),
     "seed": (int,),
     "code": (int,),
+    "url": (str,),
+    "content_type": (str,),
+    "length": (int,),
 }
 
 
@@ -171,4 +187,6 @@ def _rule(item: object, where: str) -> Rule:
             raise InputError(f"{where}: {key!r} is one of {', '.join(allowed)}, not {item[key]!r}")
     if "kind" not in item:
         raise InputError(f"{where}: 'kind' is missing; it is one of {', '.join(KINDS)}")
+    if item["kind"] == "redirect" and not item.get("url"):
+        raise InputError(f"{where}: a redirect needs 'url'")
     return Rule(**item)

@@ -9,14 +9,26 @@ import hashlib
 import json
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 from sandbox.storage import Json
 
-KINDS = ("call", "inbound", "outbound", "delivered", "webhook")
+KINDS = (
+    "call",
+    "inbound",
+    "outbound",
+    "delivered",
+    "webhook",
+    "undelivered",
+    "failed",
+    "media",
+    "typing",
+    "desk",
+    "desk_webhook",
+)
 _COUNTED = {"call": "calls", "inbound": "inbound", "outbound": "outbound", "webhook": "webhooks"}
 _BODY_KEPT = 16_384
 """Bytes of a request body that are kept as they are; of a longer one only size and digest are."""
@@ -34,9 +46,11 @@ def body_fields(body: bytes, content_type: str) -> Json:
 class Ledger:
     """Append-only entries, numbered from 0."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, now: Callable[[], float]) -> None:
+        """`now` gives the time of an entry, in seconds since the epoch."""
         directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / "ledger.jsonl"
+        self._now = now
         self._ends = array("Q")
         self._counts: dict[str, dict[str, int]] = {}
         self._recover()
@@ -67,7 +81,7 @@ class Ledger:
             counts["writes"] += 1
 
     def append(self, kind: str, provider: str, **fields: object) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        now = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds")
         entry: Json = {"n": len(self._ends), "time": now, "kind": kind, "provider": provider, **fields}
         line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
         os.write(self._file.fileno(), line)
@@ -80,7 +94,7 @@ class Ledger:
         """
         attempts: dict[str, list[Json]] = {}
         chosen: list[Json] = []
-        for entry in self._scan(since):
+        for entry in self.scan(since):
             if entry["kind"] == "webhook" and entry["purpose"] != "status":
                 attempts.setdefault(entry["message_sid"], []).append(entry)
             if entry["kind"] == "inbound":
@@ -89,7 +103,8 @@ class Ledger:
                 chosen.append(_decoded(entry))
         return len(self._ends), chosen
 
-    def _scan(self, since: int) -> Iterator[Json]:
+    def scan(self, since: int) -> Iterator[Json]:
+        """The same entries as they are in the file, bodies undecoded."""
         if since >= len(self._ends):
             return
         with self._path.open("rb") as lines:
@@ -99,7 +114,7 @@ class Ledger:
 
     def summary(self) -> dict[str, dict[str, int]]:
         nothing = {"calls": 0, "writes": 0, "inbound": 0, "outbound": 0, "webhooks": 0}
-        return {provider: dict(self._counts.get(provider, nothing)) for provider in ("openai", "twilio")}
+        return {provider: dict(self._counts.get(provider, nothing)) for provider in ("openai", "twilio", "chatwoot")}
 
     def clear(self) -> None:
         self._file.truncate(0)

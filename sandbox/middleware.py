@@ -14,18 +14,23 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from sandbox.body_faults import with_fault
 from sandbox.errors import ProviderRefusal
-from sandbox.faults import CALL_KINDS, Rule
+from sandbox.faults import BODY_KINDS, CALL_KINDS, Rule
 from sandbox.ledger import body_fields
+from sandbox.metering import collecting
 from sandbox.state import State
 from sandbox.storage import Json
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_READS_BY_POST = ("/search", "/input_tokens")
+_FAULTS = CALL_KINDS + BODY_KINDS
+_READS_BY_POST = ("/search", "/input_tokens", "/filter")
+NOTED: web.RequestKey[Json] = web.RequestKey("noted", dict)
+"""What an endpoint adds to the record of the call, for bodies of which the ledger keeps only a digest."""
 
 
 class StandIn(Protocol):
-    """What differs between the two stand-ins in the middleware."""
+    """What differs between the stand-ins in the middleware."""
 
     name: str
 
@@ -46,6 +51,13 @@ class StandIn(Protocol):
 
 def answer(body: object, status: int = 200) -> web.Response:
     return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json")
+
+
+def refusal(error: ProviderRefusal) -> web.Response:
+    """A refusal as an answer; in words where the provider says it in words."""
+    if error.text is not None:
+        return web.Response(text=error.text, status=error.status)
+    return answer(error.body, error.status)
 
 
 def basic_auth(request: web.Request) -> tuple[str, str]:
@@ -70,6 +82,7 @@ class _ProviderCall:
     body: bytes
     started: float = field(default_factory=time.monotonic)
     applied: list[str] = field(default_factory=list)
+    used: list[Json] = field(default_factory=list)
 
     def record(self, status: int | None) -> None:
         request = self.request
@@ -83,6 +96,8 @@ class _ProviderCall:
             write=request.method != "GET" and not request.path.endswith(_READS_BY_POST),
             seconds=round(time.monotonic() - self.started, 4),
             **({"faults": self.applied} if self.applied else {}),
+            **({"used": self.used} if self.used else {}),
+            **request.get(NOTED, {}),
             **body_fields(self.body, request.content_type),
         )
 
@@ -97,12 +112,15 @@ class _ProviderCall:
         try:
             self.provider.authenticate(self.request)
             place = (self.provider.name, self.request.method, self.request.path)
-            for rule in self.state.faults.matching(*place, CALL_KINDS, self.body):
+            for rule in self.state.faults.matching(*place, _FAULTS, self.body):
                 self.applied.append(rule.kind)
                 if rule.kind == "latency":
                     await rule.delay()
                 elif rule.kind in ("status", "retry_after"):
                     raise _own_failure(self.provider, rule)
+                elif rule.kind == "redirect":
+                    self.record(307)
+                    return web.Response(status=307, headers={"Location": rule.url})
                 elif rule.kind in ("timeout_before_write", "drop_connection"):
                     self.record(None)
                     return await self.hang_up(rule, 30.0 if rule.kind == "timeout_before_write" else 0.0)
@@ -110,7 +128,7 @@ class _ProviderCall:
                     answer_faults.append(rule)
             response = await self.answered_by(handler)
         except ProviderRefusal as error:
-            response = answer(error.body, error.status)
+            response = refusal(error)
             response.headers.update(error.headers)
         lost = next((rule for rule in answer_faults if rule.kind == "timeout_after_write"), None)
         if lost is not None:
@@ -124,7 +142,8 @@ class _ProviderCall:
 
     async def answered_by(self, handler: Handler) -> web.StreamResponse:
         try:
-            return await handler(self.request)
+            with collecting(self.used):
+                return await handler(self.request)
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
             raise self.provider.no_such_path(self.request.method, self.request.path) from None
         except ProviderRefusal:
@@ -138,6 +157,8 @@ class _ProviderCall:
             return response
         if response.status not in (200, 201):
             return response
+        if rule.kind in BODY_KINDS:
+            return await with_fault(rule, self.request, response, response.body)
         if rule.kind == "cut_body":
             return await self.cut(response)
         document = json.loads(response.body)

@@ -6,7 +6,6 @@ It never answers a request itself.
 
 import asyncio
 import sys
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,8 +14,9 @@ from typing import Any
 
 from sandbox.faults import Faults
 from sandbox.ledger import Ledger
+from sandbox.price_ledger import PriceLedger
 from sandbox.settings import Settings
-from sandbox.storage import Storage
+from sandbox.storage import Json, Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Credentials:
     account_sid: str
     auth_token: str
     api_key: str
+    admin_key: str
+    """What OpenAI accepts under /organization, and nowhere else."""
 
 
 class BackgroundTasks:
@@ -68,27 +70,34 @@ class BackgroundTasks:
 
 @dataclass(slots=True)
 class State:
-    """One sandbox: two providers, one set of tables."""
+    """One sandbox: its providers, one set of tables."""
 
     storage: Storage
     ledger: Ledger
     faults: Faults
     settings: Settings
     credentials: Credentials
+    prices: PriceLedger
     senders_from: Path | None = None
+    media_port: int = 0
+    """Where the content of media is served, on the host of Twilio's stand-in; 0 until it is."""
+    desk_port: int = 0
+    """Where Chatwoot's stand-in listens; 0 until it does."""
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     after_reset: list[Callable[[], None]] = field(default_factory=list)
+    template_changed: Callable[[Json, Json], None] = lambda former, now: None
+    """Called with each change that Meta makes to a content: the content before, and now."""
 
-    @staticmethod
-    def now() -> int:
+    def now(self) -> int:
         """Seconds since the epoch, as OpenAI dates its objects."""
-        return int(time.time())
+        return int(self.settings.time())
 
     async def reset(self) -> None:
         """Back to the first start: no objects, no ledger entries, no faults."""
         await self.background.drop()
         self.storage.clear()
         self.ledger.clear()
+        self.prices.clear()
         self.faults.clear()
         self.settings.clear()
         for hook in self.after_reset:

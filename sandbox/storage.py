@@ -47,6 +47,12 @@ class Storage:
         self._compact()
         self._journal = self._path.open("ab", buffering=0)
 
+    def compact(self) -> None:
+        """Writes the journal again, without what was changed or deleted since."""
+        self._journal.close()
+        self._compact()
+        self._journal = self._path.open("ab", buffering=0)
+
     def _replay(self) -> None:
         if not self._path.exists():
             return
@@ -92,6 +98,11 @@ class Storage:
             return None
         self._append(table, key, None)
         return self._tables[table].pop(key)
+
+    def drop(self, table: str) -> None:
+        """Deletes all objects of a table."""
+        for key in list(self.rows(table)):
+            self.delete(table, key)
 
     def blob(self, key: str) -> Path:
         """Where the bytes of a file or a medium are."""

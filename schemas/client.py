@@ -5,20 +5,24 @@ written without quotes stays an integer and is refused). What depends on other f
 twice) is checked where the files are read, not here.
 """
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
-from schemas.policy import Policy
+from schemas.canary import CanaryRules, Effort, ModelId, Prompt
+from schemas.cases import Cases
+from schemas.policy import Policy, RelativePath
+from schemas.secret_refs import SecretRef
 from schemas.strict import Strict
 
 ClientId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)]
 Number = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=128)]
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/$.?#][^\s]*$", max_length=2048)]
 VectorStoreId = Annotated[str, StringConstraints(pattern=r"^vs_[A-Za-z0-9_-]+$", max_length=128)]
-RelativePath = Annotated[str, StringConstraints(pattern=r"^[^/\\\s][^\\]*$", max_length=512)]
 
 Vertical = Literal[
     "Alcohol",
@@ -47,15 +51,6 @@ Vertical = Literal[
 
 # Keys of one client only: a default makes no sense for them, or one line would take the whole fleet down.
 OWN_KEYS = ("id", "formerly", "name", "number", "state")
-
-
-class SecretRef(Strict):
-    """A secret by reference: the name of an environment variable, never its value."""
-
-    env: EnvName = Field(
-        description="Name of the environment variable that holds the secret where it is used.",
-        examples=["LA_COCINA_HOOK_SECRET"],
-    )
 
 
 class InstructionsFile(Strict):
@@ -129,6 +124,22 @@ class FunctionTool(Strict):
         description="JSON Schema of the arguments; its root must be an object.",
         examples=[{"type": "object", "properties": {"personas": {"type": "integer"}}, "required": ["personas"]}],
     )
+    strict: bool = Field(
+        default=False,
+        description=(
+            "Whether the arguments always fit the parameters exactly, which then list every property as required and "
+            "allow no other (additionalProperties: false), at each level."
+        ),
+        examples=[True],
+    )
+    idempotent: bool = Field(
+        default=False,
+        description=(
+            "Whether the endpoint does the same once for calls with one call_id, which it also gets as the header "
+            "Idempotency-Key: a call that fails for a passing reason is then made again, up to twice."
+        ),
+        examples=[True],
+    )
     endpoint: Endpoint = Field(
         description="Where the call is sent.",
         examples=[{"url": "https://api.lacocina.cl/reservas", "secret": {"env": "LA_COCINA_HOOK_SECRET"}}],
@@ -171,7 +182,50 @@ class WebSearchTool(Strict):
     )
 
 
-Tool = Annotated[FunctionTool | FileSearchTool | WebSearchTool, Field(discriminator="type")]
+class McpTool(Strict):
+    """Tools of a server that speaks the Model Context Protocol. OpenAI calls it, not this installation: what the model
+    sends it leaves for its operator, and the headers pass OpenAI with every message."""
+
+    type: Literal["mcp"] = Field(description="A server's tools (MCP).", examples=["mcp"])
+    name: FunctionName = Field(
+        description="What the model calls the server, unique within the assistant.", examples=["reservas"]
+    )
+    url: HttpUrl = Field(
+        description="URL of the server, as OpenAI reaches it.", examples=["https://mcp.lacocina.cl/reservas"]
+    )
+    description: str = Field(
+        default="",
+        max_length=1024,
+        description="What the server is for, for the model.",
+        examples=["Reservas de mesas"],
+    )
+    allowed_tools: Annotated[list[FunctionName], Field(min_length=1, max_length=64)] = Field(
+        description="Names of the tools that may be used; the others of the server are not offered.",
+        examples=[["buscar_hora", "reservar"]],
+    )
+    headers: dict[HeaderName, SecretRef] = Field(
+        default_factory=dict,
+        max_length=10,
+        description="Headers that the server is sent, each a secret by reference. OpenAI gets them with every message.",
+        examples=[{"Authorization": {"env": "LA_COCINA_MCP_AUTHORIZATION"}}],
+    )
+    require_approval: Literal["never"] = Field(
+        description="Always never, and always written: no person can approve a call while a customer waits.",
+        examples=["never"],
+    )
+
+
+Tool = Annotated[FunctionTool | FileSearchTool | WebSearchTool | McpTool, Field(discriminator="type")]
+
+
+class Canary(CanaryRules):
+    """Another assistant, which some of the client's people get until a day, to compare the two."""
+
+    instructions: Prompt | InstructionsFile | None = Field(
+        default=None,
+        description="Its prompt, in place or in a file.",
+        examples=[{"file": "la-cocina/prompt-nuevo.md"}],
+    )
 
 
 class Assistant(Strict):
@@ -193,13 +247,19 @@ class Assistant(Strict):
         description="Name of the assistant at the provider and in lists, which no user sees; else the client's.",
         examples=["Bot de La Cocina"],
     )
-    model: str = Field(
-        min_length=1,
-        max_length=128,
+    model: ModelId = Field(
         description="Model id as the provider lists it; checked against GET /v1/models when planning.",
         examples=["gpt-6-luna"],
     )
-    instructions: Annotated[str, StringConstraints(min_length=1, max_length=262_144)] | InstructionsFile = Field(
+    fallback_model: ModelId | None = Field(
+        default=None,
+        description=(
+            "The model that answers when `model` is not available any more, until the manifest names another one. "
+            "Without it messages get no answer then."
+        ),
+        examples=["gpt-5.6-luna"],
+    )
+    instructions: Prompt | InstructionsFile = Field(
         description="The prompt, in place or in a file.",
         examples=["Eres el asistente del restaurante La Cocina.", {"file": "la-cocina/prompt.md"}],
     )
@@ -209,7 +269,7 @@ class Assistant(Strict):
         description="Tools that the assistant may use.",
         examples=[[{"type": "web_search"}]],
     )
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] = Field(
+    reasoning_effort: Effort = Field(
         default="none",
         description="How long the model may think before it answers; people on WhatsApp wait: not at all by default.",
         examples=["low"],
@@ -221,11 +281,27 @@ class Assistant(Strict):
         description="Upper bound of an answer's length, in tokens; the engine responses only.",
         examples=[800],
     )
+    canary: Canary | None = Field(
+        default=None,
+        description=(
+            "Another assistant that some people get, to compare the two; the engine responses only. What it does not "
+            "name is as above."
+        ),
+        examples=[{"percent": 10, "until": "2026-12-15", "instructions": {"file": "la-cocina/prompt-nuevo.md"}}],
+    )
 
 
 class Profile(Strict):
     """What WhatsApp shows about the business. Only the keys given here are managed."""
 
+    name: Annotated[str, StringConstraints(min_length=2, max_length=256)] | None = Field(
+        default=None,
+        description=(
+            "The name that WhatsApp shows. Meta reviews it, shows the former one until then, and takes few changes in "
+            "30 days; it is submitted once."
+        ),
+        examples=["La Cocina"],
+    )
     about: Annotated[str, StringConstraints(max_length=139)] | None = Field(
         default=None,
         description="Short line under the name, at most 139 characters.",
@@ -279,9 +355,43 @@ class Account(Strict):
     )
 
 
+_APPLICATION: Final = re.compile(r"AP[0-9a-f]{32}")
+
+
+def _application_or_off(value: object) -> object:
+    if value is False or (isinstance(value, str) and _APPLICATION.fullmatch(value)):
+        return value
+    raise PydanticCustomError("voice_application", "is neither a voice application nor false")
+
+
+Calling = Annotated[
+    str | Literal[False],
+    BeforeValidator(_application_or_off),
+    Field(json_schema_extra={"anyOf": [{"type": "string", "pattern": f"^{_APPLICATION.pattern}$"}, {"const": False}]}),
+]
+
+
 class Sender(Strict):
     """What Twilio holds for the number. Webhook URLs come from the settings, not from here."""
 
+    calling: Calling | None = Field(
+        default=None,
+        description=(
+            "Calls of people to the number: the SID of the voice application (Twilio: TwiML App) that answers them, or "
+            "false, with which WhatsApp offers no call. Without it calls are left as they are."
+        ),
+        examples=[False, "AP0123456789abcdef0123456789abcdef"],
+    )
+
+    template_events: bool | None = Field(
+        default=None,
+        description=(
+            "Whether Twilio tells the runtime at once what Meta decides about the account's templates (Event Streams). "
+            "It is one subscription for each Twilio account: it is made where a client of the account says true, and "
+            "deleted where none does any more and one says false. Without it, the nightly look finds the same."
+        ),
+        examples=[True],
+    )
     profile: Profile = Field(
         default_factory=Profile,
         description="The business profile that WhatsApp shows.",
@@ -358,6 +468,11 @@ class _Objects(Strict):
         max_length=16,
         description="Notes of your own, text only; they travel with the bot.",
         examples=[{"cliente": "Restaurante La Cocina", "industria": "Restaurantes", "fecha_creacion": "2025-10-22"}],
+    )
+    tests: Cases = Field(
+        default_factory=dict,
+        description="Conversations that `reconcile test` tries, by name: in place or in a file.",
+        examples=[{"saluda": {"conversation": [{"say": "Hola", "expect": {"language": "es"}}]}}],
     )
 
 

@@ -15,6 +15,7 @@ INSTALLATION_CREDENTIALS: Final = frozenset(
         "TWILIO_AUTH_TOKEN",
         "TWILIO_AUTH_TOKEN_SECONDARY",
         "TWILIO_WEBHOOK_SHARED_KEY",
+        "ALERT_NOTIFY",
         "API_TOKEN",
         "API_TOKEN_READ",
         "API_TOKEN_WRITE",
@@ -26,6 +27,7 @@ INSTALLATION_CREDENTIALS: Final = frozenset(
         "OTEL_EXPORTER_OTLP_HEADERS",
         "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
         "POSTGRES_PASSWORD",
+        "STORE_KEY",
         "PGPASSWORD",
     }
 )

@@ -80,7 +80,10 @@ def _check_store(url: str) -> None:
             "has a user or password with one of / ? # [ ] @ or a space; write it percent-encoded (/ is %2F, ? is %3F,"
             " # is %23, [ is %5B, ] is %5D, @ is %40, a space is %20)"
         )
+    authority = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
     try:
-        urlsplit(url).port  # noqa: B018 - computed, and refused, here
+        # PostgreSQL's may name several servers: a standby takes over from the one before it.
+        for host in authority.rpartition("@")[2].split(","):
+            urlsplit(f"//{host}").port  # noqa: B018 - computed, and refused, here
     except ValueError:
         raise ValueError("has a port or a host that cannot be read; it looks like …@host:5432/name") from None

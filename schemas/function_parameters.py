@@ -1,7 +1,7 @@
 """What OpenAI refuses in the parameters of a function, although JSON Schema allows it.
 
 A request with such a tool is answered with 400, whatever its user wrote, so the mistake has to be found where the tool
-is declared. The rules are those of functions that are not strict, as the error texts in public reports state them.
+is declared. The rules are as the error texts in public reports state them.
 """
 
 from __future__ import annotations
@@ -17,24 +17,30 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 MAX_DEPTH: Final = 100
 """Levels of mappings and lists. The validator of JSON Schema recurses and would end the process at some thousands."""
 _NOT_AT_ROOT: Final = ("oneOf", "anyOf", "allOf", "enum", "const", "not")
-_ONE: Final = (
-    "additionalItems",
-    "additionalProperties",
-    "contains",
-    "else",
-    "if",
-    "items",
-    "not",
-    "propertyNames",
-    "then",
-    "unevaluatedItems",
-    "unevaluatedProperties",
+_ONE: Final = frozenset(
+    {
+        "additionalItems",
+        "additionalProperties",
+        "contains",
+        "else",
+        "if",
+        "items",
+        "not",
+        "propertyNames",
+        "then",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+    }
 )
 """Keywords whose value is a schema."""
-_MANY: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
+_MANY: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 """Keywords whose value is a list of schemas."""
-_NAMED: Final = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
+_NAMED: Final = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
 """Keywords whose value is a schema for each name."""
+
+
+_NESTING: Final = (dict, list)
+"""What JSON and YAML are read as; asking for a `Mapping` instead takes five times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +53,17 @@ class SchemaProblem:
     hint: str
 
 
-def problems(parameters: Mapping[str, Any]) -> Iterator[SchemaProblem]:
-    """The problems of a function's parameters, in the order of the document; those of `json_schema_errors` besides."""
+def problems(parameters: Mapping[str, Any], *, strict: bool = False) -> Iterator[SchemaProblem]:
+    """The problems of a function's parameters, in the order of the document; those of `json_schema_errors` besides.
+    `strict`: also those of a function whose arguments always fit."""
     if _is_too_deep(parameters):
         yield SchemaProblem((), f"nested more than {MAX_DEPTH} levels deep", "Ask for fewer details in one call.")
         return
     yield from _of_root(parameters)
     for path, schema in _schemas(parameters):
         kind = schema.get("type")
+        if strict and (kind == "object" or "properties" in schema):
+            yield from _of_strict(path, schema)
         if "items" not in schema and (kind == "array" or (isinstance(kind, list) and "array" in kind)):
             yield SchemaProblem(path, "an array without items", "Say what it contains, such as items: {type: string}.")
         reference = schema.get("$ref")
@@ -64,6 +73,19 @@ def problems(parameters: Mapping[str, Any]) -> Iterator[SchemaProblem]:
                 "a reference to nothing in these parameters",
                 "Point it at a definition of theirs, such as #/$defs/mesa, or write the schema in its place.",
             )
+
+
+def _of_strict(path: Path, schema: Mapping[str, Any]) -> Iterator[SchemaProblem]:
+    """OpenAI, "Structured outputs": every property is required, and no other is allowed."""
+    if schema.get("additionalProperties") is not False:
+        hint = "Write additionalProperties: false, or leave strict out."
+        yield SchemaProblem(path, "an object of a strict function that allows other properties", hint)
+    properties, required = schema.get("properties"), schema.get("required")
+    names = list(properties) if isinstance(properties, Mapping) else []
+    missing = [str(name) for name in names if not isinstance(required, list) or name not in required]
+    if missing:
+        hint = "Add it to required; one that may be absent has the type [string, 'null'], or leave strict out."
+        yield SchemaProblem(path, f'"{missing[0]}" of a strict function is not required', hint)
 
 
 def json_schema_errors(parameters: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
@@ -108,16 +130,14 @@ def _of_root(parameters: Mapping[str, Any]) -> Iterator[SchemaProblem]:
 def _is_too_deep(parameters: Mapping[str, Any]) -> bool:
     level: list[Any] = [parameters]
     for _ in range(MAX_DEPTH):
-        level = [below for value in level for below in _contents(value)]
+        level = [below for value in level for below in _contents(value) if isinstance(below, _NESTING)]
         if not level:
             return False
     return True
 
 
 def _contents(value: Any) -> Iterable[Any]:
-    if isinstance(value, Mapping):
-        return value.values()
-    return value if isinstance(value, list) else ()
+    return value if isinstance(value, list) else value.values()
 
 
 def _schemas(root: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
@@ -125,7 +145,7 @@ def _schemas(root: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]
     waiting: list[tuple[Path, Any]] = [((), root)]
     while waiting:
         path, schema = waiting.pop()
-        if isinstance(schema, Mapping):
+        if isinstance(schema, dict):
             yield path, schema
             waiting += reversed([((*path, *steps), below) for steps, below in _below(schema)])
 
@@ -136,7 +156,7 @@ def _below(schema: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
             yield (keyword,), value
         elif keyword in _MANY and isinstance(value, list):
             yield from (((keyword, index), below) for index, below in enumerate(value))
-        elif keyword in _NAMED and isinstance(value, Mapping):
+        elif keyword in _NAMED and isinstance(value, dict):
             yield from (((keyword, name), below) for name, below in value.items())
 
 

@@ -1,8 +1,8 @@
 """JSON Schemas of manifests and plans, generated from the models, for editors and for checks outside Python.
 
 `client.schema.json` describes a client's file, `defaults.schema.json` the file `_defaults.yaml`. They are a little
-laxer than the models: what `_defaults.yaml` may give, a client's file may leave out. `tariffs.schema.json` describes
-the file `tariffs.yaml`, `plan.schema.json` a plan as JSON.
+laxer than the models: what `_defaults.yaml` may give, a client's file may leave out. `case.schema.json` describes a
+test case in a file of its own, `tariffs.schema.json` the file `tariffs.yaml`, `plan.schema.json` a plan as JSON.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from schemas.cases import Case
 from schemas.client import OWN_KEYS, Client
 from schemas.plan import PlanDocument
 from schemas.tariffs import Tariffs
@@ -54,8 +55,19 @@ def tariffs_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **_rewritten(Tariffs.model_json_schema()), "title": "Tariffs"}
 
 
+def case_schema() -> dict[str, Any]:
+    """Schema of a test case in a file of its own."""
+    return {"$schema": DIALECT, **_rewritten(Case.model_json_schema()), "title": "Test case"}
+
+
 SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
-    {"client": client_schema, "defaults": defaults_schema, "plan": plan_schema, "tariffs": tariffs_schema}
+    {
+        "client": client_schema,
+        "defaults": defaults_schema,
+        "case": case_schema,
+        "plan": plan_schema,
+        "tariffs": tariffs_schema,
+    }
 )
 
 

@@ -13,7 +13,7 @@ from schemas.strict import Strict
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
-Kind = Literal["knowledge", "assistant", "bot", "sender", "tariffs"]
+Kind = Literal["knowledge", "template", "assistant", "content", "bot", "sender", "tariffs", "event_stream"]
 """`tariffs` are the installation's, not a client's: `client` is then `installation`."""
 
 
@@ -70,6 +70,49 @@ class OrphanDocument(Strict):
     live_id: str
 
 
+class EstimateDocument(Strict):
+    """What changes of a client do to the costs of its month, from its own last 30 days. Not in the digest."""
+
+    client: str
+    answers: Count = Field(description="In those 30 days.")
+    nano_usd: int | None = Field(description="10⁻⁹ US dollars more a month; null where no price is known.")
+    tokens: int = Field(description="By how many tokens, about, the instructions get longer.")
+    models: list[str] | None = Field(description="The former and the coming model; null where it stays.")
+    dropped_tools: list[str] = Field(description="Tools that the assistant loses and that cost something themselves.")
+
+
+class TemplateStateDocument(Strict):
+    """What Meta says about a client's template. Not in the digest."""
+
+    client: str
+    name: str = Field(description="Its name in the manifest.")
+    content: str = Field(description="Its name at Twilio.")
+    sid: str = Field(description="Twilio's id of the content.")
+    declared: str = Field(description="Its category in the manifest.")
+    category: str | None = Field(description="What Meta charges it as; null before it is submitted.")
+    status: str = Field(description="unsubmitted, received, pending, approved, rejected, paused, disabled, …")
+    rejection_reason: str
+
+
+class LeaveDocument(Strict):
+    """A client's leave to pass people's data on."""
+
+    contract: str
+    since: str = Field(description="A date: `2026-11-01`.")
+
+
+class RecipientDocument(Strict):
+    """Who newly gets people's data, or does so without leave of the client. Not in the digest."""
+
+    client: str
+    name: str = Field(description="A host, an address, a variable with one, or openai, twilio, meta, hosting.")
+    role: Literal["model", "channel", "whatsapp", "hosting", "function", "server", "desk", "notified"]
+    gets: list[str] = Field(description="What of people: messages, voice, files, arguments, …")
+    through: list[str] = Field(description="By which functions, servers or endpoints of OpenAI.")
+    is_new: bool = Field(description="Whether it gets them from this plan on.")
+    leave: LeaveDocument | None = Field(description="As data.recipients names it; null without.")
+
+
 class OutcomeDocument(Strict):
     """The outcome of one change."""
 
@@ -114,4 +157,7 @@ class PlanDocument(Strict):
         description="Clients of which a source could not be read; nothing of them is changed."
     )
     orphans: list[OrphanDocument]
+    estimates: list[EstimateDocument] = Field(default=[], description="Present where anything can be estimated.")
+    recipients: list[RecipientDocument] = Field(default=[], description="Present where a plan shows any.")
+    templates: list[TemplateStateDocument] = Field(default=[], description="Present where a client declares any.")
     outcomes: list[OutcomeDocument] = Field(default=[], description="Present after an apply only.")

@@ -42,12 +42,12 @@ UNITS: Final[dict[ModelKind, int]] = {
     "model_cached": MILLION,
     "model_cache_write": MILLION,
     "model_output": MILLION,
-    "transcription": 60,
+    "transcription": 60_000,
     "web_search": 1,
     "file_search": 1,
 }
-"""How many of a kind a model's price is of: tokens, seconds, searches. `model_input` is what was neither read from the
-cache nor written to it."""
+"""How many of a kind a model's price is of: tokens, milliseconds, searches. `model_input` is what was neither read from
+the cache nor written to it."""
 _DECLARED: Final[dict[ModelKind, tuple[str, ...]]] = {
     "model_input": ("input",),
     "model_cached": ("cached", "input"),
@@ -86,10 +86,15 @@ class UnitPrice:
     confidence: Confidence
 
     def amount(self, quantity: float) -> int | None:
-        """10⁻⁹ USD of a quantity of messages, tokens, seconds or searches; None where no price is known."""
+        """10⁻⁹ USD of a quantity of messages, tokens, milliseconds or searches, rounded half to even; None where no
+        price is known."""
         if self.nano_usd is None:
             return None
-        return round(Fraction(quantity) * self.nano_usd / self.per)
+        # Of whole numbers: a Fraction takes ten times as long, and every message is priced several times.
+        numerator, denominator = quantity.as_integer_ratio()
+        denominator *= self.per
+        whole, rest = divmod(numerator * self.nano_usd, denominator)
+        return whole + (2 * rest + whole % 2 > denominator)
 
 
 def price(
@@ -161,14 +166,28 @@ def _listed(kind: ModelKind, model: str, at: datetime) -> int | None:
     return None
 
 
+def import_model_prices() -> None:
+    """Imports the list of models' prices and reads it, which takes part of a second."""
+    _model_price("", datetime.now(UTC))
+
+
 @lru_cache(512)
 def _model_price(model: str, day: datetime) -> ModelPrice | None:
     from genai_prices import Usage, calc_price
 
+    _keep_openai_only()
     try:
         return calc_price(Usage(input_tokens=0), model, provider_id=OPENAI, genai_request_timestamp=day).model_price
     except LookupError:
         return None
+
+
+@lru_cache(1)
+def _keep_openai_only() -> None:
+    """Drops the models of 46 other providers, which nothing asks for: a service would hold 4 MB of them for ever."""
+    from genai_prices.data import providers
+
+    providers[:] = [provider for provider in providers if provider.id == OPENAI]
 
 
 @lru_cache(1)

@@ -8,7 +8,6 @@ resolves to is checked with `is_public`, where the connection is made.
 from __future__ import annotations
 
 import re
-import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -113,6 +112,8 @@ def _may_be_public(host: str) -> bool:
 
 
 def _is_address(host: str) -> bool:
+    if ":" not in host and not host[-1:].isdigit():
+        return False  # the usual case, without an exception
     try:
         ip_address(host)
     except ValueError:
@@ -122,6 +123,10 @@ def _is_address(host: str) -> bool:
 
 def _is_number(name: str) -> bool:
     """Whether the system's resolver reads it as an IPv4 address, in any of the forms that C knows."""
+    if not name[:1].isdigit():
+        return False  # each of them begins with a digit
+    import socket  # for such a host only
+
     try:
         socket.inet_aton(name)
     except OSError:

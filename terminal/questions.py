@@ -18,6 +18,8 @@ from typing import Final
 
 import click
 
+from terminal.language import language, said
+
 QUIET_SECONDS: Final = 0.1
 """A paste arrives in pieces; one that was silent for this long has ended."""
 LONGEST_LINE: Final = 4096 if sys.platform == "linux" else 1024
@@ -26,6 +28,9 @@ BLANK_LAST_LINE: Final = re.compile(rb"(?:\A|\n)[ \t\r]*\n\Z")
 
 LOCAL_FLAGS, CONTROL_CHARACTERS = 3, 6
 """Places in the list of `termios.tcgetattr`."""
+
+YES: Final = frozenset({"s", "si", "sí", "y", "yes"})
+"""What is a yes, in whichever language the question is."""
 
 Check = Callable[[str], str]
 """The answer as it is used. Raises `click.UsageError` for one that is wrong, and the question is asked again."""
@@ -38,8 +43,11 @@ def can_ask() -> bool:
 
 def confirm(question: str) -> None:
     """Ask for a yes. Raises `click.Abort` for any other answer."""
+    choice = "y/N" if language() == "en" else "s/N"
     with _one_answer():
-        click.confirm(question, abort=True, err=True)
+        answer: str = click.prompt(f"{said(question)} [{choice}]", default="", show_default=False, err=True)
+    if answer.strip().casefold() not in YES:
+        raise click.Abort
 
 
 def ask_line(label: str, check: Check, suggestion: str | None = None) -> str:
@@ -47,7 +55,7 @@ def ask_line(label: str, check: Check, suggestion: str | None = None) -> str:
 
     def ask() -> str:
         with _one_answer():
-            answer: str = click.prompt(label, default=suggestion, err=True)
+            answer: str = click.prompt(said(label), default=suggestion, err=True)
         return check(answer)
 
     return _until_right(ask)
@@ -59,7 +67,7 @@ def ask_text(label: str, check: Check, suggestion: str) -> str:
 
     def ask() -> str:
         with _one_answer():
-            _say(f"{label}:")
+            _say(f"{said(label)}:")
             text = _read_text()
         return check(text.strip("\r\n") if text.strip() else suggestion)
 
@@ -78,9 +86,17 @@ def edit_text(draft: str, check: Check) -> str:
         except click.UsageError as wrong:
             if not can_ask():
                 raise
-            _say(f"error: {wrong.message}")
+            _say(f"error: {said(wrong.message)}")
         confirm("Edit it again?")
         text = saved
+
+
+def next_line(prompt: str) -> str | None:
+    """The next line of a conversation, None at the end of the input. It may come from a file, and what was typed ahead
+    counts: it is not the answer to a question."""
+    if can_ask():
+        click.echo(prompt, nl=False, err=True)
+    return sys.stdin.readline() or None
 
 
 def _until_right(ask: Callable[[], str]) -> str:
@@ -88,7 +104,7 @@ def _until_right(ask: Callable[[], str]) -> str:
         try:
             return ask()
         except click.UsageError as wrong:
-            _say(f"error: {wrong.message}")
+            _say(f"error: {said(wrong.message)}")
 
 
 def _say(text: str) -> None:
@@ -103,7 +119,7 @@ def _one_answer() -> Iterator[None]:
         yield
     finally:
         if _typed_ahead().strip():
-            _say("What followed the first line was discarded.")
+            _say(said("What followed the first line was discarded."))
 
 
 def _read_text() -> str:

@@ -23,8 +23,14 @@ WARNINGS = ("error", "ignore:The Assistants API is deprecated:DeprecationWarning
 PRELOADED = (
     "alembic.command",
     "deepdiff",
-    "openai.resources.beta",
+    "genai_prices.data",
+    "genai_prices.update_prices",
+    "httpcore2",
+    "jsonschema_rs",
     "openai.resources.beta.assistants",
+    "openai.resources.beta.beta",
+    "openai.resources.files",
+    "openai.resources.vector_stores.vector_stores",
     "phonenumbers",
     "procrastinate.schema",
     "reconciler.applying.apply",
@@ -43,6 +49,7 @@ PRELOADED = (
     "reconciler.render.text",
     "reconciler.status.checklist",
     "reconciler.status.table",
+    "reconciler.writers.documents",
     "reconciler.writers.openai",
     "reconciler.writers.twilio",
     "runtime.app",
@@ -62,6 +69,9 @@ PRELOADED = (
     "uvloop",
 )
 """What the service and the commands import sooner or later."""
+NO_CERTIFICATES = {"SSL_CERT_DIR": str(ROOT / "tests")}
+"""The providers are stand-ins without TLS: to read this machine's certificates would be a fifth of what a program
+takes."""
 
 
 @cache
@@ -97,12 +107,12 @@ class ForkServer:
         stdout: int,
         stderr: int,
     ) -> Program:
-        """`python -m module arguments` in the folder, with exactly this environment and these descriptors."""
+        """`python -m module arguments` in the folder, with this environment, NO_CERTIFICATES and these descriptors."""
         request = {
             "module": module,
             "arguments": list(arguments),
             "folder": str(folder),
-            "environment": dict(environment),
+            "environment": NO_CERTIFICATES | dict(environment),
         }
         wanted, said = os.pipe()
         report, theirs = os.pipe()
@@ -145,6 +155,10 @@ class ForkServer:
         self._process.wait()
 
 
+REPORT_SECONDS = 60.0
+"""How long a program's parent may take to report an end, at most."""
+
+
 class Program:
     """A running program. Its methods are those of subprocess.Popen."""
 
@@ -174,7 +188,11 @@ class Program:
     def send_signal(self, number: int) -> None:
         """Nothing is sent to a program that has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                # Its parent has just reaped it, and is about to report that.
+                self.wait(REPORT_SECONDS)
 
     def terminate(self) -> None:
         """SIGTERM."""

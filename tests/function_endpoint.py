@@ -24,6 +24,8 @@ class Endpoint:
 
     url: str
     status: int = 200
+    statuses: list[int] = field(default_factory=list)
+    """Those of the next answers, before `status`."""
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     answer: bytes = b'{"codigo": "R-17"}'
     delay: float = 0.0
@@ -40,7 +42,7 @@ def endpoint() -> Iterator[Endpoint]:
             served.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
             if served.delay:
                 threading.Event().wait(served.delay)
-            self.send_response(served.status)
+            self.send_response(served.statuses.pop(0) if served.statuses else served.status)
             for name, value in served.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(served.answer)))

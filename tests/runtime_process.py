@@ -24,14 +24,19 @@ from uuid import uuid4
 import pytest
 from twilio.request_validator import RequestValidator
 
+from tests.collected_logs import COLLECTED
 from tests.forked import WARNINGS, Program, programs
+from tests.runtime.stores import make_file
 from tests.sandbox_process import ACCOUNT_SID, AUTH_TOKEN, ROOT, Sandbox, wait_until
 
 API_TOKEN = "runtime-tests-token"
 STARTUP_SECONDS = 60.0
 Json = dict[str, Any]
 
-NO_NOTE: Json = {"context": {"now": False, "name": False, "phone": "none"}}
+NO_NOTE: Json = {
+    "context": {"now": False, "name": False, "phone": "none"},
+    "replies": {"one_message": False},
+}
 """A policy with which a session at the provider has the users' words only."""
 
 _numbers = itertools.count(1)
@@ -108,14 +113,22 @@ class Runtime:
             given.setdefault("Content-Type", "application/json")
         return self.request(method, path, payload, given)
 
-    def wait_for_turns(self, count: int) -> None:
-        """Waits until `count` turns are running; the sandbox's ledger has a model's call only when it has ended."""
+    def ended_turns(self) -> int:
+        """Number of turns that this process has ended."""
+        return self._total("horizonai_turns_total")
+
+    def wait_for_turns(self, count: int, *, after: int | None = None) -> None:
+        """Waits until `count` turns are running; the sandbox's ledger has a model's call only when it has ended. An
+        answer arrives before its turn has ended: `after` is the number of turns that this process ends before."""
 
         def under_way() -> bool:
-            text = self.api("GET", "/metrics").body.decode()
-            return sum(map(float, re.findall(r"^horizonai_turns_in_flight\{.*\} (\S+)$", text, re.MULTILINE))) == count
+            return self._total("horizonai_turns_in_flight") == count and after in (None, self.ended_turns())
 
         wait_until(under_way, what=f"{count} turns under way")
+
+    def _total(self, metric: str) -> int:
+        text = self.api("GET", "/metrics").body.decode()
+        return int(sum(map(float, re.findall(rf"^{metric}\{{.*\}} (\S+)$", text, re.MULTILINE))))
 
     def made(self, path: str, document: Json) -> Json:
         """POST that must succeed; gives the object."""
@@ -125,9 +138,9 @@ class Runtime:
         return created
 
     def log(self) -> list[Json]:
-        """What it logged, one event a line."""
-        lines = (self.folder / "runtime.log").read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        """What it logged, one event a line. It may be writing another one, which comes in pieces."""
+        written, _, _ = (self.folder / "runtime.log").read_text(errors="ignore").rpartition("\n")
+        return [json.loads(line) for line in written.splitlines() if line.startswith("{")]
 
     def kill(self) -> None:
         """kill -9."""
@@ -171,7 +184,7 @@ def start_runtime(
     folder: Path, sandbox: Sandbox, program: str = "runtime", *, stderr: int | None = None, **settings: str
 ) -> Runtime:
     """Starts a runtime on a free port; `settings` are variables of its environment. The caller stops it. Its log is a
-    file, unless a descriptor is given."""
+    file, unless a descriptor is given. Its store is one of its own with nothing in it, unless DATABASE_URL is given."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -180,10 +193,14 @@ def start_runtime(
         "LOG_FORMAT": "json",
         "ALLOW_PRIVATE_ENDPOINTS": "true",
         "DEBOUNCE_SECONDS": "0",
+        "FAILED_TRIES": "0",
         "PYTHONWARNINGS": ",".join(WARNINGS),
         **sandbox.environment(),
+        "STORE_KEY": os.environ.get("TEST_STORE_KEY", ""),
         **settings,
     }
+    if "DATABASE_URL" not in settings and not (store := folder / "runtime.db").exists():
+        make_file(store)
     process, url = _started(folder, environment, 0, program, stderr)
     return Runtime(process, url, folder, environment, program)
 
@@ -191,6 +208,7 @@ def start_runtime(
 def _started(
     folder: Path, environment: dict[str, str], port: int, program: str, stderr: int | None = None
 ) -> tuple[Program, str]:
+    COLLECTED.runtime(folder / "runtime.log", environment)
     reader, writer = os.pipe()
     try:
         with (folder / "runtime.log").open("ab") as log:
@@ -320,6 +338,7 @@ def signed_webhook(
     signed_for: str | None = None,
 ) -> Answer:
     """Posts a form as Twilio would, signed by Twilio's own code; for another address than the runtime's, if need be."""
+    COLLECTED.form(fields)
     signature = RequestValidator(token).compute_signature((signed_for or runtime.url) + path, fields)
     headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
     return runtime.request("POST", path, urlencode(fields).encode(), headers)

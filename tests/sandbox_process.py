@@ -20,12 +20,19 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.collected_logs import COLLECTED
+
 ROOT = Path(__file__).resolve().parent.parent
 ACCOUNT_SID = "AC00000000000000000000000000005a4d"
 AUTH_TOKEN = "sandbox-token"
 API_KEY = "sk-sandbox"
+ADMIN_KEY = "sk-admin-sandbox"
 _STARTUP_SECONDS = 60.0
 _OWN_SETTINGS = ("OPENAI_", "TWILIO_")
+PATIENCE = 90.0
+"""Seconds that a test waits for what must come. It costs nothing where that comes, however busy the machine is."""
+SHORTEST_PAUSE = 0.01
+LONGEST_PAUSE = 0.1
 
 Json = dict[str, Any]
 
@@ -47,6 +54,7 @@ class Sandbox:
     account_sid: str = ACCOUNT_SID
     auth_token: str = AUTH_TOKEN
     api_key: str = API_KEY
+    admin_key: str = ADMIN_KEY
 
     def environment(self) -> dict[str, str]:
         """The variables that point the product's processes here."""
@@ -92,6 +100,16 @@ class Sandbox:
         """Counts per provider: calls, writes, inbound, outbound, webhooks."""
         return self.ask("GET", "ledger/summary")
 
+    def prices(self) -> list[Json]:
+        """What is charged for, in order; amounts in 10⁻⁹ USD."""
+        entries: list[Json] = self.ask("GET", "prices")["entries"]
+        return entries
+
+    def price_totals(self) -> list[Json]:
+        """The same by kind, country and model."""
+        totals: list[Json] = self.ask("GET", "prices/summary")["totals"]
+        return totals
+
     def faults(self, *rules: Json) -> None:
         """What goes wrong from now on; without arguments nothing does."""
         self.ask("PUT", "faults", {"rules": list(rules)})
@@ -123,6 +141,8 @@ class Sandbox:
         "via"}]}.
         """
         document = {"to": to, "body": body, "from": origin, "wait": wait, **fields}
+        COLLECTED.person(origin, body, fields.get("profile_name"))
+        COLLECTED.person(fields.get("external_user_id", ""))
         return self.ask("POST", "inbound", document, timeout=wait + 10)
 
     def reset(self) -> None:
@@ -153,6 +173,7 @@ def start_sandbox(state: Path, *options: str) -> Sandbox:
     """Starts a sandbox on two free ports. The caller stops it."""
     command = [sys.executable, "-m", "sandbox", "serve", "--openai", "127.0.0.1:0", "--twilio", "127.0.0.1:0"]
     keys = ["--account-sid", ACCOUNT_SID, "--auth-token", AUTH_TOKEN, "--api-key", API_KEY]
+    keys += ["--admin-key", ADMIN_KEY]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)}
     process = subprocess.Popen(
         [*command, "--state", str(state), *keys, *options],
@@ -214,10 +235,17 @@ def sandbox_factory() -> Iterator[Callable[..., Sandbox]]:
         running.stop()
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 30.0, what: str = "the expected state") -> None:
+def wait_until(
+    holds: Callable[[], bool], seconds: float = PATIENCE, what: str | Callable[[], str] = "the expected state"
+) -> None:
     """Polls until a condition holds. Fails the test with `what` when it does not come true in time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited {seconds:g} s for {what}")
-        time.sleep(0.01)
+    begun = time.monotonic()
+    while True:
+        asked = time.monotonic()
+        if holds():
+            return
+        now = time.monotonic()
+        if now > begun + seconds:
+            pytest.fail(f"waited {seconds:g} s for {what if isinstance(what, str) else what()}")
+        # A question costs those who are to act the processor: it takes at most a third of the time, a tenth at last.
+        time.sleep(min(max(SHORTEST_PAUSE, 2 * (now - asked), (now - begun) / 10), LONGEST_PAUSE))

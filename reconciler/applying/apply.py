@@ -77,6 +77,7 @@ def apply_plan(plan: Plan, settings: Settings, store: StoreWriter, *, stop: thre
         for client, kind in plan.settled:
             if not ports.is_creating(client, kind):
                 store.forget_applied(client, kept_as(kind))
+    store.delete_unnamed_files()
 
 
 def in_sequence(by_client: Mapping[str, Sequence[Change]]) -> Sequence[Sequence[str]]:
@@ -127,7 +128,7 @@ def apply_client(
                 made[change.kind] = held[change.kind] = record
             if change.kind in held and last.get(change.kind, change.id) == change.id:
                 ports.store.record_applied(held.pop(change.kind))
-            elif KINDS[change.kind].is_optional and last.get(change.kind) == change.id:
+            elif change.kind in KINDS and KINDS[change.kind].is_optional and last.get(change.kind) == change.id:
                 ports.store.forget_applied(change.client, change.kind)
             if change.kind not in held:
                 ports.creating(change).settle()

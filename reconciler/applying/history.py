@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,18 +15,16 @@ from runtime.store.records import RunRecord
 
 
 @contextmanager
-def recorded(store: StoreWriter, plan: Plan, actor: str) -> Iterator[list[Outcome]]:
+def recorded(store: StoreWriter, plan: Plan, actor: str, run_id: str) -> Iterator[list[Outcome]]:
     """Record a run before its first change, and its outcomes when it ends for any reason.
 
-    Yields the list that the outcomes go to. An empty plan is not recorded.
+    Yields the list that the outcomes go to. An empty plan is not recorded. `run_id`: 32 hex digits of its own.
     """
     outcomes: list[Outcome] = []
     if not plan.work:
         yield outcomes
         return
-    run = RunRecord(
-        id=uuid.uuid4().hex, started_at=_now(), actor=actor, digest=digest(plan), git_sha=manifests_commit()
-    )
+    run = RunRecord(id=run_id, started_at=_now(), actor=actor, digest=digest(plan), git_sha=manifests_commit())
     store.start_run(run)
     try:
         yield outcomes

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class Applied:
     """Whether it was stopped before it was done."""
     is_recorded: bool = True
     """False when the store failed, so that the history lacks its outcome."""
+    run_id: str = ""
+    """Its id in the history."""
 
     @property
     def exit_code(self) -> Exit:
@@ -73,6 +76,7 @@ def apply_under_lease(
     outcomes: Sequence[Outcome] = ()
     begun: Plan | None = None
     broken: StoreError | None = None
+    run_id = uuid.uuid4().hex
     try:
         with (
             _deadline(deadline, stop),
@@ -85,7 +89,7 @@ def apply_under_lease(
             # collection.
             gc.freeze()
             gc.enable()
-            with recorded(store, planned, owner) as known:
+            with recorded(store, planned, owner, run_id) as known:
                 begun, outcomes = planned, known
                 applying = apply_plan(planned, settings, store, stop=stop)
                 for outcome in following(applying, len(planned.work), verbose=verbose, as_json=as_json):
@@ -96,7 +100,7 @@ def apply_under_lease(
         raise ReconcileError(str(broken)) from broken
     if broken is not None:
         print_error(f"The bot store failed, so the outcome of this run is not recorded: {broken}")
-    return Applied(begun, outcomes, was_stopped=stop.is_set(), is_recorded=broken is None)
+    return Applied(begun, outcomes, was_stopped=stop.is_set(), is_recorded=broken is None, run_id=run_id)
 
 
 @contextmanager

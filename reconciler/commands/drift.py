@@ -13,12 +13,14 @@ from reconciler.commands.completion import client_ids
 from reconciler.commands.planning import load_fleet, observed, report_missing_store
 from reconciler.commands.printing import FORMATS, Format, rendered, write
 from reconciler.drift.edits import with_edits
+from reconciler.drift.model_ends import LAST_DAYS, ClientModelEnd, model_ends
 from reconciler.errors import Exit, ReconcileError
 from reconciler.model import Plan
 from reconciler.planning.guards import check_account
 from reconciler.planning.plan import Scope, make_plan
+from reconciler.render.wording import finding_text
 from reconciler.settings import Settings
-from reconciler.streams import print_error
+from reconciler.streams import print_error, print_notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class DriftOptions:
     out: str | None
     notify: tuple[str, ...]
     pushgateway: str | None
+    report: bool
 
 
 @click.command()
@@ -47,6 +50,7 @@ class DriftOptions:
     "--notify", multiple=True, metavar="URL", help="Notify this address (Apprise) of what is new; may be repeated."
 )
 @click.option("--pushgateway", metavar="URL", help="Push the metrics to this Prometheus Pushgateway as well.")
+@click.option("--report", is_flag=True, help="Record the result in the bot store, for the console.")
 @click.pass_context
 def drift(ctx: click.Context, /, **options: Any) -> None:
     """Report live changes that were made outside of git; exit 2 when there are any.
@@ -70,13 +74,25 @@ def _drift(options: DriftOptions) -> Exit:
     found = with_edits(
         drifted(make_plan(fleet, live_state, settings, Scope(only=options.clients))), live_state, settings
     )
-    _show(found, options)
-    problems = [*_push(found, options), *_notify(found, channels, options, settings)]
+    ends = model_ends(fleet, live_state, options.clients)
+    _show(found, ends, options)
+    for finding in found.reminders:
+        print_notice(f"warning: {finding_text(finding)}")
+    for one in ends:
+        if one.end.days <= LAST_DAYS:
+            print_notice(f"warning: {one.text}")
+    if options.report:
+        from reconciler.commands.recording import record_plan
+
+        only = options.clients
+        chosen = [manifest for manifest in fleet.clients if not only or manifest.client.id in only]
+        record_plan("drift", settings, found, chosen, live_state=live_state)
+    problems = [*_push(found, ends, options), *_notify(found, ends, channels, options, settings)]
     for problem in problems:
         print_error(problem)
     if problems or found.errors or found.unresolved:
         return Exit.ERROR
-    return Exit.CHANGES if found.changes else Exit.OK
+    return Exit.CHANGES if found.changes or found.lasting_drift else Exit.OK
 
 
 def drifted(plan: Plan) -> Plan:
@@ -85,36 +101,47 @@ def drifted(plan: Plan) -> Plan:
     return replace(plan, changes=found, adoptions=())
 
 
-def _show(found: Plan, options: DriftOptions) -> None:
+def _show(found: Plan, ends: Sequence[ClientModelEnd], options: DriftOptions) -> None:
     if options.output == "prometheus":
         from reconciler.drift.metrics import metrics, text, write_textfile
 
         if options.out is None:
-            write(text(metrics(found)))
+            write(text(metrics(found, ends=ends)))
         else:
-            write_textfile(metrics(found), options.out)
-    elif options.output != "text" or options.out or found.changes or found.errors or found.unresolved:
+            write_textfile(metrics(found, ends=ends), options.out)
+    elif options.output != "text" or options.out or _is_any(found):
         write(rendered(found, options.output, to_file=options.out is not None), options.out)
 
 
-def _push(found: Plan, options: DriftOptions) -> Sequence[str]:
+def _is_any(found: Plan) -> bool:
+    """Whether there is anything to print."""
+    return bool(found.changes or found.errors or found.unresolved or found.lasting_drift)
+
+
+def _push(found: Plan, ends: Sequence[ClientModelEnd], options: DriftOptions) -> Sequence[str]:
     if options.pushgateway is None:
         return ()
     from reconciler.drift.metrics import metrics, push
 
     try:
-        push(metrics(found), options.pushgateway)
+        push(metrics(found, ends=ends), options.pushgateway)
     except ReconcileError as error:
         return (str(error),)
     return ()
 
 
-def _notify(found: Plan, channels: Sequence[str], options: DriftOptions, settings: Settings) -> Sequence[str]:
+def _notify(
+    found: Plan,
+    ends: Sequence[ClientModelEnd],
+    channels: Sequence[str],
+    options: DriftOptions,
+    settings: Settings,
+) -> Sequence[str]:
     if not channels:
         return ()
     from reconciler.drift.notify import notify
 
     try:
-        return notify(found, channels, options.clients, settings)
+        return notify(found, ends, channels, options.clients, settings)
     except ReconcileError as error:
         return (str(error),)

@@ -22,6 +22,7 @@ from reconciler.manifest.explain import slug
 from reconciler.manifest.texts import FileProblem, read_prompt
 from reconciler.settings import load_settings
 from schemas.addresses import number_of
+from terminal.language import said
 from terminal.questions import ask_line, ask_text, can_ask, edit_text
 
 # A longer prompt is easier to read, and to review, in a file of its own.
@@ -80,8 +81,8 @@ def new(engine: str, folder: Path | None, instructions_file: Path | None, edit: 
     folder = folder or load_settings().clients_dir
     answers = _answers(given, _questions(existing_fleet(folder), _has_default_model(folder)), edit=edit)
     files = _write(folder, answers, engine)
-    click.echo("\n".join(f"Wrote {path}" for path in files))
-    click.echo(_next_steps(files))
+    click.echo("\n".join(said(f"Wrote {path}") for path in files))
+    click.echo(said(_next_steps(files)))
 
 
 def _questions(fleet: Fleet, model_by_default: bool) -> list[Question]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 
 import click
@@ -45,6 +44,8 @@ def load_fleet(only: Collection[str], *, is_quiet: bool = False, only_valid: boo
     known = [manifest.client.id for manifest in fleet.clients]
     for client in only:
         if client not in known:
+            import difflib  # for a mistake only
+
             near = difflib.get_close_matches(client, known, n=1)
             raise ReconcileError(
                 f"No client {client!r} in {settings.clients_dir}. "

@@ -13,7 +13,7 @@ from reconciler.commands.planning import load_fleet, observed, report_missing_st
 from reconciler.commands.printing import Format, colour_wanted, rendered, write
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Busy, Exit, ReconcileError
-from reconciler.manifest import Fleet
+from reconciler.manifest import Fleet, Manifest
 from reconciler.model import Outcome, Plan
 from reconciler.observation.live_state import LiveState
 from reconciler.observation.observe import Begun, begin
@@ -38,6 +38,8 @@ class ReconcileOptions:
     out: str | None
     html: str | None
     """A file that also gets the plan, as HTML and never cut."""
+    report: bool
+    """Whether the result is recorded for the console."""
     detailed_exitcode: bool
     verbose: bool
     deadline: int
@@ -71,6 +73,8 @@ def reconcile(options: ReconcileOptions) -> Exit:
     if at_once and _store_exists(settings):
         return _apply(options, settings, fleet, agreed=None)
     looked = _look(fleet, settings, options, begun)
+    if not at_once:
+        looked = _with_estimates(looked, settings)
     if not at_once or options.output == "text":
         _show(looked.plan, options)
     _check_expected(looked.plan, options)
@@ -106,10 +110,15 @@ def _store_exists(settings: Settings) -> bool:
 
 def _dry_run(options: ReconcileOptions, settings: Settings, fleet: Fleet, begun: Begun | None) -> Exit:
     with _failure_shown(options):
-        looked = _look(fleet, settings, options, begun)
+        looked = _with_estimates(_look(fleet, settings, options, begun), settings)
     _show(looked.plan, options)
     if options.html is not None:
         write(rendered(looked.plan, "html"), options.html)
+    if options.report:
+        from reconciler.commands.recording import record_plan
+
+        chosen, is_all = _chosen(fleet, options), not options.scope.only
+        record_plan("plan", settings, looked.plan, chosen, live_state=looked.live_state, is_whole_run=is_all)
     _check_expected(looked.plan, options)
     check(looked.plan, fleet, looked.live_state, options.limits)
     if looked.plan.errors or looked.plan.unresolved:
@@ -150,7 +159,17 @@ def _apply(
         as_json=options.output == "json",
     )
     _show_outcomes(applied.plan, applied.outcomes, options)
+    if options.report:
+        from reconciler.commands.recording import record_plan
+
+        chosen, run = _chosen(fleet, options), applied.run_id if applied.plan.work else None
+        record_plan("apply", settings, applied.plan, chosen, outcomes=applied.outcomes, run=run, is_whole_run=bool(run))
     return applied.exit_code
+
+
+def _chosen(fleet: Fleet, options: ReconcileOptions) -> list[Manifest]:
+    only = options.scope.only
+    return [manifest for manifest in fleet.clients if not only or manifest.client.id in only]
 
 
 def _look(fleet: Fleet, settings: Settings, options: ReconcileOptions, begun: Begun | None = None) -> Looked:
@@ -159,6 +178,16 @@ def _look(fleet: Fleet, settings: Settings, options: ReconcileOptions, begun: Be
     return Looked(
         fleet, live_state, with_edits(make_plan(fleet, live_state, settings, options.scope), live_state, settings)
     )
+
+
+def _with_estimates(looked: Looked, settings: Settings) -> Looked:
+    if not looked.plan.changes:
+        return looked
+    from reconciler.commands.estimating import with_estimates
+    from reconciler.commands.shortening import with_deletions
+
+    plan = with_estimates(looked.plan, looked.fleet, looked.live_state, settings)
+    return replace(looked, plan=with_deletions(plan, looked.live_state, settings))
 
 
 def _look_into_new_store(before: Looked, settings: Settings, options: ReconcileOptions) -> Looked:

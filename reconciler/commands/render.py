@@ -43,4 +43,6 @@ def merged(manifest: Manifest) -> dict[str, Any]:
     """The declared values, in the order of the schema, the prompt in place of its file."""
     values = manifest.client.model_dump(mode="json", exclude_unset=True)
     values["assistant"]["instructions"] = manifest.instructions
+    if manifest.canary_instructions is not None:
+        values["assistant"]["canary"]["instructions"] = manifest.canary_instructions
     return values

@@ -11,14 +11,14 @@ from reconciler.errors import ReconcileError
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["client", "defaults", "tariffs", "plan"]), default="client")
+@click.argument("kind", type=click.Choice(["client", "defaults", "case", "tariffs", "plan"]), default="client")
 @click.option("--out", type=click.Path(dir_okay=False), help="Write it to this file instead.")
 @click.option("--check", is_flag=True, help="Only check that the shipped schemas are those of the models.")
 def schema(kind: str, out: str | None, check: bool) -> None:
-    """Print the JSON Schema of a manifest, of the tariffs, or of a plan.
+    """Print the JSON Schema of a manifest, a test case, the tariffs, or a plan.
 
-    KIND is `client`, a client's own file; `defaults`, the file _defaults.yaml; `tariffs`, the file tariffs.yaml; or
-    `plan`, what --format json prints.
+    KIND is `client`, a client's own file; `defaults`, the file _defaults.yaml; `case`, a test case in a file of its
+    own; `tariffs`, the file tariffs.yaml; or `plan`, what --format json prints.
     """
     from schemas.generate import SCHEMAS, as_text, shipped
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -21,11 +22,15 @@ from reconciler.model import Plan
 from reconciler.observation.live_state import Failed
 from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings
+from reconciler.status.canary import CanaryStatus
 from reconciler.status.facts import statuses
-from reconciler.status.row import ClientStatus
+from reconciler.status.row import REPLY_DAYS, ClientStatus
 from reconciler.status.undeclared import UndeclaredBot, undeclared_bots, undeclared_text
-from runtime.store.client.history import read_activity
+from runtime.store.client.history import read_activity, read_reply_counts, read_spent
+from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
+from runtime.store.records import CanaryRecord, ReplyCounts
+from terminal.language import said
 
 FORMAT_VERSION = 1
 
@@ -39,6 +44,7 @@ class StatusOptions:
     output: Literal["text", "json"]
     wide: bool
     checklist: str | None
+    report: bool
 
     @property
     def only(self) -> tuple[str, ...]:
@@ -61,6 +67,7 @@ class StatusOptions:
 @click.option(
     "--checklist", metavar="ID", shell_complete=client_ids, help="The onboarding checklist of this client, in Markdown."
 )
+@click.option("--report", is_flag=True, help="With --checklist: record it in the bot store, for the console.")
 @click.pass_context
 def status(ctx: click.Context, /, **options: Any) -> None:
     """Show the status of each client, or everything about one.
@@ -79,13 +86,13 @@ def _status(options: StatusOptions) -> Exit:
     chosen = Fleet(tuple(m for m in fleet.clients if m.client.state != "absent" and (not only or m.client.id in only)))
     if only and not chosen.clients:
         raise ReadFailed(f"{only[0]} has `state: absent`, so there is no status of it.")
-    plan, rows, strays = _look(chosen, fleet, settings)
+    plan, rows, strays = _look(chosen, fleet, settings, is_one=options.client is not None)
     unread = [finding.message for finding in plan.findings if finding.client is None and finding.severity == "error"]
     invalid = [] if only else [str(problem) for problem in fleet.errors]
     # A bot without a manifest may be that of an invalid one.
     undeclared = None if only or invalid else strays
     if options.checklist is not None:
-        write(_checklist(chosen, rows, settings))
+        write(_checklist(chosen, rows, settings, records=options.report))
     elif options.output == "json":
         document = {
             "format_version": FORMAT_VERSION,
@@ -103,7 +110,9 @@ def _check_usage(options: StatusOptions) -> None:
     if options.checklist is not None and (
         options.client or options.clients or options.wide or options.output != "text"
     ):
-        raise click.UsageError("--checklist takes no other option.")
+        raise click.UsageError("--checklist takes no other option but --report.")
+    if options.report and options.checklist is None:
+        raise click.UsageError("--report goes with --checklist.")
     if options.client is not None and (options.clients or options.wide):
         raise click.UsageError("ID shows everything about one client; --client and --wide are for the table.")
 
@@ -121,10 +130,14 @@ def _text(
     else:
         shown = table_text(rows, now=datetime.now(UTC), width=width, colour=colour_wanted(), wide=options.wide)
         shown += undeclared_text(strays, width)
-    return shown + "".join(wrapped(f"error: {text}", width) for text in unread)
+    return shown + "".join(wrapped(f"error: {said(text)}", width) for text in unread)
 
 
-def _look(chosen: Fleet, fleet: Fleet, settings: Settings) -> tuple[Plan, list[ClientStatus], list[UndeclaredBot]]:
+def _look(
+    chosen: Fleet, fleet: Fleet, settings: Settings, *, is_one: bool
+) -> tuple[Plan, list[ClientStatus], list[UndeclaredBot]]:
+    """`is_one`: whether everything is read about the one client that was chosen."""
+    declared = replace(chosen, tariffs=fleet.tariffs)
     ids = [manifest.client.id for manifest in chosen.clients]
     live_state = observed(chosen, settings, only=ids, whole_senders=True)
     report_missing_store(live_state, settings)
@@ -132,11 +145,66 @@ def _look(chosen: Fleet, fleet: Fleet, settings: Settings) -> tuple[Plan, list[C
         raise ReadFailed(live_state.store.message)
     try:
         activity = read_activity(settings.bot_store_url, settings.api_token, settings.timeout)
+        spent = read_spent(settings.bot_store_url, settings.api_token, settings.timeout) if _has_budget(chosen) else ()
+        canaries = _canaries(chosen, settings)
     except StoreError as error:
         raise ReadFailed(str(error)) from error
     plan = make_plan(chosen, live_state, settings, Scope(only=ids))
-    rows = statuses(chosen, live_state, live_state.store, plan, activity, _missing_secrets(chosen, settings), settings)
+    missing = _missing_secrets(chosen, settings)
+    rows = statuses(declared, live_state, live_state.store, plan, activity, spent, canaries, missing, settings)
+    if is_one:
+        rows = [_with_past(row, settings) for row in rows]
     return plan, rows, undeclared_bots(fleet, live_state, live_state.store, activity)
+
+
+def _replies(client: str, settings: Settings) -> ReplyCounts | None:
+    now = time.time()
+    since, until = timestamp(now - REPLY_DAYS * 86_400), timestamp(now)
+    try:
+        return read_reply_counts(settings.bot_store_url, settings.api_token, client, since, until, settings.timeout)
+    except StoreError as error:
+        raise ReadFailed(str(error)) from error
+
+
+def _canaries(chosen: Fleet, settings: Settings) -> Sequence[CanaryRecord]:
+    """What the store has of canaries, read only where one is declared."""
+    if all(manifest.client.assistant.canary is None for manifest in chosen.clients):
+        return ()
+    from runtime.store.client.canaries import read_canaries
+
+    return read_canaries(settings.bot_store_url, settings.api_token, settings.timeout)
+
+
+def _with_past(row: ClientStatus, settings: Settings) -> ClientStatus:
+    """A row with what is read for one client only. Raises `ReadFailed`."""
+    from runtime.store.client.ratings import read_ratings
+    from runtime.store.client.retention import read_last_run
+
+    try:
+        ratings = read_ratings(settings.bot_store_url, settings.api_token, row.client, settings.timeout)
+        retention = read_last_run(settings.bot_store_url, settings.api_token, row.client, settings.timeout)
+    except StoreError as error:
+        raise ReadFailed(str(error)) from error
+    replies, canary = _replies(row.client, settings), _compared(row, settings)
+    return replace(row, replies=replies, canary=canary, ratings=ratings, retention=retention)
+
+
+def _compared(row: ClientStatus, settings: Settings) -> CanaryStatus | None:
+    """The canary of a client, with how it compares."""
+    if row.canary is None or row.canary.since is None:
+        return row.canary
+    from runtime.store.client.canaries import read_variants
+
+    of = settings.bot_store_url, settings.api_token, row.client, row.canary.since, timestamp()
+    try:
+        return replace(row.canary, variants=read_variants(*of, settings.timeout))
+    except StoreError as error:
+        raise ReadFailed(str(error)) from error
+
+
+def _has_budget(chosen: Fleet) -> bool:
+    """The ledger is read only where a client has a budget."""
+    return any(manifest.client.budget is not None for manifest in chosen.clients)
 
 
 def _missing_secrets(chosen: Fleet, settings: Settings) -> Missing | None:
@@ -147,8 +215,13 @@ def _missing_secrets(chosen: Fleet, settings: Settings) -> Missing | None:
     return None if isinstance(found, UnknownSecrets) else found
 
 
-def _checklist(chosen: Fleet, rows: list[ClientStatus], settings: Settings) -> str:
+def _checklist(chosen: Fleet, rows: list[ClientStatus], settings: Settings, *, records: bool) -> str:
     from reconciler.doctor.probe import probe
-    from reconciler.status.checklist import checklist
+    from reconciler.status.checklist import boxes, checklist
 
-    return checklist(chosen.clients[0], rows[0], probe("GET", f"{settings.public_url}/health").status == 200)
+    of = chosen.clients[0], rows[0], probe("GET", f"{settings.public_url}/health").status == 200
+    if records:
+        from reconciler.commands.recording import record_boxes
+
+        record_boxes(settings, rows[0].client, boxes(*of))
+    return checklist(*of)

@@ -14,6 +14,7 @@ from reconciler.commands.printing import colour_wanted
 from reconciler.errors import Exit
 from reconciler.manifest import ManifestErrors, Problem, load
 from reconciler.settings import load_settings
+from terminal.language import label, said
 
 
 @click.command()
@@ -51,11 +52,17 @@ def _text(problems: Iterable[Problem], clients: int) -> str:
     lines = []
     for problem in problems:
         count[problem.severity] += 1
-        lines.append(_styled(problem) + str(problem).removeprefix(problem.place))
+        lines.append(_styled(problem) + _sentences(problem))
     summary = (
         f"{_plural(clients, 'client')}, {_plural(count['error'], 'error')}, {_plural(count['warning'], 'warning')}"
     )
     return "".join(f"{line}\n" for line in [*lines, summary])
+
+
+def _sentences(problem: Problem) -> str:
+    """What is wrong and what to do, as `str(problem)` has it after the place."""
+    severity = f"{label('warning')}: " if problem.severity == "warning" else ""
+    return f": {severity}{said(problem.message)}. {said(problem.hint)}".rstrip()
 
 
 def _styled(problem: Problem) -> str:
@@ -65,4 +72,4 @@ def _styled(problem: Problem) -> str:
 
 
 def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return said(f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s")

@@ -137,14 +137,15 @@ def _register(registration: Registration, method: str) -> LiveSender:
     from reconciler.writers.twilio import RegistrationLimit
 
     client = registration.manifest.client
+    name = client.sender.profile.name or client.name
     registration.count_attempt()
     try:
-        sid = _writer(registration).create_sender(client.number, client.name, client.id, method)
+        sid = _writer(registration).create_sender(client.number, name, client.id, method)
     except RegistrationLimit as error:
         raise Refused(_used_up(registration, error)) from error
     except ProviderError as error:
         raise ReconcileError(f"{client.id}: {error}.") from error
-    click.echo(f"{client.number} is being registered as {client.name}.", err=True)
+    click.echo(f"{client.number} is being registered as {name}.", err=True)
     return registration.reader.sender(sid)
 
 

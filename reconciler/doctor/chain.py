@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from reconciler.doctor.desk import examine_desk
+from reconciler.doctor.link import Link
+from reconciler.doctor.number import examine_number
 from reconciler.doctor.probe import Probe, leads_inside, probe
 from reconciler.doctor.secrets import UnknownSecrets, declares_secrets, read_missing_secrets
 from reconciler.kinds.knowledge.live import searched
 from reconciler.kinds.sender.desired import STATUS_PATH, our_webhook
-from reconciler.kinds.sender.live import called_by
+from reconciler.kinds.sender.live import account_with, called_by
 from reconciler.kinds.unmanaged_bots import live_engine_of
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey
@@ -18,6 +21,7 @@ from reconciler.observation.live_state import Failed, LiveState, Store
 from reconciler.readers.openai import VectorStore
 from reconciler.readers.twilio import ONLINE, LiveSender
 from reconciler.settings import Settings
+from reconciler.status.budget import BudgetStatus, budget_text
 from reconciler.status.facts import bot_of, days_left, sender_of
 from reconciler.status.undelivered import undelivered
 from runtime.store.client.history import UNDELIVERED_HOURS
@@ -37,17 +41,6 @@ NOT_IMPLEMENTED = 501
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """One link: its state, and its fix when it is broken."""
-
-    name: str
-    ok: bool | None
-    """None: unknown while an earlier link is broken."""
-    says: str
-    fix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Patient:
     """A client and everything that was read about it."""
 
@@ -56,6 +49,7 @@ class Patient:
     store: Store
     activity: ActivityRecord | None
     settings: Settings
+    budget: BudgetStatus | None = None
 
     @property
     def account(self) -> AccountKey:
@@ -92,7 +86,10 @@ def _sender(patient: Patient) -> Iterator[Link]:
         yield Link("webhook", None, "the sender could not be read")
         return
     if live is None:
+        other = account_with(number, patient.live_state)
         fix = f"`reconcile verify {patient.manifest.client.id}` registers it."
+        if other is not None:
+            fix = f"It is in {other.describe()}: declare that as sender.account, or correct the account here."
         yield Link("sender", False, f"{number} is not a WhatsApp sender of {patient.account.describe()}", fix)
         yield Link("online", None, "there is no sender")
         yield Link("webhook", None, "there is no sender")
@@ -100,6 +97,7 @@ def _sender(patient: Patient) -> Iterator[Link]:
     yield Link("sender", True, f"{number} is registered ({live.sid})")
     yield _online(patient, live)
     yield _webhook(patient, live)
+    yield from examine_number(live, patient.account, patient.settings)
 
 
 def _online(patient: Patient, live: LiveSender) -> Link:
@@ -230,7 +228,10 @@ def _openai(patient: Patient) -> Iterator[Link]:
     yield Link("openai", True, f"{patient.settings.openai_base_url} accepts the key")
     days = days_left(wanted, patient.live_state)
     if wanted not in models or (days is not None and days <= 0):
-        yield Link("model", False, f"{wanted} is not available to this key", "Choose another model in the manifest.")
+        fallback = patient.manifest.client.assistant.fallback_model
+        instead = f"; its fallback model {fallback} answers" if fallback in models else ""
+        fix = f"`reconcile upgrade-model {wanted} NEW` puts another one into the manifest."
+        yield Link("model", False, f"{wanted} is not available to this key{instead}", fix)
     else:
         yield Link("model", True, wanted if days is None else f"{wanted}, which is shut down in {days} days")
 
@@ -296,6 +297,25 @@ def _secrets(patient: Patient) -> Iterator[Link]:
         yield Link("secrets", True, "all that the client names are set where the runtime runs")
 
 
+def _desk(patient: Patient) -> Iterator[Link]:
+    """The client's desk, where people answer."""
+    handoff = patient.manifest.client.handoff
+    if handoff is not None and handoff.desk is not None:
+        yield from examine_desk(patient.manifest.client, handoff.desk.chatwoot, patient.settings)
+
+
+def _budget(patient: Patient) -> Iterator[Link]:
+    """A budget that is used up, which may stop the answers."""
+    budget = patient.budget
+    if budget is None:
+        return
+    if budget.is_silent:
+        fix = "Raise budget.monthly in the manifest and run `reconcile`, or wait for the next month (UTC)."
+        yield Link("budget", False, f"the client is silent, since its budget is used up: {budget_text(budget)}", fix)
+    else:
+        yield Link("budget", True, budget_text(budget))
+
+
 def _answers(patient: Patient) -> Iterator[Link]:
     heard = patient.activity
     if heard is None:
@@ -341,6 +361,8 @@ LINKS: tuple[Callable[[Patient], Iterator[Link]], ...] = (
     _openai,
     _documents,
     _functions,
+    _desk,
+    _budget,
     _answers,
     _delivery,
 )

@@ -26,10 +26,14 @@ class Probe:
 
 
 def probe(
-    method: str, url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    method: str,
+    url: str,
+    form: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
 ) -> Probe:
-    """Send one request, with a form when one is given; never raises for the other side's failures."""
-    body = None if form is None else urlencode(form).encode()
+    """Send one request, with a form or a body when one is given; never raises for the other side's failures."""
+    body = body if form is None else urlencode(form).encode()
     sent = {} if form is None else {"Content-Type": "application/x-www-form-urlencoded"}
     try:
         parts = urlsplit(url)

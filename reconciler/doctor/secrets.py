@@ -12,7 +12,8 @@ from reconciler.doctor.probe import probe
 from reconciler.manifest import Manifest
 from reconciler.settings import Settings
 from runtime.store.client.http import LOOPBACK
-from schemas import FunctionTool
+from schemas import FunctionTool, McpTool
+from schemas.secret_refs import SecretRef
 
 Missing = Mapping[str, Mapping[str, str]]
 """Client → variable → what fails without it."""
@@ -57,6 +58,13 @@ def _declared(manifest: Manifest) -> Iterator[str]:
     for tool in manifest.client.assistant.tools:
         if isinstance(tool, FunctionTool):
             yield from (ref.env for ref in (tool.endpoint.secret, tool.endpoint.authorization) if ref is not None)
+        elif isinstance(tool, McpTool):
+            yield from (ref.env for ref in tool.headers.values())
+    handoff = manifest.client.handoff
+    if handoff is not None:
+        yield from (one.env for one in handoff.notify or () if isinstance(one, SecretRef))
+        if handoff.desk is not None:
+            yield from (handoff.desk.chatwoot.token.env, handoff.desk.chatwoot.webhook_secret.env)
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from reconciler.drift.model_ends import ClientModelEnd, is_of_model
 from reconciler.model import Change, FieldChange, Plan
 from reconciler.render.wording import edit_text, finding_text, text_diff, value_text, visible
 from runtime.store.records import NoticeRecord
@@ -22,14 +23,16 @@ class News:
     new: Mapping[str, Change]
     """By finding: `la-cocina/sender/+56912345678`."""
     resolved: Sequence[str]
+    ends: Sequence[ClientModelEnd] = ()
+    """Models of which a warning is due."""
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.resolved)
+        return bool(self.new or self.resolved or self.ends)
 
 
-def channel_of(url: str) -> str:
-    """Key of a channel in the store; its address may hold a secret, so that is not stored."""
-    return hashlib.sha256(url.encode()).hexdigest()[:32]
+def _is_runtimes(finding: str) -> bool:
+    """Whether the runtime sends it and its end: of a model, and of a decision about a template."""
+    return is_of_model(finding) or finding.partition("/")[2].startswith("template-event/")
 
 
 def finding_of(change: Change) -> str:
@@ -43,8 +46,10 @@ def fingerprint_of(change: Change) -> str:
     return hashlib.sha256(json.dumps(seen, ensure_ascii=False).encode()).hexdigest()
 
 
-def news(plan: Plan, sent: Collection[NoticeRecord], only: Collection[str] = ()) -> News:
-    """What is new in a plan of drift to a channel with the notices `sent`.
+def news(
+    plan: Plan, sent: Collection[NoticeRecord], only: Collection[str] = (), ends: Sequence[ClientModelEnd] = ()
+) -> News:
+    """What is new in a plan of drift, and of models that end, to a channel with the notices `sent`.
 
     A finding is resolved only if its client was read and compared in full: a client that could not be read is not in
     sync, nor is one that is withheld, or an orphan.
@@ -56,7 +61,8 @@ def news(plan: Plan, sent: Collection[NoticeRecord], only: Collection[str] = ())
     checked = [name for name in known if (not only or _client(name) in only) and _client(name) not in unseen]
     return News(
         new={name: change for name, change in found.items() if known.get(name) != fingerprint_of(change)},
-        resolved=sorted(name for name in checked if name not in found),
+        resolved=sorted(name for name in checked if name not in found and not _is_runtimes(name)),
+        ends=[one for one in ends if one.end.notice is not None and known.get(one.finding) != one.fingerprint],
     )
 
 
@@ -64,6 +70,8 @@ def title(fresh: News) -> str:
     """The message's first line."""
     parts = [f"{len(fresh.new)} changed outside of git"] if fresh.new else []
     parts += [f"{len(fresh.resolved)} in sync again"] if fresh.resolved else []
+    ending = len({one.end.model for one in fresh.ends})
+    parts += [f"{ending} model{'s' if ending > 1 else ''} in use end{'s' if ending == 1 else ''}"] if ending else []
     return f"WhatsApp assistants: {', '.join(parts)}"
 
 
@@ -77,6 +85,9 @@ def body(fresh: News, plan: Plan) -> str:
     lines += [f"In sync again: {visible(name)}" for name in fresh.resolved[:SHOWN_AT_MOST]]
     if len(fresh.resolved) > SHOWN_AT_MOST:
         lines.append(f"… and {len(fresh.resolved) - SHOWN_AT_MOST} more in sync again.")
+    lines += [one.text for one in fresh.ends[:SHOWN_AT_MOST]]
+    if len(fresh.ends) > SHOWN_AT_MOST:
+        lines.append(f"… and {len(fresh.ends) - SHOWN_AT_MOST} more; `reconcile status` shows all.")
     if fresh.new:
         lines.append("`reconcile drift` shows it in full; the next apply undoes it.")
     return "\n".join(lines).rstrip() + "\n"

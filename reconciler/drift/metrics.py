@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest, push_to_gateway, write_to_textfile
 
+from reconciler.drift.model_ends import ClientModelEnd
 from reconciler.errors import ReconcileError
 from reconciler.model import Plan
 from runtime.store.errors import masked
@@ -15,8 +17,9 @@ JOB = "horizonai_drift"
 TIMEOUT_SECONDS = 10.0
 
 
-def metrics(plan: Plan, now: float | None = None) -> CollectorRegistry:
-    """The metrics of a plan of drift. A resource in sync has no series, so an empty sum means in sync."""
+def metrics(plan: Plan, now: float | None = None, ends: Sequence[ClientModelEnd] = ()) -> CollectorRegistry:
+    """The metrics of a plan of drift. A resource in sync has no series, so an empty sum means in sync. `ends`: the
+    models that clients name, as far as they end."""
     registry = CollectorRegistry()
     changes = Gauge(
         "horizonai_drift_changes",
@@ -26,6 +29,22 @@ def metrics(plan: Plan, now: float | None = None) -> CollectorRegistry:
     )
     for (client, kind), count in sorted(Counter((change.client, change.kind) for change in plan.changes).items()):
         changes.labels(client, kind).set(count)
+    templates = Gauge(
+        "horizonai_templates",
+        "Message templates, each with Meta's status, and with the category that Meta charges and the declared one.",
+        ["client", "template", "status", "category", "declared"],
+        registry=registry,
+    )
+    for state in plan.templates:
+        templates.labels(state.client, state.name, state.status, state.category or "", state.declared).set(1)
+    left = Gauge(
+        "horizonai_drift_model_days_left",
+        "Days until the provider shuts a client's model down, 0 once it has; no series without a known date.",
+        ["client", "model"],
+        registry=registry,
+    )
+    for one in ends:
+        left.labels(one.client, one.end.model).set(max(one.end.days, 0))
     for name, help_text, value in (
         ("horizonai_drift_clients", "Clients that were checked.", plan.clients),
         ("horizonai_drift_unresolved_clients", "Clients of which a source could not be read.", len(plan.unresolved)),

@@ -63,9 +63,11 @@ def draft_of(
     metadata = _metadata(bot["metadata"], unsaid)
     if metadata:
         values["metadata"] = metadata
-    values |= {
-        key: value for key, value in bot["policy"].items() if _fits((key,), value, f"its policy's {key}", unsaid)
-    }
+    policy = dict(bot["policy"])
+    fallback, where = policy.pop("fallback_model", None), ("assistant", "fallback_model")
+    if fallback is not None and _fits(where, fallback, "its policy's fallback_model", unsaid):
+        values["assistant"]["fallback_model"] = fallback
+    values |= {key: value for key, value in policy.items() if _fits((key,), value, f"its policy's {key}", unsaid)}
     return ImportedManifest(client, values, tuple(unsaid), _origin(found))
 
 
@@ -134,7 +136,7 @@ def _sender(number: str, senders: AccountSenders | Failed, settings: Settings, u
     profile = {
         key: shown[key]
         for key in Profile.model_fields
-        if shown.get(key) and _fits(("sender", "profile", key), shown[key], f"profile.{key}", unsaid)
+        if key != "name" and shown.get(key) and _fits(("sender", "profile", key), shown[key], f"profile.{key}", unsaid)
     }
     return {"profile": profile} if profile else {}
 

@@ -20,12 +20,13 @@ from reconciler.observation.sources import (
     read_objects,
     read_senders,
     read_store,
+    read_templates,
     reading_threads,
     twilio_advice,
 )
 from reconciler.readers.openai import OBJECT_ENGINES, LiveAssistant, Model, ObjectEngine, VectorStore, live_assistant
 from reconciler.readers.shape import understood
-from reconciler.readers.twilio import LiveSender
+from reconciler.readers.twilio import LiveSender, LiveTemplate
 from reconciler.settings import Settings
 
 
@@ -41,6 +42,8 @@ class Inventory:
     """Assistants from files, by id; the Assistants API may no longer exist."""
     vector_stores: Sequence[VectorStore] | Failed
     senders: Mapping[AccountKey, AccountSenders | Failed]
+    templates: Mapping[AccountKey, Sequence[LiveTemplate] | Failed]
+    """Contents that may be templates; empty where an account has no Content API."""
 
 
 def take_inventory(settings: Settings, exports: Iterable[Path]) -> Inventory:
@@ -58,6 +61,7 @@ def take_inventory(settings: Settings, exports: Iterable[Path]) -> Inventory:
             account: pool.submit(attempt, lambda own=account: read_senders(settings, own, _is_sparse), twilio_advice)
             for account in accounts
         }
+        templates = {account: pool.submit(_templates, settings, account) for account in accounts}
         return Inventory(
             store=store,
             models=models.result(),
@@ -65,6 +69,7 @@ def take_inventory(settings: Settings, exports: Iterable[Path]) -> Inventory:
             exported=exported,
             vector_stores=vector_stores.result(),
             senders={account: reading.result() for account, reading in senders.items()},
+            templates={account: reading.result() for account, reading in templates.items()},
         )
 
 
@@ -90,6 +95,11 @@ def read_export(path: Path) -> list[LiveAssistant]:
 
 def _objects(settings: Settings, engine: ObjectEngine) -> Sequence[LiveAssistant] | Failed:
     read = read_objects(settings, engine)
+    return () if isinstance(read, Failed) and read.gone else read
+
+
+def _templates(settings: Settings, account: AccountKey) -> Sequence[LiveTemplate] | Failed:
+    read = read_templates(settings, account)
     return () if isinstance(read, Failed) and read.gone else read
 
 

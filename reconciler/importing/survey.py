@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.importing.draft import ImportedManifest, NotImported, draft_of
 from reconciler.importing.inventory import Inventory
+from reconciler.importing.templates import shared_out
 from reconciler.kinds.unmanaged_bots import (
     AssistantUnavailable,
     UnmanagedBot,
@@ -18,8 +19,8 @@ from reconciler.kinds.unmanaged_bots import (
 from reconciler.kinds.withheld import Withheld
 from reconciler.manifest import Fleet
 from reconciler.manifest.explain import slug
-from reconciler.model import KindName
-from reconciler.observation.accounts import account_of_bot
+from reconciler.model import AccountKey, KindName
+from reconciler.observation.accounts import account_of, account_of_bot
 from reconciler.observation.live_state import AccountSenders, Failed
 from reconciler.ownership import client_of
 from reconciler.readers.openai import LiveAssistant
@@ -59,6 +60,7 @@ def survey(
     ids = {manifest.client.id for manifest in fleet.clients} | set(taken)
     drafts: list[ImportedManifest] = []
     left_out: list[LeftOut] = []
+    accounts: dict[str, AccountKey] = {}
     bots = [*inventory.store.bots.values(), *_without_a_bot(inventory, number)]
     for bot in sorted(bots, key=lambda bot: (bot.twilio_phone_number, bot.id)):
         try:
@@ -69,7 +71,33 @@ def survey(
             continue
         ids.add(draft.id)
         drafts.append(draft)
-    return Survey(drafts, left_out, list(_unused(inventory)))
+        accounts[draft.id] = account_of_bot(bot, settings)
+    drafts, unused = _with_templates(drafts, accounts, inventory, fleet, settings)
+    return Survey(drafts, left_out, [*_unused(inventory), *unused])
+
+
+def _with_templates(
+    drafts: Sequence[ImportedManifest],
+    accounts: Mapping[str, AccountKey],
+    inventory: Inventory,
+    fleet: Fleet,
+    settings: Settings,
+) -> tuple[list[ImportedManifest], list[LeftOut]]:
+    """The drafts with the templates of their accounts; and those that go to none."""
+    declared = {account_of(manifest, settings) for manifest in fleet.clients}
+    found: dict[str, Mapping[str, Any]] = {}
+    left: list[LeftOut] = []
+    for account, read in inventory.templates.items():
+        own = [draft for draft in drafts if accounts[draft.id] == account]
+        if isinstance(read, Failed) or not own:
+            continue
+        shared, unused = shared_out(own, read, inventory.store, is_alone=account not in declared)
+        found.update(shared)
+        left += [LeftOut("template", live.name, live.sid, reason) for live, reason in unused]
+    return [
+        replace(draft, values={**draft.values, "templates": found[draft.id]}) if draft.id in found else draft
+        for draft in drafts
+    ], left
 
 
 def _check_free(bot: BotRecord, declared: Mapping[str, str]) -> None:

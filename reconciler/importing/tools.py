@@ -54,14 +54,16 @@ def _function(said: Said, tool: Mapping[str, Any], functions: Mapping[str, Mappi
         declared["description"] = tool["description"]
     if tool.get("parameters") not in (None, NO_PARAMETERS):
         declared["parameters"] = tool["parameters"]
+    if tool.get("strict"):
+        declared["strict"] = True
+    if endpoint.get("idempotent"):
+        declared["idempotent"] = True
     declared["endpoint"] = _endpoint(endpoint)
     wrong = problem_with(("assistant", "tools"), [declared])
     if wrong is not None:
         said.unsaid.append(f"the function {name!r} was left out: {wrong}")
         return
     said.tools.append(declared)
-    if tool.get("strict"):
-        said.unsaid.append(f"the function {name!r} is strict, which a manifest cannot declare")
     said.unsaid += [
         f"the function {name!r} has {key!r}, which a manifest cannot declare" for key in _more(tool, _FUNCTION)
     ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.model import Binding, Change, Finding, KindName
+from reconciler.model import Binding, Change, Finding, KindName, TemplateState
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class ClientPlan:
     """Recorded as applied, while the client neither declares nor has any of it."""
     adoptions: Sequence[Change] = ()
     """Created by hand, already as declared, and managed from the next apply on."""
+    templates: Sequence[TemplateState] = ()
+    """As Meta shows them now."""
     withheld: KindName | None = None
     """The kind that could not be planned; a finding gives the reason, and the kinds after it were not planned."""
 
@@ -43,5 +45,6 @@ def joined(parts: Sequence[ClientPlan]) -> ClientPlan:
         unrecorded=[binding for part in parts for binding in part.unrecorded],
         forgotten=[kind for part in parts for kind in part.forgotten],
         adoptions=[change for part in parts for change in part.adoptions],
+        templates=[state for part in parts for state in part.templates],
         withheld=next((part.withheld for part in parts if part.withheld), None),
     )

@@ -55,6 +55,8 @@ class ClientContext:
     """Of a leaving client: who gets its number."""
     delete_sender: bool = False
     """Whether a leaving client's sender is deleted at Twilio, rather than detached."""
+    prune: bool = False
+    """Whether what nothing declares any more is deleted."""
     is_adopted: bool = False
     """Whether the client's bot, created by hand, is adopted in this plan."""
 

@@ -115,6 +115,7 @@ def bot_as_declared(bot: BotRecord, settings: Settings) -> dict[str, Any]:
                 function.get("authorization_env"),
                 bool(function.get("follow_redirects")),
                 function.get("user"),
+                bool(function.get("idempotent")),
             )
             for name, function in bot.functions.items()
         },

@@ -14,11 +14,13 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from reconciler.manifest.problem import Problem
 
 _CUT: Final = re.compile(r"[ \t]+(#[^\s#!]+)")
+_SIGN: Final = re.compile(r"#(?<=[ \t]#)[^\s#!]")
+"""Where `_CUT` may match. It begins with the sign, which is rare, and not with a blank."""
 
 
 def cut_values(path: str, text: str, root: Node | None) -> Iterator[Problem]:
     """A warning for each, at the sign."""
-    if root is None or not _CUT.search(text):
+    if root is None or not _SIGN.search(text):
         return
     lines = text.splitlines()
     for node in _plain(root, set()):

@@ -40,6 +40,19 @@ def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+def merge_client(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """As `merge`, for a whole client. Its tests are merged by name; one in a file is replaced, or replaces, as a whole:
+    a file has all of a case."""
+    merged = merge(defaults, own)
+    inherited, given = defaults.get("tests"), own.get("tests")
+    if isinstance(inherited, Mapping) and isinstance(given, Mapping):
+        for name, case in given.items():
+            default = inherited.get(name)
+            if isinstance(case, Mapping) and isinstance(default, Mapping) and ("file" in case or "file" in default):
+                merged["tests"][name] = case
+    return merged
+
+
 def check_defaults(document: YamlDocument) -> None:
     """Adds the document's problems as defaults, and removes values that cannot be defaults."""
     for key in OWN_KEYS:

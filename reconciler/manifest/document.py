@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
-from yaml import CSafeLoader, MappingNode, Node, ScalarNode, SequenceNode, YAMLError
+from yaml import MappingNode, Node, ScalarNode, SequenceNode, YAMLError
+from yaml._yaml import CParser
 
 from reconciler.manifest import plain, syntax
 from reconciler.manifest.literal_secrets import NONE, literal_secrets, shown
@@ -34,6 +35,8 @@ class YamlDocument:
     """Whether `value` is worth checking further; an empty file has neither that nor problems."""
     value: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    texts: set[str] = field(default_factory=set)
+    """Every key and text of `value`: whether the file can hold something at all is asked here, before it is walked."""
     root: Node | None = None
     """The tree in which positions are looked up, None without a mapping."""
 
@@ -96,8 +99,8 @@ def too_large(size: int) -> tuple[str, str]:
     return f"the file has {size / MAX_BYTES:.1f} MiB, 1 MiB at most", "Keep long texts in files of their own."
 
 
-class _Parser(CSafeLoader):
-    """libyaml's parser and composer; only plain scalars are read by this module."""
+class _Parser(CParser):
+    """libyaml's parser and composer, without a constructor: values are built here. These methods it asks for."""
 
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
         """Tag of a node that names none; `implicit[0]` says that a scalar is plain."""
@@ -162,6 +165,7 @@ class _Builder:
 
     def __init__(self, document: YamlDocument) -> None:
         self.document = document
+        self.texts = document.texts
         self.left = MAX_VALUES
 
     def build(self, node: Any, depth: int) -> Any:
@@ -172,7 +176,9 @@ class _Builder:
             raise _Unbounded(node, f"more than {MAX_DEPTH} levels deep")
         tag = node.tag
         if tag is plain.STR:
-            return intern(node.value) if "\0" not in node.value else self._nul(node)
+            text = intern(node.value)
+            self.texts.add(text)
+            return text if "\0" not in text else self._nul(node)
         if tag is plain.MAP:
             return self._mapping(node, depth)
         if tag is plain.SEQ:
@@ -192,6 +198,7 @@ class _Builder:
             if key in result:
                 self._duplicate(node, key_node)
                 continue
+            self.texts.add(key)
             result[key] = self.build(value_node, depth + 1)
         for source in merged:
             self._merge(result, source, depth)
@@ -243,7 +250,10 @@ class _Builder:
             self.document.report(node, *unclear)
         elif tag is not plain.MERGE and tag != "tag:yaml.org,2002:str":
             self.document.report(node, f"the tag {shown(tag)}", "Tags are not used in manifests; remove it.")
-        return value if isinstance(value, str) else None
+        if not isinstance(value, str):
+            return None
+        self.texts.add(value)
+        return value
 
 
 def _child(node: Node | None, part: str | int) -> tuple[Node | None, Node | None]:

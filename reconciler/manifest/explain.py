@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import unicodedata
@@ -17,7 +16,9 @@ from reconciler.manifest.literal_secrets import looks_secret, shown
 from reconciler.manifest.shape import Loc, Spot
 from schemas import Client, SecretRef
 from schemas.addresses import number_of
+from schemas.hours import DAY_KEYS, WEEKDAYS
 from schemas.iso_codes import CURRENCIES
+from schemas.templates import LANGUAGES
 
 _WANTED = {
     "string_type": "a text",
@@ -43,8 +44,18 @@ _SYNONYMS = {
     "modelo": "model",
     "herramientas": "tools",
     "perfil": "profile",
+    "horario": "hours",
+    "horarios": "hours",
+    **dict(
+        zip(
+            ("mon", "tue", "wed", "thu", "fri", "sat", "sun", "mon-fri", "mon-sat", "mon-sun"),
+            (*WEEKDAYS, "lun-vie", "lun-sab", "lun-dom"),
+            strict=True,
+        )
+    ),
     "metadatos": "metadata",
 }
+_TEXT_OR_TEXTS = ("say", "contains", "not_contains")
 _DISPLAY_NAME = ("name", "nombre", "displayname", "verifiedname")
 _FORMATS = {
     "id": ("is not an id", "Use lower-case letters, digits and single hyphens"),
@@ -54,20 +65,49 @@ _FORMATS = {
     "logo_url": ("is not a web address", "Begin with https://"),
     "websites": ("is not a web address", "Begin with https://"),
     "emails": ("is not an e-mail address", "Write it like hola@lacocina.cl"),
+    "notify": ("is not an e-mail address", "Write it like turno@lacocina.cl"),
     "file": ("is not a path below clients.d", "Write it relative to the manifest, with /, like la-cocina/prompt.md"),
     "files": ("is not a path below clients.d", "Write it relative to the manifest, with /, like la-cocina/menu.pdf"),
     "vector_store": ("is not the id of a vector store", "Copy it from OpenAI's console; it begins with vs_"),
     "sid": ("is not a Twilio account SID", "It has AC and 32 hexadecimal digits, lower case"),
+    "until": ("is not a date", 'Write year, month and day, like "2026-12-15"'),
     "expires_after": ("is not a duration", "Write a number and h, d or mo, like 30d"),
+    "retention": ("is not a duration", "Write a number and h, d or mo, like 30d, or 0 for once it has been used"),
+    "sensitive": ("is not the name of such data", "Write it in lower case, like health"),
+    "languages": ("is not a language code", "Write the two letters of ISO 639-1, like es"),
     "country": ("is not a country code", "Write the two capitals of ISO 3166, like CL"),
+    "content_sid": ("is not a content of Twilio's", "It has HX and 32 hexadecimal digits"),
+    "media": ("is not a public web address", "Begin with https://"),
+    "holidays": ("is not a country or a region of one", "Write it like CL, or CL-AP for a region"),
+    "extra": ("is not a day", 'Write it like "2026-12-24", or "12-24" for every year'),
+    "excepted": ("is not a day", 'Write it like "2026-10-31", or "10-31" for every year'),
+    **dict.fromkeys(DAY_KEYS, ("is not a span of time", 'Write it like "09:00-13:00"; "20:00-02:00" is past midnight')),
+    "reopen_with": ("is not a name of a template", "Use lower-case letters without accents, digits and _, at most 40"),
     "name": ("is not a function name", "Use letters without accents, digits, _ and -, at most 64"),
 }
+
+DAYS_SHOWN = frozenset({*WEEKDAYS, "lun-vie"})
+"""Of the keys of days, those that are named where an unknown one is written."""
+_NAMED = (("media", "files"), ("media", "places"))
+_TEMPLATES = ("templates",)
+_TEMPLATE_FORM = ("cannot name it", "Use lower-case letters without accents, digits and _, a letter first, at most 40")
+_CASE_FORM = "Use lower-case letters without accents, digits, - and _, at most 64"
+_NAMED_FORM = ("is not a name for the model", "Use lower-case letters without accents, digits, - and _, at most 40")
 
 
 _CODES = {
     "country_code": ("is not a country of ISO 3166", "Write its two capitals, like CL.", ()),
     "currency_code": ("is not a currency of ISO 4217", "Write its three capitals, like CLP.", CURRENCIES),
     "calendar_date": ("is not a date", 'Write year, month and day, like "2026-10-01".', ()),
+    "calendar_time": ("is not a time", 'Write it like "2026-12-24 20:30".', ()),
+    "voice_application": (
+        "is neither a voice application nor false",
+        "Write the SID of Twilio's voice application (AP and 32 characters) that answers calls, or false for no calls.",
+        (),
+    ),
+    "calendar_day": ("is not a day of the calendar", 'Write it like "2026-12-24", or "12-24" for every year.', ()),
+    "empty_span": ("is an empty span", 'Write when it ends, or "00:00-24:00" for the whole day.', ()),
+    "template_language": ("is not a language of WhatsApp's templates", "Write a code of Meta's, like es or es_MX.", ()),
     "too_many_decimals": ("has more than nine decimals", "Round it to nine: amounts are counted in 10⁻⁹ USD.", ()),
 }
 """What is wrong, what to write, and the codes among which the nearest one is looked for."""
@@ -86,6 +126,8 @@ def explain(error: ErrorDetails, spot: Spot, written: str) -> tuple[str, str]:
         return f"{where}: a secret is referred to by name, never written out", (
             "Write {env: NAME} and set that environment variable where the command runs."
         )
+    if kind == "string_type" and isinstance(value, int) and _is_duration(spot):
+        return _format(spot, where, written or str(value))
     if kind in _WANTED:
         if value is None:
             return _nothing(_wanted(spot, kind), where, spot)
@@ -117,8 +159,8 @@ def relevant(errors: Iterable[ErrorDetails], root: type[BaseModel] = Client) -> 
 
 def _superseded(error: ErrorDetails, spot: Spot) -> bool:
     """Pydantic reports an error for each alternative of a union."""
-    if len(spot.alternatives) < 2 or spot.loc == error["loc"]:
-        return False
+    if len(spot.alternatives) < 2 or spot.loc == error["loc"] or bool in spot.alternatives:
+        return False  # of true, false and a mapping only the one that was meant is reported
     return error["type"] == "model_type" or (error["type"] == "string_type" and isinstance(error["input"], Mapping))
 
 
@@ -148,6 +190,8 @@ def slug(text: str) -> str:
 
 def nearest(word: str, known: list[str]) -> str | None:
     """The known word that is the nearest."""
+    import difflib  # for a mistake only
+
     found = difflib.get_close_matches(word.lower(), known, 1, 0.6)
     return found[0] if found else None
 
@@ -167,11 +211,7 @@ def _unknown_key(spot: Spot, where: str) -> tuple[str, str]:
     key = str(spot.loc[-1])
     message = f"{where}: unknown key"
     if key.lower().replace("_", "") in _DISPLAY_NAME and spot.loc[:-1] in (("sender",), ("sender", "profile")):
-        return message, (
-            "The name that WhatsApp shows is not changed by reconcile: change it on the sender's page in Twilio's "
-            "console, or in Meta's WhatsApp Manager under Phone numbers. Meta reviews it; see section 6.1 of "
-            "docs/guia.es.md."
-        )
+        return message, 'The name that WhatsApp shows is "name" below "sender.profile". Meta reviews it.'
     known = shape.known_keys(spot.owner)
     synonym = _SYNONYMS.get(key.lower(), key)
     if "webhook" in key.lower() or "callback" in key.lower():
@@ -184,12 +224,16 @@ def _unknown_key(spot: Spot, where: str) -> tuple[str, str]:
     homes = [home for home in shape.homes(synonym, spot.root) if home]
     if homes:
         return message, f'"{synonym}" belongs below "{homes[0]}".'
-    return message, f"Keys known here: {', '.join(known)}."
+    return message, f"Keys known here: {', '.join(key for key in known if key not in DAY_KEYS or key in DAYS_SHOWN)}."
 
 
 def _wanted(spot: Spot, kind: str) -> str:
+    if kind == "list_type" and spot.loc[-1] in _TEXT_OR_TEXTS:
+        return "a text or a list of texts"
     if len(spot.alternatives) > 1 and str in spot.alternatives:
         return "a text or {file: …}"
+    if len(spot.alternatives) > 1 and bool in spot.alternatives:
+        return "true, false or a mapping of keys to values"
     return _WANTED[kind]
 
 
@@ -226,6 +270,8 @@ def _tool_type(kind: str, where: str, value: Any) -> tuple[str, str]:
 
 def _closest(value: Any, expected: str) -> str:
     allowed = re.findall(r"'([^']*)'", expected)
+    if not allowed:
+        return f"Write {expected.lower()}, or remove the key."
     near = nearest(str(value), [*allowed, *(word.lower() for word in allowed)])
     if near:
         return f'Did you mean "{next(word for word in allowed if word.lower() == near.lower())}"?'
@@ -233,13 +279,29 @@ def _closest(value: Any, expected: str) -> str:
 
 
 def _format(spot: Spot, where: str, value: str) -> tuple[str, str]:
-    key = next((part for part in reversed(spot.loc) if isinstance(part, str)), "")
+    key = "retention" if _is_retention(spot) else next(part for part in reversed(spot.loc) if isinstance(part, str))
+    if where.startswith("the key ") and spot.loc[:-1] in _NAMED:
+        return f"{where}: {shown(value)} {_NAMED_FORM[0]}", f"{_NAMED_FORM[1]}, such as {slug(value) or 'menu'}."
+    if where.startswith("the key ") and spot.loc[:1] == _TEMPLATES:
+        example = slug(value).replace("-", "_") or "recordatorio"
+        return f"{where}: {shown(value)} {_TEMPLATE_FORM[0]}", f"{_TEMPLATE_FORM[1]}, such as {example}."
+    if where.startswith("the key ") and spot.loc[:1] == ("tests",):
+        example = slug(value) or "saluda"
+        return f"{where}: {shown(value)} {_TEMPLATE_FORM[0]}", f"{_CASE_FORM}, such as {example}."
     what, rule = _FORMATS.get(key, ("has the wrong form", "See the schema"))
     suggestion = None
     if not looks_secret(value):
         suggestion = {"id": slug(value), "number": _e164(value), "name": slug(value).replace("-", "_")}.get(key)
     given = "this" if spot.owner is SecretRef else shown(value)
     return f"{where}: {given} {what}", f"{rule}{f', like {json.dumps(suggestion)}' if suggestion else ''}."
+
+
+def _is_retention(spot: Spot) -> bool:
+    return spot.loc[:-1] == ("data", "retention")
+
+
+def _is_duration(spot: Spot) -> bool:
+    return _is_retention(spot) or spot.loc[-1] == "expires_after"
 
 
 def _zone(where: str, value: str) -> tuple[str, str]:
@@ -255,8 +317,17 @@ def _zone(where: str, value: str) -> tuple[str, str]:
 
 def _code(kind: str, where: str, value: str) -> tuple[str, str]:
     what, hint, known = _CODES[kind]
+    if kind == "template_language":
+        return f"{where}: {shown(value)} {what}", _language(value, hint)
     near = nearest(value, [code.lower() for code in sorted(known)])
     return f"{where}: {shown(value)} {what}", f'Did you mean "{near.upper()}"?' if near else hint
+
+
+def _language(value: str, hint: str) -> str:
+    by_form = {code.lower(): code for code in LANGUAGES}
+    word = value.strip().replace("-", "_").lower()
+    near = by_form.get(word) or by_form.get(word.partition("_")[0]) or by_form.get(nearest(word, list(by_form)) or "")
+    return f'Did you mean "{near}"?' if near else hint
 
 
 def _e164(value: str) -> str:

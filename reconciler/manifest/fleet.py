@@ -12,26 +12,42 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from reconciler.manifest.checks import Violation, check, check_prompt, tools
+from reconciler.manifest.canary_checks import check_canary
+from reconciler.manifest.cases import DeclaredCase, cases_of
+from reconciler.manifest.checks import Violation, check, check_credentials, check_currency, check_prompt, tools
 from reconciler.manifest.cut_values import cut_values
-from reconciler.manifest.defaults import FILE, check_defaults, merge
+from reconciler.manifest.data_checks import check_data
+from reconciler.manifest.defaults import FILE, check_defaults, merge_client
 from reconciler.manifest.document import YamlDocument
 from reconciler.manifest.explain import dotted, explain, relevant
 from reconciler.manifest.folder import Folder, open_folder
 from reconciler.manifest.folder import tariffs_file as file_of_tariffs
+from reconciler.manifest.handoff_checks import DESK, desk_inbox
+from reconciler.manifest.hours import check_hours
 from reconciler.manifest.invisible import invisible
 from reconciler.manifest.literal_secrets import NONE, shown
-from reconciler.manifest.lookalikes import lookalikes, named_files
+from reconciler.manifest.lookalikes import NAMING_KEYS, lookalikes, named_files
 from reconciler.manifest.problem import MAX_PROBLEMS, ManifestErrors, Problem
 from reconciler.manifest.shape import Loc, Spot, follow
-from reconciler.manifest.texts import FileProblem, KnowledgeFile, hash_document, read_prompt
+from reconciler.manifest.template_checks import check_templates
+from reconciler.manifest.texts import (
+    FileProblem,
+    KnowledgeFile,
+    MediaFile,
+    hash_document,
+    hash_media,
+    is_searchable,
+    read_prompt,
+)
 from schemas import Client, FileSearchTool
+from schemas.credentials import INSTALLATION_CREDENTIALS
 
 if TYPE_CHECKING:
     from reconciler.manifest.tariffs import DeclaredTariffs
@@ -47,7 +63,13 @@ class Manifest:
     instructions: str
     """The prompt itself, read from its file when the manifest names one; line ends are LF."""
     knowledge: tuple[KnowledgeFile, ...] = ()
-    """Documents of the file_search tool, in the order of the manifest."""
+    """Documents of the file_search tool, in the order of the manifest; then those of `media.files`."""
+    media: tuple[MediaFile, ...] = ()
+    """Files of `media.files`, which the assistant may send."""
+    cases: tuple[DeclaredCase, ...] = ()
+    """Its tests, those of the defaults included, in the order of the files."""
+    canary_instructions: str | None = None
+    """The prompt of `assistant.canary`, likewise; None where it has none of its own."""
 
     @property
     def search(self) -> FileSearchTool | None:
@@ -111,7 +133,10 @@ def load_valid(
             reading.read(name)
         reading.check_across_files()
         reading.problems += lookalikes(folder.path, folder.display, reading.referred)
-        tariffs = reading.tariffs(file_of_tariffs(clients_dir, tariffs_file))
+        path = file_of_tariffs(clients_dir, tariffs_file)
+        tariffs = reading.tariffs(path)
+        if tariffs is not None or path is None:
+            reading.check_currencies(tariffs)
     valid = [manifest for name, manifest in reading.manifests.items() if name not in reading.invalid]
     if not valid or any(problem.severity == "error" for problem in reading.defaults.problems):
         raise ManifestErrors(reading.problems, len(folder.manifests))
@@ -130,16 +155,18 @@ _HINTS: Final = {
     "id": "Give one of them another.",
     "number": "A number belongs to one client.",
     "formerly": "One client had that id.",
+    "handoff.desk": "Give each client an inbox of its own: its conversations and its webhook are one client's.",
 }
 """What to do about a value that only one manifest may have."""
 
 
 @dataclass(slots=True)
 class _Claim:
-    """A file's claim to an id or a number."""
+    """A file's claim to an id, a number or a desk's inbox."""
 
     file: str
     value: str
+    loc: Loc
 
 
 class _Reading:
@@ -157,6 +184,7 @@ class _Reading:
         self.ids: list[_Claim] = []
         self.numbers: list[_Claim] = []
         self.former_ids: list[_Claim] = []
+        self.desks: list[_Claim] = []
         self.defaults = self._read_defaults()
 
     def _read_defaults(self) -> YamlDocument:
@@ -179,10 +207,27 @@ class _Reading:
         self.problems += problems
         return declared
 
+    def check_currencies(self, declared: DeclaredTariffs | None) -> None:
+        """A budget is in a currency whose rate is known."""
+        today = datetime.now(tz=UTC).date()
+        for name, manifest in self.manifests.items():
+            budget = manifest.client.budget
+            if budget is None or budget.currency == "USD":
+                continue
+            from schemas.default_tariffs import DEFAULT  # most budgets are in USD, and it takes a while to import
+
+            agency = (declared.tariffs if declared is not None else DEFAULT).agency
+            one = _OneManifest(self.folder, name, self.folder.parse(name), self.defaults)
+            for violation in check_currency(budget, agency, today):
+                one.report(violation)
+                self.invalid.add(name)
+            self.problems += one.problems
+
     def _warn(self, document: YamlDocument) -> None:
         self.problems += invisible(document.path, document.text)
         self.problems += cut_values(document.path, document.text, document.root)
-        self.referred.update(named_files(document.value))
+        if not document.texts.isdisjoint(NAMING_KEYS):
+            self.referred.update(named_files(document.value))
 
     def read(self, name: str) -> None:
         """Reads one manifest; its errors become problems."""
@@ -207,15 +252,18 @@ class _Reading:
         keys = (("id", self.ids),) if value.get("state") == "absent" else (("id", self.ids), ("number", self.numbers))
         for key, claims in (*keys, ("formerly", self.former_ids)):
             if isinstance(value.get(key), str):
-                claims.append(_Claim(name, value[key]))
+                claims.append(_Claim(name, value[key], (key,)))
+        if value.get("handoff") and value.get("state") != "absent" and (inbox := desk_inbox(value)) is not None:
+            self.desks.append(_Claim(name, inbox, (*DESK, "inbox")))
 
     def check_across_files(self) -> None:
-        """An id belongs to one file, and a number to one client that does not go."""
+        """An id belongs to one file, a number and a desk's inbox to one client that does not go."""
         ids = {claim.value: claim.file for claim in self.ids}
         for claim in self.former_ids:
             if claim.value in ids:
                 self._is_declared(claim, ids[claim.value])
-        for key, claims in (("id", self.ids), ("number", self.numbers), ("formerly", self.former_ids)):
+        claimed = (("id", self.ids), ("number", self.numbers), ("formerly", self.former_ids))
+        for key, claims in (*claimed, ("handoff.desk", self.desks)):
             first: dict[str, str] = {}
             for claim in claims:
                 taken_by = first.setdefault(claim.value, claim.file)
@@ -223,9 +271,9 @@ class _Reading:
                     self._taken_twice(key, claim, taken_by)
 
     def _taken_twice(self, key: str, claim: _Claim, taken_by: str) -> None:
-        line, column = self.folder.parse(claim.file).place((key,))
+        line, column = self.folder.parse(claim.file).place(claim.loc)
         first = self.folder.parse(taken_by)
-        message = f"{key}: {shown(claim.value)} is taken by {first.path}:{first.place((key,))[0]} already"
+        message = f"{key}: {shown(claim.value)} is taken by {first.path}:{first.place(claim.loc)[0]} already"
         hint = _HINTS[key]
         self.invalid |= {claim.file, taken_by}
         self.problems.append(Problem(self.folder.shown(claim.file), line, column, message, hint))
@@ -251,20 +299,34 @@ class _OneManifest:
         self.name = name
         self.document = document
         self.defaults = defaults
-        self.value = merge(defaults.value, document.value) if defaults.value else document.value
+        self.value = merge_client(defaults.value, document.value) if defaults.value else document.value
         self.problems: list[Problem] = []
 
     def manifest(self, allow_private_endpoints: bool) -> Manifest | None:
         """The manifest, None when its values are not a valid client; problems are collected in both cases."""
         client = self._validated()
-        instructions = self._instructions()
+        instructions = self._prompt(("assistant", "instructions")) or ""
+        canary = self._prompt(("assistant", "canary", "instructions"))
         checked = check(self.value, allow_private_endpoints=allow_private_endpoints)
-        for violation in (*checked, *check_prompt(self.value, instructions)):
-            self._report(violation)
-        knowledge = tuple(self._knowledge())
+        prompt, templates = check_prompt(self.value, instructions), check_templates(self.value)
+        others = (*check_hours(self.value), *check_canary(self.value, canary), *check_data(self.value))
+        for violation in (*checked, *self._credentials(), *prompt, *templates, *others):
+            self.report(violation)
+        media = tuple(self._media())
+        knowledge = tuple(self._knowledge(media))
+        cases = tuple(self._cases(knowledge))
         if client is None:
             return None
-        return Manifest(f"{self.folder.name}/{self.name}", client, instructions, knowledge)
+        return Manifest(f"{self.folder.name}/{self.name}", client, instructions, knowledge, media, cases, canary)
+
+    def _cases(self, knowledge: Iterable[KnowledgeFile]) -> Iterator[DeclaredCase]:
+        if "tests" not in self.value:
+            return
+        for found in cases_of(self.value, self.folder, self, [document.path for document in knowledge]):
+            if isinstance(found, DeclaredCase):
+                yield found
+            else:
+                self.problems.append(found)
 
     def _validated(self) -> Client | None:
         try:
@@ -278,6 +340,11 @@ class _OneManifest:
                 self.problems.append(Problem(self.document.path, 0, 0, message, "Correct the others first."))
             return None
 
+    def _credentials(self) -> Iterable[Violation]:
+        if INSTALLATION_CREDENTIALS.isdisjoint(self.document.texts | self.defaults.texts):
+            return ()
+        return check_credentials(self.value)
+
     def _explain(self, error: ErrorDetails, spot: Spot) -> None:
         if error["type"] == "missing" and self.defaults.problems:
             # It may be in the defaults, once those can be read.
@@ -289,10 +356,19 @@ class _OneManifest:
             message, hint = explain(error, spot, source.written(spot.loc))
             self.problems.append(Problem(source.path, *place, message, hint))
 
-    def _report(self, violation: Violation) -> None:
+    def report(self, violation: Violation) -> None:
+        """Adds a violation at its place, unless something else is wrong there."""
         source, place = self._place(violation.loc)
-        if place not in _places(self.problems):
+        is_error = violation.severity == "error"
+        if place not in _places(one for one in self.problems if one.severity == "error" or not is_error):
+            # An error takes the place of a warning.
+            self.problems = [one for one in self.problems if not is_error or (one.line, one.column) != place]
             self.problems.append(Problem(source.path, *place, violation.message, violation.hint, violation.severity))
+
+    def shown_place(self, loc: Loc) -> str:
+        """`file:line:column` of a location, in the file that sets it."""
+        source, (line, column) = self._place(loc, key=True)
+        return f"{source.path}:{line}:{column}"
 
     def _place(self, loc: Loc, *, key: bool = False) -> tuple[YamlDocument, tuple[int, int]]:
         """The file that sets the value at a location, and the position in it."""
@@ -301,23 +377,37 @@ class _OneManifest:
                 return source, source.place(loc, key=key)
         return self.document, self.document.place(loc)
 
-    def _instructions(self) -> str:
-        assistant = self.value.get("assistant")
-        given = assistant.get("instructions") if isinstance(assistant, Mapping) else None
+    def _prompt(self, loc: Loc) -> str | None:
+        """The prompt at a location, read from its file where it names one; None where there is none that can be
+        read."""
+        given: Any = self.value
+        for key in loc:
+            given = given.get(key) if isinstance(given, Mapping) else None
         if isinstance(given, str):
             return given
         name = given.get("file") if isinstance(given, Mapping) else None
         if not isinstance(name, str):
-            return ""
+            return None
         try:
             text, problems = read_prompt(self.folder.path, self.folder.display, name, self.folder.own_secrets)
         except FileProblem as error:
-            self._file_problem(("assistant", "instructions", "file"), name, error)
-            return ""
+            self._file_problem((*loc, "file"), name, error)
+            return None
         self.problems += problems
         return text
 
-    def _knowledge(self) -> Iterator[KnowledgeFile]:
+    def _media(self) -> Iterator[MediaFile]:
+        media = self.value.get("media")
+        files = media.get("files") if isinstance(media, Mapping) else None
+        for name, path in files.items() if isinstance(files, Mapping) else ():
+            if isinstance(path, str):
+                try:
+                    yield hash_media(self.folder.path, str(name), path)
+                except FileProblem as error:
+                    self._file_problem(("media", "files", str(name)), path, error)
+
+    def _knowledge(self, media: Iterable[MediaFile]) -> Iterator[KnowledgeFile]:
+        """The documents that are searched in: what is sent too, where the client has documents in git at all."""
         seen: dict[Path, str] = {}
         for index, tool in tools(self.value, "file_search"):
             names = tool.get("files")
@@ -326,9 +416,12 @@ class _OneManifest:
                     yield _new(hash_document(self.folder.path, str(name)), seen)
                 except FileProblem as error:
                     self._file_problem(("assistant", "tools", index, "files", position), str(name), error)
+            for file in media if isinstance(names, list) else ():
+                if file.resolved not in seen and is_searchable(file.path):
+                    yield _new(KnowledgeFile(file.path, file.resolved, file.size, file.sha256), seen)
 
     def _file_problem(self, loc: Loc, name: str, error: FileProblem) -> None:
-        self._report(Violation(loc, f"{dotted(loc)}: {shown(name)}: {error.message}", error.hint))
+        self.report(Violation(loc, f"{dotted(loc)}: {shown(name)}: {error.message}", error.hint))
 
 
 def _new(document: KnowledgeFile, seen: dict[Path, str]) -> KnowledgeFile:

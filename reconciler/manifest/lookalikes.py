@@ -17,6 +17,8 @@ from reconciler.manifest.problem import Problem
 _MANIFEST: Final = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _ALMOST: Final = re.compile(r"\.(ya?ml[^a-z~#/]|yalm$|yml\.?$|yaml\.?$)", re.IGNORECASE)
 """`x.yaml.txt`, `x.yaml.bak`, `x.yml.`, `x.yalm`; not what an editor keeps beside a file, `x.yaml~`."""
+NAMING_KEYS: Final = frozenset({"file", "files"})
+"""A manifest with neither key names no file."""
 
 
 def lookalikes(folder: Path, display: str, referred: Collection[str]) -> Iterator[Problem]:
@@ -25,29 +27,40 @@ def lookalikes(folder: Path, display: str, referred: Collection[str]) -> Iterato
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         is_below = Path(parent) != folder
         for file in sorted(files):
-            name = (Path(parent) / file).relative_to(folder).as_posix()
-            if file.startswith((".", "#")) or unicodedata.normalize("NFC", name) in referred:
+            hint = _hint(file, is_below=is_below, display=display)
+            if hint is None:
                 continue
-            is_manifest = _MANIFEST.search(file) is not None
-            if is_manifest and is_below:
-                yield _warning(f"{display}/{name}", f"Move it into {display}, or rename it.")
-            elif not is_manifest and _ALMOST.search(file):
-                yield _warning(f"{display}/{name}", "Let its name end in .yaml, or remove the file.")
+            name = (Path(parent) / file).relative_to(folder).as_posix()
+            if unicodedata.normalize("NFC", name) not in referred:
+                yield _warning(f"{display}/{name}", hint)
+
+
+def _hint(file: str, *, is_below: bool, display: str) -> str | None:
+    """What to do about a file, by its name alone; None where it looks like no manifest, or is one that is read."""
+    if file.startswith((".", "#")):
+        return None
+    if _MANIFEST.search(file):
+        return f"Move it into {display}, or rename it." if is_below else None
+    return "Let its name end in .yaml, or remove the file." if _ALMOST.search(file) else None
 
 
 def named_files(value: Any) -> Iterator[str]:
-    """Every file that a manifest's values name, below `file` or `files`, at any depth."""
+    """Every file that a manifest's values name, below `file` or `files` (a list, or a mapping from names), at any
+    depth."""
     if isinstance(value, dict):
         for key, part in value.items():
             if key == "file" and isinstance(part, str):
                 yield _named(part)
             elif key == "files" and isinstance(part, list):
                 yield from (_named(name) for name in part if isinstance(name, str))
-            else:
+            elif key == "files" and isinstance(part, dict):
+                yield from (_named(name) for name in part.values() if isinstance(name, str))
+            elif isinstance(part, (dict, list)):
                 yield from named_files(part)
     elif isinstance(value, list):
         for part in value:
-            yield from named_files(part)
+            if isinstance(part, (dict, list)):
+                yield from named_files(part)
 
 
 def _named(name: str) -> str:

@@ -8,11 +8,9 @@ macOS may write as two.
 from __future__ import annotations
 
 import codecs
-import difflib
 import hashlib
 import os
 import re
-import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from typing import BinaryIO
 from reconciler.manifest.invisible import invisible
 from reconciler.manifest.literal_secrets import NONE, literal_secrets
 from reconciler.manifest.problem import Problem
+from schemas.media_types import HEAD_BYTES, type_of_name
 
 MAX_PROMPT_BYTES = 256 * 1024
 MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
@@ -45,6 +44,22 @@ class KnowledgeFile:
     size: int
     """Bytes, of a text with its line ends as LF."""
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """A file that the assistant may send."""
+
+    name: str
+    """What the manifest calls it."""
+    path: str
+    """As of a KnowledgeFile."""
+    resolved: Path
+    size: int
+    """Bytes."""
+    sha256: str
+    type: str
+    """Its content type."""
 
 
 class FileProblem(Exception):
@@ -142,6 +157,51 @@ def hash_document(folder: Path, name: str) -> KnowledgeFile:
     return KnowledgeFile(unicodedata.normalize("NFC", os.path.normpath(name)), path, size, digest.hexdigest())
 
 
+def is_searchable(path: str) -> bool:
+    """Whether OpenAI can search in a file, by its name."""
+    ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 - as above
+    return bool(TEXTS.fullmatch(ending) or FORMATS.fullmatch(ending))
+
+
+def hash_media(folder: Path, name: str, path_named: str) -> MediaFile:
+    """Size, type and content hash of a file that may be sent; FileProblem when it cannot be read, or WhatsApp would not
+    show it."""
+    path = resolve(folder, path_named)
+    media = type_of_name(path.name)
+    if media is None:
+        raise FileProblem("not a kind of file that is sent", "Save it as PDF, DOCX, XLSX, PPTX, JPEG or PNG.")
+    try:
+        size = path.stat().st_size
+        if not size:
+            raise FileProblem("the file is empty", "Write something into it, or remove it from the list.")
+        if size > media.max_bytes:
+            raise FileProblem(f"the file has {size:,} bytes, {media.max_bytes:,} at most", "Make it smaller.")
+        digest, size = hashlib.sha256(), 0
+        with path.open("rb") as file:
+            if not media.is_type_of(file.read(HEAD_BYTES)):
+                hint = "Give it the ending of what it is, or save it again."
+                raise FileProblem(f"the file is not {media.content_type}, as its name says", hint)
+            file.seek(0)
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+                size += len(piece)
+    except OSError as error:
+        raise FileProblem(f"the file cannot be read ({error.strerror})", "Check its permissions.") from error
+    shown = unicodedata.normalize("NFC", os.path.normpath(path_named))
+    return MediaFile(name, shown, path, size, digest.hexdigest(), media.content_type)
+
+
+@contextmanager
+def opened_media(folder: Path, name: str) -> Iterator[Iterator[bytes]]:
+    """The bytes of a file that may be sent, in pieces. FileProblem when it cannot be read."""
+    path = resolve(folder, name)
+    try:
+        with path.open("rb") as file:
+            yield iter(lambda: file.read(_PIECE), b"")
+    except OSError as error:
+        raise FileProblem(f"the file cannot be read ({error.strerror})", "Check its permissions.") from error
+
+
 @contextmanager
 def opened_document(folder: Path, name: str) -> Iterator[BinaryIO]:
     """A document to be uploaded: exactly the bytes that are hashed."""
@@ -150,6 +210,8 @@ def opened_document(folder: Path, name: str) -> Iterator[BinaryIO]:
         if not TEXTS.fullmatch(path.suffix.lower()):
             yield file
             return
+        import tempfile  # for an upload only
+
         with tempfile.TemporaryFile() as copy:
             for piece in _content(file, path.suffix.lower()):
                 copy.write(piece)
@@ -208,5 +270,7 @@ def _nearest(root: Path, name: str) -> str | None:
         for path in [*folder.iterdir(), *folder.glob("*/*")]
         if path.is_file() and not path.name.endswith((".yaml", ".yml"))
     }
+    import difflib  # for a mistake only
+
     found = difflib.get_close_matches(name, sorted(names), 1, 0.5)
     return found[0] if found else None

@@ -10,12 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.event_streams import KIND as EVENT_STREAM
 from reconciler.intents import Intent, intents_of
 from reconciler.model import KIND_ORDER, SHOWN, AccountKey, KindName, Values
 from reconciler.origin import KIND as ORIGIN
 from reconciler.origin import Origin, origin_of
 from reconciler.readers.openai import LiveAssistant, Model, ObjectEngine, StoreFile, VectorStore
-from reconciler.readers.twilio import LiveSender
+from reconciler.readers.twilio import LiveSender, LiveSink, LiveTemplate, MessagingService
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, DamagedRecord, Snapshot
 from runtime.store.tariffs_record import KIND as TARIFFS
 
@@ -48,6 +49,8 @@ class Store:
     """Whose objects the records are."""
     tariffs: Values | None = None
     """The record of the installation's tariffs, as it was read; see `runtime.store.tariffs`."""
+    event_streams: Mapping[str, AppliedRecord] = field(default_factory=dict)
+    """By Twilio account, the subscription to events that was applied last."""
     intents: Mapping[tuple[str, KindName], Intent] = field(default_factory=dict)
     """By client and kind, what a run was creating when it was interrupted."""
     damaged: Sequence[DamagedRecord] = ()
@@ -107,6 +110,12 @@ class LiveState:
     """Those of them with a client's marker."""
     senders: Mapping[AccountKey, AccountSenders | Failed] = field(default_factory=dict)
     """By account: one SID with two tokens is read twice, since each may be refused."""
+    contents: Mapping[AccountKey, Mapping[str, str] | Failed] = field(default_factory=dict)
+    """Contents for buttons and lists by account: name → `HX…`; of accounts whose clients offer choices."""
+    templates: Mapping[AccountKey, Sequence[LiveTemplate] | Failed] = field(default_factory=dict)
+    """Every content of an account that may be a template; of accounts whose clients have any."""
+    services: Mapping[AccountKey, Sequence[MessagingService] | Failed] = field(default_factory=dict)
+    """The Messaging Services of the declared accounts."""
     documents: Documents | Failed = field(default_factory=Documents)
     """Empty and not read when no client searches in documents."""
     origin: Origin = field(default_factory=Origin)
@@ -115,6 +124,8 @@ class LiveState:
     """By client, as manifests declare them; the rest of the live state is as if they had been applied."""
     former_marks: Collection[str] = ()
     """Ids of objects that have the marker of a former id."""
+    event_streams: Mapping[AccountKey, Sequence[LiveSink] | Failed] = field(default_factory=dict)
+    """The sinks of events of the accounts that declare a subscription, or have one of ours."""
     missed: Mapping[tuple[str, KindName], Failed] = field(default_factory=dict)
     """By client and kind: the list lacks the recorded object, or one that was being created, which exists or may."""
 
@@ -134,6 +145,7 @@ def index_store(snapshot: Snapshot) -> Store:
         bots_of_assistant=Counter(bot.assistant_id for bot in snapshot.bots if bot.assistant_id is not None),
         origin=origin_of(whole),
         tariffs=next((record.values for record in whole if record.kind == TARIFFS), None),
+        event_streams={record.client: record for record in whole if record.kind == EVENT_STREAM},
         damaged=damaged,
         damaged_by_name=_by_name(damaged),
         intents=intents_of(whole),

@@ -12,6 +12,7 @@ from typing import TypeVar
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import AccountKey
 from reconciler.observation.accounts import account_of, account_of_bot, former_account, shared_account
+from reconciler.observation.event_streams import streams_to_read
 from reconciler.observation.live_state import AccountSenders, Documents, Failed, LiveState, Store
 from reconciler.observation.missed import read_missed
 from reconciler.observation.renames import by_mark, renamings, with_new_ids, with_new_marks
@@ -20,10 +21,14 @@ from reconciler.observation.sources import (
     open_openai,
     open_twilio,
     openai_advice,
+    read_contents,
     read_documents,
     read_objects,
     read_senders,
+    read_services,
+    read_sinks,
     read_store,
+    read_templates,
     reading_threads,
     twilio_advice,
 )
@@ -131,9 +136,16 @@ def observe(
             return manifest is not None and (is_sparse(live, manifest) or (whole_senders and not live.is_rating_told))
 
         senders = {account: reading_senders(account) for account in declared}
+        services = {account: pool.submit(read_services, settings, account) for account in declared}
         renames = renamings(fleet.clients, begun.store.result())
         store = with_new_ids(begun.store.result(), renames)
+        offering = {account_of(manifest, settings) for manifest in chosen if _offers_choices(manifest)}
+        contents = {account: pool.submit(read_contents, settings, account) for account in offering}
         strays = set() if only else _strays(fleet, store)
+        with_templates = _accounts_with_templates(chosen, strays, store, settings)
+        templates = {account: pool.submit(read_templates, settings, account) for account in with_templates}
+        streaming = streams_to_read(chosen if only else fleet.clients, None if only else store, settings)
+        streams = {account: pool.submit(read_sinks, settings, account) for account in streaming}
         documents = None
         if _documents_are_used(chosen, strays, store):
             documents = pool.submit(read_documents, settings, _with_own_documents(chosen, store))
@@ -156,6 +168,10 @@ def observe(
             senders=read,
             origin=_origin(read.get(shared_account(settings)), models),
             documents=documents.result() if documents else Documents(),
+            contents={account: reading.result() for account, reading in contents.items()},
+            templates={account: reading.result() for account, reading in templates.items()},
+            services={account: reading.result() for account, reading in services.items()},
+            event_streams={account: reading.result() for account, reading in streams.items()},
         )
     live_state = with_new_marks(live_state, renames)
     return replace(live_state, missed=read_missed(settings, live_state, _accounts(chosen, strays, store, settings)))
@@ -222,12 +238,34 @@ def _with_own_documents(chosen: Sequence[Manifest], store: Store | Failed) -> Ma
     return found | {manifest.client.formerly: None for manifest in chosen if manifest.client.formerly is not None}
 
 
+def _offers_choices(manifest: Manifest) -> bool:
+    replies = manifest.client.replies
+    return manifest.client.state != "absent" and replies is not None and replies.buttons is True
+
+
+def _accounts_with_templates(
+    chosen: Sequence[Manifest], strays: Collection[str], store: Store | Failed, settings: Settings
+) -> set[AccountKey]:
+    """Accounts of the clients that declare templates, or for which some were made."""
+    applied: Collection[tuple[str, str]] = () if isinstance(store, Failed) else store.applied
+    bots = {} if isinstance(store, Failed) else store.bots_by_client
+    declaring = {
+        account_of(manifest, settings)
+        for manifest in chosen
+        if manifest.client.templates or (manifest.client.id, "template") in applied
+    }
+    left = {account_of_bot(bots.get(client), settings) for client in strays if (client, "template") in applied}
+    return declaring | left
+
+
 def is_sparse(live: LiveSender, manifest: Manifest) -> bool:
     """Whether the list lacks a managed field, or the reason why a sender is not online, so that it must be fetched."""
     webhook = live.webhook or {}
     if live.status not in ONLINE or any(webhook.get(key) is None for key in MANAGED_URLS):
         return True
-    return live.profile is None and manifest.client.sender.profile.model_fields_set != set()
+    declared = manifest.client.sender
+    lacks_profile = live.profile is None and declared.profile.model_fields_set != set()
+    return lacks_profile or (declared.calling is not None and not live.is_voice_told)
 
 
 def _declared_engines(chosen: Sequence[Manifest]) -> list[ObjectEngine]:

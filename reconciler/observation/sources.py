@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from reconciler.errors import KeyRefused, NotFound, ProviderError
+from reconciler.event_streams import PATH
 from reconciler.model import AccountKey
 from reconciler.observation.live_state import AccountSenders, Documents, Failed, Store, index_store
 from reconciler.ownership import client_of
 from reconciler.readers.openai import LiveAssistant, ObjectEngine, OpenAIReader, VectorStore
-from reconciler.readers.twilio import LiveSender, TwilioReader
+from reconciler.readers.twilio import LiveSender, LiveSink, LiveTemplate, MessagingService, TwilioReader
 from reconciler.settings import Settings
 from runtime.store.client.light_reader import read_tables
 from runtime.store.client.snapshot import read_snapshot
@@ -110,6 +111,26 @@ def read_senders(
     return AccountSenders(reader.account_sid, by_number, by_sid)
 
 
+def read_contents(settings: Settings, account: AccountKey) -> Mapping[str, str] | Failed:
+    """An account's contents for buttons and lists: name → `HX…`."""
+    return attempt(lambda: open_twilio(settings, account).contents(), contents_advice)
+
+
+def read_templates(settings: Settings, account: AccountKey) -> Sequence[LiveTemplate] | Failed:
+    """An account's contents, with what Meta says about them."""
+    return attempt(lambda: open_twilio(settings, account).templates(), templates_advice)
+
+
+def read_sinks(settings: Settings, account: AccountKey) -> Sequence[LiveSink] | Failed:
+    """The account's sinks of events that go to this runtime, or to another address of one."""
+    return attempt(lambda: open_twilio(settings, account).sinks(PATH), events_advice)
+
+
+def read_services(settings: Settings, account: AccountKey) -> Sequence[MessagingService] | Failed:
+    """An account's Messaging Services."""
+    return attempt(lambda: open_twilio(settings, account).services(), twilio_advice)
+
+
 def open_openai(settings: Settings) -> OpenAIReader:
     """A reader of OpenAI. Raises `KeyRefused` without a key."""
     if not settings.openai_api_key:
@@ -153,6 +174,27 @@ def documents_advice(error: ProviderError) -> str:
     if isinstance(error, NotFound):
         return "The server at OPENAI_BASE_URL has no vector stores: remove file_search, or name a server that has them."
     return openai_advice(error)
+
+
+def contents_advice(error: ProviderError) -> str:
+    """What to do when an account's contents could not be read."""
+    if isinstance(error, NotFound):
+        return "The account has no Content API: remove replies.buttons, or name an account that has it."
+    return twilio_advice(error)
+
+
+def templates_advice(error: ProviderError) -> str:
+    """What to do when an account's templates could not be read."""
+    if isinstance(error, NotFound):
+        return "The account has no Content API: remove templates, or name an account that has it."
+    return twilio_advice(error)
+
+
+def events_advice(error: ProviderError) -> str:
+    """What to do when an account's sinks of events could not be read."""
+    if isinstance(error, NotFound):
+        return "The account has no Event Streams: remove sender.template_events."
+    return twilio_advice(error)
 
 
 def twilio_advice(error: ProviderError) -> str:

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from reconciler.kinds.assistant import plan as assistant
 from reconciler.kinds.assistant.live import objects_of, own_assistant_id
-from reconciler.kinds.bot.desired import with_ids
 from reconciler.kinds.bot.live import values_of
+from reconciler.kinds.bot.plan import declared as declared_bot
 from reconciler.kinds.changes import adoption
 from reconciler.kinds.client_plan import ClientPlan
 from reconciler.kinds.context import ClientContext
@@ -47,7 +47,7 @@ def adopted(context: ClientContext, bot: BotRecord) -> ClientPlan:
     if differing:
         raise Withheld(f"{made_by_hand}, and differs from what is declared ({', '.join(differing)}); {advice}")
     assistant_id, part = _assistant(context, found, declared)
-    after, before = with_ids(context.desired("bot"), {"assistant": assistant_id}), values_of(bot)
+    after, before = declared_bot(context, assistant_id), values_of(bot)
     change = adoption(context, "bot", bot.twilio_phone_number, bot.id, before, after, before)
     return replace(part, adoptions=[*part.adoptions, change])
 
@@ -67,10 +67,19 @@ def _differences(context: ClientContext, found: UnmanagedBot, declared: Values) 
         paths.append("tools")
     wanted = {**context.desired("bot"), "assistant_id": None}
     shown = bot_as_declared(found.bot, context.settings)
+    if _uses_templates_of_the_console(context):
+        # The bot has not named them so far, which changes nothing of what it does.
+        policy = {key: value for key, value in wanted["policy"].items() if key not in ("templates", "template_sids")}
+        wanted = {**wanted, "policy": policy}
     paths += [change.path for change in field_changes(shown, wanted) if change.steps[0] != "functions"]
     if shown["functions"] != wanted["functions"]:
         paths.append("functions")
     return list(dict.fromkeys(paths))
+
+
+def _uses_templates_of_the_console(context: ClientContext) -> bool:
+    templates = context.manifest.client.templates or {}
+    return all(template.content_sid is not None for template in templates.values())
 
 
 def _assistant(context: ClientContext, found: UnmanagedBot, declared: Values) -> tuple[str, ClientPlan]:

@@ -68,7 +68,10 @@ def _adopted(context: ClientContext, bot: BotRecord) -> Iterator[ClientPlan]:
 
     try:
         yield KINDS["knowledge"].plan(context)
+        yield from _checked(context, KINDS["template"])
+        yield KINDS["template"].plan(context)
         yield from _checked(context, KINDS["assistant"])
+        yield KINDS["content"].plan(context)
         yield adopted(context, bot)
     except Withheld as reason:
         yield _withheld(context, "bot", reason)

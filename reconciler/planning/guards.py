@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from reconciler.errors import Refused
 from reconciler.kinds.registry import KINDS
 from reconciler.manifest import Fleet
-from reconciler.model import DESTRUCTIVE, Binding, Change, Orphan, Plan
+from reconciler.model import DESTRUCTIVE, KIND_ORDER, Binding, Change, Orphan, Plan
 from reconciler.observation.live_state import Failed, LiveState
 
 
@@ -71,7 +71,8 @@ def _store_elsewhere(plan: Plan, live_state: LiveState) -> Iterator[str]:
         return
     ours = [change for change in plan.changes if change.kind in KINDS]
     earlier = [change for change in ours if KINDS[change.kind].is_of_earlier_apply(change)]
-    made: list[Binding | Change | Orphan] = [*plan.unrecorded, *earlier, *plan.orphans]
+    bound = [binding for binding in plan.unrecorded if not _is_by_hand(binding)]
+    made: list[Binding | Change | Orphan] = [*bound, *earlier, *plan.orphans]
     found = [f"{item.client}: {item.kind} {item.live_id}" for item in made]
     if found:
         yield (
@@ -79,6 +80,12 @@ def _store_elsewhere(plan: Plan, live_state: LiveState) -> Iterator[str]:
             f"{', …' if found[3:] else ''}), so that store is elsewhere. Set BOT_STORE_URL to it. If it is lost, "
             "restore its backup; `horizonai-whatsapp-bot migrate` creates an empty one."
         )
+
+
+def _is_by_hand(binding: Binding) -> bool:
+    """Whether nothing of it was made by an apply: templates that the manifest names by their SIDs."""
+    templates = binding.values.get("templates", {}) if binding.kind == "template" else {}
+    return bool(templates) and all("content_sid" in value for value in templates.values())
 
 
 def _empty_fleet(plan: Plan, fleet: Fleet, limits: Limits) -> Iterator[str]:
@@ -105,7 +112,8 @@ def _deletes(plan: Plan, live_state: LiveState, limits: Limits) -> Iterator[str]
     deletes = plan.count(*DESTRUCTIVE)
     if deletes > limits.max_deletes:
         yield f"{deletes} deletes are more than the {limits.max_deletes} allowed. --max-deletes {deletes} allows them."
-    leaving = {change.client for change in plan.changes if change.action in DESTRUCTIVE and change.source is None}
+    gone = [change for change in plan.changes if change.action in DESTRUCTIVE and change.kind in KIND_ORDER]
+    leaving = {change.client for change in gone if change.source is None}
     if not leaving or isinstance(live_state.store, Failed):
         return
     known = len(live_state.store.clients | leaving)

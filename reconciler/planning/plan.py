@@ -13,14 +13,16 @@ from functools import partial
 from itertools import chain
 
 from reconciler.errors import ReadFailed
+from reconciler.event_streams import KIND as EVENT_STREAM
 from reconciler.kinds.context import ClientContext, Successor
 from reconciler.kinds.protocol import Unread
 from reconciler.manifest import Fleet, Manifest
-from reconciler.model import KIND_ORDER, Binding, Change, Finding, KindName, Plan, Unmanaged
+from reconciler.model import KIND_ORDER, Binding, Change, Finding, KindName, Plan, TemplateState, Unmanaged
 from reconciler.observation.live_state import Failed, LiveState, Store
 from reconciler.origin import Origin
 from reconciler.planning.client import plan_client, plan_departure
 from reconciler.planning.desired import client_without_manifest, desired_clients
+from reconciler.planning.event_streams import plan_event_streams
 from reconciler.planning.handing_over import handing_over, successors
 from reconciler.planning.moving import moving, with_other_numbers
 from reconciler.planning.orphans import undeclared
@@ -34,6 +36,9 @@ from reconciler.planning.unresolved import (
     names_of,
     unread_of,
 )
+from reconciler.recipient import ShownRecipient
+from reconciler.recipients.declared import unused_leaves
+from reconciler.recipients.shown import shown_recipients
 from reconciler.settings import Settings
 from runtime.store.records import INSTALLATION
 
@@ -62,6 +67,8 @@ class _Draft:
         self.forgotten: list[tuple[str, KindName]] = []
         self.adoptions: list[Change] = []
         self.settled: list[tuple[str, KindName]] = []
+        self.templates: list[TemplateState] = []
+        self.recipients: list[ShownRecipient] = []
 
     def add(self, context: ClientContext) -> None:
         """Plan one client."""
@@ -74,10 +81,18 @@ class _Draft:
         self.changes += _chained([*renames(context), *found.changes], context.successor)
         self.findings += found.findings
         self.unrecorded += found.unrecorded
+        self.templates += found.templates
         self.forgotten += [(context.id, kind) for kind in found.forgotten]
         self.adoptions += _chained(found.adoptions)
         self.settled += [(context.id, kind) for kind in KIND_ORDER if (context.id, kind) in context.store.intents]
         manifest = context.client.manifest
+        if manifest is not None and not context.client.is_leaving:
+            former = context.bot or context.unmanaged_bot
+            self.recipients += shown_recipients(manifest, former, context.record, context.applied("assistant"))
+            self.findings += [
+                Finding("notice", f"data.recipients names {name}, which gets nothing of this client", context.id)
+                for name in unused_leaves(manifest.client)
+            ]
         if context.client.is_leaving and manifest is not None and not found.changes:
             self.findings.append(
                 Finding("notice", f"nothing of it is left, so {manifest.path} can be removed", context.id)
@@ -97,6 +112,11 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
     if not scope.only:
         draft.changes += plan_tariffs(fleet.tariffs, store.tariffs)
         draft.findings += undeclared_tariffs(fleet.tariffs, store.tariffs)
+        streams = plan_event_streams(fleet.clients, live_state, store, settings, prune=scope.prune)
+        draft.changes += streams.changes
+        draft.findings += streams.findings
+        draft.unrecorded += streams.unrecorded
+        draft.forgotten += [(account, EVENT_STREAM) for account in streams.forgotten]
     orphans, unmanaged = undeclared(fleet, live_state, store)
     if scope.only:
         orphans = ()
@@ -119,6 +139,8 @@ def make_plan(fleet: Fleet, live_state: LiveState, settings: Settings, scope: Sc
         forgotten=draft.forgotten,
         settled=draft.settled,
         adoptions=draft.adoptions,
+        templates=draft.templates,
+        recipients=draft.recipients,
         origin=_origin(store, live_state),
     )
 
@@ -155,7 +177,13 @@ def _contexts(
     absent = desired_clients((m for m in chosen if m.client.state == "absent"), settings)
     handed = handing_over([*absent, *removed], numbers, live_state, store, settings)
     context_of = partial(
-        ClientContext, live_state=live_state, store=store, settings=settings, numbers=numbers, leaving=frozenset(handed)
+        ClientContext,
+        live_state=live_state,
+        store=store,
+        settings=settings,
+        numbers=numbers,
+        leaving=frozenset(handed),
+        prune=scope.prune,
     )
     wanderers = desired_clients(with_other_numbers(chosen, numbers, store), settings)
     context_of = partial(context_of, moving=moving([context_of(client) for client in wanderers]))

@@ -8,36 +8,14 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Final
 
-from reconciler.proposals.costs import FREE_REPLIES, MessageCosts, exact, exchange_rate, message_costs
+from reconciler.proposals.costs import FREE_REPLIES, MessageCosts, exchange_rate, message_costs
 from reconciler.proposals.subject import Subject, country_name
+from reconciler.render.sections import Section, Table
 from reconciler.render.spanish import MONTHS, number_text
+from schemas.money import WHOLE, exact, money_text
 from schemas.tariffs import Agency, Tariffs
 
-SYMBOLS: Final = {"USD": "US$", "CLP": "$"}
-"""How a currency is written where that is not its code."""
-WHOLE: Final = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())  # noqa: SIM905
-"""Currencies without smaller coins, by ISO 4217."""
 TO_AGREE: Final = "por acordar"
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table; its first row names the columns."""
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A heading with what stands below it."""
-
-    title: str
-    items: Sequence[str] = ()
-    steps: Sequence[str] = ()
-    """Items in their order."""
-    table: Table | None = None
-    paragraphs: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +106,8 @@ def _volumes(agency: Agency, costs: MessageCosts, messages: int) -> Table:
         if agency.vat_percent is not None:
             tax = amounts[-1] * exact(agency.vat_percent) / 100
             amounts += [tax, amounts[-1] + tax]
-        rows.append([number_text(volume), *(_money(amount, agency.currency) for amount in amounts)])
-    return Table(head, rows)
+        rows.append([number_text(volume), *(money_text(amount, agency.currency) for amount in amounts)])
+    return Table(head, rows, are_numbers=True)
 
 
 def _notes(agency: Agency, at: datetime, subject: Subject) -> Iterator[str]:
@@ -145,7 +123,7 @@ def _notes(agency: Agency, at: datetime, subject: Subject) -> Iterator[str]:
     rate = exchange_rate(agency, at)
     if rate is not None:
         yield (
-            f"Calculado con el dólar a {_money(exact(rate.per_usd), agency.currency)} (desde el {rate.since}). "
+            f"Calculado con el dólar a {money_text(exact(rate.per_usd), agency.currency)} (desde el {rate.since}). "
             "WhatsApp y la inteligencia artificial se pagan en dólares, y sus tarifas pueden cambiar."
         )
     if agency.vat_percent is None:
@@ -192,7 +170,7 @@ def _privacy(subject: Subject, agency: Agency) -> Iterator[str]:
 
 
 def _fee(amount: float | None, agency: Agency) -> str:
-    return TO_AGREE if amount is None else _money(exact(amount), agency.currency)
+    return TO_AGREE if amount is None else money_text(exact(amount), agency.currency)
 
 
 def _percent(percent: float) -> str:
@@ -201,13 +179,4 @@ def _percent(percent: float) -> str:
 
 def _unit(amount: Fraction, currency: str) -> str:
     """The price of one answer, which is a fraction of a coin."""
-    return _money(amount, currency, 2 if currency in WHOLE else 4)
-
-
-def _money(amount: Fraction, currency: str, decimals: int | None = None) -> str:
-    """`$ 118.750`, `US$ 12,50`: rounded here, and nowhere before."""
-    places = decimals if decimals is not None else 0 if currency in WHOLE else 2
-    scaled = round(amount * 10**places)
-    whole, rest = divmod(scaled, 10**places)
-    fraction = f",{rest:0{places}}" if places else ""
-    return f"{SYMBOLS.get(currency, currency)} {number_text(whole)}{fraction}"
+    return money_text(amount, currency, 2 if currency in WHOLE else 4)

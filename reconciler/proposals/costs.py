@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
 from reconciler.errors import ReconcileError
 from reconciler.proposals.subject import Subject
+from schemas.money import exact, rate_on
 from schemas.prices import Kind, price
 from schemas.tariffs import NANOS, Agency, ExchangeRate, Tariffs
 
@@ -64,18 +64,13 @@ def exchange_rate(agency: Agency, at: datetime) -> ExchangeRate | None:
     if agency.currency == "USD":
         return None
     day = at.astimezone(UTC).date().isoformat()
-    begun = [rate for rate in agency.exchange if rate.since <= day]
-    if not begun:
+    rate = rate_on(agency, day)
+    if rate is None:
         raise UnknownPrice(
             f"No rate says what a dollar costs in {agency.currency} on {day}. Add a row to agency.exchange in the "
             "tariffs."
         )
-    return max(begun, key=lambda rate: rate.since)
-
-
-def exact(number: float) -> Fraction:
-    """A number of the tariffs as it is written there."""
-    return Fraction(Decimal(repr(number)))
+    return rate
 
 
 def _nano_usd(quantities: Iterable[tuple[Kind, int]], subject: Subject, tariffs: Tariffs, at: datetime) -> int:

@@ -33,6 +33,8 @@ class Model:
 
     id: str
     shutdown_date: datetime.date | None
+    has_date: bool = True
+    """Whether the server says so at all, null included; OpenAI's does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ def _items(page: Any) -> Sequence[Mapping[str, Any]]:
 def _model(item: Mapping[str, Any]) -> Model:
     shutdown = item.get("shutdown_date")
     # OpenAI returns a date; where a server returns a timestamp, the day counts.
-    return Model(text(item["id"]), datetime.date.fromisoformat(text(shutdown)[:10]) if shutdown else None)
+    date = datetime.date.fromisoformat(text(shutdown)[:10]) if shutdown else None
+    return Model(text(item["id"]), date, "shutdown_date" in item)
 
 
 def live_assistant(item: Mapping[str, Any]) -> LiveAssistant:

@@ -20,9 +20,19 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.planning.digest import digest
+from reconciler.recipients.shown import by_line
+from reconciler.recipients.words import line_in_spanish
 from reconciler.render.page import page
 from reconciler.render.shown_tools import by_tool, in_one_line, is_of_tool
-from reconciler.render.spanish import count_text, field_name, moment_text, number_text, rest_of, value_in_spanish
+from reconciler.render.spanish import (
+    count_text,
+    estimate_in_spanish,
+    field_name,
+    moment_text,
+    number_text,
+    rest_of,
+    value_in_spanish,
+)
 from reconciler.render.times import zone
 from reconciler.render.wording import is_blind, leaves, listed, text_diff
 
@@ -146,9 +156,16 @@ def plan_html(plan: Plan, outcomes: Sequence[Outcome] | None = None, *, made: Ma
         names=plan.names,
         unread=listed(plan.unread, "y"),
         count=count_text,
+        estimate_text=estimate_in_spanish,
+        recipients=list(by_line(plan.recipients)),
+        recipients_text=line_in_spanish,
         number_text=number_text,
         ACTIONS=ACTIONS,
-        KINDS={**{name: kind.spanish for name, kind in KINDS.items()}, "tariffs": "las tarifas"},
+        KINDS={
+            **{name: kind.spanish for name, kind in KINDS.items()},
+            "tariffs": "las tarifas",
+            "event_stream": "los avisos de plantillas",
+        },
         STATUSES=STATUSES,
         SEVERITIES=SEVERITIES,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from reconciler.model import DESTRUCTIVE, Change, Outcome, Plan
 from reconciler.planning.digest import digest
+from reconciler.recipient import ShownRecipient
 from runtime.store.records import EditRecord
 
 FORMAT_VERSION = 1
@@ -39,6 +41,22 @@ def plan_json(plan: Plan, outcomes: Sequence[Outcome] | None = None) -> str:
         "unresolved": list(plan.unresolved),
         "orphans": [{"client": o.client, "kind": o.kind, "key": o.key, "live_id": o.live_id} for o in plan.orphans],
     }
+    if plan.estimates:
+        document["estimates"] = [
+            {
+                "client": e.client,
+                "answers": e.answers,
+                "nano_usd": e.nano_usd,
+                "tokens": e.tokens,
+                "models": None if e.models is None else list(e.models),
+                "dropped_tools": list(e.dropped_tools),
+            }
+            for e in plan.estimates
+        ]
+    if plan.recipients:
+        document["recipients"] = [_recipient(shown) for shown in plan.recipients]
+    if plan.templates:
+        document["templates"] = [asdict(state) for state in plan.templates]
     if outcomes is not None:
         document["outcomes"] = [
             {"id": o.change.id, "status": o.status, "live_id": o.live_id, "error": o.error, "note": o.note}
@@ -59,6 +77,19 @@ def _change(change: Change) -> dict[str, Any]:
         "edit": _edit(change.edit) if change.edit else None,
         "fields": {field.path: {"old": field.old, "new": field.new} for field in change.fields},
         "depends_on": list(change.depends_on),
+    }
+
+
+def _recipient(shown: ShownRecipient) -> dict[str, Any]:
+    recipient, leave = shown.recipient, shown.recipient.leave
+    return {
+        "client": shown.client,
+        "name": recipient.name,
+        "role": recipient.role,
+        "gets": list(recipient.gets),
+        "through": list(recipient.through),
+        "is_new": shown.is_new,
+        "leave": None if leave is None else {"contract": leave.contract, "since": leave.since},
     }
 
 

@@ -11,10 +11,14 @@ from itertools import groupby
 
 from reconciler.model import Change, FieldChange, Outcome, Plan
 from reconciler.planning.digest import digest
+from reconciler.recipient import ShownRecipient
+from reconciler.recipients.shown import by_line
+from reconciler.recipients.words import line_in_spanish, line_text
 from reconciler.render.wording import (
     ORPHANED,
     SIGNS,
     edit_text,
+    estimate_text,
     finding_text,
     leaves,
     outcome_summary,
@@ -23,8 +27,11 @@ from reconciler.render.wording import (
     value_text,
     visible,
 )
+from terminal.language import label, language, said
 
-MAX_CHARACTERS = 65_536 - 1_024
+TESTS_CHARACTERS = 12_288
+"""Of the table of tests, which stands below a plan in the same comment."""
+MAX_CHARACTERS = 65_536 - 1_024 - TESTS_CHARACTERS
 """GitHub accepts 65,536 characters by its documentation, and 262,144 bytes in practice: the first is never more than
 the second. The rest is for what a workflow adds to a plan: a marker, a link to the whole plan."""
 
@@ -54,7 +61,7 @@ def plan_markdown(plan: Plan, outcomes: Sequence[Outcome] | None = None, limit: 
 
     With `outcomes`, the changes that were not applied come first.
     """
-    head = f"### {escape(summary(plan) if outcomes is None else outcome_summary(outcomes))}\n\n"
+    head = f"### {escape(said(summary(plan) if outcomes is None else outcome_summary(outcomes)))}\n\n"
     foot = f"\nDigest: `{digest(plan)}`\n"
     sections = [_section_part(client, list(changes)) for client, changes in groupby(plan.changes, key=_client_of)]
     room = limit - len(head) - len(foot) - CUT_CHARACTERS
@@ -66,8 +73,8 @@ def plan_markdown(plan: Plan, outcomes: Sequence[Outcome] | None = None, limit: 
 
 def failure_markdown(error: str, limit: int = MAX_CHARACTERS) -> str:
     """The comment where there is no plan: why not, as many lines of it as fit. It has no digest to agree with."""
-    head, foot = "### There is no plan\n\n", "\nThe log of `reconcile --dry-run` has all of it.\n"
-    lines = [_cut(visible(line), LINE_CHARACTERS) for line in error.splitlines()]
+    head, foot = said("### There is no plan\n\n"), said("\nThe log of `reconcile --dry-run` has all of it.\n")
+    lines = [_cut(visible(said(line)), LINE_CHARACTERS) for line in error.splitlines()]
     fence = _fence(lines)
     room = limit - len(head) - len(foot) - CUT_CHARACTERS - 2 * len(fence)
     shown = []
@@ -77,7 +84,7 @@ def failure_markdown(error: str, limit: int = MAX_CHARACTERS) -> str:
             break
         shown.append(line)
     left_out = len(lines) - len(shown)
-    more = f"\n… and {left_out} more lines.\n{foot}" if left_out else ""
+    more = said(f"\n… and {left_out} more lines.\n") + foot if left_out else ""
     return head + f"{fence}text\n" + "".join(f"{line}\n" for line in shown) + f"{fence}\n" + more
 
 
@@ -99,7 +106,8 @@ def _more_notes(left_out: Sequence[_Part], room: int) -> str:
     if not left_out:
         return ""
     clients = list(dict.fromkeys(part.name for part in left_out if part.client))
-    return f"- … and {len(left_out)} more{', about ' + _listed(clients, room) if clients else ''}\n"
+    about = said(f", about {_listed(clients, room)}") if clients else ""
+    return said(f"- … and {len(left_out)} more{about}\n")
 
 
 def _more_clients(left_out: Sequence[_Part], room: int) -> str:
@@ -107,7 +115,7 @@ def _more_clients(left_out: Sequence[_Part], room: int) -> str:
         return ""
     what = "1 more client does" if len(left_out) == 1 else f"{len(left_out)} more clients do"
     names = _listed([part.name for part in left_out], room)
-    return f"\n*{what} not fit here: {names}. `reconcile --dry-run` shows all of it\\.*\n"
+    return said(f"\n*{what} not fit here: {names}. `reconcile --dry-run` shows all of it\\.*\n")
 
 
 def _listed(names: Sequence[str], room: int) -> str:
@@ -115,7 +123,7 @@ def _listed(names: Sequence[str], room: int) -> str:
     for number, name in enumerate(names):
         room -= len(name)
         if room < 0:
-            return f"{''.join(names[:number]).removeprefix(', ')} and {len(names) - number} others"
+            return said(f"{''.join(names[:number]).removeprefix(', ')} and {len(names) - number} others")
     return "".join(names).removeprefix(", ")
 
 
@@ -144,17 +152,27 @@ def _note_lines(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[tuple[str, 
     for outcome in outcomes:
         change = outcome.change
         if outcome.status != "applied":
-            what = escape(f"{change.client}: {change.action} {change.kind} {change.key}: {outcome.status}")
-            yield change.client, f"❌ {what}: {escape(outcome.error or '')}"
+            which = f"{change.client}: {label(change.action)} {label(change.kind)} {change.key}"
+            what = escape(f"{which}: {label(outcome.status)}")
+            yield change.client, f"❌ {what}: {escape(said(outcome.error or ''))}"
         elif outcome.note:
-            yield change.client, f"ℹ️ {escape(f'{change.client}: {outcome.note}')}"
+            yield change.client, f"ℹ️ {escape(f'{change.client}: {said(outcome.note)}')}"
     for finding in plan.findings:
         yield finding.client or "", f"{_EMOJI[finding.severity]} {escape(finding_text(finding))}"
+    for estimate in plan.estimates:
+        yield estimate.client, f"💵 {escape(visible(f'{estimate.client}: {said(estimate_text(estimate))}'))}\\."
+    for line in by_line(plan.recipients):
+        sign = _EMOJI["warning" if line[0].recipient.leave is None else "notice"]
+        yield line[0].client, f"{sign} {escape(f'{line[0].client}: {_recipients(line)}')}\\."
     for client in plan.unresolved:
-        yield client, f"❌ {escape(client)}: left unchanged, since a source of it could not be read\\."
+        yield client, said(f"❌ {escape(client)}: left unchanged, since a source of it could not be read\\.")
     for orphan in plan.orphans:
-        what = f"{escape(orphan.client)}: {orphan.kind} {escape(orphan.key)}"
-        yield orphan.client, f"⚠️ {what} {ORPHANED}\\."
+        what = f"{escape(orphan.client)}: {label(orphan.kind)} {escape(orphan.key)}"
+        yield orphan.client, f"⚠️ {what} {said(ORPHANED)}\\."
+
+
+def _recipients(line: Sequence[ShownRecipient]) -> str:
+    return line_text(line) if language() == "en" else line_in_spanish(line).rstrip(".")
 
 
 def _section_part(client: str, changes: list[Change]) -> _Part:
@@ -166,9 +184,10 @@ def _section(client: str, changes: list[Change]) -> Iterator[str]:
     signs = "".join(SIGNS[change.action] for change in changes)
     yield f"\n<details><summary><b>{_inert(client)}</b> {signs}</summary>\n\n"
     for change in changes:
-        yield f"**{change.action} {change.kind}** {escape(change.key)} \\({change.reason}\\)\n\n"
+        what = f"{label(change.action)} {label(change.kind)}"
+        yield f"**{what}** {escape(change.key)} \\({label(change.reason)}\\)\n\n"
         if change.edit is not None:
-            yield f"{escape(edit_text(change.edit))}\n\n"
+            yield f"{escape(said(edit_text(change.edit)))}\n\n"
         if change.fields:
             yield from _fields(change)
     yield "</details>\n"

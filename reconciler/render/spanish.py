@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from reconciler.model import Estimate
 from reconciler.render.wording import value_text
 
 FIELDS: Final[Mapping[tuple[str, ...], str]] = {
@@ -30,6 +31,13 @@ FIELDS: Final[Mapping[tuple[str, ...], str]] = {
     ("policy", "timezone"): "Zona horaria",
     ("policy", "context"): "Qué sabe de quien escribe",
     ("policy", "media"): "Audios y archivos",
+    ("policy", "files"): "Archivos que puede enviar",
+    ("policy", "fallback_model"): "Modelo de reserva",
+    ("policy", "server_headers"): "Claves de sus servidores de herramientas",
+    ("policy", "contents"): "Botones y listas en Twilio",
+    ("policy", "handoff"): "Cuándo responde una persona",
+    ("policy", "replies"): "Mensajes que se ahorran",
+    ("policy", "data"): "Datos de las personas",
     ("policy",): "Cómo responde",
     ("metadata",): "Ficha del cliente",
     ("protected",): "Protegido contra borrado",
@@ -51,35 +59,71 @@ FIELDS: Final[Mapping[tuple[str, ...], str]] = {
 }
 """A field's name, by the path that it begins with; positions in lists are left out."""
 WORDS: Final[Mapping[str, str]] = {
+    "address": "dirección",
+    "allowed_tools": "qué puede usar",
     "authorization": "credencial",
+    "buttons": "ofrece botones y listas",
     "country": "país",
     "description": "qué hace",
+    "detail": "con cuánto detalle",
+    "documents": "documentos",
     "expires_after": "se olvida después de",
     "follow_redirects": "sigue redirecciones",
+    "headers_env": "variables con sus credenciales",
+    "idempotent": "se puede repetir sin riesgo",
+    "images": "fotos",
     "items": "cuántos mensajes recuerda",
+    "keywords": "nombres que se dicen",
+    "languages": "idiomas",
+    "latitude": "latitud",
     "location": "lugar",
+    "longitude": "longitud",
+    "max_minutes": "minutos como máximo",
     "max_num_results": "cuántos pasajes lee",
+    "max_pages": "páginas como máximo",
     "name": "nombre",
+    "no_reply": "no contesta si solo dan las gracias",
+    "not_fetched": "si un archivo no llega",
+    "not_heard": "si no se entiende un audio",
+    "not_supported": "si no puede abrir ese tipo de archivo",
     "not_understood": "qué dice si no entiende un archivo",
     "now": "fecha y hora",
+    "one_message": "una respuesta, un mensaje",
     "parameters": "datos que pide",
+    "path": "archivo",
     "phone": "teléfono",
+    "places": "lugares que puede enviar",
+    "require_approval": "pide permiso",
     "reset_words": "palabras para empezar de nuevo",
     "secret": "clave de la firma",
+    "sentences": "qué dice",
+    "server_description": "para qué sirve",
+    "server_label": "nombre",
+    "server_url": "dirección",
+    "sha256": "contenido",
+    "size": "bytes",
     "strict": "exige todos los datos",
     "timeout_seconds": "segundos que espera",
     "tokens": "largo de la memoria, en tokens",
+    "too_large": "si un archivo es muy grande",
+    "too_long": "si un audio es muy largo",
+    "too_many_pages": "si un documento tiene muchas páginas",
     "type": "tipo",
+    "typing": "muestra que está escribiendo",
+    "unreadable": "si un archivo está dañado",
     "url": "dirección",
     "user": "qué se le dice de quien escribe",
     "user_location": "lugar de quien busca",
     "vector_store_ids": "almacén de documentos",
+    "video": "videos",
+    "voice": "notas de voz",
 }
 """What follows a field's own path."""
 TOOLS: Final[Mapping[str, str]] = {
     "function": "Función",
     "file_search": "Búsqueda en documentos",
     "web_search": "Búsqueda en la web",
+    "mcp": "Servidor de herramientas (MCP)",
 }
 TYPES: Final[Mapping[str, str]] = {
     "array": "lista",
@@ -110,6 +154,30 @@ def field_name(steps: Sequence[str | int]) -> str | None:
 def rest_of(names: Sequence[str]) -> list[str]:
     """Each step in Spanish, as far as it has a name."""
     return [WORDS.get(name, name) for name in names]
+
+
+def estimate_in_spanish(estimate: Estimate) -> str:
+    """`≈ +12,00 USD al mes: 1.800 respuestas en los últimos 30 días × unos +1.200 tokens de instrucciones`."""
+    causes = []
+    if estimate.tokens:
+        sign = "+" if estimate.tokens > 0 else "-"
+        causes.append(f"unos {sign}{number_text(abs(estimate.tokens))} tokens de instrucciones")
+    if estimate.models is not None:
+        causes.append("{} en lugar de {}".format(*reversed(estimate.models)))
+    if estimate.dropped_tools:
+        causes.append(f"sin {', '.join(estimate.dropped_tools)}")
+    answers = count_text(estimate.answers, "respuesta", "respuestas")
+    return f"{_more_a_month(estimate)}: {answers} en los últimos 30 días × {', '.join(causes)}"
+
+
+def _more_a_month(estimate: Estimate) -> str:
+    if estimate.nano_usd is None:
+        return "costo desconocido, porque no se conoce su precio"
+    cents = round(estimate.nano_usd / 10**7)
+    if not cents:
+        return "menos de 0,01 USD al mes"
+    whole, rest = divmod(abs(cents), 100)
+    return f"≈ {'+' if cents > 0 else '-'}{number_text(whole)},{rest:02d} USD al mes"
 
 
 def number_text(number: int) -> str:

@@ -9,10 +9,14 @@ import click
 
 from reconciler.model import Action, Change, FieldChange, Finding, Outcome, Plan
 from reconciler.planning.digest import digest
+from reconciler.recipient import ShownRecipient
+from reconciler.recipients.shown import by_line
+from reconciler.recipients.words import line_in_spanish, line_text
 from reconciler.render.wording import (
     ORPHANED,
     SIGNS,
     edit_text,
+    estimate_text,
     finding_text,
     leaves,
     outcome_summary,
@@ -22,6 +26,7 @@ from reconciler.render.wording import (
     value_text,
     visible,
 )
+from terminal.language import label, language, said
 
 _COLOURS: dict[Action, str] = {
     "create": "green",
@@ -43,19 +48,24 @@ def plan_text(plan: Plan, *, colour: bool = False, verbose: bool = False) -> str
     for client, changes in groupby(plan.changes, key=lambda change: change.client):
         lines += [paint(client, bold=True), *(line for change in changes for line in _change(change, paint)), ""]
     lines += [_finding(finding, paint) for finding in plan.findings]
+    for estimate in plan.estimates:
+        what = visible(f"{estimate.client}: {said(estimate_text(estimate))}")
+        lines.append(f"{paint(label('estimate'), fg='cyan')}: {what}.")
+    lines += [_recipients(line, paint) for line in by_line(plan.recipients)]
     for client in plan.unresolved:
-        lines.append(paint(f"unresolved: {client}: left unchanged, since a source of it could not be read.", fg="red"))
+        left = said(f"unresolved: {client}: left unchanged, since a source of it could not be read.")
+        lines.append(paint(left, fg="red"))
     for orphan in plan.orphans:
-        what = visible(f"{orphan.client}: {orphan.kind} {orphan.key} ({orphan.live_id})")
-        lines.append(paint(f"orphan: {what} {ORPHANED}.", fg="yellow"))
+        what = visible(f"{orphan.client}: {label(orphan.kind)} {orphan.key} ({orphan.live_id})")
+        lines.append(paint(f"{label('orphan')}: {what} {said(ORPHANED)}.", fg="yellow"))
     if verbose:
         lines += [line for change in plan.adoptions for line in _adoption(change, paint)]
         unmanaged = (visible(f"{item.kind} {item.key} ({item.live_id})") for item in plan.unmanaged)
-        lines += [f"unmanaged: {what}, left unchanged." for what in unmanaged]
-        lines.append(f"{len(plan.unmanaged)} unmanaged live objects were left unchanged.")
+        lines += [said(f"unmanaged: {what}, left unchanged.") for what in unmanaged]
+        lines.append(said(f"{len(plan.unmanaged)} unmanaged live objects were left unchanged."))
     if plan.work:
         lines.append(f"Digest: {digest(plan)}")
-    lines.append(paint(summary(plan), bold=True))
+    lines.append(paint(said(summary(plan)), bold=True))
     return "\n".join(lines) + "\n"
 
 
@@ -79,10 +89,10 @@ def outcomes_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
 
 
 def _change(change: Change, paint: Paint) -> Iterator[str]:
-    head = f"{SIGNS[change.action]} {change.kind} {change.key}"
-    yield f"  {paint(head, fg=_COLOURS[change.action])}  ({change.action}, {change.reason})"
+    head = f"{SIGNS[change.action]} {label(change.kind)} {change.key}"
+    yield f"  {paint(head, fg=_COLOURS[change.action])}  ({label(change.action)}, {label(change.reason)})"
     if change.edit is not None:
-        yield f"      {edit_text(change.edit)}"
+        yield f"      {said(edit_text(change.edit))}"
     for field in change.fields:
         for leaf in leaves(field):
             yield from _field(change, leaf, paint)
@@ -110,7 +120,14 @@ def _field(change: Change, field: FieldChange, paint: Paint) -> Iterator[str]:
 
 
 def _finding(finding: Finding, paint: Paint) -> str:
-    return f"{paint(finding.severity, fg=_SEVERITIES[finding.severity])}: {finding_text(finding)}"
+    return f"{paint(label(finding.severity), fg=_SEVERITIES[finding.severity])}: {finding_text(finding)}"
+
+
+def _recipients(line: Sequence[ShownRecipient], paint: Paint) -> str:
+    is_warning = line[0].recipient.leave is None
+    severity = paint(label("warning"), fg="yellow") if is_warning else paint(label("notice"), fg="cyan")
+    what = line_text(line) if language() == "en" else line_in_spanish(line).rstrip(".")
+    return f"{severity}: {visible(f'{line[0].client}: {what}')}."
 
 
 def _plain(text: str, **_: object) -> str:

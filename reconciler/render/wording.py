@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.manifest.invisible import CHARACTERS, JOINER
-from reconciler.model import DESTRUCTIVE, Action, FieldChange, Finding, Outcome, Plan
+from reconciler.model import DESTRUCTIVE, Action, Estimate, FieldChange, Finding, Outcome, Plan
 from runtime.store.records import EditRecord
+from terminal.language import label, said
 
 SIGNS: Final[dict[Action, str]] = {
     "create": "+",
@@ -91,10 +91,30 @@ def outcome_summary(outcomes: Sequence[Outcome]) -> str:
     return "Applied: " + ", ".join(f"{count} {status}" for status, count in counts.items()) + "."
 
 
+def estimate_text(estimate: Estimate) -> str:
+    """`≈ +12.00 USD a month: 1,800 answers in the last 30 days × about +1,200 tokens of instructions`."""
+    causes = []
+    if estimate.tokens:
+        causes.append(f"about {estimate.tokens:+,} tokens of instructions")
+    if estimate.models is not None:
+        causes.append("{} in place of {}".format(*reversed(estimate.models)))
+    if estimate.dropped_tools:
+        causes.append(f"without {', '.join(estimate.dropped_tools)}")
+    answers = "answer" if estimate.answers == 1 else "answers"
+    return f"{_more_a_month(estimate)}: {estimate.answers:,} {answers} in the last 30 days × {', '.join(causes)}"
+
+
+def _more_a_month(estimate: Estimate) -> str:
+    if estimate.nano_usd is None:
+        return "unknown costs a month, since no price of it is known"
+    cents = round(estimate.nano_usd / 10**7)
+    return f"≈ {cents / 100:+,.2f} USD a month" if cents else "less than 0.01 USD a month"
+
+
 def finding_text(finding: Finding) -> str:
     """`la-cocina: sender: what is wrong`."""
-    where = [part for part in (finding.client, finding.kind) if part]
-    return visible(sentence(": ".join([*where, finding.message])))
+    where = [part for part in (finding.client, label(finding.kind or "")) if part]
+    return visible(sentence(": ".join([*where, said(finding.message)])))
 
 
 def edit_text(edit: EditRecord) -> str:
@@ -160,6 +180,8 @@ def text_diff(change: FieldChange) -> list[str] | None:
     if old and new and old.endswith("\n") is not new.endswith("\n"):
         # A missing final newline is not visible in lines; it is shown as an empty last line.
         (before if old.endswith("\n") else after).append("")
+    import difflib  # for long texts only
+
     lines = difflib.unified_diff(before, after, lineterm="", n=2)
     return [_seen(line) for number, line in enumerate(lines) if number >= 2]
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 from reconciler.model import Finding
 from reconciler.render.times import local_minute
+from reconciler.status.budget import BudgetStatus, budget_text
+from reconciler.status.canary import stopped_text
 from reconciler.status.row import Attention, ClientStatus
 from reconciler.status.undelivered import blocking, undelivered
+from runtime.store.database.times import timestamp
+from schemas.models import NOTICE_DAYS
 
-SOON = 60
-"""A model's shutdown within this many days is urgent."""
+REQUEST_DAYS = 7
+"""A person's request that is due by law within this many days needs attention."""
+SOON = NOTICE_DAYS[0]
+"""A model's shutdown within this many days needs attention."""
 
 
 def attention(row: ClientStatus, findings: Sequence[Finding]) -> Iterator[Attention]:
@@ -24,7 +31,13 @@ def attention(row: ClientStatus, findings: Sequence[Finding]) -> Iterator[Attent
         yield Attention("delivery", undelivered(blocked))
     for variable, use in (row.missing_secrets or {}).items():
         yield Attention("secrets", f"{variable} is not set where the runtime runs ({use})")
-    yield from _of_assistant(row)
+    yield from _of_assistant(row, findings)
+    if row.canary is not None and row.canary.stopped_at is not None:
+        yield Attention("canary", stopped_text(row.canary, row.client))
+    if row.budget is not None and row.budget.percent >= 100:
+        yield Attention("budget", _budget(row.budget))
+    if row.request_due_at is not None and row.request_due_at <= timestamp(time.time() + REQUEST_DAYS * 86_400):
+        yield Attention("requests", _requests(row))
     if row.loops:
         yield Attention("loops", _loops(row))
 
@@ -49,15 +62,33 @@ def _of_sender(row: ClientStatus, findings: Sequence[Finding]) -> Iterator[Atten
         yield Attention("quality", "Meta rates the number's quality as low and may limit or lock it")
 
 
-def _of_assistant(row: ClientStatus) -> Iterator[Attention]:
+def _of_assistant(row: ClientStatus, findings: Sequence[Finding]) -> Iterator[Attention]:
     days = row.model_days_left
-    if days is not None and days < SOON:
+    is_said = any(finding.kind == "assistant" and repr(row.model) in finding.message for finding in findings)
+    if days is not None and days <= SOON and not is_said:
         yield Attention(
             "model", f"{row.model} is shut down in {days} days" if days > 0 else f"{row.model} is shut down"
         )
     if row.knowledge_failed:
         count = "1 document" if row.knowledge_failed == 1 else f"{row.knowledge_failed} documents"
         yield Attention("documents", f"{count} could not be indexed, so no search finds what they say")
+
+
+def _requests(row: ClientStatus) -> str:
+    count = "a person's request" if row.requests == 1 else f"{row.requests} requests of people, the first of them"
+    return (
+        f"{count} is to be answered by {local_minute(row.request_due_at)}; "
+        f"`horizonai-whatsapp-bot person requests --client {row.client}` lists them"
+    )
+
+
+def _budget(budget: BudgetStatus) -> str:
+    effect = {
+        "notify": "nothing stops",
+        "pause": "it gets no answers, and proactive messages are refused, until the next month or a higher budget",
+        "cheaper_model": "its cheaper model answers until the next month",
+    }[budget.on_exceeded]
+    return f"the budget of {budget.month} is used up: {budget_text(budget)}; {effect}"
 
 
 def _loops(row: ClientStatus) -> str:

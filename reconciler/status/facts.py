@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from reconciler.kinds.assistant.models import model_end
 from reconciler.kinds.knowledge.live import searched
 from reconciler.kinds.sender.desired import our_webhook
 from reconciler.kinds.sender.live import called_by
@@ -13,13 +13,16 @@ from reconciler.manifest import Fleet, Manifest
 from reconciler.model import Plan
 from reconciler.observation.accounts import account_of
 from reconciler.observation.live_state import AccountSenders, Failed, LiveState, Store
+from reconciler.planning.event_streams import stream_states
 from reconciler.readers.openai import FileCounts, VectorStore
 from reconciler.readers.twilio import LiveSender
 from reconciler.settings import Settings
 from reconciler.status.attention import attention
+from reconciler.status.budget import budget_status
+from reconciler.status.canary import canary_status
 from reconciler.status.row import Answers, ClientStatus
 from runtime.store.database.times import later
-from runtime.store.records import LOOP_PAUSE_SECONDS, ActivityRecord, BotRecord
+from runtime.store.records import LOOP_PAUSE_SECONDS, ActivityRecord, BotRecord, CanaryRecord, SpentRecord
 
 _DELIVERIES: Mapping[str, Answers] = {"delivered": "delivered", "sent": "sent", "undelivered": "undelivered"}
 
@@ -30,15 +33,24 @@ def statuses(
     store: Store,
     plan: Plan,
     activity: Iterable[ActivityRecord],
+    spent: Iterable[SpentRecord],
+    canaries: Iterable[CanaryRecord],
     missing: Mapping[str, Mapping[str, str]] | None,
     settings: Settings,
 ) -> list[ClientStatus]:
     """A row for each client, in the order of the fleet. `missing`: the secrets that are not set where the runtime runs,
     by client; None when that is not known."""
     heard = {item.bot_id: item for item in activity}
+    amounts = {item.client: item for item in spent}
+    noted = {item.bot_id: item for item in canaries}
+    streams = dict(stream_states(fleet.clients, live_state, settings))
     found = []
     for manifest in fleet.clients:
         row = _status(manifest, live_state, store, plan, heard, settings)
+        row = replace(row, budget=budget_status(fleet, manifest, amounts.get(row.client)))
+        bot = bot_of(manifest, store)
+        row = replace(row, canary=canary_status(manifest, bot, noted.get(bot.id) if bot else None))
+        row = replace(row, template_events=streams.get(account_of(manifest, settings)))
         row = replace(row, missing_secrets=None if missing is None else missing.get(row.client, {}))
         own = [finding for finding in plan.findings if finding.client == row.client]
         found.append(replace(row, attention=tuple(attention(row, own))))
@@ -73,10 +85,8 @@ def bot_of(manifest: Manifest, store: Store) -> BotRecord | None:
 
 def days_left(model: str, live_state: LiveState) -> int | None:
     """Days until a model is shut down; None when no date is known."""
-    known = None if isinstance(live_state.models, Failed) else live_state.models.get(model)
-    if known is None or known.shutdown_date is None:
-        return None
-    return (known.shutdown_date - datetime.datetime.now(tz=datetime.UTC).date()).days
+    end = model_end(model, live_state)
+    return None if end is None else end.days
 
 
 def _status(
@@ -92,7 +102,7 @@ def _status(
     sender = live if isinstance(live, LiveSender) else None
     bot = bot_of(manifest, store)
     used = heard.get(bot.id) if bot else None
-    counts = _documents(manifest, live_state, store)
+    counts = documents_of(manifest, live_state, store)
     applied = [record.applied_at for (owner, _), record in store.applied.items() if owner == client.id]
     return ClientStatus(
         client=client.id,
@@ -102,6 +112,7 @@ def _status(
         sender_status=sender.status if sender else None,
         is_sender_read=not isinstance(live, Failed),
         quality_rating=sender.quality_rating if sender else None,
+        messaging_limit=sender.messaging_limit if sender else None,
         webhook=_webhook(sender, settings) if sender else None,
         assistant_id=bot.assistant_id if bot else None,
         engine=client.assistant.engine,
@@ -119,15 +130,20 @@ def _status(
         last_undelivered=used.last_undelivered if used else None,
         undelivered=used.undelivered if used else {},
         missing_secrets=None,
+        budget=None,
         loops=used.loops if used else 0,
         loops_until=later(used.loops_since, LOOP_PAUSE_SECONDS) if used and used.loops_since else None,
         last_applied_at=max(applied, default=None),
-        sync=_sync(client.id, plan),
+        requests=used.requests if used else 0,
+        request_due_at=used.request_due_at if used else None,
+        blocked=used.blocked if used else 0,
+        erasures=used.erasures if used else 0,
+        sync=sync_of(client.id, plan),
         problems=[finding.message for finding in plan.findings if finding.client == client.id],
     )
 
 
-def _documents(manifest: Manifest, live_state: LiveState, store: Store) -> FileCounts | None:
+def documents_of(manifest: Manifest, live_state: LiveState, store: Store) -> FileCounts | None:
     """How many documents are searched; None when the vector store does not exist or could not be read."""
     if manifest.search is None:
         return FileCounts(0, 0, 0, 0)
@@ -140,7 +156,8 @@ def _webhook(sender: LiveSender, settings: Settings) -> str:
     return "ours" if calls == our_webhook(settings) else calls
 
 
-def _sync(client: str, plan: Plan) -> str:
+def sync_of(client: str, plan: Plan) -> str:
+    """How a client stands, as `ClientStatus.sync` names it."""
     if client in plan.unresolved:
         return "unresolved"
     if any(finding.severity == "error" and finding.client == client for finding in plan.findings):

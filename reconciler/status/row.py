@@ -6,6 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reconciler.status.budget import BudgetStatus
+from reconciler.status.canary import CanaryStatus
+from runtime.store.records import RatingRecord, ReplyCounts, RetentionRecord
+
+REPLY_DAYS = 30
+
 Answers = Literal["delivered", "sent", "pending", "undelivered", "failed", "none"]
 
 
@@ -31,6 +37,8 @@ class ClientStatus:
     is_sender_read: bool
     """Whether Twilio was read; otherwise it is not known whether there is a sender."""
     quality_rating: str | None
+    messaging_limit: str | None
+    """How many people it may write to first within 24 hours, in Twilio's words."""
     webhook: str | None
     """`ours`, or the URL that is called instead; "" when no webhook is set."""
     assistant_id: str | None
@@ -60,6 +68,8 @@ class ClientStatus:
     missing_secrets: Mapping[str, str] | None
     """Variables that the client names and that are not set where the runtime runs, with what fails without them; None
     when that is not known."""
+    budget: BudgetStatus | None
+    """None where the manifest declares none."""
     loops: int
     """Conversations that are paused, since the other side is a program."""
     loops_until: str | None
@@ -68,6 +78,25 @@ class ClientStatus:
     sync: str
     """`in sync`, `made by hand` (as declared, not recorded), `differs`, `withheld` (it waits for something outside of
     git), `error` or `unresolved`."""
+    replies: ReplyCounts | None = None
+    """What its answers of the last REPLY_DAYS took, and what was saved; read for one client only."""
+    template_events: str | None = None
+    """Of the subscription to what Meta decides about the account's templates: `active`, `missing`, or Twilio's status;
+    None where none is declared, or Twilio was not read."""
+    requests: int = 0
+    """What people asked for under the law and is not answered."""
+    request_due_at: str | None = None
+    """When the first of it is due."""
+    blocked: int = 0
+    """People of whom nothing is processed."""
+    erasures: int = 0
+    """Erased people of whom something is left elsewhere, which is tried again."""
+    canary: CanaryStatus | None = None
+    """None where the manifest declares none."""
+    ratings: Sequence[RatingRecord] = ()
+    retention: RetentionRecord | None = None
+    """What was deleted last, since its retention was over; read for one client only."""
+    """What Meta said of its number, the newest change first; read for one client only."""
     problems: Sequence[str] = ()
     """The plan's messages about it."""
     attention: Sequence[Attention] = ()

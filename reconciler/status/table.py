@@ -17,6 +17,7 @@ from reconciler.render.wording import visible
 from reconciler.status.attention import SOON
 from reconciler.status.row import ClientStatus
 from reconciler.status.undelivered import blocking
+from terminal.language import label, said
 
 COLUMNS = ("Client", "Answers", "Sync", "Sender", "Last message", "Needs attention")
 WIDE_COLUMNS = (
@@ -46,7 +47,8 @@ def table_text(
     """
     cells = [_wide_cells(row) if wide else _cells(row, now) for row in rows]
     columns = {
-        title: [Text(title, "bold"), *(cell[title] for cell in cells)] for title in (WIDE_COLUMNS if wide else COLUMNS)
+        title: [Text(label(title), "bold"), *(cell[title] for cell in cells)]
+        for title in (WIDE_COLUMNS if wide else COLUMNS)
     }
     room = None if wide else width
     layout = fitting([[text.plain for text in column] for column in columns.values()], room)
@@ -57,7 +59,7 @@ def table_text(
     else:
         console.print(_table(columns, *layout))
     text = "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
-    return text + f"\nTimes: {zone()}.\n" + _notes(rows, room)
+    return text + said(f"\nTimes: {zone()}.\n") + _notes(rows, room)
 
 
 def fitting(columns: Sequence[Sequence[str]], room: int | None) -> tuple[Sequence[int], int] | None:
@@ -101,11 +103,11 @@ def _print_stacked(console: Console, cells: Sequence[Mapping[str, Text]]) -> Non
 
 
 def _cells(row: ClientStatus, now: datetime) -> Mapping[str, Text]:
-    paused = ", paused" if row.bot_state == "paused" else ""
+    paused = said(", paused") if row.bot_state == "paused" else ""
     return {
         "Client": Text(row.client),
         "Answers": _answers(row),
-        "Sync": Text(f"{row.sync}{paused}", SYNC_COLOURS[row.sync]),
+        "Sync": Text(f"{label(row.sync)}{paused}", SYNC_COLOURS[row.sync]),
         "Sender": _sender(row),
         "Last message": Text(local_short(row.last_message_at, now)),
         "Needs attention": _topics(row),
@@ -115,18 +117,18 @@ def _cells(row: ClientStatus, now: datetime) -> Mapping[str, Text]:
 def _wide_cells(row: ClientStatus) -> Mapping[str, Text]:
     days = row.model_days_left
     webhook = {"ours": "ok", "": "none", None: NEVER}.get(row.webhook, "elsewhere")
-    paused = " (paused)" if row.bot_state == "paused" else ""
+    paused = f" ({label('paused')})" if row.bot_state == "paused" else ""
     return {
         "Client": Text(row.client),
         "Answers": _answers(row),
-        "Sync": Text(row.sync, SYNC_COLOURS[row.sync]),
+        "Sync": Text(label(row.sync), SYNC_COLOURS[row.sync]),
         "Number": Text(row.number),
         "Sender": _sender(row),
         "Quality": Text(row.quality_rating or NEVER),
-        "Webhook": Text(webhook, "green" if webhook == "ok" else "red"),
+        "Webhook": Text(label(webhook), "green" if webhook == "ok" else "red"),
         "Assistant": Text(f"{row.assistant_id or NEVER} ({row.engine})"),
         "Model": Text(row.model),
-        "Days left": Text(NEVER if days is None else str(days), "red" if days is not None and days < SOON else ""),
+        "Days left": Text(NEVER if days is None else str(days), "red" if days is not None and days <= SOON else ""),
         "Files": Text(files_text(row), "red" if row.knowledge_files is None or row.knowledge_failed else ""),
         "Bot": Text(f"{row.bot_id or NEVER}{paused}"),
         "Last message": Text(local_minute(row.last_message_at)),
@@ -137,18 +139,18 @@ def _wide_cells(row: ClientStatus) -> Mapping[str, Text]:
 
 
 def _answers(row: ClientStatus) -> Text:
-    return Text(row.answers or NEVER, ANSWERS_COLOURS.get(row.answers or "", ""))
+    return Text(label(row.answers or NEVER), ANSWERS_COLOURS.get(row.answers or "", ""))
 
 
 def _topics(row: ClientStatus) -> Text:
-    topics = ", ".join(dict.fromkeys(item.topic for item in row.attention))
+    topics = ", ".join(dict.fromkeys(label(item.topic) for item in row.attention))
     return Text(topics or NEVER, "yellow" if topics else "")
 
 
 def _sender(row: ClientStatus) -> Text:
     if not row.is_sender_read:
-        return Text("unread", "red")
-    return Text((row.sender_status or "missing").replace("_", " "), "green" if row.is_online else "red")
+        return Text(label("unread"), "red")
+    return Text((row.sender_status or label("missing")).replace("_", " "), "green" if row.is_online else "red")
 
 
 def files_text(row: ClientStatus) -> str:
@@ -156,7 +158,7 @@ def files_text(row: ClientStatus) -> str:
     if row.knowledge_files is None:
         return NEVER
     rest = {"in progress": row.knowledge_in_progress, "failed": row.knowledge_failed}
-    more = ", ".join(f"{count} {state}" for state, count in rest.items() if count)
+    more = ", ".join(f"{count} {label(state)}" for state, count in rest.items() if count)
     return f"{row.knowledge_files} ({more})" if more else str(row.knowledge_files)
 
 
@@ -169,5 +171,5 @@ def undelivered_text(row: ClientStatus) -> str:
 
 
 def _notes(rows: Sequence[ClientStatus], width: int | None) -> str:
-    said = [f"{row.client}: {visible(item.text).rstrip('.')}." for row in rows for item in row.attention]
-    return "".join(("\n", *(wrapped(text, width) for text in said))) if said else ""
+    notes = [f"{row.client}: {said(visible(item.text)).rstrip('.')}." for row in rows for item in row.attention]
+    return "".join(("\n", *(wrapped(text, width) for text in notes))) if notes else ""

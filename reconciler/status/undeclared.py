@@ -12,6 +12,7 @@ from reconciler.render.times import local_minute
 from reconciler.render.wording import visible
 from reconciler.status.table import wrapped
 from runtime.store.records import ActivityRecord
+from terminal.language import said
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,17 @@ def undeclared_text(bots: Sequence[UndeclaredBot], width: int | None) -> str:
     """A heading and a line for each; empty when there is none. `width`: characters that a line may have."""
     if not bots:
         return ""
-    return "\nBots without a manifest:\n" + "".join(wrapped(f"  {visible(_line(bot))}.", width) for bot in bots)
+    heading = said("\nBots without a manifest:\n")
+    return heading + "".join(wrapped(f"  {visible(_line(bot))}.", width) for bot in bots)
 
 
 def _line(bot: UndeclaredBot) -> str:
-    paused = ", paused" if bot.state == "paused" else ""
+    paused = said(", paused") if bot.state == "paused" else ""
     heard = f"last message {local_minute(bot.last_message_at)}" if bot.last_message_at else "no message yet"
     origin = (
         "made by hand, `reconcile import` writes its manifest"
         if bot.client is None
         else f"the manifest of {bot.client!r} is missing, `reconcile --prune` deletes it"
     )
-    problem = f"; it cannot answer: {bot.problem}" if bot.problem else ""
-    return f"{bot.number}  {bot.bot_id} ({bot.name}{paused}), {heard}; {origin}{problem}"
+    problem = said(f"; it cannot answer: {bot.problem}") if bot.problem else ""
+    return f"{bot.number}  {bot.bot_id} ({bot.name}{paused}), {said(heard)}; {said(origin)}{problem}"

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from runtime.settings import Secrets
 from runtime.store.catalog import catalog_version, list_all
 from runtime.store.database.database import Database
-from runtime.store.records import BotRecord
+from runtime.store.records import AssistantRecord, BotRecord
+from schemas.handoff import references_of
+from schemas.policy import read_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class MissingSecret:
 
 
 class ClientSecrets:
-    """The missing secrets of all bots."""
+    """The missing secrets of all bots and assistants."""
 
     def __init__(self, database: Database, secrets: Secrets) -> None:
         self._database = database
@@ -37,7 +39,17 @@ class ClientSecrets:
         if version != self._version:
             found = await self._database.read(list_all, BotRecord)
             bots = (bot for bot in found if isinstance(bot, BotRecord))
-            self._missing = missing_secrets(bots, self._secrets)
+            others = await self._database.read(list_all, AssistantRecord)
+            assistants = (record for record in others if isinstance(record, AssistantRecord))
+            self._missing = [
+                *missing_secrets(bots, self._secrets),
+                *(
+                    MissingSecret(record.label, variable, use)
+                    for record in assistants
+                    for variable, use in _named_by_servers(record)
+                    if self._secrets.get(variable) is None
+                ),
+            ]
             self._version = version
         return self._missing
 
@@ -52,10 +64,19 @@ def missing_secrets(bots: Iterable[BotRecord], secrets: Secrets) -> list[Missing
     ]
 
 
+def _named_by_servers(record: AssistantRecord) -> Iterator[tuple[str, str]]:
+    for tool in record.tools:
+        for variable in (tool.get("headers_env") or {}).values() if tool.get("type") == "mcp" else ():
+            yield str(variable), f"the MCP server {tool.get('server_label')}: it is not offered"
+
+
 def _named_by(bot: BotRecord) -> Iterator[tuple[str, str]]:
     if bot.auth_token_env is not None:
         yield bot.auth_token_env, "its Twilio account: nothing is received or sent"
+    for label, headers in (read_document(bot.policy).policy.server_headers or {}).items():
+        yield from ((variable, f"the MCP server {label}: it is not offered") for variable in headers.values())
     for name, endpoint in bot.functions.items():
         for key in ("secret_env", "authorization_env"):
             if endpoint.get(key):
                 yield str(endpoint[key]), f"the function {name}: each call fails"
+    yield from references_of(bot.policy.get("handoff"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from runtime.api.endpoint import ApiEndpoint, Call, page_of, whole_number
 from runtime.api.errors import ApiError
@@ -33,7 +33,8 @@ class DeadLetters:
             ApiEndpoint(
                 "GET",
                 "/dead-letters/",
-                "List dead letters; what people wrote is in them for a token with the scope `messages`.",
+                "List dead letters; what people wrote is in them for a token with the scope `messages`. Recorded in "
+                "the audit.",
                 self.index,
                 answer=list[DeadLetter],
                 query=QUERY,
@@ -56,14 +57,15 @@ class DeadLetters:
     async def index(self, call: Call) -> object:
         """GET /dead-letters/"""
         limit, after = page_of(call)
-        letters = await self._database.read(
-            dead_letters.list_dead_letters,
-            clients=_clients(call),
+        letters = await self._database.write(
+            dead_letters.listed_by,
+            call.caller.actor,
+            clients=clients_asked_for(call),
             limit=limit or 1000,
             after=whole_number(after or "0", "after"),
+            texts="messages" in call.caller.scopes,
         )
-        is_readable = "messages" in call.caller.scopes
-        return [asdict(letter if is_readable else _withheld(letter)) for letter in letters]
+        return [asdict(letter) for letter in letters]
 
     async def retry(self, call: Call) -> object:
         """POST /dead-letters/{id}/retry"""
@@ -73,7 +75,7 @@ class DeadLetters:
             raise ApiError(400, "invalid_field", f"force must be true or false, not {force!r}.", field="force")
         way = dead_letters.force_retry if force == "true" else dead_letters.retry
         try:
-            is_retried = await self._database.write(way, turn_id, call.caller.name)
+            is_retried = await self._database.write(way, turn_id, call.caller.actor)
         except OutOfPlace as error:
             raise ApiError(409, "out_of_place", str(error)) from error
         if not is_retried:
@@ -83,7 +85,7 @@ class DeadLetters:
     async def drop(self, call: Call) -> object:
         """DELETE /dead-letters/{id}"""
         turn_id = await self._turn_id(call)
-        if not await self._database.write(dead_letters.drop, turn_id, call.caller.name):
+        if not await self._database.write(dead_letters.drop, turn_id, call.caller.actor):
             raise _none(turn_id)
         return None
 
@@ -97,17 +99,12 @@ class DeadLetters:
         return turn_id
 
 
-def _clients(call: Call) -> Sequence[str] | None:
-    """The clients whose dead letters are asked for, as far as the caller reaches them; None: all."""
+def clients_asked_for(call: Call) -> Sequence[str] | None:
+    """The clients that a request is about, as far as the caller reaches them; None: all."""
     wanted, reached = call.query.get("client"), call.caller.clients
     if wanted is None:
         return None if reached is None else sorted(reached)
     return [wanted] if reached is None or wanted in reached else []
-
-
-def _withheld(letter: DeadLetter) -> DeadLetter:
-    """Without what its user wrote."""
-    return replace(letter, messages=[replace(message, body=None) for message in letter.messages])
 
 
 def _none(turn_id: int) -> ApiError:

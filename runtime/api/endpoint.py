@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -23,6 +24,9 @@ RECONCILER = "reconcile"
 MAX_NUMBER = 2**63 - 1
 """The largest number in a column of the store."""
 MAX_DIGITS = len(str(MAX_NUMBER))
+TIMESTAMP_SAMPLE = "2026-11-22T12:00:00.000Z"
+TIMESTAMP = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9]{3}Z")
+"""As the store has them, where text order is time order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class Call:
     caller: Caller
     reconciling: bool
     """True when the reconciler calls, which alone may change what is declared in git."""
+    request: web.Request
+    """The request itself, of an endpoint that takes bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Reply:
     document: object = None
 
 
+Send = Callable[[web.Request], Awaitable[web.StreamResponse]]
+"""An answer that is not JSON: it writes itself."""
 Act = Callable[[Call], Awaitable[object]]
 
 
@@ -65,24 +73,34 @@ class ApiEndpoint:
     """Type of the answer, for the description; None for an empty one."""
     query: Mapping[str, str] = field(default_factory=dict)
     """Query parameter → what it means."""
+    needs: Scope | None = None
+    """The scope that its callers need, where its method does not say it."""
+    content_type: str = "application/json"
+    """Of the answer, for the description."""
+    takes_bytes: bool = False
+    """Whether the body is not JSON: `act` reads it from the request."""
     is_per_client: bool = False
     """Whether a token that is bound to clients may call it; `act` then keeps to them."""
 
     @property
     def scope(self) -> Scope:
         """The scope that its callers need."""
+        if self.needs is not None:
+            return self.needs
         return "read" if self.method == "GET" else "write"
 
     def route(self) -> web.RouteDef:
         """The aiohttp route."""
 
-        async def handle(request: web.Request) -> web.Response:
+        async def handle(request: web.Request) -> web.StreamResponse:
             caller = request[CALLER]
             caller.require(self.scope)
             if not self.is_per_client:
                 caller.require_all_clients()
             call = await self._call(request, caller)
             result = await self.act(call)
+            if callable(result):
+                return cast(web.StreamResponse, await result(request))
             reply = result if isinstance(result, Reply) else Reply(self.status, result)
             if reply.status == 204:
                 return web.Response(status=204)
@@ -103,13 +121,25 @@ class ApiEndpoint:
             caller.require_all_clients()
         model = (self.declaration if reconciling else None) or self.body
         body = await _read_body(request, model) if model is not None else None
-        return Call(request.match_info, request.query, body, caller, reconciling)
+        return Call(request.match_info, request.query, body, caller, reconciling, request)
 
 
 def page_of(call: Call) -> tuple[int | None, str | None]:
     """`?limit` and `?after` of a list."""
     limit = call.query.get("limit")
     return None if limit is None else whole_number(limit, "limit", 1, 1000), call.query.get("after")
+
+
+def moment_of(call: Call, name: str) -> str:
+    """A timestamp in a query; raises 400 for any other text, and where it is missing."""
+    value = call.query.get(name)
+    if value is None:
+        raise ApiError(400, "missing_field", f"The query parameter {name} is required.", field=name)
+    if TIMESTAMP.fullmatch(value) is None:
+        shown = value if len(value) <= len(TIMESTAMP_SAMPLE) else f"{value[: len(TIMESTAMP_SAMPLE)]}…"
+        message = f"{name} must be a timestamp like {TIMESTAMP_SAMPLE}, not {shown!r}."
+        raise ApiError(400, "invalid_field", message, field=name)
+    return value
 
 
 def whole_number(value: str, name: str, least: int = 0, most: int = MAX_NUMBER) -> int:

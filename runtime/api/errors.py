@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from math import ceil
 
 import structlog
 from aiohttp import web
@@ -24,8 +25,9 @@ from runtime.store.errors import (
     StoreUnreachable,
 )
 
-OPEN_PATHS = ("/webhook/", "/health", "/ready")
-"""Served without a token: webhooks carry a signature, and a load balancer has no token."""
+OPEN_PATHS = ("/webhook/", "/media/", "/health", "/ready", "/console")
+"""Served without a token: webhooks and addresses of files carry a signature, a load balancer has no token, and the
+console has sessions."""
 
 log = structlog.get_logger("runtime.api")
 
@@ -49,6 +51,24 @@ class ApiError(Exception):
             error["field"] = self.field
         headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
         return web.json_response({"error": error | self.facts}, status=self.status, headers=headers)
+
+
+class TooManyTries(ApiError):
+    """The 429 for a caller whose tokens were not valid too often."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            429,
+            "too_many_tries",
+            f"Too many calls from this address had no valid token; try again in {ceil(seconds)} seconds.",
+        )
+        self._seconds = seconds
+
+    def response(self) -> web.Response:
+        """The error as a response, with when to try again."""
+        response = super().response()
+        response.headers["Retry-After"] = str(ceil(self._seconds))
+        return response
 
 
 def not_found(kind: str, object_id: str) -> ApiError:

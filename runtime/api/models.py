@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -13,14 +14,19 @@ from pydantic import (
     field_serializer,
     field_validator,
     model_serializer,
+    model_validator,
 )
 
-from runtime.api.tools import checked_tool
+from runtime.api.tools import checked_endpoints, checked_tool
 from runtime.delivery.splitting import MESSAGE_LIMIT
+from runtime.store.messages.privacy_requests import NO_CONTENT, RequestKind, is_content
+from runtime.store.messages.privacy_requests import Outcome as RequestOutcome
 from runtime.store.records import endpoint_values
+from runtime.text import is_blank
 from schemas.addresses import is_user_id, number_of
 from schemas.credentials import is_installation_credential
 from schemas.policy import PolicyDocument, checked_document, document_of, keys_of
+from schemas.templates import VALUE_LIMIT, TemplateName, VariableName
 
 Number = Annotated[str, Field(examples=["+15551234567"])]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=262_144)]
@@ -39,6 +45,16 @@ Metadata = dict[
 ]
 
 
+def _without_content(text: str) -> str:
+    if is_content(text):
+        raise ValueError(NO_CONTENT)
+    return text
+
+
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_without_content)]
+"""What leads to a document, such as a ticket's number; no content, since it outlives an erasure."""
+
+
 class Body(BaseModel):
     """Base of every body."""
 
@@ -54,6 +70,7 @@ class FunctionEndpoint(Body):
     authorization_env: EnvName | None = None
     follow_redirects: bool = False
     user: Literal["masked", "full"] | None = None
+    idempotent: bool = False
 
     @model_serializer
     def _as_stored(self) -> dict[str, Any]:
@@ -64,6 +81,7 @@ class FunctionEndpoint(Body):
             self.authorization_env,
             self.follow_redirects,
             self.user,
+            self.idempotent,
         )
 
 
@@ -79,7 +97,7 @@ class BotFields(Body):
     account_sid: Annotated[str, StringConstraints(pattern=r"^AC[0-9a-f]{32}$")] | None = None
     auth_token_env: EnvName | None = None
     fallback_message: Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_LIMIT)] | None = None
-    functions: dict[str, FunctionEndpoint] = {}
+    functions: Annotated[dict[str, FunctionEndpoint], AfterValidator(checked_endpoints)] = {}
     metadata: Metadata = {}
 
     @field_validator("twilio_phone_number", check_fields=False)
@@ -156,10 +174,12 @@ class AssistantDeclaration(AssistantCreate):
 
 
 class MessageCreate(Body):
-    """A proactive message."""
+    """A proactive message: text, which goes to who wrote within 24 hours, or a template of the bot's client."""
 
     to: Number
-    body: Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_LIMIT)]
+    body: Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_LIMIT)] | None = None
+    template: TemplateName | None = None
+    variables: dict[VariableName, Annotated[str, StringConstraints(max_length=VALUE_LIMIT)]] = {}
     bot_id: str | None = None
     from_: Number | None = Field(default=None, alias="from")
 
@@ -168,10 +188,112 @@ class MessageCreate(Body):
     def _is_e164(cls, value: str | None) -> str | None:
         return None if value is None else checked_number(value)
 
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> MessageCreate:
+        if (self.body is None) == (self.template is None):
+            raise ValueError("give either body or template")
+        if self.variables and self.template is None:
+            raise ValueError("variables go with template")
+        return self
+
     @field_validator("to")
     @classmethod
     def _is_user(cls, value: str) -> str:
         return checked_user(value)
+
+
+class Rectification(Body):
+    """What is to be rectified about a person: how they are called, or what was heard in a voice note."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    message: Annotated[int, Field(ge=1)] | None = Field(default=None, description="The id of a message with a file.")
+    transcript: Annotated[str, StringConstraints(min_length=1, max_length=16_384)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Rectification:
+        if (self.message is None) != (self.transcript is None):
+            raise ValueError("message and transcript go together")
+        if (self.name is None) == (self.message is None):
+            raise ValueError("give either name, or message and transcript")
+        return self
+
+
+class RequestCreate(Body):
+    """What a person asks a client for under the law."""
+
+    client: Name
+    kind: RequestKind
+    received: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+        default=None, description="When it was received; now without it.", examples=["2026-12-01T10:30:00-03:00"]
+    )
+
+
+class RequestExtension(Body):
+    """Why a request takes longer."""
+
+    because: Reference
+
+
+class RequestAnswer(Body):
+    """How a request was answered."""
+
+    outcome: RequestOutcome
+    proof: Reference
+    receipt: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="The number of the receipt of what was done."
+    )
+
+
+class ReplyFile(Body):
+    """A file of the conversation that a reply sends."""
+
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class ReplyBody(Body):
+    """What a person writes in a conversation: a text, or a file, a picture with a text below it."""
+
+    text: Annotated[str, StringConstraints(max_length=MESSAGE_LIMIT)] = ""
+    file: ReplyFile | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ReplyBody:
+        if self.file is None and is_blank(self.text):
+            raise ValueError("a reply has a text or a file")
+        return self
+
+
+class NoteBody(Body):
+    """What a person notes about a conversation."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+
+
+class CampaignPerson(Body):
+    """One person of a list, and the values of the template's variables."""
+
+    to: Number
+    variables: dict[VariableName, Annotated[str, StringConstraints(max_length=VALUE_LIMIT)]] = {}
+
+    @field_validator("to")
+    @classmethod
+    def _is_user(cls, value: str) -> str:
+        return checked_user(value)
+
+
+class CampaignCreate(Body):
+    """A send of a template to a list. The same `id` again continues it, with the people that it lacks."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+    bot_id: str
+    template: TemplateName
+    basis: Annotated[str, StringConstraints(min_length=3, max_length=500)] = Field(
+        description="Why these people may be written to, such as how they agreed; kept with the campaign."
+    )
+    rows: Annotated[list[CampaignPerson], Field(min_length=1, max_length=20_000)]
+    quiet_hours: bool = Field(default=True, description="Whether no person is written to from 21:00 to 9:00.")
+    dry_run: bool = Field(default=False, description="Only check it, and say what it costs.")
 
 
 class AppliedBody(Body):

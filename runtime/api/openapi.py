@@ -72,6 +72,8 @@ def _operation(endpoint: ApiEndpoint, schemas: dict[str, Any]) -> dict[str, Any]
     success: dict[str, Any] = {"description": "Done." if endpoint.answer is None else "The answer."}
     if endpoint.answer is not None:
         success["content"] = {"application/json": {"schema": _schema(endpoint.answer, "serialization", schemas)}}
+    elif endpoint.content_type != "application/json":
+        success = {"description": "The answer.", "content": {endpoint.content_type: {}}}
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
         "security": [{"token": [endpoint.scope]}],
@@ -86,6 +88,8 @@ def _operation(endpoint: ApiEndpoint, schemas: dict[str, Any]) -> dict[str, Any]
     if endpoint.body is not None:
         schema = _schema(endpoint.body, "validation", schemas)
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if endpoint.takes_bytes:
+        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
     return operation
 
 

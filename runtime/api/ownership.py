@@ -17,7 +17,7 @@ def author_of(call: Call) -> Author:
     override = call.query.get("override", "false")
     if override not in ("true", "false"):
         raise ApiError(400, "invalid_field", f"override must be true or false, not {override!r}.", field="override")
-    return Author(call.caller.name, overrides=override == "true", clients=call.caller.clients)
+    return Author(call.caller.actor, overrides=override == "true", clients=call.caller.clients)
 
 
 def check_fields(call: Call, free: AbstractSet[str]) -> None:

@@ -5,22 +5,34 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from runtime.api.endpoint import ApiEndpoint, Call, Reply, page_of
+from runtime.api.endpoint import ApiEndpoint, Call, Reply, moment_of, page_of
 from runtime.api.errors import ApiError
 from runtime.api.models import AppliedBody, ClaimBody, LeaseBody, NoticeBody, NumbersBody, RenameBody, RunBody
 from runtime.api.ownership import PAGE_QUERY, author_of
-from runtime.store import catalog_changes, reconcile_state
+from runtime.store import catalog_changes, reconcile_reports, reconcile_state, sender_ratings, variants
+from runtime.store.audit import Entry, audited
 from runtime.store.codec import to_document
 from runtime.store.database.database import Database
+from runtime.store.messages import thrift
 from runtime.store.records import (
     ActivityRecord,
     AppliedRecord,
+    CanaryRecord,
     DamagedRecord,
     EditRecord,
     Lease,
     NoticeRecord,
+    OlderRecord,
+    RatingRecord,
+    ReplyCounts,
+    RetentionRecord,
     RunRecord,
+    SpentRecord,
+    UsageRecord,
+    VariantRecord,
 )
+from runtime.store.retention import runs as retention_runs
+from schemas.reconcile_reports import RecordedReport
 
 
 class Reconcile:
@@ -69,6 +81,14 @@ class Reconcile:
                 answer=RunRecord,
             ),
             ApiEndpoint("PUT", runs + "/{id}", "Record the result of a run.", self.finish, status=204, body=RunBody),
+            ApiEndpoint(
+                "POST",
+                "/reconcile/reports",
+                "Record what a run found, for the console; an older result than the recorded one is ignored.",
+                self.report,
+                status=204,
+                body=RecordedReport,
+            ),
             ApiEndpoint("PUT", "/reconcile/clients/{id}", "Rename a client.", self.rename, status=204, body=RenameBody),
             ApiEndpoint(
                 "PUT", "/reconcile/numbers", "Move bots to other numbers.", self.move, status=204, body=NumbersBody
@@ -83,6 +103,72 @@ class Reconcile:
                 "GET", edits, "The last change by hand of declared objects.", self.edits, answer=list[EditRecord]
             ),
             ApiEndpoint("GET", activity, "When bots were last used.", self.activity, answer=list[ActivityRecord]),
+            ApiEndpoint(
+                "GET",
+                "/reconcile/replies/{client}",
+                "What a client's answers took, and how many replies were saved.",
+                self.replies,
+                answer=ReplyCounts,
+                query={
+                    "since": 'Timestamp of the first message that counts, like "2026-11-01T00:00:00.000Z".',
+                    "until": "Timestamp of the first message after the period.",
+                },
+            ),
+            ApiEndpoint(
+                "GET",
+                "/reconcile/usage",
+                "What a client's answers used in the last 30 days.",
+                self.usage,
+                answer=list[UsageRecord],
+                query={"client": "Id of the client."},
+            ),
+            ApiEndpoint(
+                "GET",
+                "/reconcile/spent",
+                "What clients with a budget have spent this month.",
+                self.spent,
+                answer=list[SpentRecord],
+            ),
+            ApiEndpoint(
+                "GET",
+                "/reconcile/canaries",
+                "Since when canaries are declared, and which of them were stopped.",
+                self.canaries,
+                answer=list[CanaryRecord],
+            ),
+            ApiEndpoint(
+                "GET",
+                "/reconcile/variants/{client}",
+                "How the canary of a client and its other turns compare.",
+                self.variants,
+                answer=list[VariantRecord],
+                query={
+                    "since": 'Timestamp of the first turn that counts, like "2026-11-01T00:00:00.000Z", by its end.',
+                    "until": "Timestamp of the first turn after the period.",
+                },
+            ),
+            ApiEndpoint(
+                "GET",
+                "/reconcile/older/{client}",
+                "How many of a client's messages are settled and older than a timestamp; a list of one.",
+                self.older,
+                answer=list[OlderRecord],
+                query={"before": 'Timestamp of the last message that counts, like "2026-11-01T00:00:00.000Z".'},
+            ),
+            ApiEndpoint(
+                "GET",
+                "/reconcile/retention/{client}",
+                "What was deleted of a client last, since its retention was over; a list of one, or empty.",
+                self.retention,
+                answer=list[RetentionRecord],
+            ),
+            ApiEndpoint(
+                "GET",
+                "/reconcile/ratings/{client}",
+                "What Meta said of a client's number over time, the newest first: quality, limit, status.",
+                self.ratings,
+                answer=list[RatingRecord],
+            ),
             ApiEndpoint("GET", notices, "Findings of drift that were sent.", self.notices, answer=list[NoticeRecord]),
             ApiEndpoint("PUT", notice, "Record that one was sent.", self.put_notice, status=204, body=NoticeBody),
             ApiEndpoint("DELETE", notice, "Delete that record.", self.forget_notice, status=204),
@@ -114,7 +200,7 @@ class Reconcile:
     async def keep(self, call: Call) -> object:
         """PUT /reconcile/applied/{client}/{kind}"""
         record = AppliedRecord(call.path["client"], call.path["kind"], **call.body.model_dump())
-        return await self._database.write(reconcile_state.record_applied, record)
+        return await self._database.write(reconcile_state.record_applied, record, call.caller.actor)
 
     async def forget(self, call: Call) -> object:
         """DELETE /reconcile/applied/{client}/{kind}"""
@@ -129,7 +215,11 @@ class Reconcile:
     async def rename(self, call: Call) -> object:
         """PUT /reconcile/clients/{id}"""
         asked, client = call.body, call.path["id"]
-        return await self._database.write(reconcile_state.rename_client, asked.formerly, client, asked.managed_by)
+        entry = Entry("renamed", "client", client, client, fields=[f"formerly {asked.formerly}"])
+        rename = reconcile_state.rename_client
+        return await self._database.write(
+            audited, call.caller.actor, entry, rename, asked.formerly, client, asked.managed_by
+        )
 
     async def lease(self, _call: Call) -> object:
         """GET /reconcile/lease"""
@@ -153,7 +243,11 @@ class Reconcile:
         force = call.query.get("force") == "true"
         if not force and not call.query.get("owner"):
             raise ApiError(400, "missing_field", "The query parameter owner is required.", field="owner")
-        return await self._database.write(reconcile_state.release_lease, call.query.get("owner", ""), force=force)
+        owner = call.query.get("owner", "")
+        if not force:
+            return await self._database.write(reconcile_state.release_lease, owner)
+        entry, release = Entry("released", "lease", "apply"), reconcile_state.release_lease
+        return await self._database.write(audited, call.caller.actor, entry, release, owner, force=True)
 
     async def runs(self, call: Call) -> object:
         """GET /reconcile/runs"""
@@ -169,6 +263,10 @@ class Reconcile:
         """PUT /reconcile/runs/{id}"""
         return await self._database.write(reconcile_state.finish_run, _run(call))
 
+    async def report(self, call: Call) -> object:
+        """POST /reconcile/reports"""
+        return await self._database.write(reconcile_reports.record, call.body)
+
     async def edits(self, _call: Call) -> object:
         """GET /reconcile/edits"""
         return [to_document(edit) for edit in await self._database.read(reconcile_state.latest_edits)]
@@ -176,6 +274,46 @@ class Reconcile:
     async def activity(self, _call: Call) -> object:
         """GET /reconcile/activity"""
         return [to_document(item) for item in await self._database.read(reconcile_state.latest_activity)]
+
+    async def replies(self, call: Call) -> object:
+        """GET /reconcile/replies/{client}?since=&until="""
+        since, until = (moment_of(call, name) for name in ("since", "until"))
+        return to_document(await self._database.read(thrift.reply_counts, call.path["client"], since, until))
+
+    async def usage(self, call: Call) -> object:
+        """GET /reconcile/usage?client="""
+        client = call.query.get("client")
+        if not client:
+            raise ApiError(400, "missing_field", "The query parameter client is required.", field="client")
+        return [to_document(item) for item in await self._database.read(reconcile_state.recent_usage, client)]
+
+    async def spent(self, _call: Call) -> object:
+        """GET /reconcile/spent"""
+        return [to_document(item) for item in await self._database.read(reconcile_state.spent_this_month)]
+
+    async def canaries(self, _call: Call) -> object:
+        """GET /reconcile/canaries"""
+        return [to_document(item) for item in await self._database.read(variants.canaries)]
+
+    async def variants(self, call: Call) -> object:
+        """GET /reconcile/variants/{client}?since=&until="""
+        since, until = (moment_of(call, name) for name in ("since", "until"))
+        found = await self._database.read(variants.variants, call.path["client"], since, until, of_this=True)
+        return [to_document(item) for item in found]
+
+    async def older(self, call: Call) -> object:
+        """GET /reconcile/older/{client}?before="""
+        before = moment_of(call, "before")
+        return [to_document(await self._database.read(retention_runs.older, call.path["client"], before))]
+
+    async def retention(self, call: Call) -> object:
+        """GET /reconcile/retention/{client}"""
+        found = await self._database.read(retention_runs.list_runs, call.path["client"], 1)
+        return [to_document(run) for run in found]
+
+    async def ratings(self, call: Call) -> object:
+        """GET /reconcile/ratings/{client}"""
+        return [to_document(item) for item in await self._database.read(sender_ratings.of_client, call.path["client"])]
 
     async def notices(self, _call: Call) -> object:
         """GET /reconcile/notices"""

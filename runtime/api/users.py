@@ -1,13 +1,13 @@
-"""/users/{user}: people who write to the bots. They can be erased; nothing else about them is returned."""
+"""/users/{user}: people who write to the bots. They can be erased; nothing else about them is returned. The former name
+of DELETE /people/{user}, for one release."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import structlog
 
-from runtime.api.endpoint import ApiEndpoint, Call, Reply
+from runtime.api.endpoint import ApiEndpoint, Call
 from runtime.api.errors import ApiError
+from runtime.api.people import erasure_reply
 from runtime.privacy.erasure import Erasure, ErasureResult, UnknownUser
 
 QUERY = {"at_twilio": "`true` deletes Twilio's own copies of the messages too, in all accounts."}
@@ -25,7 +25,8 @@ class Users:
         """The endpoints served."""
         summary = (
             "Erase a user for good, with all bots: a number (+56912345678) or WhatsApp's user id. 502 when something "
-            "is left at a provider; the store is erased all the same, and the same call continues with the rest."
+            "is left at a provider; the store is erased all the same, and the same call continues with the rest. Use "
+            "DELETE /people/{user} instead, which reaches Twilio by itself: this ends with the next release."
         )
         return [ApiEndpoint("DELETE", "/users/{user}", summary, self.forget, answer=ErasureResult, query=QUERY)]
 
@@ -35,13 +36,13 @@ class Users:
         if at_twilio not in ("true", "false"):
             message = f"at_twilio must be true or false, not {at_twilio!r}."
             raise ApiError(400, "invalid_field", message, field="at_twilio")
-        actor = call.caller.name
+        actor = call.caller.actor
         try:
             outcome = await self._forgetting.forget(call.path["user"], actor, at_twilio=at_twilio == "true")
         except UnknownUser as error:
             raise ApiError(404, "not_found", str(error)) from error
-        log.info("user_erased", actor=actor, conversations=outcome.conversations, complete=outcome.complete)
-        if outcome.complete:
-            return asdict(outcome)
-        message = "Something is left at a provider, see `provider` and `twilio`; the rest is deleted. Call again."
-        return Reply(502, {"error": {"code": "left_at_provider", "message": message}, **asdict(outcome)})
+        log.info("user_erased", actor=actor.name, conversations=outcome.conversations, complete=outcome.complete)
+        log.warning(
+            "endpoint_deprecated", endpoint="DELETE /users/{user}", use="DELETE /people/{user}", actor=actor.name
+        )
+        return erasure_reply(outcome)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from runtime.commands.opening import actor_name, configured, in_sentences
+from runtime.commands.opening import actor, configured, in_sentences
 from schemas.addresses import number_of
 
 
@@ -23,10 +23,10 @@ def dead_letters_list(client: str | None, form: str) -> None:
     """List dead letters: id, when it failed, client, user, messages, when a later message of the user was answered,
     error."""
     from runtime.store.database.once import run_once
-    from runtime.store.messages.dead_letters import list_dead_letters
+    from runtime.store.messages.dead_letters import listed_by
 
     with in_sentences():
-        letters = run_once(configured().database_url, list_dead_letters, clients=[client] if client else None)
+        letters = run_once(configured().database_url, listed_by, actor(), clients=[client] if client else None)
     if form == "json":
         click.echo(json.dumps([asdict(letter) for letter in letters], ensure_ascii=False, indent=2))
         return
@@ -35,7 +35,9 @@ def dead_letters_list(client: str | None, form: str) -> None:
     for letter in letters:
         users = ", ".join(sorted({number_of(message.sender) for message in letter.messages}))
         since = f"answered since: {letter.answered_since}" if letter.answered_since else "unanswered since"
-        cells = (letter.id, letter.failed_at, letter.client, users, len(letter.messages), since, letter.error)
+        notice = f"; the notice to the user reached no phone: {letter.undelivered}" if letter.undelivered else ""
+        error = f"{letter.error}{notice}"
+        cells = (letter.id, letter.failed_at, letter.client, users, len(letter.messages), since, error)
         click.echo("\t".join(str(cell) for cell in cells))
 
 
@@ -49,7 +51,7 @@ def dead_letters_retry(ids: tuple[int, ...], force: bool) -> None:
     from runtime.store.messages.dead_letters import force_retry, leave_all, retry
 
     with in_sentences():
-        run_once(configured().database_url, leave_all, force_retry if force else retry, ids, actor_name())
+        run_once(configured().database_url, leave_all, force_retry if force else retry, ids, actor())
     click.echo(f"To be answered again: {len(set(ids))}.")
 
 
@@ -61,5 +63,5 @@ def dead_letters_drop(ids: tuple[int, ...]) -> None:
     from runtime.store.messages.dead_letters import drop, leave_all
 
     with in_sentences():
-        run_once(configured().database_url, leave_all, drop, ids, actor_name())
+        run_once(configured().database_url, leave_all, drop, ids, actor())
     click.echo(f"Dropped: {len(set(ids))}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runtime.commands.opening import actor_name, configured, in_sentences
+from runtime.commands.opening import actor, configured, in_sentences
 from terminal.questions import can_ask, confirm
 
 if TYPE_CHECKING:
@@ -29,11 +29,14 @@ def forget(user: str, at_twilio: bool, yes: bool) -> None:
 
     For all bots, also while the service runs, and for the conversations at the model's provider. Exit 4 when something
     could not be deleted there: the store is erased all the same, and the same command continues with the rest.
+
+    Use `person erase` instead: this ends with the next release.
     """
     if not (yes or can_ask()):
         raise click.ClickException("There is no terminal to ask on: add --yes to delete.")
     if not yes:
         confirm(f"All messages from {user} and their answers will be deleted for good. Continue?")
+    click.echo("`forget` ends with the next release: use `horizonai-whatsapp-bot person erase USER`.", err=True)
     with in_sentences():
         done = asyncio.run(_forget(configured(), user, at_twilio))
     click.echo(f"Erased. Conversations: {done.conversations}, messages: {done.messages}.")
@@ -52,7 +55,7 @@ async def _forget(settings: Settings, user: str, at_twilio: bool) -> ErasureResu
     from runtime.app import forgetting
 
     async with forgetting(settings) as forgetter:
-        return await forgetter.forget(user, actor_name(), at_twilio=at_twilio)
+        return await forgetter.forget(user, actor(), at_twilio=at_twilio)
 
 
 def _say_provider(item: AtProvider) -> None:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
+from terminal.person import session_address, user_at_host
+
 if TYPE_CHECKING:
     from runtime.settings import Settings
+    from runtime.store.audit import Actor
 
 
 def configured() -> Settings:
-    """The settings, after configuring the logs by them. Raises `SettingsError`."""
+    """The settings, after configuring the logs by them, and setting the keys of the store. Raises `SettingsError`."""
     from runtime.observability.logs import configure_logs
     from runtime.settings import read_settings
+    from runtime.store.encryption import keyring
 
     settings = read_settings()
+    keyring.use(settings.store_keys)
     configure_logs(settings.log_format, settings.log_level)
     return settings
 
@@ -55,8 +57,11 @@ def _address_of_the_store() -> str:
 
 def actor_name() -> str:
     """The caller's name, as recorded in the audit."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return user_at_host()
+
+
+def actor() -> Actor:
+    """Who runs the command, as the audit records it."""
+    from runtime.store.audit import Actor
+
+    return Actor(user_at_host(), "cli", session_address())

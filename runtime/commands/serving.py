@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import resource
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -17,8 +19,30 @@ if TYPE_CHECKING:
 
 def serve_until_stopped(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C."""
+    migrate_aside(settings.database_url)
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         runner.run(_serve(settings, host, port))
+
+
+def migrate_aside(url: str) -> None:
+    """Brings the store to head in a process of its own, which takes with it what only a migration needs: 10 MB.
+
+    Where it fails, so does the service's own opening of the store, which reports why."""
+    from runtime.store.database.lock_file import held_lock
+    from runtime.store.database.migrate import open_migrated
+    from runtime.store.database.url import is_sqlite
+
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        with ExitStack() as held:
+            if is_sqlite(url):
+                held.enter_context(held_lock(url))
+            open_migrated(url, pool_size=1).dispose()
+    finally:
+        os._exit(0)
 
 
 async def _serve(settings: Settings, host: str, port: int) -> None:

@@ -6,6 +6,8 @@
             ├─► referral    the ad that the user came from
             └─► profile_name
 
+A turn's engine gets some of them prepared: a file as `Attached` with its bytes, or as `UnreadFile`.
+
 Dataclasses rather than pydantic models: each message makes them twice, in a third of the time. All values are text
 without characters that the store or XML cannot carry (`runtime.text.portable`).
 """
@@ -13,7 +15,8 @@ without characters that the store or XML cannot carry (`runtime.text.portable`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from pathlib import Path
+from typing import ClassVar, Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file that Twilio keeps until it is deleted there; each is one of the kinds below."""
+    """A file that Twilio keeps until it is deleted there; each is one of the kinds below. There is no other copy."""
 
     kind: ClassVar[str]
     url: str
     """Needs Basic auth of the account that received the message, and redirects. Empty when Twilio sent none."""
     content_type: str
     """As declared, parameters included: `audio/ogg; codecs=opus`. The bytes may be something else."""
+    text: str | None = None
+    """What it says, once it was read in a turn: the transcript of a recording, the names and numbers of a card."""
+    deleted_at: str | None = None
+    """When we deleted it at Twilio, as text of `timestamp`: `data.retention.media`."""
 
 
 class Voice(Media):
@@ -144,9 +151,45 @@ class Unsupported:
     """Twilio's MessageType, `empty` without one; `location` for one that is not on Earth, `call_permission`."""
 
 
-Part: TypeAlias = Text | Media | Location | ButtonReply | ListReply | Flow | Reaction | Unsupported
+UnreadReason: TypeAlias = Literal[
+    "off", "not_heard", "too_long", "too_large", "too_many_pages", "not_supported", "not_fetched", "unreadable"
+]
+"""Why a file was not read: its kind is off for this client; nothing was recognised in it; it has too many minutes,
+bytes or pages; its format cannot be read; Twilio did not give it; its bytes are not what they should be."""
+Detail: TypeAlias = Literal["low", "high", "auto"]
 
-KINDS: tuple[type[Part], ...] = (
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A picture or a document in a prepared message: the engine gets its bytes with this turn's request only. Never
+    stored."""
+
+    kind: ClassVar = "attached"
+    part: Media
+    path: Path
+    """Where the bytes lie until the turn's attempt ends."""
+    content_type: str
+    """By its bytes."""
+    name: str
+    """Ours, with the extension of its type; the user's is not used."""
+    about: str
+    """In a few words, such as `PDF, 3 pages`."""
+    detail: Detail
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadFile:
+    """A file in a prepared message that could not be read. Never stored."""
+
+    kind: ClassVar = "unread"
+    part: Media
+    reason: UnreadReason
+
+
+StoredPart: TypeAlias = Text | Media | Location | ButtonReply | ListReply | Flow | Reaction | Unsupported
+Part: TypeAlias = StoredPart | Attached | UnreadFile
+
+KINDS: tuple[type[StoredPart], ...] = (
     Text,
     Voice,
     Audio,

@@ -47,6 +47,7 @@ _INLINE = re.compile(
     )
 )
 _SINGLE_STARS = re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+)(?<=\S)\*(?![\w*])")
+_IN_MARKS = re.compile(r"(?<!\w)([*_~`])(?=\S)((?:(?!\1).)+)(?<=\S)\1(?!\w)")
 _SCHEMES = re.compile(r"(?:mailto|tel):")
 EMPTY_CELL = "–"
 
@@ -54,6 +55,14 @@ EMPTY_CELL = "–"
 def whatsapp_text(markdown: str) -> str:
     """An answer as WhatsApp shows it. A text without Markdown is returned as it is."""
     return "\n".join(_blocks(markdown.split("\n")))
+
+
+def label_text(markdown: str) -> str:
+    """One line without formats, as buttons and rows of lists show it."""
+    text = " ".join(whatsapp_text(markdown).split())
+    while (plain := _IN_MARKS.sub(r"\2", text)) != text:
+        text = plain
+    return text
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[str]:

@@ -11,6 +11,8 @@ import structlog
 from runtime.catalog import Catalog
 from runtime.delivery.unknown_sends import GIVE_UP_SECONDS, UnknownSends
 from runtime.errors import PermanentError
+from runtime.observability.metrics import Metrics, client_label
+from runtime.price_list import PriceList
 from runtime.store.database.database import Database
 from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
@@ -28,11 +30,19 @@ log = structlog.get_logger("runtime.delivery")
 class InterruptedProactive:
     """Proactive messages that were interrupted."""
 
-    def __init__(self, database: Database, twilio: Twilio, accounts: Accounts, catalog: Catalog) -> None:
+    def __init__(
+        self,
+        database: Database,
+        twilio: Twilio,
+        accounts: Accounts,
+        catalog: Catalog,
+        prices: PriceList,
+        metrics: Metrics,
+    ) -> None:
         self._database = database
         self._accounts = accounts
         self._catalog = catalog
-        self._outcomes = UnknownSends(database, twilio)
+        self._outcomes = UnknownSends(database, twilio, prices, metrics)
 
     async def watch(self, *, alone: bool) -> None:
         """Settles interrupted messages. With replicas only their age shows which are, so they are searched for
@@ -58,8 +68,9 @@ class InterruptedProactive:
         for row in rows:
             configuration = await self._catalog.configuration(row.bot_id) if row.bot_id else None
             try:
-                account = self._accounts.account_of(configuration.bot if configuration else None)
-                sent = await self._outcomes.settle(row, account, time.monotonic() + GIVE_UP_SECONDS)
+                bot = configuration.bot if configuration else None
+                account, give_up = self._accounts.account_of(bot), time.monotonic() + GIVE_UP_SECONDS
+                sent = await self._outcomes.settle(row, account, client_label(bot), give_up)
             except SendTakenOver as error:
                 log.warning("taken_over", error=str(error))
             except (AccountError, PermanentError) as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import accumulate
 
 import regex
 
@@ -44,6 +45,12 @@ LINE_END = re.compile(r"\r\n?")
 """XML reads each of these as a line feed, so a message that was sent as TwiML would not be found again by its text."""
 GRAPHEME = regex.compile(r"\X")
 """A user-perceived character, as Unicode has it (UAX #29): a letter with its accents, a flag, a family."""
+LINE_BLANKS = re.compile(r"(?<![ \t])[ \t]+(?=\n)")
+"""Blanks at the end of a line."""
+EMPTY_LINES = re.compile(r"(?<!\n)\n{3,}")
+"""Two empty lines or more."""
+MARKS = frozenset("*_~#>|=- \t")
+"""A line of these alone shows nothing: a rule, or what is left of a format."""
 PIECE = 256
 """Number of characters that are split into graphemes at once."""
 
@@ -55,10 +62,33 @@ def bounded_reply(text: str) -> str:
     return text[: _grapheme_start(text, REPLY_LIMIT - 1)] + "…"
 
 
+def tightened(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """An answer without what shows nothing, where only that keeps it from being one message: blanks at the ends of
+    lines, further empty lines, marks alone on the last line. A second message costs as much as the first. Any other
+    answer is returned as it is."""
+    if _fitting(text, limit) == len(text) or FENCE_MARK in text:
+        return text
+    lines = EMPTY_LINES.sub("\n\n", LINE_BLANKS.sub("", LINE_END.sub("\n", portable(text)).strip())).split("\n")
+    while len(lines) > 1 and MARKS.issuperset(lines[-1]):
+        lines.pop()
+    tight = "\n".join(lines)
+    return tight if _fitting(tight, limit) == len(tight) else text
+
+
+def is_within(text: str, limit: int) -> bool:
+    """Whether a text has at most `limit` characters."""
+    return _fitting(text, limit) == len(text)
+
+
+def as_kept(text: str) -> str:
+    """A text as Twilio will keep it."""
+    return LINE_END.sub("\n", portable(text)).strip()
+
+
 def split_reply(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
     """The parts of an answer as Twilio will keep them, in order, none longer than the limit and none blank."""
     parts: list[str] = []
-    rest = LINE_END.sub("\n", portable(text)).strip()
+    rest = as_kept(text)
     while (end := _fitting(rest, limit)) < len(rest):
         part, rest = _first_part(rest, end, limit)
         parts.append(part)
@@ -75,7 +105,7 @@ def _first_part(text: str, end: int, limit: int) -> tuple[str, str]:
     if fences and fences[0][0] == 0:
         return _inside_fence(text, _fitting(text, limit - len("\n```")))
     cut = _grapheme_start(text, end)
-    return text[:cut], text[cut:].strip()
+    return text[:cut].rstrip(), text[cut:].strip()
 
 
 def _with_marked(text: str, end: int, fences: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -145,10 +175,9 @@ def _graphemes(text: str, place: int) -> Iterator[tuple[int, int]]:
 
 
 def _fitting(text: str, limit: int) -> int:
-    """How many characters of the text fit into `units` UTF-16 units."""
-    units = 0
-    for index, character in enumerate(text):
-        units += 2 if character > "\uffff" else 1
-        if units > limit:
-            return index
-    return len(text)
+    """How many characters of the text fit into `limit` UTF-16 units."""
+    # A lone surrogate is left out later, where the text is made portable.
+    if len(text.encode("utf-16-le", "surrogatepass")) // 2 <= limit:
+        return len(text)
+    units = accumulate(2 if character > "\uffff" else 1 for character in text)
+    return next(index for index, count in enumerate(units) if count > limit)

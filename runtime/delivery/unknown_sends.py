@@ -10,6 +10,8 @@ from datetime import datetime
 import structlog
 
 from runtime.errors import PermanentError, TemporaryError
+from runtime.observability.metrics import Metrics
+from runtime.price_list import PriceList
 from runtime.resilience.backoff import pause_seconds
 from runtime.store.database.database import Database
 from runtime.store.database.times import SKEW_SECONDS, timestamp
@@ -39,23 +41,26 @@ log = structlog.get_logger("runtime.delivery")
 class UnknownSends:
     """Sends with an unknown outcome."""
 
-    def __init__(self, database: Database, twilio: Twilio) -> None:
+    def __init__(self, database: Database, twilio: Twilio, prices: PriceList, metrics: Metrics) -> None:
         self._database = database
         self._twilio = twilio
+        self._prices = prices
+        self._metrics = metrics
 
-    async def settle(self, row: OutboxRow, account: Account, give_up: float) -> SentMessage | None:
-        """Asks Twilio whether a row was sent, and records it then; None when it was not.
+    async def settle(self, row: OutboxRow, account: Account, client: str, give_up: float) -> SentMessage | None:
+        """Asks Twilio whether a row of a client (its label) was sent, and records it then; None when it was not.
 
         Raises PermanentError when it cannot be known, SendTakenOver when it is another process's to settle.
         """
         since = earlier(row.claimed_at)
+        prices = await self._prices.of_messages(client, row.recipient)
         looks = 0
         while True:
-            known = await self._database.read(send_matching.nameless, row, since)
+            known = await self._database.read(send_matching.replies, row, since)
             await asyncio.sleep(SETTLE_AFTER_SECONDS)
             listed = await self._listed(row, account, since, give_up)
             try:
-                found = await self._database.write(send_matching.settle, row, listed, since, known)
+                found = await self._database.write(send_matching.settle, row, listed, since, known, prices)
             except SentMeanwhile as error:
                 log.info("send_lookup_repeated", reason=str(error))
             except Undecidable as error:
@@ -64,7 +69,10 @@ class UnknownSends:
                     raise PermanentError(str(error)) from error
                 log.info("send_lookup_repeated", reason=str(error))
             else:
-                return None if found is None else SentMessage(*found)
+                if found is None:
+                    return None
+                self._metrics.charged(client, found.charged)
+                return SentMessage(found.message_sid, found.status)
 
     async def _listed(self, row: OutboxRow, account: Account, since: str, give_up: float) -> Sequence[ListedMessage]:
         """Twilio's messages to a row's user, oldest first."""

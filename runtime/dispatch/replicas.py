@@ -1,11 +1,13 @@
 """The inbox on PostgreSQL: any replica runs any conversation's turn, as a job of procrastinate.
 
-    accept ── message + job, one commit ──► NOTIFY ──► a replica fetches it ──► resume, turns ──► the job is deleted
-                                                            │ crashes
-                                                            └─► no heartbeat for STALL_SECONDS ──► another fetches it
+    accept ── message + claimed job, one commit ──────────────────► turns ──► the job is deleted
+       │                                                              │ crashes
+       │ its conversation has a job, or this replica is full          └─► no heartbeat for STALL_SECONDS: requeued
+       └─ message + job, one commit ──► NOTIFY ──► a replica fetches it ──► resume, turns ──► the job is deleted
 
 procrastinate assigns jobs, keeps the order of a conversation (its lock) and retries failed jobs. What it leaves to the
-application is the maintenance here, once a second on every replica: the jobs of crashed replicas are requeued.
+application is the maintenance here, once a second on every replica: the jobs of crashed replicas are requeued. Claimed
+jobs belong to a worker of their own, which has no loop that fetches jobs.
 """
 
 from __future__ import annotations
@@ -28,12 +30,13 @@ from runtime.delivery.delivery import Delivery
 from runtime.delivery.reply_window import ReplyWindows
 from runtime.store.database.database import Database
 from runtime.store.database.postgresql import TRUSTED_SECONDS
+from runtime.store.encryption.keyring import connection_name
 from runtime.store.errors import StoreError
 from runtime.store.messages import jobs
 from runtime.store.messages.held_jobs import HeldJobs
 from runtime.store.messages.inbox import InboundMessage, StoredMessage
 from runtime.store.messages.outbox import SendTakenOver
-from runtime.store.messages.turns import TurnTakenOver
+from runtime.store.messages.turns import Turn, TurnTakenOver
 from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
 
@@ -96,17 +99,33 @@ class ReplicatedInbox:
                 conninfo=database_url,
                 min_size=1,
                 max_size=CONNECTIONS,
-                kwargs={"application_name": "horizonai"},
+                kwargs={"application_name": connection_name()},
             )
         )
         self._app.task(name=jobs.TASK, queue=jobs.QUEUE, pass_context=True, retry=Again())(self._answer)
         self._app.job_manager = HeldJobs(self._app.connector)
         self._worker: Worker | None = None
+        self._claimer: int | None = None
+        """The worker that claims jobs as messages are stored."""
+        self._claimed: set[asyncio.Task[None]] = set()
+        self._ended: list[int] = []
+        """Claimed jobs that are to be deleted."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def accept(self, message: InboundMessage) -> StoredMessage | None:
         """See Inbox."""
-        return await self._database.write(jobs.store_message, message)
+        if self._claimer is None or self._stopping or self.busy >= CONVERSATIONS_AT_ONCE:
+            return await self._database.write(jobs.store_message, message)
+        memory_items = self._turns.memory_items if self._turns.begins_at_once else None
+        stored = await self._database.write(jobs.store_and_claim, message, self._claimer, memory_items)
+        if stored.job is not None:
+            if stored.turn is not None:
+                self._owned.adopt(stored.turn)
+            task = asyncio.create_task(self._run_claimed(stored.job, stored.turn))
+            self._running[stored.job.id] = stored.job.conversation_id
+            self._claimed.add(task)
+            task.add_done_callback(self._claimed.discard)
+        return stored.message
 
     async def accept_all(self, messages: Sequence[InboundMessage]) -> list[StoredMessage | None]:
         """See Inbox."""
@@ -122,6 +141,7 @@ class ReplicatedInbox:
         forgotten = await self._database.write(jobs.defer_missing)
         if forgotten:
             log.info("resumed_after_restart", conversations=forgotten)
+        self._claimer = await self._database.write(jobs.register)
         self._tasks = [asyncio.create_task(run()) for run in (self._work, self._maintain, self._release_webhooks)]
 
     async def stop(self, grace_seconds: float) -> None:
@@ -131,6 +151,13 @@ class ReplicatedInbox:
         if not self._tasks:
             return
         work, *others = self._tasks
+        began = time.monotonic()
+        if self._claimed:
+            _, late = await asyncio.wait(self._claimed, timeout=grace_seconds)
+            for claimed in late:
+                claimed.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        grace_seconds = max(grace_seconds - (time.monotonic() - began), 0.0)
         if self._worker is not None:
             self._worker.shutdown_graceful_timeout = grace_seconds
             self._worker.stop()
@@ -138,6 +165,8 @@ class ReplicatedInbox:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        if self._claimer is not None:
+            await self._database.write(jobs.unregister, self._claimer)
         await self._app.close_async()
         self._windows.release_all()
 
@@ -147,11 +176,26 @@ class ReplicatedInbox:
         return len(self._running)
 
     async def _answer(self, context: procrastinate.JobContext, conversation_id: int, resume: bool) -> None:
-        """The job."""
-        job_id = context.job.id or 0
+        """The job that procrastinate runs."""
+        await self._run(context.job.id or 0, conversation_id, resume or context.job.attempts > 0)
+
+    async def _run_claimed(self, job: jobs.ClaimedJob, begun: Turn | None) -> None:
+        """Runs a job that was stored with its message, and records its end."""
+        try:
+            await self._run(job.id, job.conversation_id, False, begun)
+        except (Interrupted, asyncio.CancelledError):
+            await self._requeue(job, 0.0)
+        except Exception:  # noqa: BLE001 - logged where it failed; any replica runs it again
+            await self._requeue(job, STORE_PAUSE_SECONDS)
+        else:
+            if not self._ended:
+                asyncio.get_running_loop().call_soon(self._finish_ended)
+            self._ended.append(job.id)
+
+    async def _run(self, job_id: int, conversation_id: int, resume: bool, begun: Turn | None = None) -> None:
         self._running[job_id] = conversation_id
         try:
-            await self._converse(conversation_id, resume or context.job.attempts > 0)
+            await self._converse(conversation_id, resume, begun)
         except (TurnTakenOver, SendTakenOver) as error:
             log.warning("taken_over", error=str(error))
         except StoreError as error:
@@ -166,12 +210,33 @@ class ReplicatedInbox:
         finally:
             self._running.pop(job_id, None)
 
-    async def _converse(self, conversation_id: int, resume: bool) -> None:
+    async def _converse(self, conversation_id: int, resume: bool, begun: Turn | None) -> None:
         if resume:
             await self._delivery.resume(conversation_id)
-        while await self._turns.run(conversation_id):
+        while await self._turns.run(conversation_id, begun):
+            begun = None
             if self._stopping:
                 raise Interrupted
+
+    async def _requeue(self, job: jobs.ClaimedJob, seconds: float) -> None:
+        try:
+            await self._database.write(jobs.retry, job.id, seconds)
+        except StoreError as error:
+            # It counts as lost, or as a crashed replica's, and is requeued as such.
+            log.warning("job_not_requeued", conversation=job.conversation_id, error=str(error))
+
+    def _finish_ended(self) -> None:
+        """Deletes the claimed jobs that ended in this iteration of the loop."""
+        ended, self._ended = self._ended, []
+        task = asyncio.create_task(self._finish(ended))
+        self._claimed.add(task)
+        task.add_done_callback(self._claimed.discard)
+
+    async def _finish(self, ended: Sequence[int]) -> None:
+        try:
+            await self._database.write(jobs.finish, ended)
+        except StoreError as error:
+            log.warning("jobs_not_deleted", jobs=len(ended), error=str(error))
 
     async def _work(self) -> None:
         """Runs jobs until the stop, also across failures of the store."""
@@ -207,6 +272,9 @@ class ReplicatedInbox:
                 if self._stopping and self._worker is not None and self._worker.worker_id is not None:
                     # A worker that finishes its last jobs sends no more heartbeats, and they would be requeued.
                     await self._database.write(jobs.heartbeat, self._worker.worker_id)
+                if self._claimer is not None and not await self._database.write(jobs.heartbeat, self._claimer):
+                    # It was silent for more than STALL_SECONDS, and its jobs were requeued.
+                    self._claimer = await self._database.write(jobs.register)
                 if time.monotonic() >= trusted_from:
                     _report("resumed_from_crashed_replica", await self._database.write(jobs.requeue_stalled))
                 if time.monotonic() >= next_search:
@@ -220,16 +288,16 @@ class ReplicatedInbox:
                 log.exception("maintenance_failed")
 
     async def _release_webhooks(self) -> None:
-        """Releases webhooks whose messages another replica answers, until cancelled: those answers are sent over
-        REST."""
+        """Releases webhooks whose messages another replica answers, or has found to need no answer, until cancelled:
+        those answers are sent over REST."""
         while True:
             await asyncio.sleep(RELEASE_WEBHOOKS_SECONDS)
             conversations = self._windows.conversations - set(self._running.values())
-            worker_id = self._worker.worker_id if self._worker is not None else None
-            if not conversations or worker_id is None:
+            if not conversations:
                 continue
+            messages = self._windows.messages_of(conversations)
             try:
-                elsewhere = await self._database.read(jobs.running_elsewhere, worker_id, conversations)
+                elsewhere = await self._database.read(jobs.answered_elsewhere, self._workers, conversations, messages)
             except StoreError as error:
                 log.warning("webhook_release_failed", error=str(error))
                 continue
@@ -240,13 +308,16 @@ class ReplicatedInbox:
         """Requeues jobs that are recorded as running here and do not, the second time they are found; returns the
         others."""
         await self._database.write(jobs.defer_missing)
-        worker_id = self._worker.worker_id if self._worker is not None else None
-        if worker_id is None:
-            return set()
-        missing = await self._database.read(jobs.claimed_by, worker_id) - self._running.keys()
+        missing = await self._database.read(jobs.claimed_by, self._workers) - self._running.keys()
         if lost := missing & suspects:
-            _report("lost_job_resumed", await self._database.write(jobs.requeue_lost, worker_id, lost))
+            _report("lost_job_resumed", await self._database.write(jobs.requeue_lost, self._workers, lost))
         return missing - suspects
+
+    @property
+    def _workers(self) -> list[int]:
+        """This replica's workers in the store."""
+        fetching = self._worker.worker_id if self._worker is not None else None
+        return [worker_id for worker_id in (fetching, self._claimer) if worker_id is not None]
 
 
 def _pool(**settings: Any) -> AsyncConnectionPool:

@@ -52,7 +52,7 @@ class EmbeddedInbox:
         """See Inbox."""
         turn: Turn | None = None
         if self._turns.begins_at_once and not self._stopping:
-            taken, turn = await self._database.write(store_and_begin, message, self._turns.memory_items)
+            taken, turn = await self._database.write(store_and_begin, message, self._turns.memory_items, self._chains)
         else:
             taken = await self._database.write(inbox.store_message, message)
         if taken is None:

@@ -25,7 +25,7 @@ from runtime.engines.errors import from_turn
 from runtime.engines.past import note_of_call
 from runtime.engines.port import MAX_ROUNDS, Late
 from runtime.errors import PermanentError, TemporaryError
-from runtime.store.messages.turns import Usage
+from runtime.store.usage.quantities import Usage
 
 POLL_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.0)
 USAGE_PAUSES = (2.0, 4.0, 8.0, 16.0, 30.0)
@@ -145,7 +145,7 @@ class SessionTurns:
             log.info("usage_unavailable", session=turn.session_id, error=error.message)
             return None
 
-    async def text(self, turn: Turn) -> str:
+    async def text(self, turn: Turn, *, may_be_empty: bool = False) -> str:
         """The agent's answer to the user in a turn. Commentary while it works is not for the user."""
         parts = [
             item.output_text
@@ -155,7 +155,7 @@ class SessionTurns:
             if item.type == "message" and item.role == "assistant" and item.phase in (None, "final_answer")
         ]
         said = text_of(parts)
-        if not said:
+        if not said and not may_be_empty:
             raise PermanentError("The agent answered with no text.")
         return said
 

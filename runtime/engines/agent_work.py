@@ -13,7 +13,7 @@ from openai.types.beta.agents.sessions.turn import Turn
 
 from runtime.engines.past import noted_calls
 from runtime.engines.port import Request
-from runtime.store.messages.turns import Usage
+from runtime.store.usage.quantities import Usage
 
 
 @dataclass(slots=True)
@@ -57,11 +57,7 @@ class Work:
 
 def added(usage: Usage, more: TokenUsage) -> Usage:
     """With the other usage that the provider counted."""
-    return Usage(
-        usage.input_tokens + more.input_tokens,
-        usage.cached_tokens + more.input_tokens_details.cached_tokens,
-        usage.output_tokens + more.output_tokens,
-    )
+    return usage + Usage(more.input_tokens, more.input_tokens_details.cached_tokens, more.output_tokens)
 
 
 def note_of_saying(request: Request, session_id: str | None, after: str | None) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from openai.resources.beta.agents.sessions.sessions import AsyncSessions
 from openai.types.beta import Agent, AgentSession
 
 from runtime.content.rendering import for_model
+from runtime.engines import sending
 from runtime.engines.agent_turns import SessionTurns
 from runtime.engines.agent_work import Work, note_of_saying
 from runtime.engines.errors import from_openai
@@ -70,19 +71,21 @@ class AgentsEngine:
                 del work.said[step:]
                 session = await self._say(messages[answered:], work)
             turn = await self._turns.ended(session.id, work.said[step], work)
-            texts.append(await self._turns.text(turn))
+            texts.append(await self._turns.text(turn, may_be_empty=sending.has_sent(work.called.values())))
             work.count(turn)
             answered = work.said[step]["messages"]
             if answered >= len(messages):
                 break
         if any(note.get("replaces") for note in work.said):
             await self._clear_away(session.id, request)
-        text = "\n\n".join(texts)
+        is_sent = sending.has_sent(work.called.values())
+        text = "" if sending.has_offered(work.called.values()) else "\n\n".join(filter(None, texts))
         said = [{"role": "user", "content": message} for message in messages]
         calls = finished_calls(work.called.values())
+        request.spend(session.agent.model, work.usage)
         late = partial(self._turns.late_usage, work.uncounted) if work.uncounted else None
-        items = [*said, *calls, {"role": "assistant", "content": text}]
-        return Answer(text, items, session.agent.model, work.usage, late_usage=late)
+        items = [*said, *calls, *([{"role": "assistant", "content": text}] if text else ())]
+        return Answer(text, items, session.agent.model, work.usage, late_usage=late, has_sent=is_sent)
 
     async def _heard(self, note: Mapping[str, Any], request: Request) -> AgentSession | None:
         """The session to which input was submitted already; None when there was none, or it had no effect."""
@@ -117,11 +120,11 @@ class AgentsEngine:
         known = None if request.starts_over and not work.said else request.thread_id
         session = await self._session(known) if known else None
         if session is None or session.status in LOST or session.metadata.get("version") != marks["version"]:
-            return await self._begin(messages, marks, work)
+            return await self._begin(messages, agent, marks, work)
         last = await self._turns.last(session)
         if last is not None and last.status in UNFINISHED and not request.progress:
             # An earlier turn of ours ended without an answer. Our history has what its functions did.
-            return await self._begin(messages, marks, work)
+            return await self._begin(messages, agent, marks, work)
         work.said.append(note_of_saying(request, session.id, last.id if last is not None else None))
         await work.keep()
         said = [_message(text) for text in (*_told(request), *messages)]
@@ -129,11 +132,11 @@ class AgentsEngine:
         await self._sessions.events.create(session.id, events=[event])
         return session
 
-    async def _begin(self, messages: Sequence[str], marks: dict[str, str], work: Work) -> AgentSession:
+    async def _begin(self, messages: Sequence[str], agent: Agent, marks: dict[str, str], work: Work) -> AgentSession:
         request = work.request
         work.said.append({**note_of_saying(request, None, None), "replaces": request.thread_id})
         await work.keep()
-        own = {"instructions": request.instructions, "model": request.model}
+        own = {"instructions": request.instructions, "model": request.model, "tools": _tools(agent, request)}
         overrides: Any = {key: value for key, value in own.items() if value is not None}
         session = await self._sessions.create(
             agent_id=request.assistant_id,
@@ -193,8 +196,35 @@ def _version(agent: Agent, request: Request) -> str:
         "tools": [tool.to_dict() for tool in agent.tools],
         "reasoning": agent.reasoning.to_dict(),
         "text": agent.text.to_dict(),
+        **({"server_headers": request.server_headers} if request.server_headers else {}),
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _tools(agent: Agent, request: Request) -> list[dict[str, Any]] | None:
+    """The agent's tools, its servers with their headers, which the agent itself does not have; None where it has no
+    server that needs any."""
+    if not request.server_headers:
+        return None
+    tools = []
+    for tool in agent.tools:
+        said = {key: value for key, value in tool.to_dict().items() if value is not None}
+        label = str(said.get("server_label"))
+        if said["type"] == "mcp" and label in request.server_headers:
+            headers = request.server_headers[label]
+            if headers is None:
+                continue
+            said["transport"] = _authenticated(tool.to_dict()["transport"], headers)
+        tools.append(said)
+    return tools
+
+
+def _authenticated(transport: Any, headers: Mapping[str, str]) -> dict[str, Any]:
+    """A server's transport with headers; the value of Authorization has a key of its own there."""
+    own = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+    values = [value for name, value in headers.items() if name.lower() == "authorization"]
+    authorization = {"authorization": values[0]} if values else {}
+    return {**transport, "headers": {**(transport.get("headers") or {}), **own}, **authorization}
 
 
 def _past(request: Request) -> list[str]:

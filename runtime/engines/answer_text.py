@@ -14,6 +14,9 @@ SOURCE_MARK = re.compile(
 )
 """What stands for a source in a text of OpenAI's models: `【4:0†menu.md】`, or `filecite turn0file0` between characters
 for private use. Other words in such brackets are text."""
+IN_MARKS = ("turn", "【", "\ue200")
+"""Every such mark has one of them. Looking for the marks themselves takes longer than all else that is done with a
+text."""
 PRIVATE_USE = re.compile("[\ue200-\ue206]")
 """What is left of a mark that was cut."""
 SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’»)\]*_]*(?=\s|\Z)|\n")
@@ -23,8 +26,12 @@ SHORTEST_SHARE = 0.3
 
 def text_of(parts: Iterable[str]) -> str:
     """The parts of an answer as one text, without marks of sources."""
-    shown = (PRIVATE_USE.sub("", SOURCE_MARK.sub("", part)).strip() for part in parts)
-    return "\n\n".join(part for part in shown if part)
+    shown = [PRIVATE_USE.sub("", _without_marks(part)).strip() for part in parts]
+    return "\n\n".join([part for part in shown if part])
+
+
+def _without_marks(text: str) -> str:
+    return SOURCE_MARK.sub("", text) if any(sign in text for sign in IN_MARKS) else text
 
 
 def ended(text: str) -> str:

@@ -24,7 +24,7 @@ from runtime.engines.past import note_of_call, noted_calls, recap, recap_of_call
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
 from runtime.errors import PermanentError, TemporaryError
 from runtime.memory import finished_calls
-from runtime.store.messages.turns import Usage
+from runtime.store.usage.quantities import Usage
 
 # The SDK marks this API as deprecated with every call; using it is this module's purpose.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=__name__)
@@ -58,6 +58,7 @@ class AssistantsEngine:
         except APIError as error:
             raise from_openai(error, request.model) from error
         usage = Usage(run.usage.prompt_tokens, 0, run.usage.completion_tokens) if run.usage else Usage()
+        request.spend(run.model, usage)
         if run.status != "incomplete":
             return Answer(text, (), run.model, usage)
         reason = run.incomplete_details.reason if run.incomplete_details else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 
 from runtime.engines.responses_api import CallRefused, UnreadableAnswer
-from runtime.errors import KeyRefused, PermanentError, ProviderError, RequestRefused, TemporaryError
+from runtime.errors import KeyRefused, ModelGone, PermanentError, ProviderError, RequestRefused, TemporaryError
 from runtime.resilience.http_errors import Provider, error_of_status, retry_after_seconds
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ WORDS_REFUSED = frozenset(
 """Error codes with which OpenAI and Azure refuse what was written. An account that repeats it is blocked in time."""
 
 TOO_LATE = "The model did not answer in time (MODEL_TIMEOUT_SECONDS)."
+_MISSING = re.compile(r"does not exist|not found|deprecated|not available", re.IGNORECASE)
 NOT_REACHED = "The model's provider cannot be reached; check OPENAI_BASE_URL and the network."
 
 
@@ -89,6 +91,8 @@ def from_openai(error: APIError, model: str | None) -> ProviderError:
 def from_turn(status: str, code: str | None = None, message: str | None = None) -> ProviderError:
     """The runtime's error for a turn at the Agents API that ended without success."""
     said = f"The agent's turn ended as {status} ({code or status}): {message or 'no reason given'}"
+    if code == "model_not_found":
+        return ModelGone(said, None)
     if code in KEY_REFUSED:
         return KeyRefused(said)
     if code in WORDS_REFUSED:
@@ -120,12 +124,13 @@ def _from_status(error: _StatusError, headers: Mapping[str, str], model: str | N
             return KeyRefused(
                 "The OpenAI account has no credit left (insufficient_quota); add credit or raise its limit."
             )
+        case 400 | 403 | 404 if code == "model_not_found" or _misses_model(error.status_code, said, model):
+            return ModelGone(
+                f"The model {model!r} does not exist or is no longer available; choose another one for this client.",
+                model,
+            )
         case 403:
             return PermanentError(f"OpenAI refuses this key (403): {said or 'no reason given'}")
-        case 400 | 404 if code == "model_not_found":
-            return PermanentError(
-                f"The model {model!r} does not exist or is no longer available; choose another one for this client."
-            )
         case 400 if code == "conversation_locked":
             return TemporaryError("Another call is working on this conversation.")
         case 409:
@@ -136,3 +141,9 @@ def _from_status(error: _StatusError, headers: Mapping[str, str], model: str | N
             if status in (400, 413, 422):
                 return RequestRefused(str(failure), is_for_words=code in WORDS_REFUSED)
             return failure
+
+
+def _misses_model(status: int, said: str, model: str | None) -> bool:
+    """Whether a 404 without OpenAI's code is about the model, as vLLM and Ollama write it; other 404s name a vector
+    store, or a path that is not served."""
+    return status == 404 and bool(model) and str(model) in said and _MISSING.search(said) is not None

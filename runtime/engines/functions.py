@@ -4,7 +4,8 @@ Signature: `X-Horizonai-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "<t>.
 secret; a header `Authorization` beside or instead of it, where the manifest names one. The endpoint's answer is the
 result, of any type, as long as it is text; an empty success is `{"result": "ok"}`. Every failure is reported to the
 model as `{"error": …}`, with the endpoint's text for a request that it refuses (4xx), so that the model can explain it
-to the user. Redirects are followed where the manifest says so.
+to the user. Redirects are followed where the manifest says so. A function that the manifest calls idempotent is called
+again after a failure that may pass, with the same call id.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ MAX_ANSWER_BYTES = 256 * 1024
 MAX_REFUSAL_CHARACTERS = 2_000
 """Characters of an endpoint's text with a status of 400 to 499, as the model reads it."""
 DEFAULT_TIMEOUT_SECONDS = 10.0
+RETRY_PAUSES = (0.5, 1.5)
+"""Seconds before a call of an idempotent function is made again. All of it takes at most twice the function's time."""
 
 log = structlog.get_logger("runtime.functions")
 
@@ -41,6 +44,10 @@ class EndpointError(Exception):
     def __init__(self, reason: str, answer: str | None = None) -> None:
         super().__init__(reason)
         self.answer = answer
+
+
+class PassingError(EndpointError):
+    """A failure that may not happen again: no answer, a broken connection, a server's error, too many requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ class Functions:
     """Calls endpoints over one connection pool; close it at the end."""
 
     def __init__(self, secrets: Secrets, *, allow_private: bool) -> None:
-        self._secrets = secrets
+        self.secrets = secrets
+        """What is set where this process runs."""
         self._http = PublicHttp(allow_private=allow_private)
 
     async def close(self) -> None:
@@ -94,24 +102,39 @@ class Functions:
         outgoing = Outgoing(
             url=str(endpoint["url"]),
             method="POST",
-            headers={"Content-Type": "application/json", "Accept": "application/json, text/plain"},
+            headers={"Content-Type": "application/json", "Accept": "application/json, text/plain"}
+            | ({"Idempotency-Key": call.call_id} if endpoint.get("idempotent") else {}),
             credentials=self._signed(endpoint.get("secret_env"), body)
             | self._authorization(endpoint.get("authorization_env")),
             body=body,
         )
+        seconds = float(endpoint.get("timeout_seconds") or DEFAULT_TIMEOUT_SECONDS)
+        deadline = time.monotonic() + 2 * seconds
+        for pause in RETRY_PAUSES if endpoint.get("idempotent") else ():
+            try:
+                return await self._once(outgoing, endpoint, seconds)
+            except PassingError as error:
+                if time.monotonic() + pause >= deadline:
+                    raise
+                log.info("function_retried", function=call.name, error=str(error))
+                await asyncio.sleep(pause)
+                seconds = min(seconds, deadline - time.monotonic())
+        return await self._once(outgoing, endpoint, seconds)
+
+    async def _once(self, outgoing: Outgoing, endpoint: Mapping[str, Any], seconds: float) -> str:
+        """One call. Raises PassingError where a further one may succeed, EndpointError otherwise."""
         redirects = MAX_REDIRECTS if endpoint.get("follow_redirects") else 0
-        timeout = float(endpoint.get("timeout_seconds") or DEFAULT_TIMEOUT_SECONDS)
         try:
-            async with asyncio.timeout(timeout), self._http.request(outgoing, redirects=redirects) as response:
+            async with asyncio.timeout(seconds), self._http.request(outgoing, redirects=redirects) as response:
                 return await _answer(response)
         except TimeoutError as error:
-            raise EndpointError(f"the endpoint did not answer within {timeout:g} seconds") from error
+            raise PassingError(f"the endpoint did not answer within {seconds:.3g} seconds") from error
         except NotCalled as refused:
             raise EndpointError(f"the endpoint's URL {refused}") from refused
         except aiohttp.ClientConnectorError as error:
-            raise EndpointError("the endpoint cannot be reached") from error
+            raise PassingError("the endpoint cannot be reached") from error
         except aiohttp.ClientError as error:
-            raise EndpointError("the connection to the endpoint broke") from error
+            raise PassingError("the connection to the endpoint broke") from error
 
     def _signed(self, secret_env: str | None, body: bytes) -> dict[str, str]:
         if secret_env is None:
@@ -130,7 +153,7 @@ class Functions:
         return {"Authorization": value}
 
     def _secret(self, variable: str) -> str:
-        secret = self._secrets.get(variable)
+        secret = self.secrets.get(variable)
         if secret is None:
             hint = "set it in the environment or in .env; a credential of the installation is never used"
             log.error("secret_missing", variable=variable, hint=hint)
@@ -169,13 +192,15 @@ def _user(person: Person, detail: str) -> dict[str, str | None]:
 
 
 async def _answer(response: aiohttp.ClientResponse) -> str:
+    if response.status == 429:
+        raise PassingError("the endpoint answered with status 429", await _refusal(response))
     if 400 <= response.status < 500:
         said = await _refusal(response)
         raise EndpointError(f"the endpoint answered with status {response.status}", said)
     if 300 <= response.status < 400:
         raise EndpointError(f"the endpoint answered with status {response.status}, a redirect that is not followed")
     if response.status >= 500:
-        raise EndpointError(f"the endpoint answered with status {response.status}")
+        raise PassingError(f"the endpoint answered with status {response.status}")
     content = await _content(response, MAX_ANSWER_BYTES + 1)
     if len(content) > MAX_ANSWER_BYTES:
         raise EndpointError(f"the endpoint's answer is larger than {MAX_ANSWER_BYTES // 1024} KiB")

@@ -1,11 +1,9 @@
-"""An engine whose answers are counted and traced: time, tokens, cost, errors. The answers are the engine's own."""
+"""An engine whose answers are counted and traced: time, tokens, errors. The answers are the engine's own."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
-from functools import partial
 
 import structlog
 
@@ -13,15 +11,11 @@ from runtime.engines.late_usage import LateBooking
 from runtime.engines.port import Answer, Engine, Request
 from runtime.errors import ProviderError
 from runtime.observability.metrics import Metrics
-from runtime.observability.prices import Rates, list_rates
 from runtime.observability.tracing import span
-from runtime.store.messages.turns import Usage
 
 log = structlog.get_logger("runtime.engines")
 
 PROVIDER = "openai"
-RATES_LIMIT = 200
-"""Maximum number of models whose rates are cached, so that a server that invents names cannot fill the memory."""
 
 
 class MeasuredEngine:
@@ -31,9 +25,6 @@ class MeasuredEngine:
         self._engine = engine
         self._booking = booking
         self._metrics = metrics
-        self._rates: dict[str, Rates | None] = {}
-        self._unpriced: dict[str, list[tuple[str, Usage]]] = {}
-        self._lookups: set[asyncio.Task[None]] = set()
 
     async def answer(self, request: Request) -> Answer:
         """See Engine."""
@@ -54,31 +45,9 @@ class MeasuredEngine:
         if answer.incomplete is not None:
             self._metrics.incomplete(request.client, answer.incomplete)
             log.warning("answer_incomplete", reason=answer.incomplete, characters=len(answer.text))
-        if answer.late_usage is None or answer.usage != Usage():
-            self._price(request.client, model, answer.usage)
         if answer.late_usage is not None:
-            price = partial(self._price, request.client, model)
-            self._booking.book(request.turn_id, request.client, model, answer.late_usage, price)
+            self._booking.book(request.turn_id, request.client, model, answer.late_usage)
         return answer
-
-    def _price(self, client: str, model: str, usage: Usage) -> None:
-        if model in self._rates:
-            self._metrics.cost(client, model, usage, self._rates[model])
-            return
-        if model not in self._unpriced:
-            self._unpriced[model] = []
-            lookup = asyncio.create_task(self._look_up(model))
-            self._lookups.add(lookup)
-            lookup.add_done_callback(self._lookups.discard)
-        self._unpriced[model].append((client, usage))
-
-    async def _look_up(self, model: str) -> None:
-        """Prices a model's first answers while they are already being sent to their users."""
-        rates = await asyncio.to_thread(list_rates, model)
-        if len(self._rates) < RATES_LIMIT:
-            self._rates[model] = rates
-        for client, usage in self._unpriced.pop(model):
-            self._metrics.cost(client, model, usage, rates)
 
 
 class _FunctionClock:

@@ -16,12 +16,17 @@ from typing import Any
 
 import structlog
 
+from runtime.engines.no_reply import NO_REPLY_TOOL
 from runtime.engines.responses_api import CallRefused
 
 HINTS = frozenset({"include", "metadata", "prompt_cache_key", "reasoning", "safety_identifier", "store", "truncation"})
 """They change no answer, or only where a server knows them."""
 LIMITS = frozenset({"max_output_tokens"})
 """Withdrawn only where they are not known: with a wrong value they are the operator's to correct."""
+TOOLS = "tools"
+"""Withdrawn where the only one is ours, which is offered for some messages: a server that runs a model without tools
+answers the others."""
+OUR_TOOLS = [NO_REPLY_TOOL]
 TOGETHER = {"include": "reasoning", "reasoning": "include"}
 """What is withdrawn with another: encrypted reasoning is asked for with an effort only."""
 UNPREPARED = "truncation"
@@ -45,8 +50,10 @@ class OptionalParameters:
 
     def trimmed(self, body: dict[str, Any]) -> dict[str, Any]:
         """The body without what its model refuses."""
-        refused = self._refused.get(body["model"], ())
-        return {name: value for name, value in body.items() if name not in refused}
+        refused = self._refused.get(body["model"])
+        if not refused:
+            return body
+        return {name: value for name, value in body.items() if name not in refused or _is_needed(name, value)}
 
     def without_refused(self, body: Mapping[str, Any], error: CallRefused) -> dict[str, Any] | None:
         """The body to repeat a refused request with; None when it was not refused for such a parameter."""
@@ -74,6 +81,8 @@ def refused_parameters(error: CallRefused, body: Mapping[str, Any]) -> set[str]:
     """The optional parameters of a body for which a server refused it."""
     is_unknown = _UNKNOWN.search(f"{error.code} {error.type} {error.message}") is not None
     optional = (HINTS | LIMITS if is_unknown else HINTS) & body.keys()
+    if TOOLS in body and not _is_needed(TOOLS, body[TOOLS]):
+        optional |= {TOOLS}
     if error.status_code in (400, 422):
         named = re.split(r"[.\[]", str(error.param))[0]
         names = {named} & optional if error.param else {name for name in optional if _is_named(name, error.message)}
@@ -83,8 +92,16 @@ def refused_parameters(error: CallRefused, body: Mapping[str, Any]) -> set[str]:
 
 
 def _is_named(name: str, text: str) -> bool:
-    """Whether a text names a parameter: in quotes, or as a field of the body. A document may be in no store."""
+    """Whether a text names a parameter: in quotes, or as a field of the body. A document may be in no store. Tools are
+    refused in any words ('"auto" tool choice requires …')."""
+    if name == TOOLS and re.search(r"\btools?\b", text, re.IGNORECASE):
+        return True
     return re.search(rf"""(['"`]|\bbody\.){name}\b""", text) is not None
+
+
+def _is_needed(name: str, value: object) -> bool:
+    """Whether an answer needs a parameter that its model may have refused with another value."""
+    return name == TOOLS and value != OUR_TOOLS
 
 
 def _put(known: OrderedDict[str, Any], model: str, value: object) -> None:

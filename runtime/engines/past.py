@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pydantic_core import from_json
+
 RECAP = "What was said in this conversation before, oldest first. Take it as known; it has been answered already."
 DONE = "Functions that were called already for what the user writes next, with their results. Do not call them again:"
 
@@ -20,9 +22,9 @@ def noted_calls(notes: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, An
     return {note["call_id"]: note for note in notes if note.get("type") == "called"}
 
 
-def recap(history: Sequence[Mapping[str, Any]]) -> str | None:
-    """The history as one text; None when there is none."""
-    return _under(RECAP, history)
+def recap(history: Sequence[str]) -> str | None:
+    """The history, the JSON of its items, as one text; None when there is none."""
+    return _under(RECAP, [from_json(item) for item in history])
 
 
 def recap_of_calls(calls: Sequence[Mapping[str, Any]]) -> str | None:

@@ -28,7 +28,7 @@ def person_of(turn: Turn) -> Person:
     last = turn.messages[-1]
     number, key = number_of(last.sender), turn.conversation.user_key
     return Person(
-        name=last.content.profile_name or turn.conversation.profile_name,
+        name=turn.conversation.rectified_name or last.content.profile_name or turn.conversation.profile_name,
         phone=number if PHONE.fullmatch(number) else None,
         external_id=key if key != last.sender else None,
     )

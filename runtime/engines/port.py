@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from runtime.store.messages.turns import Usage, WaitingMessage
+from runtime.store.messages.turns import WaitingMessage
+from runtime.store.usage.quantities import Usage
 
 CallFunction = Callable[[str, str, str], Awaitable[str]]
 """(function name, arguments as JSON, call id) → the result for the model, as JSON. Never raises for a failed
@@ -35,7 +36,8 @@ class Request:
     """What the model gets in this turn only, between the history and `messages`; not stored in the history."""
     tools: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any]
-    history: Sequence[Mapping[str, Any]]
+    history: Sequence[str]
+    """The JSON of its items, as the Responses API takes them."""
     messages: Sequence[WaitingMessage]
     """The user's messages since the last answer, in order and prepared. Addresses are not for the provider."""
     starts_over: bool
@@ -47,10 +49,16 @@ class Request:
     """Notes that the engine stored in earlier attempts at this turn."""
     keep_progress: Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]]
     """Stores a note of what an attempt did, so that the next one does not repeat it."""
+    spend: Callable[[str, Usage], None]
+    """Notes what a call of a model used, also where the turn gets no answer in the end."""
     call_function: CallFunction
     thread_id: str | None
     keep_thread: Callable[[str], Awaitable[None]]
     """Stores the provider's thread of the conversation before any input is submitted to it."""
+    offers_no_reply: bool = False
+    """Whether the model may choose not to answer. An engine that cannot offer it answers."""
+    server_headers: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict, repr=False)
+    """Headers of the MCP servers that a live agent has, by label; None for one that is not to be offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,12 @@ class Answer:
     """Why the model stopped before its end, in the provider's word; `text` then ends with an ellipsis."""
     late_usage: LateUsage | None = None
     """The rest of it, where the provider reports it later; to be called once."""
+    is_none: bool = False
+    """Whether the model chose not to answer: `text` and `items` are empty."""
+    documents: Sequence[str] = ()
+    """Names of the documents that it cites, each once, where the provider names them."""
+    has_sent: bool = False
+    """Whether built-in tools send something (`runtime.engines.sending`): `text` may be empty then."""
 
 
 class Engine(Protocol):

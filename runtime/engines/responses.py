@@ -17,15 +17,18 @@ from typing import Any, NoReturn
 import aiohttp
 import structlog
 
+from runtime.content.parts import Attached, Content
 from runtime.content.rendering import for_model
+from runtime.engines import no_reply, sending
 from runtime.engines.answer_text import ended, text_of
+from runtime.engines.data_urls import DataUrl
 from runtime.engines.errors import WORDS_REFUSED, from_call
 from runtime.engines.optional_parameters import OptionalParameters
 from runtime.engines.port import MAX_ROUNDS, Answer, Request
-from runtime.engines.responses_api import CallRefused, ResponsesApi, UnreadableAnswer
+from runtime.engines.responses_api import CallRefused, ModelApi, UnreadableAnswer
 from runtime.errors import PermanentError, RequestRefused, TemporaryError
 from runtime.memory import finished_calls
-from runtime.store.messages.turns import Usage
+from runtime.store.usage.quantities import Usage
 
 METADATA_LIMIT = 512
 MORE_ROOM = 4
@@ -41,7 +44,7 @@ log = structlog.get_logger("runtime.engines")
 class ResponsesEngine:
     """Answers with the Responses API."""
 
-    def __init__(self, api: ResponsesApi) -> None:
+    def __init__(self, api: ModelApi) -> None:
         self._api = api
         self._optional = OptionalParameters()
 
@@ -52,21 +55,34 @@ class ResponsesEngine:
         progress: list[Mapping[str, Any]] = list(request.progress)
         await self._call_functions(request, progress)
         usage = Usage()
+        if sending.has_offered(progress):
+            return Answer("", _remembered(request, progress, "", None), request.model, usage, has_sent=True)
         for round_number in range(MAX_ROUNDS + 1):
             response, spent = await self._answered(request, progress, last=round_number == MAX_ROUNDS)
-            usage = _sum(usage, spent)
+            usage += spent
             if response.get("status") == "failed":
                 # The calls that it requested before it failed are not made.
                 _raise_failed(response.get("error") or {})
             output = [item for item in response["output"] if not _is_cut_call(item)]
+            if _may_choose_silence(request, progress):
+                if no_reply.is_chosen(output) and not _words(response)[0]:
+                    return Answer("", (), response.get("model"), usage, is_none=True)
+                output = no_reply.without_it(output)
             if not any(item.get("type") == "function_call" for item in output):
-                text, phase = _text(response)
+                is_sent = sending.has_sent(progress)
+                text, phase = _words(response) if is_sent else _text(response)
                 cut = _reason(response)
-                text = ended(text) if cut else text
+                text = ended(text) if cut and text else text
                 items = _remembered(request, progress, text, phase)
-                return Answer(text, items, response.get("model"), usage, incomplete=cut)
+                cited = _documents(response)
+                return Answer(
+                    text, items, response.get("model"), usage, incomplete=cut, documents=cited, has_sent=is_sent
+                )
             progress += _said_back(output)
             await self._call_functions(request, progress)
+            if sending.has_offered(progress):
+                items = _remembered(request, progress, "", None)
+                return Answer("", items, response.get("model"), usage, has_sent=True)
         raise PermanentError(f"The model still called functions after {MAX_ROUNDS} rounds.")
 
     async def _answered(
@@ -74,14 +90,14 @@ class ResponsesEngine:
     ) -> tuple[dict[str, Any], Usage]:
         """The model's response, and what it cost. One that was cut for its length is made once more with more room."""
         response = await self._create(request, progress, last=last)
-        usage = _usage(response)
+        usage = _spent(request, response)
         room = _more_room(request, response)
         if room is None:
             return response, usage
         log.info("answer_repeated", reason=_reason(response), max_output_tokens=room)
         roomy = replace(request, settings={**request.settings, "max_output_tokens": room})
         response = await self._create(roomy, progress, last=last)
-        return response, _sum(usage, _usage(response))
+        return response, usage + _spent(request, response)
 
     async def _call_functions(self, request: Request, progress: list[Mapping[str, Any]]) -> None:
         """Makes the calls in `progress` that have no result yet, concurrently, and adds their results."""
@@ -120,7 +136,7 @@ def _body(request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool
     body: dict[str, Any] = {
         "model": request.model,
         "instructions": request.instructions,
-        "input": [*request.history, *_told(request), *_said(request), *progress],
+        "input": [*request.history, *_told(request), *_shown(request), *progress],
         "store": False,
         "truncation": "auto",
         "metadata": {
@@ -130,8 +146,9 @@ def _body(request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool
         "prompt_cache_key": f"client:{request.client}"[:64],
         "safety_identifier": request.user_hash,
     }
-    if request.tools:
-        body["tools"] = [dict(tool) for tool in request.tools]
+    offered = [no_reply.NO_REPLY_TOOL] if _may_choose_silence(request, progress) else []
+    if tools := [dict(tool) for tool in (*request.tools, *offered)]:
+        body["tools"] = tools
         if last:
             body["tool_choice"] = "none"
     if (effort := request.settings.get("reasoning_effort")) is not None:
@@ -143,12 +160,40 @@ def _body(request: Request, progress: Sequence[Mapping[str, Any]], *, last: bool
     return body
 
 
+def _may_choose_silence(request: Request, progress: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the model may end the turn without an answer: what functions did is for the user to know."""
+    return request.offers_no_reply and not progress
+
+
 def _told(request: Request) -> list[dict[str, Any]]:
     """After the history, so that the prefix that a provider caches stays the same from turn to turn."""
     return [] if request.note is None else [{"role": "developer", "content": request.note}]
 
 
+def _shown(request: Request) -> list[dict[str, Any]]:
+    """What the user sent, with the pictures and documents themselves."""
+    return [{"role": "user", "content": _content(message.content)} for message in request.messages]
+
+
+def _content(content: Content) -> str | list[dict[str, Any]]:
+    files = [part for part in content.parts if isinstance(part, Attached)]
+    if not files:
+        return for_model(content)
+    others = tuple(part for part in content.parts if not isinstance(part, Attached))
+    words = [{"type": "input_text", "text": for_model(replace(content, parts=others))}] if others else []
+    return [*words, *map(_file, files)]
+
+
+def _file(part: Attached) -> dict[str, Any]:
+    url = DataUrl(part.path, part.content_type)
+    if part.content_type.startswith("image/"):
+        return {"type": "input_image", "detail": part.detail, "image_url": url}
+    detail = {"detail": part.detail} if part.content_type == "application/pdf" else {}
+    return {"type": "input_file", "filename": part.name, "file_data": url, **detail}
+
+
 def _said(request: Request) -> list[dict[str, Any]]:
+    """The same as it is remembered: each file is a line."""
     return [{"role": "user", "content": for_model(message.content)} for message in request.messages]
 
 
@@ -157,21 +202,38 @@ def _remembered(
 ) -> list[Mapping[str, Any]]:
     """The turn's items for later turns: no reasoning, no commentary, the calls with their results."""
     answer = {"role": "assistant", "content": text} | ({"phase": phase} if phase else {})
-    return [*_said(request), *finished_calls(progress), answer]
+    return [*_said(request), *finished_calls(progress), *([answer] if text else ())]
 
 
-def _usage(response: Mapping[str, Any]) -> Usage:
+def _spent(request: Request, response: Mapping[str, Any]) -> Usage:
+    """What a response used, which is noted for the ledger."""
+    usage = usage_of(response)
+    request.spend(response.get("model") or request.model or "", usage)
+    return usage
+
+
+def usage_of(response: Mapping[str, Any]) -> Usage:
+    """The tokens and searches of a response of the Responses API. Searches are counted by their items where the
+    provider does not count them itself."""
     counted = response.get("usage") or {}
     details = counted.get("input_tokens_details") or {}
-    return Usage(counted.get("input_tokens") or 0, details.get("cached_tokens") or 0, counted.get("output_tokens") or 0)
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
+    kinds = [item.get("type") for item in response.get("output") or ()]
+    searches = ((response.get("tool_usage") or {}).get("web_search") or {}).get("num_requests")
     return Usage(
-        one.input_tokens + other.input_tokens,
-        one.cached_tokens + other.cached_tokens,
-        one.output_tokens + other.output_tokens,
+        input_tokens=counted.get("input_tokens") or 0,
+        cached_tokens=details.get("cached_tokens") or 0,
+        output_tokens=counted.get("output_tokens") or 0,
+        cache_write_tokens=details.get("cache_write_tokens") or 0,
+        web_searches=kinds.count("web_search_call") if searches is None else searches,
+        file_searches=kinds.count("file_search_call"),
     )
+
+
+def _documents(response: Mapping[str, Any]) -> list[str]:
+    """The names of the files that the message cites, in order (Responses API: annotations `file_citation`)."""
+    parts = (part for item in response["output"] if item.get("type") == "message" for part in item.get("content") or ())
+    cited = (note for part in parts for note in part.get("annotations") or () if note.get("type") == "file_citation")
+    return list(dict.fromkeys(str(note["filename"]) for note in cited if note.get("filename")))
 
 
 def _reason(response: Mapping[str, Any]) -> str | None:
@@ -195,15 +257,21 @@ def _is_cut_call(item: Mapping[str, Any]) -> bool:
     return item.get("type") == "function_call" and item.get("status") == "incomplete"
 
 
-def _text(response: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The text for the user, and its phase. Commentary between tool calls is not for the user."""
+def _words(response: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The text for the user, empty where there is none, and its phase. Commentary between tool calls is not for the
+    user."""
     parts: list[str] = []
     phase: str | None = None
     for item in response["output"]:
         if item.get("type") == "message" and item.get("phase") in (None, "final_answer"):
             phase = item.get("phase")
             parts += [str(part.get("text") or part.get("refusal") or "") for part in item.get("content") or ()]
-    text = text_of(parts)
+    return text_of(parts), phase
+
+
+def _text(response: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The text for the user, and its phase; raises PermanentError when there is none."""
+    text, phase = _words(response)
     if not text:
         reason = (response.get("incomplete_details") or {}).get("reason")
         raise PermanentError(

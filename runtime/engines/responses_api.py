@@ -1,6 +1,7 @@
-"""`POST /responses` over aiohttp: JSON in, JSON out, and OpenAI's errors as one exception.
+"""`POST /responses` and `POST /audio/transcriptions` over aiohttp, and OpenAI's errors as one exception.
 
-Every answer makes this call. Why it does not use OpenAI's SDK: docs/adr/0005-no-sdk-for-responses.md.
+Every answer makes the first call, every voice note the second. Why they do not use OpenAI's SDK:
+docs/adr/0005-no-sdk-for-responses.md.
 """
 
 from __future__ import annotations
@@ -9,21 +10,25 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any, Protocol, TypeGuard
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from pydantic_core import from_json
 from yarl import URL
+
+from runtime.engines.data_urls import data_urls_in, size_with_files, with_files
+from runtime.store.codec import json_bytes
 
 DEFAULT_URL = "https://api.openai.com/v1"
 CONNECT_SECONDS = 5.0
 CONNECTIONS = 20_000
 """Maximum number of concurrent calls: each conversation that waits for the model holds one."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_JSON = {"Content-Type": "application/json"}
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1>|</?[a-zA-Z!][^<>]*>|[\x00-\x1f\x7f-\x9f]", re.DOTALL | re.IGNORECASE)
 _KEY = re.compile(r"\bsk-[\w*-]{4,}")
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
-
 
 REASON_LIMIT = 300
 """Maximum length of a server's reason in our errors, in characters."""
@@ -54,16 +59,30 @@ class UnreadableAnswer(Exception):
     """A success whose body is not a response object."""
 
 
+class ModelApi(Protocol):
+    """What engines ask of a server; a trial answers from recordings."""
+
+    async def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """See ResponsesApi."""
+
+    async def transcribe(self, form: aiohttp.FormData) -> dict[str, Any]:
+        """See ResponsesApi."""
+
+    async def close(self) -> None:
+        """See ResponsesApi."""
+
+
 class ResponsesApi:
-    """The endpoint of one server with one key."""
+    """The endpoints of one server with one key."""
 
     def __init__(self, base_url: str | None, api_key: str | None, timeout_seconds: float) -> None:
-        self._url = URL(f"{(base_url or DEFAULT_URL).rstrip('/')}/responses")
+        base = (base_url or DEFAULT_URL).rstrip("/")
+        self._url, self._transcriptions = URL(f"{base}/responses"), URL(f"{base}/audio/transcriptions")
+        self._models = URL(f"{base}/models")
         self._key = api_key
         headers = {
             # A server that requires a key reports a missing one better than we could, and per turn.
             "Authorization": f"Bearer {api_key or 'OPENAI_API_KEY-is-not-set'}",
-            "Content-Type": "application/json",
             "Accept": "application/json",
             "User-Agent": "horizonai-whatsapp-bot",
         }
@@ -80,21 +99,39 @@ class ResponsesApi:
 
     async def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The response object; raises CallRefused, UnreadableAnswer, TimeoutError or aiohttp.ClientError."""
-        # The model's last output is part of the next input, also half a surrogate pair.
-        data = _ENCODER.encode(body).encode("utf-8", "replace")
+        document = await self._sent("POST", self._url, *_content(body))
+        if not _is_response(document):
+            raise UnreadableAnswer("what it sent is not a response object")
+        return document
+
+    async def transcribe(self, form: aiohttp.FormData) -> dict[str, Any]:
+        """The transcription object, with its `text`; raises as `create` does."""
+        document = await self._sent("POST", self._transcriptions, form, {})
+        if not isinstance(document, dict) or not isinstance(document.get("text"), str):
+            raise UnreadableAnswer("what it sent is not a transcription object")
+        return document
+
+    async def models(self) -> list[dict[str, Any]]:
+        """The models that the key may use, as `GET /v1/models` lists them on its one page; raises as `create` does."""
+        document = await self._sent("GET", self._models, None, {})
+        listed = document.get("data") if isinstance(document, dict) else None
+        if not isinstance(listed, list):
+            raise UnreadableAnswer("what it sent is not a list of models")
+        return [item for item in listed if isinstance(item, dict)]
+
+    async def _sent(self, method: str, url: URL, data: Any, headers: Mapping[str, str]) -> Any:
+        """The JSON of a successful answer."""
         # A redirect would send the conversation to another address.
-        async with self._session.post(self._url, data=data, allow_redirects=False) as response:
+        async with self._session.request(method, url, data=data, headers=headers, allow_redirects=False) as response:
             raw = await _read(response)
         try:
-            document = json.loads(raw)
+            document = _document(raw)
         except (ValueError, RecursionError) as error:
             document = None
             if response.status < 300:
                 raise UnreadableAnswer(f"what it sent is not JSON: {self._reason(document, raw)}") from error
         if response.status >= 300:
             raise CallRefused(response.status, response.headers, document, self._reason(document, raw))
-        if not _is_response(document):
-            raise UnreadableAnswer("what it sent is not a response object")
         return document
 
     async def close(self) -> None:
@@ -110,10 +147,47 @@ class ResponsesApi:
         return _KEY.sub("sk-…", reason)[:REASON_LIMIT]
 
 
+class _Once(aiohttp.BytesPayload):
+    """A body that is dropped as it is sent: thousands of conversations wait for the model, each with its memory in
+    one. A POST is never repeated by aiohttp."""
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """See Payload."""
+        data, self._value, self._consumed = self._value, b"", True
+        await writer.write(data if content_length is None else data[:content_length])
+
+
+def _content(body: Mapping[str, Any]) -> tuple[Any, Mapping[str, str]]:
+    """What is sent for a request, and its headers."""
+    # The model's last output is part of the next input, also half a surrogate pair.
+    data = _encoded(body)
+    files = data_urls_in(body)
+    if not files:
+        return _Once(data), _JSON
+    return with_files(data, files), {**_JSON, "Content-Length": str(size_with_files(data, files))}
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    """The JSON of a request. Items of its input that are text are JSON already, as a conversation's memory has them."""
+    items = body.get("input")
+    if not isinstance(items, list):
+        return json_bytes(body)
+    head = json_bytes({name: value for name, value in body.items() if name != "input"})
+    pieces = [item.encode() if isinstance(item, str) else json_bytes(item) for item in items]
+    return b'%b%b"input":[%b]}' % (head[:-1], b"," if len(head) > 2 else b"", b",".join(pieces))
+
+
+def _document(raw: bytes) -> Any:
+    try:
+        return from_json(raw)  # in a third of the time that the standard library takes
+    except ValueError:  # half a surrogate pair, another encoding, or not JSON
+        return json.loads(raw)
+
+
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """The body; raises UnreadableAnswer for one that is too large, regardless of its Content-Length."""
     raw = bytearray()
-    async for chunk in response.content.iter_any():
+    while chunk := await response.content.readany():
         raw += chunk
         if len(raw) > MAX_ANSWER_BYTES:
             raise UnreadableAnswer(f"an answer of more than {MAX_ANSWER_BYTES // 1024**2} MiB")

@@ -11,14 +11,17 @@ import importlib
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
+from runtime.budgets.budgets import Budgets
 from runtime.catalog import Configuration
 from runtime.engines.late_usage import LateBooking
 from runtime.engines.measured import PROVIDER, MeasuredEngine
 from runtime.engines.port import Engine, Request
 from runtime.engines.responses import ResponsesEngine
-from runtime.engines.responses_api import CONNECTIONS, ResponsesApi
+from runtime.engines.responses_api import CONNECTIONS, ModelApi, ResponsesApi
+from runtime.engines.transcription import Transcriber
 from runtime.errors import PermanentError
 from runtime.observability.metrics import Metrics
+from runtime.price_list import PriceList
 from runtime.resilience.breakers import Breakers, CallScope
 from runtime.settings import Settings
 from runtime.store.database.database import Database
@@ -37,16 +40,29 @@ LIVE_ENGINES = {
 class Engines:
     """The engines of this installation."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, breakers: Breakers, database: Database) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        breakers: Breakers,
+        database: Database,
+        prices: PriceList,
+        budgets: Budgets,
+        api: ModelApi | None = None,
+    ) -> None:
+        """`api`: asked instead of the server of the settings."""
         self._settings = settings
         self._metrics = metrics
-        self._booking = LateBooking(database, metrics)
+        self._booking = LateBooking(database, prices, budgets, metrics)
         self._breakers = breakers
         key = settings.openai_api_key
-        self._api = ResponsesApi(
+        self._api = api or ResponsesApi(
             settings.openai_base_url, key.get_secret_value() if key else None, settings.model_timeout_seconds
         )
-        self._responses = MeasuredEngine(ResponsesEngine(self._api), metrics, self._booking)
+        self.transcriber = Transcriber(self._api, breakers, metrics)
+        """Of recordings, for every engine: no model of theirs hears."""
+        self.plain: Engine = MeasuredEngine(ResponsesEngine(self._api), metrics, self._booking)
+        """The engine that needs nothing but a request's own model and instructions."""
         self._opened: dict[str, asyncio.Task[Engine]] = {}
         self._client: AsyncOpenAI | None = None
 
@@ -54,7 +70,7 @@ class Engines:
         """The engine that answers for a bot; raises PermanentError when its assistant does not exist."""
         assistant_id = configuration.bot.assistant_id
         if assistant_id is None or configuration.assistant is not None:
-            return self._responses
+            return self.plain
         for prefix, (module, engine) in LIVE_ENGINES.items():
             if assistant_id.startswith(prefix):
                 return await asyncio.shield(self._open(module, engine))

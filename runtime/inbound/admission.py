@@ -32,7 +32,7 @@ from runtime.store.messages.inbox import InboundMessage, StoredMessage
 from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.records import BotRecord
-from runtime.turns.leavings import leavings_of_message
+from runtime.turns.leavings import leavings_of_message, leavings_of_notice
 from runtime.turns.policy import Decision, Facts, MayAnswer, Say, Silent, decide
 from schemas.addresses import whatsapp_address
 
@@ -68,7 +68,7 @@ class Missed:
     """When it was written."""
 
 
-class _Deadline:
+class StoreDeadline:
     """Raises StoreBusy in its block after STORE_SECONDS. asyncio.timeout would take as long as storing the message
     does."""
 
@@ -117,7 +117,7 @@ class Admission:
             raise StoreBusy(f"{STORING_LIMIT} messages wait for the store already; is its disk or server slow?")
         self._storing += 1
         try:
-            with _Deadline():
+            with StoreDeadline():
                 return await self._stored(message, bot)
         finally:
             self._storing -= 1
@@ -133,7 +133,7 @@ class Admission:
         unwanted = [item.message for item in missed if item.message.message_sid in over]
         taken = await self._inbox.accept_all(wanted)
         if unwanted:
-            left = [(message, leavings_of_message(message.content, None)) for message in unwanted]
+            left = [(message, leavings_of_message(message.content)) for message in unwanted]
             taken += await self._database.write(inbox_store.store_all_limited, left)
         new = {message.message_sid for message, is_new in zip([*wanted, *unwanted], taken, strict=True) if is_new}
         for item in missed:
@@ -150,28 +150,34 @@ class Admission:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _stored(self, message: InboundMessage, bot: BotRecord) -> Admitted:
-        decision = await self._decision(message, bot)
+        facts = Facts(bot=bot, limit_message=self._limit_message)
+        decision = decide(facts)
         if isinstance(decision, Silent):
             # Its turn asks the policy again, and records the reason.
             taken = await self._inbox.accept(message)
             return Admitted("duplicate" if taken is None else "accepted", None)
-        if isinstance(decision, Say):
-            if await self._stored_limited(message, bot, decision):
-                return Admitted("limited", None)
-        elif (taken := await self._inbox.accept(message)) is not None:
-            return Admitted("accepted", taken)
-        self._limits.uncount(bot.id, message.user_key)
-        return Admitted("duplicate", None)
+        # Only a message without another objection is counted, and only once: Twilio delivers some twice, and one that
+        # could not be stored up to eight times.
+        is_over = self._limits.is_over(bot.id, message.user_key)
+        admitted = Admitted("duplicate", None)
+        try:
+            if is_over or await self._is_over_elsewhere(message):
+                decision = decide(facts._replace(is_over_limit=True))
+            admitted = await self._admitted(message, bot, decision)
+        finally:
+            if admitted.result == "duplicate":
+                self._limits.uncount(bot.id, message.user_key)
+        return admitted
 
-    async def _decision(self, message: InboundMessage, bot: BotRecord) -> Decision:
-        """Whether a message may be answered. Only one without another objection is counted."""
-        facts = Facts(bot=bot, limit_message=self._limit_message)
-        decision = decide(facts)
-        if isinstance(decision, MayAnswer) and (
-            self._limits.is_over(bot.id, message.user_key) or await self._is_over_elsewhere(message)
-        ):
-            return decide(facts._replace(is_over_limit=True))
-        return decision
+    async def _admitted(self, message: InboundMessage, bot: BotRecord, decision: Decision) -> Admitted:
+        if isinstance(decision, Say):
+            is_new = await self._stored_limited(message, bot, decision)
+            return Admitted("limited" if is_new else "duplicate", None)
+        taken = await self._inbox.accept(message)
+        if taken is not None and taken.has_new_number:
+            facts = {"client": bot.label, "user": masked_user(message.sender), "message_sid": message.message_sid}
+            log.info("number_changed", **facts)
+        return Admitted("duplicate" if taken is None else "accepted", taken)
 
     async def _is_over_elsewhere(self, message: InboundMessage) -> bool:
         """Whether all replicas together have stored as many messages as are answered in a minute, of a user or of all
@@ -205,8 +211,8 @@ class Admission:
     async def _stored_limited(self, message: InboundMessage, bot: BotRecord, decision: Say) -> bool:
         tell = self._limits.may_notify(bot.id, message.user_key)
         notice = _notice(message, bot, decision.text) if tell else None
-        left = leavings_of_message(message.content, decision.text if tell else None)
-        taken, row = await self._database.write(inbox_store.store_limited, message, left, notice)
+        left, of_notice = leavings_of_message(message.content), leavings_of_notice(decision.text)
+        taken, row = await self._database.write(inbox_store.store_limited, message, left, notice, of_notice)
         if taken is not None:
             _log_limited(message, bot, told=row is not None)
         if row is not None:

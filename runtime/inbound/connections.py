@@ -61,7 +61,7 @@ async def whole_body(request: web.Request, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async for part in request.content.iter_any():
+        while part := await request.content.readany():
             parts.append(part)
             size += len(part)
             if size > limit:
@@ -100,7 +100,7 @@ class BoundedSite(web.BaseSite):
 class _Connection(asyncio.Protocol):
     """One connection: passes everything on to aiohttp's protocol, and tells `Connections` what arrives."""
 
-    __slots__ = ("_all", "inner", "is_answering", "is_whole", "received", "since", "transport")
+    __slots__ = ("_all", "inner", "is_answering", "is_whole", "limit", "received", "since", "transport")
 
     def __init__(self, connections: Connections, inner: asyncio.Protocol) -> None:
         self._all = connections
@@ -110,6 +110,8 @@ class _Connection(asyncio.Protocol):
         """Bytes of the request that is arriving."""
         self.since = 0.0
         """When it began, by the event loop's clock."""
+        self.limit: int | None = None
+        """Number of bytes that an authorized caller may send with this request; None: the bound of all."""
         self.is_answering = False
         """A handler has the request, whose body may not have arrived."""
         self.is_whole = False
@@ -172,6 +174,15 @@ class Connections:
 
         return watched
 
+    def allow(self, request: web.Request, size: int) -> None:
+        """Lets the caller of a request, which is authorized, send a body of at most `size` bytes. The handler reads it,
+        with a time limit of its own."""
+        connection = self._by_protocol.get(request.protocol)
+        if connection is not None and connection in self._receiving:
+            received = connection.received
+            self._forget(connection)
+            connection.received, connection.limit = received, size + self._bounds.request_bytes
+
     def opened(self, connection: _Connection) -> bool:
         """A caller has connected; False when it was refused."""
         if len(self._by_protocol) >= self._bounds.all:
@@ -188,7 +199,7 @@ class Connections:
         if connection in self._idle:
             self._receive(connection)
         connection.received += size
-        if connection.received > self._bounds.request_bytes:
+        if connection.received > (connection.limit or self._bounds.request_bytes):
             self._drop(connection, "oversized")
             return False
         if connection in self._receiving:
@@ -214,8 +225,9 @@ class Connections:
 
     def _arrived(self, connection: _Connection) -> None:
         """A request has arrived in full. One that was refused before that is answered already."""
-        if connection in self._receiving:
+        if connection in self._receiving or connection.limit is not None:
             self._forget(connection)
+            connection.limit = None
             connection.is_whole = True
             if not connection.is_answering:
                 self._rest(connection)
@@ -256,3 +268,7 @@ class Connections:
         if connection.transport is not None:
             # An idle one may still be writing its last answer.
             connection.transport.close() if was_idle else connection.transport.abort()
+
+
+CONNECTIONS = web.AppKey("connections", Connections)
+"""The connections of an application's server."""

@@ -7,10 +7,13 @@ from urllib.parse import unquote
 
 from yarl import URL
 
+from runtime.content.opting import Opting, opting_of, own_words_of
 from runtime.content.parameters import content_of
+from runtime.content.parts import ButtonReply
 from runtime.store.codec import dump_json
 from runtime.store.messages.inbox import InboundMessage
 from runtime.store.records import BotRecord
+from runtime.store.usage.ledger import MessagePrices
 from runtime.text import portable
 
 COLUMNS = frozenset({"AccountSid", "MessageSid", "From", "To", "Body"})
@@ -19,6 +22,8 @@ COLUMNS = frozenset({"AccountSid", "MessageSid", "From", "To", "Body"})
 Form = Mapping[str, Sequence[str]]
 """A form's fields with all their values."""
 MAX_FIELDS = 500
+_BY_TWILIO: Mapping[str, Opting] = {"STOP": "out", "START": "in"}
+"""Twilio: `OptOutType`, where a Messaging Service with Advanced Opt-Out has found a word of its own."""
 UNREADABLE = "\ufffd"
 """The replacement in a decoded text for bytes that are not UTF-8."""
 
@@ -42,16 +47,29 @@ def decoded_form(body: bytes) -> dict[str, list[str]]:
     return form
 
 
-def inbound_message(form: Form, bot: BotRecord) -> InboundMessage:
-    """The message in the form that the inbox stores."""
+def _discards_of_blocked(bot: BotRecord) -> bool:
+    """Whether nothing is kept of what a blocked person writes."""
+    data = bot.policy.get("data")
+    return isinstance(data, Mapping) and data.get("blocked") == "discard"
+
+
+def inbound_message(form: Form, bot: BotRecord, prices: MessagePrices) -> InboundMessage:
+    """The message in the form that the inbox stores. `prices`: of messages with its sender."""
     parameters = {name: values[0] for name, values in form.items()}
     sender = parameters["From"]
+    content = content_of(parameters)
+    by_twilio = _BY_TWILIO.get(parameters.get("OptOutType", ""))
     return InboundMessage(
         account_sid=parameters["AccountSid"],
         message_sid=parameters["MessageSid"],
         bot_id=bot.id,
         sender=sender,
         user_key=portable(parameters.get("ExternalUserId", "")) or sender,
-        content=content_of(parameters),
+        content=content,
         params=dump_json({name: value for name, value in parameters.items() if name not in COLUMNS}),
+        number=bot.twilio_phone_number,
+        prices=prices,
+        opting=by_twilio or opting_of(content, own_words_of(bot.policy)),
+        is_discarded_if_blocked=_discards_of_blocked(bot),
+        opted_by="twilio" if by_twilio else "button" if isinstance(content.parts[0], ButtonReply) else "word",
     )

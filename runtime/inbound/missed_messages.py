@@ -26,6 +26,7 @@ from runtime.inbound.admission import Admission, Missed
 from runtime.inbound.message import inbound_message
 from runtime.observability.logs import masked_user
 from runtime.observability.metrics import Metrics
+from runtime.price_list import PriceList
 from runtime.store import catalog as store
 from runtime.store.database.database import Database
 from runtime.store.database.times import SKEW_SECONDS
@@ -33,6 +34,7 @@ from runtime.store.errors import StoreError
 from runtime.store.messages import inbox as inbox_store
 from runtime.store.records import BotRecord
 from runtime.store.timers import Timer, put_again
+from runtime.store.usage.ledger import Line
 from runtime.twilio.accounts import Account, AccountError, Accounts
 from runtime.twilio.client import Received, ReceivedMessage, Twilio
 from schemas.addresses import number_of
@@ -68,6 +70,7 @@ class Sweep:
     accounts: Accounts
     twilio: Twilio
     admission: Admission
+    prices: PriceList
     metrics: Metrics
     limit: int = LIMIT
 
@@ -139,6 +142,8 @@ class Sweep:
                 if result != "duplicate":
                     taken += 1
                     self.metrics.inbound(item.bot.label, "swept" if result == "accepted" else result)
+                    if item.message.prices is not None:
+                        self.metrics.charged(item.bot.label, [Line(item.message.prices.message_in, 1)])
                     _log_accepted(item)
         return taken
 
@@ -149,7 +154,9 @@ class Sweep:
             return None
         if calls is not None and _address(calls.get(message.recipient, "")) != self.webhook_url:
             return None
-        return Missed(inbound_message(await self._form(account, message), bot), bot, message.at)
+        form = await self._form(account, message)
+        prices = await self.prices.of_messages(bot.label, form["From"][0])
+        return Missed(inbound_message(form, bot, prices), bot, message.at)
 
     def _is_ours(self, bot: BotRecord, account: Account, message: ReceivedMessage) -> bool:
         """Whether it was written to this bot, in this account."""

@@ -18,22 +18,24 @@ from runtime.catalog import Catalog
 from runtime.delivery.delivery import ROW_PARAMETER, Delivery
 from runtime.delivery.reply_window import ReplyWindow, ReplyWindows
 from runtime.dispatch.timers import Timers
-from runtime.inbound.admission import Admission
+from runtime.inbound.admission import Admission, StoreDeadline
 from runtime.inbound.connections import BodyIncomplete, whole_body
 from runtime.inbound.message import Form, decoded_form, inbound_message
 from runtime.inbound.signature import SETTINGS_HEADER, algorithm_of, is_signed
+from runtime.inbound.status_counts import count_status, waits_seconds
 from runtime.inbound.unsigned import Unsigned
 from runtime.observability.logs import masked_user
 from runtime.observability.metrics import NO_CLIENT, Metrics, UnsignedReason, client_label
 from runtime.observability.tracing import webhook_span
+from runtime.price_list import PriceList
 from runtime.resilience.backoff import spread
 from runtime.store.database.database import Database
-from runtime.store.delivery_errors import NO_CODE
+from runtime.store.delivery_errors import in_words
 from runtime.store.errors import StoreError
 from runtime.store.messages import postponed_sends
 from runtime.store.messages.inbox import StoredMessage
-from runtime.store.messages.postponed_sends import StatusNote
 from runtime.store.records import BotRecord
+from runtime.store.usage.ledger import Line, MessagePrices
 from runtime.text import is_storable, portable
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.twiml import NOTHING
@@ -77,6 +79,7 @@ class Webhooks:
     delivery: Delivery
     windows: ReplyWindows
     timers: Timers
+    prices: PriceList
     metrics: Metrics
     unsigned: Unsigned
 
@@ -94,7 +97,8 @@ class Webhooks:
         try:
             form = await _form(request, ("AccountSid", "MessageSid", "From", "To"))
             bot = _known(await self._verified_bot(request, form, form["To"][0]), form)
-            result, awaited = await self.admission.accept(inbound_message(form, bot), bot)
+            prices = self.prices.known(bot.label, form["From"][0]) or await self._prices(bot, form["From"][0])
+            result, awaited = await self.admission.accept(inbound_message(form, bot, prices), bot)
         except WebhookRefused as refusal:
             if refusal.unsigned is None:
                 self.metrics.inbound(NO_CLIENT, "refused")
@@ -107,6 +111,7 @@ class Webhooks:
             return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
         self.metrics.inbound(client_label(bot), result)
         if result != "duplicate":
+            self.metrics.charged(bot.label, [Line(prices.message_in, 1)])
             message = (form["AccountSid"][0], form["MessageSid"][0])
             facts = {"client": client_label(bot), "number": bot.twilio_phone_number}
             webhook_span(message, time.monotonic() - began, **facts)
@@ -119,6 +124,12 @@ class Webhooks:
         )
         # Nothing was awaited since the message was stored, so its turn cannot have ended yet.
         return await self._respond(request, awaited)
+
+    async def _prices(self, bot: BotRecord, address: str) -> MessagePrices:
+        """The prices of messages with a user, who writes from there for the first time today; raises StoreError, as for
+        a message that is not stored in time."""
+        with StoreDeadline():
+            return await self.prices.of_messages(bot.label, address)
 
     async def receive_status(self, request: web.Request) -> web.Response:
         """The delivery status of one of our messages: queued, sent, delivered, read, or failed."""
@@ -136,7 +147,9 @@ class Webhooks:
                 status=form["MessageStatus"][0],
                 code=code,
                 row_id=row_id,
+                prices=await self.prices.of_messages(client_label(bot), form["To"][0]),
                 spread=spread(),
+                waits_seconds=await waits_seconds(self.catalog, bot, code),
             )
         except WebhookRefused as refusal:
             if refusal.unsigned is not None:
@@ -145,7 +158,7 @@ class Webhooks:
         except StoreError as error:
             log.error("status_not_stored", error=str(error))
             return web.json_response({"error": {"message": "not stored, try again"}}, status=503)
-        self._count(note, client_label(bot), code)
+        count_status(note, client_label(bot), code, self.metrics, self.timers)
         if row_id is not None:
             self.delivery.note_status(row_id, form["MessageStatus"][0])
         log.log(
@@ -156,17 +169,11 @@ class Webhooks:
             status=form["MessageStatus"][0],
             message_sid=form["MessageSid"][0],
             error_code=code or None,
+            error=in_words(code or None),
             ours=note.is_ours,
             failure=note.failure,
         )
         return web.Response(status=204)
-
-    def _count(self, note: StatusNote, client: str, code: str) -> None:
-        if note.failure == "for good":
-            self.metrics.undelivered(client, code or NO_CODE)
-        elif note.failure == "sent again":
-            self.metrics.sent_again(client, code)
-            self.timers.wake()
 
     async def _verified_bot(self, request: web.Request, form: Form, address: str) -> BotRecord | None:
         """The bot with that address; raises WebhookRefused unless its account signed the request."""

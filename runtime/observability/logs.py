@@ -19,15 +19,23 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import Literal, TextIO
+from typing import Literal, NamedTuple, TextIO
 
-import structlog
 from pydantic_core import to_json
 
 from runtime.store.database.times import timestamp
 from schemas.addresses import number_of
+
+if "rich" in sys.modules:
+    import structlog
+else:
+    # structlog imports rich where that is installed, to draw tracebacks, which are texts here: 4 MB in every service.
+    sys.modules["rich"] = None  # type: ignore[assignment]  # so an import of it fails (Python: the import system)
+    import structlog
+
+    del sys.modules["rich"]
 
 NUMBER = re.compile(r"^(\+\d{3})\d+(\d{4})$")
 VALUE_LENGTH = 2_000
@@ -40,6 +48,7 @@ PIECE = 4096
 RETRY_SECONDS = 0.2
 CLOSE_SECONDS = 2.0
 
+_NUMBERS = (int, float, type(None))
 _configured: list[Lines] = []
 _facts: ContextVar[Mapping[str, object]] = ContextVar("facts", default=MappingProxyType({}))
 
@@ -64,23 +73,14 @@ def configure_logs(form: Literal["auto", "json", "text"], level: str) -> None:
     """Sets up logging for this process: JSON unless stderr is a terminal or the setting says otherwise."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        if as_text
-        else structlog.processors.JSONRenderer(_as_json)
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else _as_json
     )
-    lines = Lines(sys.stderr, partial(_notice_of, renderer))
+    render = partial(_rendered, _in_view(renderer) if as_text else renderer)
+    lines = Lines(sys.stderr, render)
     _configured.append(lines)
     atexit.register(lines.close)
     structlog.configure(
-        processors=[
-            _with_facts,
-            structlog.processors.add_log_level,
-            _stamp,
-            structlog.processors.format_exc_info,
-            _bounded,
-            *([_visible] if as_text else []),
-            renderer,
-        ],
+        processors=[partial(_taken, render)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=lambda *_arguments: lines,
         cache_logger_on_first_use=True,
@@ -100,23 +100,34 @@ class _OfLibraries(logging.Handler):
             self.handleError(record)
 
 
-class Lines:
-    """Rendered lines on their way to a file.
+class Event(NamedTuple):
+    """What a line will say."""
 
-    Lines of the level info are buffered until the end of one iteration of the event loop: a write releases the GIL to
-    the store's thread, and waiting to get it back after each line costs more than the line. Warnings and errors are
-    written at once, with all lines before them.
+    method: str
+    """The level."""
+    said: Mapping[str, object]
+    facts: Mapping[str, object] = MappingProxyType({})
+    """Of the context."""
+    seconds: float = 0.0
+    """When, since 1970."""
+
+
+class Lines:
+    """Lines on their way to a file.
+
+    Lines of the level info are kept until the end of one iteration of the event loop, and rendered together then, which
+    is quicker than one by one; and a write releases the GIL to the store's thread. Warnings and errors are written at
+    once, with all lines before them.
 
     A pipe that is not read does not stop the service: only what it takes is written, the rest waits, and above
     WAITING_BYTES new lines are dropped, which a line says once there is room again.
     """
 
-    def __init__(self, file: TextIO, notice: Callable[[int], str] = "{} lines dropped".format) -> None:
-        """`notice` renders the line about a number of dropped ones."""
+    def __init__(self, file: TextIO, render: Callable[[Event], str]) -> None:
         self._file = file
-        self._notice = notice
+        self._render = render
         self._room = _Room.of(file)
-        self._waiting: list[str] = []
+        self._waiting: list[str | Event] = []
         self._bytes = bytearray()
         """What is not written yet; it may begin within a line."""
         self._unreported = 0
@@ -125,8 +136,8 @@ class Lines:
         self.dropped = 0
         """Number of lines that were dropped."""
 
-    def info(self, line: str) -> None:
-        """Buffers a line until the end of this iteration."""
+    def info(self, line: str | Event) -> None:
+        """Keeps a line until the end of this iteration."""
         with self._lock:
             self._waiting.append(line)
             is_first = len(self._waiting) == 1
@@ -137,7 +148,7 @@ class Lines:
         except RuntimeError:  # no loop in this thread
             self.write_out()
 
-    def warning(self, line: str) -> None:
+    def warning(self, line: str | Event) -> None:
         """Writes a line now."""
         with self._lock:
             self._waiting.append(line)
@@ -147,7 +158,7 @@ class Lines:
     error = critical = exception = warning
 
     def write_out(self) -> None:
-        """Writes the buffered lines, as many as the file takes."""
+        """Writes the lines, as many as the file takes."""
         with self._lock:
             if self._room is None:
                 self._write_all()
@@ -172,13 +183,16 @@ class Lines:
     def _write_all(self) -> None:
         waiting, self._waiting = self._waiting, []
         if waiting:
-            self._file.write("\n".join(waiting) + "\n")
+            self._file.write("\n".join(map(self._text, waiting)) + "\n")
             self._file.flush()
+
+    def _text(self, line: str | Event) -> str:
+        return line if isinstance(line, str) else self._render(line)
 
     def _queue(self) -> None:
         for line in self._waiting:
             if len(self._bytes) < WAITING_BYTES:
-                self._bytes += line.encode("utf-8", "backslashreplace") + b"\n"
+                self._bytes += self._text(line).encode("utf-8", "backslashreplace") + b"\n"
             else:
                 self.dropped += 1
                 self._unreported += 1
@@ -186,7 +200,8 @@ class Lines:
 
     def _queue_notice(self) -> None:
         if self._unreported and len(self._bytes) < WAITING_BYTES // 2:
-            self._bytes += self._notice(self._unreported).encode() + b"\n"
+            said = {"event": "log_lines_dropped", "lines": self._unreported}
+            self._bytes += self._render(Event("warning", said, seconds=time.time())).encode() + b"\n"
             self._unreported = 0
 
     def _retry(self) -> None:
@@ -237,26 +252,49 @@ def dropped_lines() -> int:
     return sum(lines.dropped for lines in _configured)
 
 
-def _notice_of(renderer: structlog.typing.Processor, count: int) -> str:
-    event = {"event": "log_lines_dropped", "level": "warning", "lines": count, "timestamp": timestamp()}
-    return str(renderer(None, "warning", event))
+def _taken(
+    render: Callable[[Event], str], _logger: object, method: str, said: structlog.typing.EventDict
+) -> str | tuple[tuple[Event], dict[str, object]]:
+    """What is given to Lines: an event with the facts of the context; a text where the traceback is to be in it, or
+    where it is written at once."""
+    event = Event(method, said, _facts.get(), time.time())
+    return render(event) if method not in ("info", "debug") or "exc_info" in said else ((event,), {})
 
 
-def _bounded(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _rendered(renderer: structlog.typing.Processor, event: Event) -> str:
+    """The line: what was said, the facts, the level, the time and the traceback."""
+    line = {**event.facts, **event.said, "level": event.method, "timestamp": timestamp(event.seconds)}
+    try:
+        if "exc_info" in line:
+            line = dict(structlog.processors.format_exc_info(None, event.method, line))
+        return str(renderer(None, event.method, _bounded(line)))
+    except Exception as error:  # noqa: BLE001 - a value whose own code fails; the other lines are written
+        said = {"event": str(event.said.get("event")), "level": "error", "log_error": type(error).__name__}
+        return str(renderer(None, "error", {**said, "timestamp": timestamp(event.seconds)}))
+
+
+def _bounded(event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Cuts long values: a caller chooses some of them."""
     for name, value in event.items():
-        if isinstance(value, int | float | None):
+        if isinstance(value, _NUMBERS):
             continue
         text = value if isinstance(value, str) else repr(value)
+        if len(text) <= VALUE_LENGTH:
+            continue
         limit = EXCEPTION_LENGTH if name == "exception" else VALUE_LENGTH
         if len(text) > limit:
             event[name] = f"{text[: limit // 2]} … {len(text)} characters … {text[-limit // 2 :]}"
     return event
 
 
-def _visible(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _in_view(renderer: structlog.typing.Processor) -> structlog.typing.Processor:
     """Escapes what would change a terminal that shows the text: JSON does so by itself."""
-    return {name: _escaped(value) if isinstance(value, str) else value for name, value in event.items()}
+
+    def render(logger: object, method: str, event: structlog.typing.EventDict) -> str:
+        visible = {name: _escaped(value) if isinstance(value, str) else value for name, value in event.items()}
+        return str(renderer(logger, method, visible))
+
+    return render
 
 
 def _escaped(text: str) -> str:
@@ -265,22 +303,14 @@ def _escaped(text: str) -> str:
     return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
 
 
-def _with_facts(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    return {**_facts.get(), **event}
-
-
-def _stamp(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    event["timestamp"] = timestamp()
-    return event
-
-
-def _as_json(event: object, **_options: object) -> str:
+def _as_json(_logger: object, _method: str, event: structlog.typing.EventDict) -> str:
     try:
         return to_json(event, fallback=repr).decode()
     except ValueError:  # half of a surrogate pair, which UTF-8 cannot encode
         return json.dumps(event, default=repr)
 
 
+@lru_cache(maxsize=1024)
 def masked_user(address: str) -> str:
     """A user's address fit for a log: `+569****5678`, or the country and last characters of a hidden number."""
     bare = number_of(address)

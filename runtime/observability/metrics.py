@@ -8,7 +8,7 @@ every replica.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -21,11 +21,13 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from runtime.observability.logs import dropped_lines
-from runtime.observability.prices import Rates
 from runtime.store.delivery_errors import DELIVERY_ERRORS, NO_CODE, OF_CLIENT
 from runtime.store.messages.backlog import Backlog
-from runtime.store.messages.turns import Usage
-from runtime.store.records import BotRecord
+from runtime.store.records import BotRecord, RatingRecord
+from runtime.store.sender_ratings import people_a_day
+from runtime.store.usage.ledger import Line
+from runtime.store.usage.quantities import Usage
+from schemas.tariffs import NANOS
 
 InboundResult = Literal["accepted", "duplicate", "limited", "refused", "not_stored", "swept"]
 TurnResult = Literal["answered", "unanswered", "dead", "retried"]
@@ -33,11 +35,17 @@ SendResult = Literal["sent", "failed"]
 TimerResult = Literal["done", "failed"]
 UnsignedReason = Literal["no_signature", "malformed", "stranger", "wrong_signature"]
 """`wrong_signature`: the request names one of our numbers and its account; `stranger`: it does not."""
+RefusedCall = Literal["no_token", "unknown_token", "expired_token", "limited"]
+"""`limited`: not looked up, since the caller's tokens were not valid too often."""
 DropReason = Literal["late", "crowded", "oversized"]
 BreakerState = Literal["closed", "half_open", "open"]
 
 NO_CLIENT = ""
 """Label where no client's bot was found."""
+NO_BUDGETS: Mapping[str, float] = {}
+NO_MODELS: Mapping[tuple[str, str], int] = {}
+NO_RATINGS: Mapping[str, RatingRecord] = {}
+QUALITIES = ("LOW", "MEDIUM", "HIGH")
 OTHER_MODEL = "other"
 OTHER_CODE = "other"
 INCOMPLETE_REASONS = frozenset(
@@ -59,6 +67,26 @@ M = TypeVar("M", Counter, Gauge, Histogram)
 def _series(metric: M) -> Callable[..., M]:
     """The series of a metric by their labels: prometheus-client takes longer to find one than to count with it."""
     return cache(metric.labels)
+
+
+class _Sums:
+    """Increments of counters, added up until they are read: a message makes a dozen, and prometheus-client takes ten
+    times as long for one."""
+
+    __slots__ = ("_sums",)
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[Callable[..., Counter], tuple[str, ...]], float] = {}
+
+    def add(self, amount: float, series: Callable[..., Counter], *labels: str) -> None:
+        key = series, labels
+        self._sums[key] = self._sums.get(key, 0) + amount
+
+    def count(self) -> None:
+        """Gives them to the counters."""
+        sums, self._sums = self._sums, {}
+        for (series, labels), amount in sums.items():
+            series(*labels).inc(amount)
 
 
 class _TurnUnderWay:
@@ -98,7 +126,10 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the package leaves it without types
         self.registry = registry = CollectorRegistry()
         self._received: dict[int, float] = {}
+        self._sums = _Sums()
         self._models: set[str] = set()
+        self._clients: set[str] = set()
+        """Those of which a turn has begun."""
         self._inbound = _series(
             Counter(
                 "horizonai_inbound_messages",
@@ -115,6 +146,30 @@ class Metrics:
                 "horizonai_turns",
                 "Ends of turns, and retries; `reason` says why a turn is not answered.",
                 ["client", "result", "reason"],
+                registry=registry,
+            )
+        )
+        self._handoffs = _series(
+            Counter(
+                "horizonai_handoffs",
+                "Conversations that the assistant handed over to people, by cause.",
+                ["client", "cause"],
+                registry=registry,
+            )
+        )
+        self._template_decisions = _series(
+            Counter(
+                "horizonai_template_decisions",
+                "Decisions of Meta about templates, as the account's event stream reported them, by outcome.",
+                ["client", "outcome"],
+                registry=registry,
+            )
+        )
+        self._canary_stops = _series(
+            Counter(
+                "horizonai_canary_stops",
+                "Canaries that the runtime stopped, by reason.",
+                ["client", "reason"],
                 registry=registry,
             )
         )
@@ -145,13 +200,18 @@ class Metrics:
             )
         )
         self._cost = _series(
-            Counter("horizonai_cost_usd", "Tokens at list price, US dollars.", ["client", "model"], registry=registry)
+            Counter(
+                "horizonai_cost_usd",
+                "What was added to the ledger of usage, US dollars. `model` is empty for messages.",
+                ["client", "kind", "model"],
+                registry=registry,
+            )
         )
         self._unpriced = _series(
             Counter(
-                "horizonai_unpriced_answers",
-                "Answers of models without a known price: not in horizonai_cost_usd_total.",
-                ["client", "model"],
+                "horizonai_unpriced_usage",
+                "Rows of the ledger without a known price: not in horizonai_cost_usd_total.",
+                ["client", "kind", "model"],
                 registry=registry,
             )
         )
@@ -212,6 +272,16 @@ class Metrics:
         )
         for unsigned in get_args(UnsignedReason):
             self._unsigned(unsigned)
+        self._refused_calls = _series(
+            Counter(
+                "horizonai_refused_calls",
+                "Calls of the management API without a valid token.",
+                ["reason"],
+                registry=registry,
+            )
+        )
+        for refused in get_args(RefusedCall):
+            self._refused_calls(refused)
         registry.register(_DroppedLines())
         self._dropped = _series(
             Counter(
@@ -223,6 +293,22 @@ class Metrics:
         )
         for reason in get_args(DropReason):
             self._dropped(reason)
+        self._retention = _series(
+            Counter(
+                "horizonai_retention_deleted",
+                "Rows deleted since their retention was over.",
+                ["client", "sort"],
+                registry=registry,
+            )
+        )
+        self._fallbacks = _series(
+            Counter(
+                "horizonai_fallback_turns",
+                "Turns that the fallback model was asked to answer, since the client's model is not available.",
+                ["client"],
+                registry=registry,
+            )
+        )
         self._timers = _series(Counter("horizonai_timers", "Runs of timers.", ["kind", "result"], registry=registry))
         self._breaker = _series(
             Gauge(
@@ -238,29 +324,52 @@ class Metrics:
 
     def inbound(self, client: str, result: InboundResult) -> None:
         """A webhook of a user's message was answered, or the sweep found a message without one."""
-        self._inbound(client, result).inc()
+        self._sums.add(1, self._inbound, client, result)
 
     def turn(self, client: str, turn_id: int, received_at: str) -> _TurnUnderWay:
         """A turn has begun; `received_at` is the timestamp of its oldest message.
 
         The series of its possible results are created now, at 0: Prometheus sees no increase in a series that begins at
-        1, and the first failure of a client would raise no alert.
+        1, so the first failure of a client would raise no alert, and the first saved reply would not be counted.
         """
+        if client not in self._clients:
+            self._clients.add(client)
+            self._create_series(client)
+        return _TurnUnderWay(self._in_flight(client), self._received, turn_id, received_at)
+
+    def _create_series(self, client: str) -> None:
         self._turns(client, "dead", "")
         self._turns(client, "unanswered", "loop")
+        self._turns(client, "unanswered", "no_reply")
         self._sends(client, "rest", "failed")
         for code in (*OF_CLIENT, NO_CODE, OTHER_CODE):
             self._undelivered(client, code)
         self._incomplete(client, "max_output_tokens")
-        return _TurnUnderWay(self._in_flight(client), self._received, turn_id, received_at)
+        self._fallbacks(client)
 
     def turn_ended(self, client: str, result: TurnResult, reason: str = "") -> None:
         """A turn ended, or failed and will be retried. `reason`: the policy's reason for not answering."""
-        self._turns(client, result, reason).inc()
+        self._sums.add(1, self._turns, client, result, reason)
+
+    def fell_back(self, client: str) -> None:
+        """A client's fallback model is asked, since its model is not available."""
+        self._fallbacks(client).inc()
+
+    def handed_over(self, client: str, cause: str) -> None:
+        """The assistant handed a conversation over to people."""
+        self._handoffs(client, cause).inc()
+
+    def template_decided(self, client: str, outcome: str) -> None:
+        """Meta has decided about a template: its status now, or `recategorised`."""
+        self._template_decisions(client, outcome).inc()
+
+    def canary_stopped(self, client: str, reason: str) -> None:
+        """The runtime stopped a client's canary."""
+        self._canary_stops(client, reason).inc()
 
     def sent(self, client: str, channel: str, turn_id: int | None) -> None:
         """A message was accepted by Twilio; the first one of a running turn is its answer."""
-        self._sends(client, channel, "sent").inc()
+        self._sums.add(1, self._sends, client, channel, "sent")
         received = self._received.pop(turn_id, None) if turn_id is not None else None
         if received is not None:
             self._time_to_answer(client).observe(max(time.time() - received, 0.0))
@@ -290,17 +399,18 @@ class Metrics:
             ("cached", usage.cached_tokens),
             ("output", usage.output_tokens),
         ):
-            self._tokens(client, model, kind).inc(max(count, 0))
+            if count > 0:
+                self._sums.add(count, self._tokens, client, model, kind)
 
-    def cost(self, client: str, model: str, usage: Usage, rates: Rates | None) -> None:
-        """The cost of an answer; None counts it as unpriced."""
-        model = self._bounded(model)
-        if rates is None:
-            self._unpriced(client, model).inc()
-            return
-        fresh = max(usage.input_tokens - usage.cached_tokens, 0)
-        dollars = fresh * rates.input + usage.cached_tokens * rates.cached + usage.output_tokens * rates.output
-        self._cost(client, model).inc(dollars)
+    def charged(self, client: str, lines: Iterable[Line]) -> None:
+        """Rows were added to the ledger."""
+        for line in lines:
+            model = self._bounded(line.price.model) if line.price.model else ""
+            amount = line.amount
+            if amount is None:
+                self._sums.add(1, self._unpriced, client, line.kind, model)
+            else:
+                self._sums.add(amount / NANOS, self._cost, client, line.kind, model)
 
     def incomplete(self, client: str, reason: str) -> None:
         """An answer was sent cut."""
@@ -313,6 +423,11 @@ class Metrics:
     def provider_error(self, provider: str, error: BaseException, status: int | None = None) -> None:
         """A call to a provider failed with this error of its SDK; `status` where the error does not have it."""
         self._errors(provider, error_class(error, status)).inc()
+
+    def retention_run(self, client: str, deleted: Mapping[str, int]) -> None:
+        """A run over a client's retention ended, with what it deleted."""
+        for sort, count in deleted.items():
+            self._retention(client, sort).inc(count)
 
     def timer_kind(self, kind: str) -> None:
         """This process runs timers of a kind; failures are there from now on, at 0."""
@@ -331,14 +446,27 @@ class Metrics:
         """A request to a webhook was refused before it was known to be Twilio's."""
         self._unsigned(reason).inc()
 
+    def refused_call(self, reason: RefusedCall) -> None:
+        """A call of the management API had no valid token."""
+        self._refused_calls(reason).inc()
+
     def connection_dropped(self, reason: DropReason) -> None:
         """A caller's connection was closed: its request did not arrive in time, there were too many, or it was too
         large."""
         self._dropped(reason).inc()
 
-    def exposition(self, backlog: Backlog | None) -> bytes:
-        """The text that Prometheus scrapes; without a backlog when the store could not be read."""
-        return generate_latest(self.registry) + generate_latest(_of_store(backlog))
+    def exposition(
+        self,
+        backlog: Backlog | None,
+        budgets: Mapping[str, float] = NO_BUDGETS,
+        models: Mapping[tuple[str, str], int] = NO_MODELS,
+        ratings: Mapping[str, RatingRecord] = NO_RATINGS,
+    ) -> bytes:
+        """The text that Prometheus scrapes; without a backlog when the store could not be read. `budgets`: how much of
+        its budget each client has used up, where 1 is all of it. `models`: days until a client's model ends.
+        `ratings`: what Meta said last of a client's number."""
+        self._sums.count()
+        return generate_latest(self.registry) + generate_latest(_of_store(backlog, budgets, models, ratings))
 
     def _bounded(self, model: str) -> str:
         if model in self._models or len(self._models) < MODELS_LIMIT:
@@ -380,11 +508,54 @@ def error_class(error: BaseException, status: int | None = None) -> str:
     return "temporary" if "TemporaryError" in names else "other"
 
 
-def _of_store(backlog: Backlog | None) -> CollectorRegistry:
+def _add_ratings(registry: CollectorRegistry, ratings: Mapping[str, RatingRecord]) -> None:
+    quality = Gauge(
+        "horizonai_sender_quality",
+        "Meta's rating of a client's number: 3 high, 2 medium, 1 low; no series where there is none.",
+        ["client"],
+        registry=registry,
+    )
+    limit = Gauge(
+        "horizonai_sender_limit",
+        "People whom Meta lets a client's number write to first within 24 hours; no series where it is not known.",
+        ["client"],
+        registry=registry,
+    )
+    for client, rating in ratings.items():
+        if rating.quality in QUALITIES:
+            quality.labels(client).set(QUALITIES.index(rating.quality) + 1)
+        people = people_a_day(rating)
+        if people is not None:
+            limit.labels(client).set(people)
+
+
+def _of_store(
+    backlog: Backlog | None,
+    budgets: Mapping[str, float],
+    models: Mapping[tuple[str, str], int],
+    ratings: Mapping[str, RatingRecord],
+) -> CollectorRegistry:
     registry = CollectorRegistry()
     Gauge("horizonai_store_up", "Whether the store answered.", registry=registry).set(backlog is not None)
     if backlog is None:
         return registry
+    used = Gauge(
+        "horizonai_budget_used_ratio",
+        "How much of its budget of this month a client has used up; 1 is all of it.",
+        ["client"],
+        registry=registry,
+    )
+    for client, ratio in budgets.items():
+        used.labels(client).set(ratio)
+    left = Gauge(
+        "horizonai_model_days_left",
+        "Days until the provider shuts a client's model down, 0 once it has; no series without a known date.",
+        ["client", "model"],
+        registry=registry,
+    )
+    for (client, model), days in models.items():
+        left.labels(client, model).set(days)
+    _add_ratings(registry, ratings)
     depth = Gauge("horizonai_inbox_open", "Messages that wait for an answer.", ["client"], registry=registry)
     age = Gauge("horizonai_inbox_oldest_seconds", "Age of the oldest of them.", ["client"], registry=registry)
     for waiting in backlog.waiting:
@@ -393,6 +564,23 @@ def _of_store(backlog: Backlog | None) -> CollectorRegistry:
     Gauge("horizonai_outbox_in_doubt", "Sends whose outcome is not recorded yet.", registry=registry).set(
         backlog.in_doubt
     )
+    people = Gauge(
+        "horizonai_conversations_with_people", "Conversations that people have.", ["client"], registry=registry
+    )
+    unanswered = Gauge(
+        "horizonai_conversations_waiting", "Those in which no person has answered yet.", ["client"], registry=registry
+    )
+    for held in backlog.people:
+        people.labels(held.client).set(held.conversations)
+        unanswered.labels(held.client).set(held.waiting)
+    asked = Gauge(
+        "horizonai_privacy_requests",
+        "What people asked for under the law and is not answered: open, due_soon (within 7 days), overdue.",
+        ["client", "state"],
+        registry=registry,
+    )
+    for one_state in backlog.requests:
+        asked.labels(one_state.client, one_state.state).set(one_state.requests)
     Gauge("horizonai_dead_letters", "Turns that failed for good.", registry=registry).set(backlog.dead)
     timers = Gauge("horizonai_timers_waiting", "Timers in the store.", ["kind"], registry=registry)
     late = Gauge(
@@ -403,6 +591,14 @@ def _of_store(backlog: Backlog | None) -> CollectorRegistry:
         timers.labels(timer.kind).set(timer.waiting)
         late.labels(timer.kind).set(timer.late_seconds)
         failing.labels(timer.kind).set(timer.failing)
+    free = Gauge(
+        "horizonai_free_service_messages_left",
+        "Service messages of a bot's number that Meta charges nothing for, until the end of the month in UTC.",
+        ["client", "number"],
+        registry=registry,
+    )
+    for one in backlog.free:
+        free.labels(one.client, one.number).set(one.left)
     return registry
 
 

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from itertools import count
 
 from openai import APIError, AsyncOpenAI, ConflictError, NotFoundError
@@ -50,19 +51,21 @@ class ProviderSessions:
                 return True
             return await delete_thread(self._client, memory_id)
 
-    async def sessions_of(self, hashes: Collection[str], cut_off: Sequence[tuple[int, str]]) -> list[str]:
+    async def sessions_of(
+        self, hashes: Collection[str], cut_off: Sequence[tuple[int, str]], until: datetime | None = None
+    ) -> list[str]:
         """Sessions with the mark of a conversation, whose user was known to the provider under these hashes.
 
         `cut_off` are turns that were running, with their engine's notes: one may be creating a session, which is waited
-        for.
+        for. `until`: only those that were created until then.
         """
         async with _told():
             # These first, at once: later, a session may be one that the user began after having been forgotten.
-            found = [session_id for user_hash in sorted(hashes) for session_id in await self._marked(user_hash)]
+            found = [session_id for user_hash in sorted(hashes) for session_id in await self._marked(user_hash, until)]
             made = [await self._being_made(turn_id, at, hashes) for turn_id, at in _making(cut_off)]
         return list(dict.fromkeys([*found, *(session_id for session_id in made if session_id is not None)]))
 
-    async def _marked(self, user_hash: str) -> list[str]:
+    async def _marked(self, user_hash: str, until: datetime | None) -> list[str]:
         """Sessions with a conversation's mark; none at a server without the Agents API."""
         mark = {"conversation": user_hash}
         try:
@@ -71,6 +74,7 @@ class ProviderSessions:
                 session.id
                 async for session in self._sessions.list(metadata=mark, limit=100)
                 if mark.items() <= session.metadata.items()
+                and (until is None or session.created_at <= until.timestamp())
             ]
         except NotFoundError:
             return []

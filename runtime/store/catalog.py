@@ -6,18 +6,19 @@ checked is still true when they write.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TypeVar
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
-from runtime.store.codec import columns, dump_json, from_rows, in_order, read_rows, to_row
+from runtime.store import canaries, former_bots
+from runtime.store.codec import columns, from_rows, in_order, read_rows, to_row
 from runtime.store.database.times import timestamp
 from runtime.store.errors import NumberTaken
 from runtime.store.records import AssistantRecord, BotRecord, DamagedRecord
-from runtime.store.tables import assistants, audit, bots, catalog, handovers
+from runtime.store.tables import assistants, bots, catalog, handovers
 
 Entry = TypeVar("Entry", AssistantRecord, BotRecord)
 
@@ -51,8 +52,12 @@ def put(connection: Connection, record: Entry, replacing: str | None = None) -> 
 
 def remove(connection: Connection, kind: type[Entry], object_id: str) -> None:
     """Removes the bot or the assistant with that id; one that does not exist is ignored. A bot's conversations stay."""
-    _count_up(connection)
+    count_up(connection)
+    former = _get(connection, kind, TABLES[kind], object_id)
     connection.execute(delete(TABLES[kind]).where(TABLES[kind].c.id == object_id))
+    if isinstance(former, BotRecord):
+        former_bots.keep(connection, former)
+        canaries.forget(connection, object_id)
 
 
 def bot_of_number(connection: Connection, number: str) -> BotRecord | None:
@@ -61,17 +66,26 @@ def bot_of_number(connection: Connection, number: str) -> BotRecord | None:
     return None if bot_id is None else get_bot(connection, bot_id)
 
 
+def bot_of_account(connection: Connection, account_sid: str) -> BotRecord | None:
+    """A bot in a Twilio account of its client's own; None where no bot is."""
+    query = select(bots.c.id).where(bots.c.account_sid == account_sid).order_by(bots.c.id).limit(1)
+    bot_id = connection.execute(query).scalar()
+    return None if bot_id is None else get_bot(connection, bot_id)
+
+
 def numbers(connection: Connection) -> list[str]:
     """The numbers of all bots."""
     return list(connection.execute(select(bots.c.twilio_phone_number)).scalars())
 
 
-def bot_and_assistant(connection: Connection, bot_id: str) -> tuple[BotRecord, AssistantRecord | None] | None:
-    """A bot with its assistant; without one when the bot has its own instructions, or uses a live object."""
+def bot_and_assistant(connection: Connection, bot_id: str) -> tuple[BotRecord, AssistantRecord | None, bool] | None:
+    """A bot with its assistant, without one when the bot has its own instructions, or uses a live object; and whether
+    its canary was stopped."""
     bot = get_bot(connection, bot_id)
     if bot is None:
         return None
-    return bot, get_assistant(connection, bot.assistant_id) if bot.assistant_id else None
+    assistant = get_assistant(connection, bot.assistant_id) if bot.assistant_id else None
+    return bot, assistant, canaries.is_stopped(connection, bot)
 
 
 def get_assistant(connection: Connection, assistant_id: str) -> AssistantRecord | None:
@@ -107,14 +121,14 @@ def list_all(
 
 def put_assistant(connection: Connection, record: AssistantRecord) -> AssistantRecord:
     """Creates or replaces by id; the version and both timestamps are set by the store."""
-    _count_up(connection)
+    count_up(connection)
     return _put(connection, assistants, record, get_assistant(connection, record.id))
 
 
 def put_bot(connection: Connection, record: BotRecord, replacing: str | None = None) -> BotRecord:
     """Creates or replaces by id; raises NumberTaken when another bot has the number, other than the one that it is
     `replacing`, which is deleted."""
-    _count_up(connection)
+    count_up(connection)
     if replacing is not None:
         _hand_over(connection, replacing, record.id, record.twilio_phone_number)
     other = connection.execute(
@@ -122,7 +136,11 @@ def put_bot(connection: Connection, record: BotRecord, replacing: str | None = N
     ).scalar()
     if other is not None:
         raise NumberTaken(record.twilio_phone_number, other)
-    return _put(connection, bots, record, get_bot(connection, record.id))
+    former_bots.drop(connection, record.id)
+    former = get_bot(connection, record.id)
+    new = _put(connection, bots, record, former)
+    canaries.declared(connection, new, former)
+    return new
 
 
 def move_numbers(connection: Connection, numbers: Mapping[str, str], replacing: str | None = None) -> None:
@@ -131,7 +149,7 @@ def move_numbers(connection: Connection, numbers: Mapping[str, str], replacing: 
     A bot that has its number already, or does not exist, is skipped. Raises NumberTaken when a bot that is not among
     them has one of the numbers, other than the one that they are `replacing`, which is deleted.
     """
-    _count_up(connection)
+    count_up(connection)
     if replacing is not None:
         former = get_bot(connection, replacing)
         released = former.twilio_phone_number if former is not None else None
@@ -156,8 +174,12 @@ def move_numbers(connection: Connection, numbers: Mapping[str, str], replacing: 
 
 def _hand_over(connection: Connection, bot_id: str, successor: str, number: str) -> None:
     """Deletes a bot, while it has the number that passes to another one; that answers what still comes in for it."""
+    record = get_bot(connection, bot_id)
     former = delete(bots).where(bots.c.id == bot_id, bots.c.twilio_phone_number == number)
     if connection.execute(former).rowcount:
+        if record is not None:
+            former_bots.keep(connection, record)
+        canaries.forget(connection, bot_id)
         connection.execute(delete(handovers).where(handovers.c.bot_id == bot_id))
         connection.execute(insert(handovers).values(bot_id=bot_id, successor=successor, at=timestamp()))
 
@@ -174,7 +196,8 @@ def delete_bot(connection: Connection, bot_id: str) -> None:
 
 def rename_client(connection: Connection, former: str, client: str, managed_by: str | None) -> None:
     """Gives the bots and assistants of a client its new id, and the manifest that declares them now."""
-    _count_up(connection)
+    count_up(connection)
+    former_bots.rename_client(connection, former, client)
     for table in (bots, assistants):
         connection.execute(
             update(table)
@@ -201,31 +224,21 @@ def bot_of_each_account(connection: Connection) -> list[BotRecord]:
     return [by_account[account] for account in sorted(by_account)]
 
 
-def record_audit(
-    connection: Connection,
-    *,
-    actor: str,
-    action: str,
-    kind: str,
-    object_id: str,
-    overridden: str | None,
-    fields: Sequence[str],
-) -> None:
-    """Records who changed what by hand; `overridden` is the manifest that declares the object."""
-    connection.execute(
-        insert(audit).values(
-            at=timestamp(),
-            actor=actor,
-            action=action,
-            kind=kind,
-            object_id=object_id,
-            overridden=overridden,
-            fields=dump_json(list(fields)),
-        )
-    )
+def bots_of_client(connection: Connection, client: str) -> list[BotRecord]:
+    """The bots of a client, or the one of that id where it was made by hand; none that are damaged."""
+    found = list_all(connection, BotRecord, clients={client})
+    return [bot for bot in found if isinstance(bot, BotRecord)]
 
 
-def _count_up(connection: Connection) -> None:
+def bots_with(connection: Connection, key: str) -> list[BotRecord]:
+    """The bots whose policy has a key, such as `budget`; it may be a key inside of another one."""
+    query = select(*(bots.c[name] for name in columns(BotRecord))).where(bots.c.policy.contains(f'"{key}":'))
+    found, _ = read_rows(BotRecord, map(tuple, connection.execute(query.order_by(bots.c.id))))
+    return found
+
+
+def count_up(connection: Connection) -> None:
+    """Increments the catalog's version, which makes every process of the runtime read what it caches again."""
     connection.execute(update(catalog).values(version=catalog.c.version + 1))
 
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from runtime.store import catalog
+from runtime.store import audit, catalog
+from runtime.store.audit import Actor
 from runtime.store.catalog import Entry
 from runtime.store.errors import AssistantInUse, AssistantNotFound, BotCannotAnswer, DeclaredInGit, ObjectNotFound
 from runtime.store.records import LIVE_PREFIXES, AssistantRecord, BotRecord
@@ -31,7 +32,7 @@ SET_BY_STORE = frozenset({"version", "created_at", "updated_at"})
 class Author:
     """The author of a change."""
 
-    name: str
+    actor: Actor
     overrides: bool = False
     """Whether a declared object may be changed, until the next apply."""
     clients: AbstractSet[str] | None = None
@@ -154,12 +155,5 @@ def _note(
     overridden: str | None,
     names: Sequence[str],
 ) -> None:
-    catalog.record_audit(
-        connection,
-        actor=author.name,
-        action=action,
-        kind=KINDS[type(record)],
-        object_id=record.id,
-        overridden=overridden,
-        fields=names,
-    )
+    entry = audit.Entry(action, KINDS[type(record)], record.id, record.label, fields=names, overridden=overridden)
+    audit.record(connection, author.actor, entry)

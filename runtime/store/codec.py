@@ -9,22 +9,48 @@ from itertools import islice
 from sys import intern
 from typing import Any, Final, TypeAlias, TypeVar, get_args
 
+from pydantic_core import from_json, to_json
+
 from runtime.store.errors import RecordDamaged
 from runtime.store.records import (
     ActivityRecord,
     AppliedRecord,
     AssistantRecord,
     BotRecord,
+    CanaryRecord,
     DamagedRecord,
     EditRecord,
     Lease,
     NoticeRecord,
+    OlderRecord,
+    RatingRecord,
+    ReplyCounts,
+    RetentionRecord,
     RunRecord,
+    SpentRecord,
     State,
+    UsageRecord,
+    VariantRecord,
 )
 
 Record = TypeVar(
-    "Record", AssistantRecord, BotRecord, AppliedRecord, RunRecord, Lease, EditRecord, NoticeRecord, ActivityRecord
+    "Record",
+    AssistantRecord,
+    BotRecord,
+    AppliedRecord,
+    RunRecord,
+    Lease,
+    EditRecord,
+    NoticeRecord,
+    ActivityRecord,
+    ReplyCounts,
+    UsageRecord,
+    SpentRecord,
+    CanaryRecord,
+    OlderRecord,
+    RatingRecord,
+    RetentionRecord,
+    VariantRecord,
 )
 AnyRecord: TypeAlias = (
     AssistantRecord
@@ -35,6 +61,14 @@ AnyRecord: TypeAlias = (
     | EditRecord
     | NoticeRecord
     | ActivityRecord
+    | ReplyCounts
+    | UsageRecord
+    | SpentRecord
+    | CanaryRecord
+    | OlderRecord
+    | RatingRecord
+    | RetentionRecord
+    | VariantRecord
     | DamagedRecord
 )
 
@@ -91,8 +125,15 @@ def key_of(kind: type[Record]) -> tuple[str, ...]:
 def dump_json(value: object) -> str:
     """JSON text as it is stored: compact, readable Unicode; half a surrogate pair, which cannot be stored, becomes
     `?`."""
-    text = _ENCODER.encode(value)
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    return json_bytes(value).decode()
+
+
+def json_bytes(value: object) -> bytes:
+    """The same in UTF-8."""
+    try:
+        return to_json(value)  # in a fifth of the time that the standard library takes
+    except ValueError:  # half a surrogate pair, or what is not JSON
+        return _ENCODER.encode(value).encode("utf-8", "replace")
 
 
 def to_row(record: AnyRecord) -> dict[str, Any]:
@@ -158,10 +199,10 @@ def _column(name: str, column: Sequence[Any]) -> Sequence[Any]:
         if name == "state" and any(cell not in _STATES for cell in column):
             raise _Damaged(f"`state` is none of {', '.join(_STATES)}")
         return [intern(cell) if type(cell) is str else cell for cell in column]
-    # Decoded together, since a decoder keeps one copy of a key for all objects that it decodes.
+    # Decoded together and with one copy of each key; texts that repeat are shared below.
     try:
-        documents: list[Any] = json.loads(f"[{','.join(column)}]")
-    except (TypeError, ValueError, RecursionError) as error:
+        documents: list[Any] = from_json(f"[{','.join(column)}]", cache_strings="keys")
+    except (TypeError, ValueError) as error:
         raise _Damaged(f"`{name}` is not JSON") from error
     if len(documents) != len(column):
         raise _Damaged(f"`{name}` is not JSON")

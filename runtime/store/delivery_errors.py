@@ -41,6 +41,13 @@ DELIVERY_ERRORS: Mapping[str, DeliveryError] = {
         "el número envió más de lo que WhatsApp permite a la vez",
         *_LATER,
     ),
+    "63017": DeliveryError(
+        "client",
+        "the account sends more messages a second than Twilio allows",
+        "la cuenta envía más mensajes por segundo de lo que Twilio permite",
+        "send slower, or ask Twilio for more",
+        "envía más lento o pide más a Twilio",
+    ),
     "63007": DeliveryError(
         "client",
         "Twilio does not know the number as a WhatsApp sender of this account",
@@ -67,12 +74,25 @@ DELIVERY_ERRORS: Mapping[str, DeliveryError] = {
         "register it again with `reconcile verify`",
         "regístralo otra vez con `reconcile verify`",
     ),
+    "63062": DeliveryError(
+        "client",
+        "the account has not accepted Meta's terms for marketing messages",
+        "la cuenta no aceptó los términos de Meta para mensajes de marketing",
+        *_META,
+    ),
     "63112": DeliveryError(
         "client",
         "Meta has disabled the WhatsApp Business account",
         "Meta desactivó la cuenta de WhatsApp Business",
         "appeal in Meta Business Manager (Account quality)",
         "apela en Meta Business Manager (calidad)",
+    ),
+    "21617": DeliveryError(
+        "content",
+        "the message is longer than 1,600 characters",
+        "el mensaje tiene más de 1.600 caracteres",
+        "shorten it",
+        "acórtalo",
     ),
     "63005": DeliveryError(
         "content",
@@ -155,7 +175,12 @@ DELIVERY_ERRORS: Mapping[str, DeliveryError] = {
 
 PASSING = frozenset(code for code, error in DELIVERY_ERRORS.items() if error.cause == "passing")
 """Failures after which the same message is sent again."""
+OF_CONTENT = frozenset(code for code, error in DELIVERY_ERRORS.items() if error.cause == "content")
+"""Failures after which buttons and lists are sent as words."""
 OF_CLIENT = frozenset(code for code, error in DELIVERY_ERRORS.items() if error.cause == "client")
+OUTSIDE = frozenset({"63016"})
+"""Of free text that came later than 24 hours after a person's message. Meta's clock counts, so they may come inside of
+ours."""
 OF_PERSON = frozenset(code for code, error in DELIVERY_ERRORS.items() if error.cause == "person")
 NO_CODE = "none"
 """Stored where Twilio gave no code."""
@@ -167,6 +192,11 @@ _UNKNOWN = DeliveryError(
     "see the message in Twilio's console (Monitor, Logs)",
     "revisa el mensaje en la consola de Twilio (Monitor, Logs)",
 )
+
+
+def in_words(code: str | None) -> str | None:
+    """What a code says, for people who read English; None without one."""
+    return None if code is None else f"{delivery_error(code).says} ({code})"
 
 
 def delivery_error(code: str) -> DeliveryError:

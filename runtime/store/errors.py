@@ -16,6 +16,12 @@
     ├── NotDeadLetters      turns that did not fail for good, or were retried or dropped already
     ├── OutOfPlace          a retry whose answer would come after those to what its user wrote since
     ├── OptedOut            a proactive message to a user who asked for none
+    ├── NumberNeeded        a template that needs a number, for a user who hides theirs
+    ├── UserSilent          free text to a user who was silent for 24 hours
+    ├── NoConversation      no conversation has that id
+    ├── NotReplayable       what people wrote is not to be tried again
+    ├── ConversationTaken   another person has the conversation
+    ├── WindowClosed        a person's reply that WhatsApp would not deliver
     ├── RunDiffers          another run has that id
     ├── LeaseHeld           another run holds the lease
     └── LeaseLost           the lease was released while we held it
@@ -27,6 +33,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from runtime.store.records import DamagedRecord, Lease
 
@@ -158,15 +165,95 @@ class OutOfPlace(StoreError):
         )
 
 
+class UserSilent(StoreError):
+    """Free text to a user who has been silent for too long for WhatsApp to deliver it; nothing was written."""
+
+    def __init__(self, last_inbound: str | None) -> None:
+        heard = "has never written to this number" if last_inbound is None else f"last wrote at {last_inbound}"
+        super().__init__(
+            f"This user {heard}, and WhatsApp delivers free text within 24 hours of their message only. Send a "
+            "template, or declare `window: {reopen_with: …}` in the manifest, and such messages wait for "
+            "an answer to it."
+        )
+
+
 class OptedOut(StoreError):
     """A proactive message is not sent."""
 
-    def __init__(self, since: str) -> None:
+    def __init__(self, since: str, opt_out_list: str = "marketing") -> None:
+        """`opt_out_list`: `marketing` or `all`."""
+        what = "no more messages of any kind" if opt_out_list == "all" else "no more marketing"
+        others = "" if opt_out_list == "all" else "; a template of the category utility would be"
         super().__init__(
-            f"This user asked for no more messages (STOP or BAJA) at {since}; nothing was sent. Only they can allow "
-            "them again, by writing START or ALTA. What they write is answered as ever."
+            f"This user has wanted {what} since {since} (STOP, BAJA, WhatsApp's button, or a block); nothing was sent"
+            f"{others}. Only they can allow them again, by writing START or ALTA. What they write is answered as ever."
         )
         self.since = since
+        self.opt_out_list = opt_out_list
+
+
+class PersonBlocked(StoreError):
+    """Nothing is sent to a person whose data is not processed."""
+
+    def __init__(self, since: str) -> None:
+        super().__init__(
+            f"This person has been blocked since {since}: nothing of them is processed, and nothing was sent. "
+            "`horizonai-whatsapp-bot person unblock USER` ends that."
+        )
+        self.since = since
+
+
+class NoConversation(StoreError):
+    """A conversation that does not exist, or whose user was erased."""
+
+    def __init__(self, conversation_id: int) -> None:
+        super().__init__(
+            f"There is no conversation {conversation_id}; see `horizonai-whatsapp-bot conversations list`."
+        )
+
+
+class NotReplayable(StoreError):
+    """What people wrote is not to be tried again, or there is nothing of it."""
+
+    def __init__(self, message: str, cause: Literal["blocked", "sensitive", "nothing"] = "nothing") -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class ConversationTaken(StoreError):
+    """A conversation is not taken from the person who has it."""
+
+    def __init__(self, operator: str, since: str | None) -> None:
+        super().__init__(
+            f"{operator} has this conversation since {since}; nothing was changed. Ask them to release it, or take it "
+            "with force."
+        )
+        self.operator = operator
+        self.since = since
+
+
+class WindowClosed(StoreError):
+    """A reply is not sent."""
+
+    def __init__(self, last_inbound: str | None, refused_at: str | None = None) -> None:
+        said = "has never written" if last_inbound is None else f"last wrote at {last_inbound}"
+        why = "WhatsApp delivers free text for 24 hours after that"
+        if last_inbound is not None and refused_at is not None and refused_at > last_inbound:
+            why = f"WhatsApp refused free text to them at {refused_at} as too late (63016)"
+        super().__init__(
+            f"This person {said}, and {why}; nothing was sent. Send an approved template, or wait until they write."
+        )
+        self.last_inbound = last_inbound
+
+
+class NumberNeeded(StoreError):
+    """A template of the category authentication, for a user of whom only WhatsApp's id is known."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(
+            f"WhatsApp delivers templates of the category authentication to a number only, and of {user_id} none is "
+            "known; nothing was sent. Send to their number (+56912345678), or a template of the category utility."
+        )
 
 
 class RunDiffers(StoreError):
@@ -175,6 +262,20 @@ class RunDiffers(StoreError):
     def __init__(self, run_id: str, field: str) -> None:
         super().__init__(f"The run {run_id!r} is recorded already, with another {field}; nothing was changed.")
         self.field = field
+
+
+class FileDiffers(StoreError):
+    """The bytes of a file are not those that its hash names."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"The content is not the file {sha256}: its SHA-256 is another one.")
+
+
+class FileTooLarge(StoreError):
+    """A file has more bytes than WhatsApp takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The file has more than {limit:,} bytes.")
 
 
 class LeaseHeld(StoreError):

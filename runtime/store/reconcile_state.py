@@ -7,23 +7,37 @@ from __future__ import annotations
 
 import time
 from dataclasses import fields, replace
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table, and_, delete, or_, select, update
+from sqlalchemy.dialects import sqlite
 
-from runtime.store import catalog, tokens
+from runtime.store import audit, catalog, reconcile_reports, tokens
+from runtime.store.audit import Actor, Entry
 from runtime.store.client.history import (
+    BLOCKED,
     LATEST_ACTIVITY,
     LATEST_EDITS,
+    OPEN_REQUESTS,
+    UNFINISHED,
+    USAGE_OF_CLIENT,
     activity_of,
     loops_query,
     runs_of,
+    spent_of,
+    spent_query,
     undelivered_query,
+    usage_of,
 )
 from runtime.store.codec import columns, from_rows, in_order, to_row
+from runtime.store.console import accounts, report_links
+from runtime.store.database.statement import Statement
 from runtime.store.database.times import timestamp
 from runtime.store.errors import LeaseHeld, LeaseLost, RunDiffers, StoreError
+from runtime.store.messages import person_marks, privacy_requests, receipts
 from runtime.store.records import (
+    ATTEMPTS_OF_SENDER,
+    INSTALLATION,
     ActivityRecord,
     AppliedRecord,
     DamagedRecord,
@@ -31,8 +45,14 @@ from runtime.store.records import (
     Lease,
     NoticeRecord,
     RunRecord,
+    SpentRecord,
+    UsageRecord,
 )
 from runtime.store.tables import applied, leases, notices, runs
+from runtime.store.tariffs_record import KIND as TARIFFS
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _ENDED = ("finished_at", "outcome", "changes")
 """The fields of a run that its end sets."""
@@ -53,8 +73,15 @@ def list_applied(
     return in_order(AppliedRecord, (tuple(row) for row in connection.execute(query.limit(limit))))
 
 
-def record_applied(connection: Connection, record: AppliedRecord) -> None:
-    """Stores the values last applied to a client's resource, in place of earlier ones."""
+def record_applied(connection: Connection, record: AppliedRecord, by: Actor) -> None:
+    """Stores the values last applied to a client's resource, in place of earlier ones. What was applied is in the audit
+    by itself, but for an attempt at registering a number, which changes Twilio alone."""
+    if record.kind == ATTEMPTS_OF_SENDER:
+        bot = catalog.bot_of_number(connection, record.client)
+        audit.record(connection, by, Entry("registered", "sender", record.client, bot.label if bot else None))
+    if (record.client, record.kind) == (INSTALLATION, TARIFFS):
+        # The runtime reads them again when the catalog has changed.
+        catalog.count_up(connection)
     row = to_row(record)
     row["applied_at"] = record.applied_at or timestamp()
     statement = _insert(connection, applied).values(row)
@@ -74,13 +101,20 @@ def forget_applied(connection: Connection, client: str, kind: str) -> None:
 def rename_client(connection: Connection, former: str, client: str, managed_by: str | None) -> None:
     """Gives all that the store has of a client its new id, in one step; nothing where that was done before.
 
-    Bots and assistants keep their own ids, so conversations stay with them. Tokens that are bound to it stay so.
+    Bots and assistants keep their own ids, so conversations stay with them. Tokens, operators and links
+    that are bound to it stay so.
     """
     catalog.rename_client(connection, former, client, managed_by)
     theirs = select(applied.c.kind).where(applied.c.client == client)
     connection.execute(delete(applied).where(applied.c.client == former, applied.c.kind.in_(theirs)))
     connection.execute(update(applied).where(applied.c.client == former).values(client=client))
     tokens.rename_client(connection, former, client)
+    accounts.rename_client(connection, former, client)
+    report_links.rename_client(connection, former, client)
+    person_marks.rename_client(connection, former, client)
+    privacy_requests.rename_client(connection, former, client)
+    receipts.rename_client(connection, former, client)
+    reconcile_reports.rename_client(connection, former, client)
     for notice in list_notices(connection):
         owner, _, resource = notice.finding.partition("/")
         if owner == former:
@@ -184,8 +218,21 @@ def latest_edits(connection: Connection) -> list[EditRecord]:
 def latest_activity(connection: Connection) -> list[ActivityRecord]:
     """When each bot last received a message, the result of its last turn, and what reached no phone."""
     latest = [tuple(row) for row in connection.exec_driver_sql(LATEST_ACTIVITY)]
-    undelivered = [tuple(row) for row in connection.exec_driver_sql(undelivered_query())]
-    return activity_of(latest, undelivered, (tuple(row) for row in connection.exec_driver_sql(loops_query())))
+    beside = [
+        [tuple(row) for row in connection.exec_driver_sql(query)]
+        for query in (undelivered_query(), loops_query(), OPEN_REQUESTS, BLOCKED, UNFINISHED)
+    ]
+    return activity_of(latest, *beside)
+
+
+def recent_usage(connection: Connection, client: str) -> list[UsageRecord]:
+    """What a client's answers used lately, by kind and model."""
+    return from_rows(UsageRecord, Statement(USAGE_OF_CLIENT).rows(connection, **usage_of(client)))
+
+
+def spent_this_month(connection: Connection) -> list[SpentRecord]:
+    """What clients with a budget have spent."""
+    return spent_of(tuple(row) for row in connection.exec_driver_sql(spent_query()))
 
 
 def list_notices(connection: Connection) -> list[NoticeRecord]:
@@ -238,7 +285,10 @@ def _claim(channel: str, finding: str) -> str:
     return f"notice/{channel}/{finding}"
 
 
-def _insert(connection: Connection, table: object) -> postgresql.Insert:
-    """INSERT with ON CONFLICT, which each dialect has its own of."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return make(table)  # type: ignore[arg-type, return-value]
+def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """INSERT with ON CONFLICT, which each dialect has its own of. A store on SQLite loads nothing of PostgreSQL's."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)

@@ -15,6 +15,8 @@ ASSISTANT_PREFIX, AGENT_PREFIX = LIVE_PREFIXES = ("asst_", "agent_")
 """Prefixes of a provider's ids: of the Assistants API, and of the Agents API."""
 INSTALLATION: Final = "installation"
 """In place of a client's id, in a record of the last apply that is of no client."""
+ATTEMPTS_OF_SENDER: Final = "verification"
+"""Under this kind, and the number in place of a client, are the attempts at registering a number with WhatsApp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def endpoint_values(
     authorization_env: object = None,
     follow_redirects: bool = False,
     user: object = None,
+    idempotent: bool = False,
 ) -> dict[str, Any]:
     """A function's endpoint as a bot has it. What is not used of the keys that the first version did not have is left
     out: an older replica accepts such a bot, and its rows are equal to these.
@@ -100,6 +103,8 @@ def endpoint_values(
         values["follow_redirects"] = True
     if user is not None:
         values["user"] = user
+    if idempotent:
+        values["idempotent"] = True
     return values
 
 
@@ -165,6 +170,100 @@ class ActivityRecord:
     last_delivery: str | None = None
     """The outcome of the last turn's messages: delivered | sent (not all of them are reported yet) | undelivered; None
     where it has none."""
+    requests: int = 0
+    """Number of people's requests to its client that are not answered."""
+    request_due_at: str | None = None
+    """When the first of them is due by law."""
+    blocked: int = 0
+    """Number of people of whom nothing is processed."""
+    erasures: int = 0
+    """Number of erased people of whom something is left elsewhere, which is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyCounts:
+    """What the answers to a client's messages of a period took, and what was saved. A turn counts in the period in
+    which its messages came in."""
+
+    answered: int
+    """Turns with an answer."""
+    messages: int
+    """Messages of those answers that Twilio accepted; a part of a long answer is one."""
+    saved_by_list: int
+    """Turns without an answer, since their messages were thanks or goodbyes."""
+    saved_by_model: int
+    """Turns that the model chose not to answer."""
+
+    @property
+    def saved(self) -> int:
+        """Replies that were saved, at least one message each."""
+        return self.saved_by_list + self.saved_by_model
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """What a client's answers used of one kind of one model in some time."""
+
+    client: str
+    kind: str
+    """One of `schemas.prices.ModelKind`."""
+    model: str
+    quantity: int
+    nano_usd: int | None
+    """10⁻⁹ USD; None where no price is known."""
+    turns: int
+    """In how many turns it was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryRecord:
+    """The declared canary of a bot, and whether the runtime has stopped it."""
+
+    bot_id: str
+    canary: str
+    """Its digest (`schemas.canary`)."""
+    since: str
+    """When it was declared."""
+    stopped_at: str | None = None
+    reason: str | None = None
+    """A word of `runtime.turns.canaries.StopReason`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RatingRecord:
+    """What Twilio and Meta said of a number from a time on."""
+
+    number: str
+    """E.164."""
+    since: str
+    """When it was first seen so."""
+    status: str
+    """ONLINE, OFFLINE, …; an open list."""
+    quality: str | None = None
+    """HIGH, MEDIUM, LOW, …; None before there is one."""
+    messaging_limit: str | None = None
+    """In Twilio's words, like `10K Customers/24hr`."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRecord:
+    """What one of a client's two variants did, in its turns of some time that were the variant's to answer."""
+
+    variant: str
+    """`stable` or `canary`."""
+    turns: int
+    answered: int
+    failed: int
+    handoffs: int
+    """Turns after which people had the conversation."""
+    unanswered: int
+    """Turns that needed no answer: thanks, or the model's choice."""
+    messages: int
+    """Messages of its answers that Twilio accepted; a part of a long answer is one."""
+    output_tokens: int
+    """Of the model's, for those answers: how long they are. What they say may be encrypted."""
+    nano_usd: int | None
+    """What its turns cost, in 10⁻⁹ USD; None where the price of a part is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +294,42 @@ class NoticeRecord:
     fingerprint: str
     """A digest of the finding; another one is new."""
     notified_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpentRecord:
+    """What the ledger has of a client with a budget, for the current month in UTC."""
+
+    client: str
+    month: str
+    amount: int
+    """10⁻⁹ USD."""
+    unknown: int
+    """Number of rows without a known price, which are not in `amount`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OlderRecord:
+    """How many of a client's messages are older than a timestamp, and settled."""
+
+    messages: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRecord:
+    """A run that deleted of a client what its retention is over for."""
+
+    client: str
+    began_at: str
+    ended_at: str | None
+    """None: it is running, or its process crashed and it is resumed."""
+    retention: Mapping[str, Any]
+    """As it was declared."""
+    deleted: Mapping[str, int]
+    """How many of what: messages, sent, turns, memory, notes, transcripts, people, recipients, usage."""
+    kept: Mapping[str, int]
+    """How many of what is over and not settled: `open`, `dead_letters`."""
 
 
 @dataclass(frozen=True, slots=True)

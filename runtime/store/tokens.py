@@ -9,21 +9,23 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
 from runtime.store.tables import bots, tokens
 
-Scope = Literal["read", "write", "messages", "metrics"]
+Scope = Literal["read", "write", "messages", "campaigns", "privacy", "metrics"]
 SCOPES: Final[Mapping[Scope, str]] = {
     "read": "lists and plans, without what people wrote",
     "write": "also changes",
     "messages": "what `read` may, and what people wrote",
+    "campaigns": "sends to lists of people; with `write`, marketing templates one by one",
+    "privacy": "finds, exports, blocks and erases a person, and keeps the register of what people ask for",
     "metrics": "/metrics only",
 }
 INCLUDED: Final[Mapping[Scope, frozenset[Scope]]] = {
@@ -31,6 +33,8 @@ INCLUDED: Final[Mapping[Scope, frozenset[Scope]]] = {
     "read": frozenset({"read", "metrics"}),
     "write": frozenset({"write", "read", "metrics"}),
     "messages": frozenset({"messages", "read", "metrics"}),
+    "campaigns": frozenset({"campaigns"}),
+    "privacy": frozenset({"privacy"}),
 }
 """Every scope that a token has through one of its own."""
 DAY_SECONDS = 86_400
@@ -51,11 +55,20 @@ class TokenRecord:
     """The only clients that it reaches; None: all, and the installation's own records."""
     expires_at: str | None
     last_used_at: str | None
+    former_until: str | None = None
+    """Until when the token before the last exchange is valid too."""
+    is_former: bool = False
+    """Whether it was found by the token before the last exchange."""
 
     @property
     def is_expired(self) -> bool:
         """Whether it was valid only until a time that has passed."""
         return self.expires_at is not None and self.expires_at <= timestamp()
+
+    @property
+    def has_former(self) -> bool:
+        """Whether the token before the last exchange is valid too."""
+        return self.former_until is not None and self.former_until > timestamp()
 
     @property
     def is_use_outdated(self) -> bool:
@@ -83,6 +96,7 @@ _COLUMNS = (
     tokens.c.clients,
     tokens.c.expires_at,
     tokens.c.last_used_at,
+    tokens.c.former_until,
 )
 
 
@@ -104,7 +118,7 @@ def create_token(connection: Connection, new: NewToken, show: Callable[[str], No
     """
     if connection.execute(select(tokens.c.name).where(tokens.c.name == new.name)).first() is not None:
         raise StoreError(f"There is already a token named {new.name!r}; revoke it, or choose another name.")
-    token = f"hza_{secrets.token_urlsafe(32)}"
+    token = _new_token()
     show(token)
     connection.execute(
         insert(tokens).values(
@@ -120,15 +134,48 @@ def create_token(connection: Connection, new: NewToken, show: Callable[[str], No
     return sorted(set(new.clients) - known)
 
 
+def rotate_token(connection: Connection, name: str, overlap_seconds: float, show: Callable[[str], None]) -> str | None:
+    """Exchanges a token for a new one of the same name, scopes, clients and end, and shows it, which is possible only
+    once. Where that fails, nothing is changed.
+
+    The former one is valid for `overlap_seconds` more; one that was exchanged before it ends now. Returns until when;
+    None: not any more. Raises StoreError when no valid token has that name.
+    """
+    row = connection.execute(
+        select(*_COLUMNS, tokens.c.digest).where(tokens.c.name == name, tokens.c.revoked_at.is_(None))
+    ).first()
+    if row is None:
+        raise StoreError(f"No valid token is named {name!r}; see `horizonai-whatsapp-bot token list`.")
+    *columns, digest = row
+    record = _record(columns)
+    if record.is_expired:
+        raise StoreError(f"The token {name!r} expired at {record.expires_at}; create another one.")
+    token = _new_token()
+    show(token)
+    until = timestamp(time.time() + overlap_seconds) if overlap_seconds > 0 else None
+    former = None if until is None else digest
+    exchange = update(tokens).where(tokens.c.name == name)
+    connection.execute(exchange.values(digest=token_digest(token), former_digest=former, former_until=until))
+    return until
+
+
 def find_token(connection: Connection, token: str) -> TokenRecord | None:
-    """The record of a token that was not revoked; it may be expired.
+    """The record of a token that was not revoked; it may be expired, or the one before an exchange whose time is not
+    over.
 
     It is looked up by its digest, so the time of the look-up reveals nothing about a token.
     """
+    digest = token_digest(token)
+    is_former = and_(tokens.c.former_digest == digest, tokens.c.former_until > timestamp())
     row = connection.execute(
-        select(*_COLUMNS).where(tokens.c.digest == token_digest(token), tokens.c.revoked_at.is_(None))
+        select(*_COLUMNS, tokens.c.digest).where(
+            or_(tokens.c.digest == digest, is_former), tokens.c.revoked_at.is_(None)
+        )
     ).first()
-    return None if row is None else _record(tuple(row))
+    if row is None:
+        return None
+    *columns, current = row
+    return replace(_record(columns), is_former=current != digest)
 
 
 def record_use(connection: Connection, name: str) -> None:
@@ -158,7 +205,12 @@ def revoke_token(connection: Connection, name: str) -> None:
         raise StoreError(f"No valid token is named {name!r}; see `horizonai-whatsapp-bot token list`.")
 
 
+def _new_token() -> str:
+    return f"hza_{secrets.token_urlsafe(32)}"
+
+
 def _record(row: Sequence[Any]) -> TokenRecord:
-    name, scope, created_at, revoked_at, clients, expires_at, last_used_at = row
+    name, scope, created_at, revoked_at, clients, expires_at, last_used_at, former_until = row
     bound = None if clients is None else tuple(clients.split())
-    return TokenRecord(name, tuple(scope.split()), created_at, revoked_at, bound, expires_at, last_used_at)
+    scopes = tuple(scope.split())
+    return TokenRecord(name, scopes, created_at, revoked_at, bound, expires_at, last_used_at, former_until)

@@ -66,6 +66,10 @@ class OwnedTurns:
         if self.hold_of(turn.conversation.id) == turn.hold:
             del self._owned[turn.conversation.id]
 
+    def forget(self, conversation_id: int) -> None:
+        """Removes a conversation's turn, which another process owns."""
+        self._owned.pop(conversation_id, None)
+
     async def release(self, conversation_id: int) -> None:
         """Releases a conversation's turn, which did not crash this process, for any process to begin."""
         owned = self._owned.pop(conversation_id, None)

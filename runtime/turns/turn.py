@@ -11,40 +11,51 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
 import structlog
 
+from runtime.budgets.budgets import Budgets
 from runtime.catalog import Catalog, Configuration
-from runtime.delivery.delivery import Delivery
 from runtime.delivery.reply_window import ReplyWindows
-from runtime.engines.functions import Functions
-from runtime.engines.port import Answer
 from runtime.engines.selection import Engines
-from runtime.errors import PermanentError, ProviderError, RequestRefused, TemporaryError
+from runtime.errors import PermanentError, ProviderError, TemporaryError
+from runtime.media.folder import MediaFolder
+from runtime.memory import remembered
 from runtime.observability.logs import LogContext, masked_user
 from runtime.observability.metrics import Metrics
 from runtime.observability.tracing import MessageId, span
+from runtime.price_list import PriceList
 from runtime.resilience.backoff import pause_seconds
-from runtime.resilience.poison import MAX_CRASHES, TRUSTED_CRASHES, Suspects, SuspectSlot
+from runtime.resilience.poison import TRUSTED_CRASHES, Suspects, SuspectSlot
 from runtime.settings import Settings
 from runtime.store.database.database import Database
 from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
-from runtime.store.messages import items, turn_start
+from runtime.store.messages import consented_turns, turn_start, waiting_sends
 from runtime.store.messages.outbox import OutboxRow
 from runtime.store.messages.turn_start import Suspect, UserStillWriting
 from runtime.store.messages.turns import Turn, TurnTakenOver
-from runtime.text import is_blank, portable
-from runtime.turns.leavings import WITHHELD_ITEM, RedactedHistory, redacted, was_said
-from runtime.turns.loops import LoopSign, sign_of_loop
+from runtime.turns.asking import Asking, NoticeInstead, PersonAsked
+from runtime.turns.canaries import CanaryWatch, assigned
+from runtime.turns.consent import ConsentStep, consent_step
+from runtime.turns.facts import FactFinder
+from runtime.turns.fallback import Fallbacks
+from runtime.turns.leavings import was_said
 from runtime.turns.outcome import Endings, client_of
 from runtime.turns.ownership import OwnedTurns
-from runtime.turns.policy import Facts, MayAnswer, Options, Say, Silent, decide, is_loop_pause
+from runtime.turns.policy import (
+    HandOver,
+    Options,
+    Say,
+    Silent,
+    decide,
+)
+from runtime.turns.ports import SYSTEM_CLOCK, CallsFunctions, Clock, Delivers, ShowsTyping
 from runtime.turns.prepare import Preparer
 from runtime.turns.progress import Progress
 from runtime.turns.request import Requests
-from schemas.addresses import number_of
 
 BEGINNINGS = 64
 """Maximum number of turns that are being begun concurrently. Behind ten thousand of them, a turn that could end would
@@ -71,25 +82,41 @@ class Turns:
         database: Database,
         catalog: Catalog,
         engines: Engines,
-        functions: Functions,
+        functions: CallsFunctions,
         preparers: Sequence[Preparer],
-        delivery: Delivery,
+        folder: MediaFolder,
+        typing: ShowsTyping,
+        delivery: Delivers,
         windows: ReplyWindows,
         owned: OwnedTurns,
         suspects: Suspects,
+        prices: PriceList,
+        budgets: Budgets,
         metrics: Metrics,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._settings = settings
         self._database = database
         self._catalog = catalog
-        self._engines = engines
+        self._facts = FactFinder(settings, catalog, preparers, budgets)
         self._requests = Requests(
-            database, functions, preparers, catalog.salt, settings.memory_tokens, settings.timezone
+            database,
+            functions,
+            functions.secrets,
+            preparers,
+            catalog.salt,
+            settings.memory_tokens,
+            settings.timezone,
+            clock,
         )
-        self._preparers = preparers
+        self._asking = Asking(settings, database, engines, self._requests, folder, Fallbacks(database, metrics))
+        self._clock = clock
+        self._typing = typing
         self._metrics = metrics
         self._delivery = delivery
-        self._endings = Endings(settings, database, windows, metrics)
+        self._endings = Endings(settings, database, windows, prices, budgets, metrics, clock)
+        self._budgets = budgets
+        self._canaries = CanaryWatch(database, metrics)
         self._beginning = asyncio.Semaphore(BEGINNINGS)
         self._owned = owned
         self._suspects = suspects
@@ -117,16 +144,25 @@ class Turns:
                 await self._go_on(turn, slot)
         except StoreError:
             raise
-        except Exception:
+        except Exception as error:
             # Another process owns it; or a bug, which counts like a crash: it must not be repeated forever.
+            if turn is None and isinstance(error, TurnTakenOver):
+                self._forget(conversation_id)
             if turn is not None:
                 self._owned.drop(turn)
+                self._budgets.dropped(turn.id)
             raise
         finally:
             slot.release()
         return turn is not None and (
             self._owned.hold_of(conversation_id) is not None or len(turn.messages) >= turn_start.BURST_LIMIT
         )
+
+    def _forget(self, conversation_id: int) -> None:
+        hold = self._owned.hold_of(conversation_id)
+        if hold is not None:
+            self._owned.forget(conversation_id)
+            self._budgets.dropped(hold.turn_id)
 
     async def _begin(self, conversation_id: int, slot: SuspectSlot) -> Turn | None:
         """Begins the turn, a suspected one when there is a slot for it."""
@@ -155,7 +191,7 @@ class Turns:
         return turn
 
     async def _go_on(self, turn: Turn, slot: SuspectSlot) -> None:
-        configuration = await self._catalog.configuration(turn.conversation.bot_id, turn.catalog_version)
+        configuration = await self._configuration(turn)
         if configuration is None and await self._endings.handed_over(turn):
             slot.release()
             self._owned.drop(turn)
@@ -180,55 +216,83 @@ class Turns:
                 self._owned.drop(turn)
                 await self._delivery.deliver(ended, configuration.bot if configuration else None)
 
+    async def _configuration(self, turn: Turn) -> Configuration | None:
+        """The bot as it answers this conversation; None when it was deleted."""
+        found = await self._catalog.configuration(turn.conversation.bot_id, turn.catalog_version)
+        if found is None or found.policy.canary is None:
+            return found
+        return assigned(found, turn.conversation.id, timestamp(), self._settings.timezone)
+
     async def _ended(self, turn: Turn, configuration: Configuration | None) -> Sequence[OutboxRow] | _Retry:
         """Ends the turn on disk, answered or not; returns the rows to send."""
-        now = timestamp()
-        sign = None if is_loop_pause(turn.conversation, now) else await self._sign_of_loop(turn)
-        decision = decide(self._facts(turn, configuration, now, is_loop=sign is not None))
-        if isinstance(decision, Say) and was_said(turn, decision.text):
+        if turn.conversation.waiting_since is not None:
+            turn = await self._with_released(turn)
+        now = timestamp(self._clock())
+        sign = await self._facts.sign_of_loop(turn, now)
+        is_processed = configuration is not None and turn.conversation.blocked_at is None
+        consent = consent_step(turn, configuration.policy) if configuration is not None and is_processed else None
+        if consent is not None and consent.act == "given":
+            turn, consent = await self._consented(turn, consent), None
+        decision = decide(await self._facts.found(turn, configuration, now, sign, consent))
+        if isinstance(decision, Say) and was_said(turn, decision, now):
             decision = Silent(decision.reason)
-        if not isinstance(decision, MayAnswer):
+        if isinstance(decision, Silent | Say):
             return await self._endings.unanswered(turn, configuration, decision, sign)
         assert configuration is not None, "the policy never lets a missing bot answer"
-        return await self._answered(turn, configuration, decision.options)
+        if isinstance(decision, HandOver):
+            return await self._endings.given_to_people(turn, configuration, decision)
+        return await self._answered(turn, _measured(configuration, decision.options), decision.options)
 
-    def _facts(self, turn: Turn, configuration: Configuration | None, now: str, *, is_loop: bool) -> Facts:
-        media = configuration.policy.media if configuration else None
-        contents = [message.content for message in turn.messages]
-        is_read = any(preparer.reads(part) for preparer in self._preparers for each in contents for part in each.parts)
-        return Facts(
-            configuration.bot if configuration else None,
-            turn.conversation,
-            now,
-            contents=[] if is_read else contents,
-            not_understood_message=(media and media.not_understood) or self._settings.not_understood_message,
-            is_loop=is_loop,
-            opt_out_message=self._settings.opt_out_message,
-            opt_in_message=self._settings.opt_in_message,
-        )
+    async def _consented(self, turn: Turn, step: ConsentStep) -> Turn:
+        """The turn of a yes, which is on disk when this returns, with what waited for it."""
+        assert step.consent is not None, "a yes is recorded"
+        stated, messages = await self._database.write(consented_turns.give, turn, step.consent)
+        log.info("consent_given", by=step.consent.by, waited=len(messages) - len(turn.messages))
+        return replace(turn, messages=messages, conversation=turn.conversation._replace(consent=stated))
 
-    async def _sign_of_loop(self, turn: Turn) -> LoopSign | None:
-        """By what the other side shows that it is a program, if it does."""
-        if await self._catalog.is_ours(number_of(turn.messages[-1].sender)):
-            return "own_number"
-        return sign_of_loop(turn)
+    async def _with_released(self, turn: Turn) -> Turn:
+        """The turn, which knows of the messages that waited for its user and are sent now."""
+        items = await self._database.write(waiting_sends.release, turn.conversation.id, remembered)
+        return replace(turn, history=[*turn.history, *items])
 
     async def _answered(
         self, turn: Turn, configuration: Configuration, options: Options
     ) -> Sequence[OutboxRow] | _Retry:
-        """Gets an answer, or fails for good, and ends the turn accordingly."""
-        began = time.monotonic()
+        """Gets an answer, or fails for good, and ends the turn accordingly. Raises TurnTakenOver; what was spent until
+        then is in the ledger."""
         progress = self._requests.progress_of(turn)
         try:
-            answer = await self._answer(turn, configuration, options, progress)
+            return await self._attempted(turn, configuration, options, progress)
+        except TurnTakenOver:
+            await self._endings.discarded(turn, configuration, progress)
+            raise
+
+    async def _attempted(
+        self, turn: Turn, configuration: Configuration, options: Options, progress: Progress
+    ) -> Sequence[OutboxRow] | _Retry:
+        began = time.monotonic()
+        try:
+            with self._shows_typing(turn, configuration, options):
+                seconds = self._seconds_left(turn)
+                answer, used = await self._asking.answer(turn, configuration, options, progress, seconds)
         except TemporaryError as error:
             delay = self._delay(turn, error)
             if delay is None:
-                return await self._endings.dead(turn, configuration, error, progress.items)
+                return await self._dead(turn, configuration, error, progress)
+            await progress.keep_spent()
             self._metrics.turn_ended(client_of(turn, configuration), "retried")
             return _Retry(delay)
         except PermanentError as error:
-            return await self._endings.dead(turn, configuration, error, progress.items)
+            return await self._dead(turn, configuration, error, progress)
+        except PersonAsked:
+            return await self._endings.given_to_people(turn, configuration, HandOver("asked"), progress)
+        except NoticeInstead as instead:
+            notice = instead.notice
+            decision = Silent(notice.reason) if was_said(turn, notice, timestamp(self._clock())) else notice
+            return await self._endings.unanswered(turn, configuration, decision, progress=progress)
+        configuration = _measured(configuration, used)
+        if answer.is_none:
+            return await self._endings.chosen_silence(turn, configuration, answer, progress)
         log.info(
             "turn_answered",
             seconds=round(time.monotonic() - began, 3),
@@ -236,42 +300,25 @@ class Turns:
             input_tokens=answer.usage.input_tokens,
             output_tokens=answer.usage.output_tokens,
         )
-        return await self._endings.answered(turn, configuration, answer, options.variant)
+        return await self._endings.answered(turn, configuration, answer, progress, options.begins_with)
 
-    async def _answer(self, turn: Turn, configuration: Configuration, options: Options, progress: Progress) -> Answer:
-        if turn.starts > MAX_CRASHES:
-            raise PermanentError(f"The turn was begun {MAX_CRASHES} times, and each time its process crashed.")
-        try:
-            engine = await self._engines.engine_of(configuration)
-            request = await self._requests.of(turn, configuration, options, progress)
-            async with self._engines.passing(request, time.monotonic() + self._seconds_left(turn)):
-                try:
-                    return _sendable(await engine.answer(request))
-                except RequestRefused as refusal:
-                    past = await self._without_failed_words(turn, refusal)
-                    request = await self._requests.of(turn, configuration, options, progress, past.history)
-                    answer = _sendable(await engine.answer(request))
-                    await self._withhold(past)
-                    return answer
-        except (ProviderError, StoreError, TurnTakenOver):
-            raise
-        except Exception as error:
-            # A bug must not leave the user without an answer, nor block the conversation.
-            log.exception("engine_failed")
-            raise PermanentError(f"The engine failed with {type(error).__name__}: {error}") from error
+    async def _dead(
+        self, turn: Turn, configuration: Configuration, error: ProviderError, progress: Progress
+    ) -> Sequence[OutboxRow]:
+        """Ends a turn that failed for good; of a canary's one too many ends the canary, before anything is sent."""
+        rows = await self._endings.dead(turn, configuration, error, progress)
+        if configuration.variant == "canary":
+            await self._canaries.after_failure(configuration)
+        return rows
 
-    async def _without_failed_words(self, turn: Turn, refusal: RequestRefused) -> RedactedHistory:
-        """The turn's history without the words of failed turns, one of which may be why this request is refused; raises
-        the refusal again where there are none."""
-        past = redacted(await self._database.read(items.newest_items, turn.conversation.id, len(turn.history)))
-        if not past.ids:
-            raise refusal
-        return past
-
-    async def _withhold(self, past: RedactedHistory) -> None:
-        """Withholds words for good: a request without them was accepted."""
-        log.warning("failed_words_withheld", items=len(past.ids))
-        await self._database.write(items.replace_items, past.ids, *WITHHELD_ITEM)
+    def _shows_typing(self, turn: Turn, configuration: Configuration, options: Options) -> AbstractContextManager[None]:
+        """Shows that an answer is being written, where one follows for certain and the client allows it. Never where
+        people write about sensitive data: Twilio does not offer it for health data."""
+        replies, data = configuration.policy.replies, configuration.policy.data
+        is_off = (replies is not None and replies.typing is False) or (data is not None and bool(data.sensitive))
+        if options.offers_no_reply or is_off:
+            return nullcontext()
+        return self._typing.while_answering(configuration.bot, turn.messages[-1].message_sid)
 
     def _delay(self, turn: Turn, error: TemporaryError) -> float | None:
         """Seconds until the next attempt; None when that would be too late."""
@@ -287,11 +334,9 @@ class Turns:
         return self._settings.turn_deadline_seconds - self._owned.seconds_owned(turn.conversation.id)
 
 
-def _sendable(answer: Answer) -> Answer:
-    """An answer with text that can be sent; raises PermanentError when there is none."""
-    if is_blank(portable(answer.text)):
-        raise PermanentError("The model answered with no text that could be sent.")
-    return answer
+def _measured(configuration: Configuration, options: Options) -> Configuration:
+    """The configuration, without a variant where another model answers: that shows nothing of either variant."""
+    return configuration if options.model is None else replace(configuration, variant=None)
 
 
 def _messages(turn: Turn) -> list[MessageId]:

@@ -13,6 +13,10 @@ class AccountError(OperatorError):
     """An account's credentials are not configured; the text names them."""
 
 
+class FormerAccount(AccountError):
+    """An account that a bot had, and whose credentials are not known any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A Twilio account's credentials."""
@@ -27,6 +31,8 @@ class Accounts:
     def __init__(self, settings: Settings, secrets: Secrets) -> None:
         self._settings = settings
         self._secrets = secrets
+        sid, token = settings.twilio_account_sid, settings.twilio_auth_token
+        self._shared = Account(sid, token.get_secret_value()) if sid is not None and token is not None else None
 
     def account_of(self, bot: BotRecord | None) -> Account:
         """The account that sends for a bot (or for no bot); raises AccountError when it is not configured."""
@@ -38,10 +44,19 @@ class Accounts:
                     f"set {bot.auth_token_env or 'auth_token_env of the bot'}."
                 )
             return Account(bot.account_sid, token)
-        sid, secret = self._settings.twilio_account_sid, self._settings.twilio_auth_token
-        if sid is None or secret is None:
+        if self._shared is None:
             raise AccountError("Twilio is not configured; set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.")
-        return Account(sid, secret.get_secret_value())
+        return self._shared
+
+    def account_with(self, sid: str, bot: BotRecord | None) -> Account:
+        """The account with this SID, which alone has the files of its messages: the bot's own, or the shared one that
+        it had before. Raises AccountError, FormerAccount for one that neither is."""
+        if self._shared is not None and self._shared.sid == sid:
+            return self._shared
+        account = self.account_of(bot)
+        if account.sid != sid:
+            raise FormerAccount(f"The file is in the Twilio account {sid}, which the bot has no longer.")
+        return account
 
     def webhook_secrets(self, bot: BotRecord | None, account_sid: str, *, shared_key: bool) -> list[str]:
         """Secrets that may have signed a webhook about a bot in the name of an account; none for a foreign account."""

@@ -173,7 +173,7 @@ class AgentSessions:
         else:
             raise rules.refused("Missing required parameter: 'agent.model'.", "agent.model")
         rules.check_tools(given.get("tools") or [])
-        whole = rules.settled(agent, given)
+        whole = rules.settled(agent, given, of_session=True)
         return {name: whole[name] for name in _FROZEN}
 
     def _found(self, request: web.Request) -> Json:
@@ -223,7 +223,7 @@ class AgentSessions:
             changed["metadata"] = body["metadata"] or {}
         if body.get("agent"):
             rules.check_tools(body["agent"].get("tools") or [])
-            changed["agent"] = rules.settled(session["agent"], body["agent"])
+            changed["agent"] = rules.settled(session["agent"], body["agent"], of_session=True)
         return answer(self._shown(self._state.storage.put(TABLE, session["id"], changed)))
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -231,6 +231,7 @@ class AgentSessions:
         turn = self._turns.latest(session["id"])
         if turn is not None and turn["status"] in ACTIVE:
             raise rules.conflict("session must be durably idle or failed without required actions before deletion")
+        self._turns.drop(session["id"])
         self._state.storage.delete(TABLE, session["id"])
         return answer({"id": session["id"], "object": "agent.session.deleted", "deleted": True})
 

@@ -8,7 +8,7 @@ import json
 import time
 from typing import Any
 
-from sandbox import answers
+from sandbox import answers, metering
 from sandbox.answers import Context, WantedCall
 from sandbox.errors import ProviderRefusal
 from sandbox.openai import agents_rules as rules
@@ -88,6 +88,11 @@ class AgentTurns:
         if not self.wanted(turn):
             self._put({**turn, "status": "in_progress", "_due": time.time()})
 
+    def drop(self, session: str) -> None:
+        """Deletes the turns and items of a session."""
+        self._state.storage.drop(_turns(session))
+        self._state.storage.drop(_items(session))
+
     def _begun(self, session: Json) -> Json:
         now = self._state.now()
         nothing = {"completed_at": None, "error": None, "subagent_id": None, "usage": None}
@@ -131,6 +136,8 @@ class AgentTurns:
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": given + spent,
         }
+        project = self._state.settings.values.project
+        metering.note(project, agent["model"], {"model_input": given, "model_output": spent})
         ended = {"status": "completed", "completed_at": self._state.now(), "_ended": time.time()}
         return self._put({**turn, **ended, "_usage": usage})
 

@@ -65,6 +65,12 @@ def _not_here(value: object, path: str) -> None:
         raise undone(f"'{path}'")
 
 
+def _texts(value: object, path: str) -> None:
+    mapping(value, path)
+    for name, said in value.items() if isinstance(value, dict) else ():
+        text()(said, f"{path}.{name}")
+
+
 _LOCATION = record({name: nullable(text()) for name in ("city", "country", "region", "timezone")})
 _FUNCTION = {
     "type": text(),
@@ -81,13 +87,37 @@ _SEARCH = {
     "location": nullable(_LOCATION),
     "mode": nullable(one_of("disabled", "cached", "live")),
 }
+_TRANSPORT = tagged(
+    {
+        "http": record(
+            {
+                "type": text(),
+                "server_url": text(),
+                "authorization": nullable(text()),
+                "headers": nullable(_texts),
+            },
+            "server_url",
+        ),
+        "stdio": _not_here,
+    }
+)
+_SERVER = {
+    "type": text(),
+    "server_label": text(),
+    "transport": _TRANSPORT,
+    "allowed_tools": nullable(array(text())),
+    "connection_origin": nullable(one_of("service", "environment")),
+    "credential_id": nullable(text()),
+    "request_metadata": nullable(mapping),
+    "required": flag,
+}
 _TOOL = tagged(
     {
         "function": record(_FUNCTION, "description", "name", "parameters"),
         "web_search": record(_SEARCH),
         "tool_search": record({"type": text()}),
         "programmatic_tool_calling": record({"type": text(), "enabled": flag}),
-        "mcp": _not_here,
+        "mcp": record(_SERVER, "server_label", "transport"),
         "computer_use": _not_here,
         "automations": _not_here,
     }
@@ -122,7 +152,7 @@ def check_tools(tools: list[Json]) -> None:
     """Raises for what no shape can say: names that repeat, and a function whose arguments are not an object."""
     names: set[str] = set()
     for tool in tools:
-        name = tool["name"] if tool["type"] == "function" else tool["type"]
+        name = tool["name"] if tool["type"] == "function" else str(tool.get("server_label", tool["type"]))
         if name in names:
             raise refused(f"duplicate function tool name: {name}" if "name" in tool else f"duplicate {name} tool")
         names.add(name)
@@ -131,12 +161,12 @@ def check_tools(tools: list[Json]) -> None:
             raise refused(f"Invalid schema for function '{name}': {fault}")
 
 
-def settled(configuration: Json, given: Json) -> Json:
+def settled(configuration: Json, given: Json, *, of_session: bool = False) -> Json:
     """A configuration after what was given: what is left out stays, null means the default, `experimental` is merged
     by key, everything else is replaced whole.
     """
     changed = {**configuration, **{name: value for name, value in given.items() if name != "metadata"}}
-    changed["tools"] = [_with_defaults(tool) for tool in changed.get("tools") or []]
+    changed["tools"] = [_with_defaults(tool, of_session=of_session) for tool in changed.get("tools") or []]
     words = changed.get("text") or {}
     changed["text"] = {
         "format": words.get("format") or {"type": "text"},
@@ -154,11 +184,20 @@ def settled(configuration: Json, given: Json) -> Json:
     return {"name": None, "instructions": None, **changed}
 
 
-def _with_defaults(tool: Json) -> Json:
+def _with_defaults(tool: Json, *, of_session: bool) -> Json:
     if tool["type"] == "function":
         return {"defer_loading": False, **tool}
     if tool["type"] == "programmatic_tool_calling":
         return {"enabled": True, **tool}
+    if tool["type"] == "mcp":
+        transport = {"type": "http", "server_url": tool["transport"]["server_url"]}
+        if not of_session:
+            # An agent's headers are not secret and are shown; of a session's, which may be, nothing is shown again.
+            transport["headers"] = tool["transport"].get("headers") or {}
+        unsaid: Json = {"allowed_tools": None, "credential_id": None, "request_metadata": {}, "required": False}
+        origin = tool.get("connection_origin") or "service"
+        shown = {**unsaid, **tool, "connection_origin": origin, "transport": transport}
+        return {**shown, "request_metadata": shown["request_metadata"] or {}}
     if tool["type"] != "web_search":
         return tool
     place = tool.get("location")

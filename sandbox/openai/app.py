@@ -8,12 +8,14 @@ from sandbox.openai.agent_sessions import AgentSessions
 from sandbox.openai.agents import Agents
 from sandbox.openai.assistants import Assistants
 from sandbox.openai.conversations import Conversations
+from sandbox.openai.costs import Costs
 from sandbox.openai.files import Files
 from sandbox.openai.models import Models
 from sandbox.openai.responses import Responses
 from sandbox.openai.runs import Runs
 from sandbox.openai.store_files import StoreFiles
 from sandbox.openai.threads import Threads
+from sandbox.openai.transcriptions import Transcriptions
 from sandbox.openai.vector_stores import VectorStores
 from sandbox.openai.wire import OpenAIStandIn
 from sandbox.state import State
@@ -32,10 +34,20 @@ def application(state: State) -> web.Application:
     store_files = StoreFiles(state, files)
     stores = VectorStores(state, store_files)
     runs = Runs(state, threads, stores)
-    responses = Responses(state, conversations, stores)
+    responses = Responses(state, conversations, files, stores)
     memory = (responses, conversations, Assistants(state), runs, threads)
     agents = Agents(state)
-    parts = (Models(), *memory, AgentSessions(state, agents), agents, files, store_files, stores, Control(state))
+    knowledge = (files, store_files, stores)
+    parts = (
+        Models(),
+        Transcriptions(state),
+        *memory,
+        AgentSessions(state, agents),
+        agents,
+        *knowledge,
+        Costs(state),
+        Control(state),
+    )
     for part in parts:
         app.router.add_routes(part.routes())
     return app

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from sandbox.answers import Context
+from sandbox.openai import attachments
 from sandbox.openai.shapes import anything, array, by_type, mapping, nullable, one_of, record, tagged, text
 from sandbox.openai.wire import invalid
 from sandbox.storage import Json, new_id
@@ -23,20 +24,27 @@ _PREFIXES = {
 _STATUS = nullable(one_of("in_progress", "completed", "incomplete"))
 _TYPED = {"type": text(), "id": nullable(text()), "status": _STATUS}
 _DETAIL = nullable(one_of("low", "high", "auto", "original"))
+_FILE_DETAIL = one_of("low", "high", "auto")
 _BREAKPOINT = {"prompt_cache_breakpoint": mapping}
 _GIVEN = {
     "input_text": record({"type": text(), "text": text(), **_BREAKPOINT}, "text"),
     "input_image": record(
-        {"type": text(), "image_url": nullable(text()), "file_id": nullable(text()), "detail": _DETAIL, **_BREAKPOINT}
+        {
+            "type": text(),
+            "image_url": nullable(text(20_971_520)),
+            "file_id": nullable(text()),
+            "detail": _DETAIL,
+            **_BREAKPOINT,
+        }
     ),
     "input_file": record(
         {
             "type": text(),
             "file_id": nullable(text()),
-            "filename": text(),
-            "file_data": text(),
-            "file_url": text(),
-            "detail": _DETAIL,
+            "filename": nullable(text()),
+            "file_data": nullable(text(73_400_320)),
+            "file_url": nullable(text()),
+            "detail": _FILE_DETAIL,
             **_BREAKPOINT,
         }
     ),
@@ -124,9 +132,15 @@ def text_of(content: object) -> str:
         return content
     if not isinstance(content, list):
         return json.dumps(content, ensure_ascii=False)
-    shown = {"input_image": "(imagen)", "input_file": "(archivo)", "image_url": "(imagen)", "image_file": "(imagen)"}
-    words = (part.get("text") or part.get("refusal") or shown.get(part.get("type", ""), "") for part in content)
+    words = (part.get("text") or part.get("refusal") or _shown(part) for part in content)
     return " ".join(word.get("value", "") if isinstance(word, dict) else word for word in words if word)
+
+
+def _shown(part: Json) -> str:
+    """What the model sees of a part without words."""
+    if part.get("type") in ("input_image", "input_file"):
+        return attachments.described(part)
+    return "(imagen)" if part.get("type") in ("image_url", "image_file") else ""
 
 
 def check_calls(items: list[Json]) -> None:
@@ -164,6 +178,11 @@ def output_message(text: str, annotations: list[Json] | None = None) -> Json:
     part = {"type": "output_text", "text": text, "annotations": annotations or [], "logprobs": []}
     message = {"id": new_id("msg_"), "type": "message", "status": "completed", "role": "assistant", "content": [part]}
     return {**message, "phase": "final_answer"}
+
+
+def web_search_item(question: str) -> Json:
+    action = {"type": "search", "query": question, "queries": [question]}
+    return {"id": new_id("ws_"), "type": "web_search_call", "status": "completed", "action": action}
 
 
 def call_item(name: str, arguments: str) -> Json:

@@ -14,16 +14,18 @@ from sandbox.storage import Json, new_id
 
 Search = Callable[[list[str], str, Json | None, int, float], list[Passage]]
 _WORTH_QUOTING = 0.3
+_WEB = ("web_search", "web_search_preview")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelTurn:
-    """What the model did: it called functions, or it answered, maybe after searching files."""
+    """What the model did: it called functions, or it answered, maybe after searching files or the web."""
 
     calls: tuple[WantedCall, ...] = ()
     text: str = ""
     searched: bool = False
     found: tuple[Passage, ...] = ()
+    searched_web: bool = False
 
     @property
     def quoted(self) -> tuple[Passage, ...]:
@@ -47,9 +49,18 @@ def take(context: Context, offered: list[Json], choice: object, *, parallel: boo
         threshold = (tool.get("ranking_options") or {}).get("score_threshold") or 0.0
         most = tool.get("max_num_results") or 20
         found = search(tool.get("vector_store_ids") or [], context.text, tool.get("filters"), most, threshold)
-    turn = ModelTurn(searched=tool is not None and choice != "none", found=tuple(found))
+    searched = tool is not None and choice != "none"
+    turn = ModelTurn(searched=searched, found=tuple(found), searched_web=_searches_web(context, offered, choice))
     quotes = tuple(passage.text for passage in turn.quoted)
     return replace(turn, text=answers.reply(replace(context, passages=quotes)))
+
+
+def _searches_web(context: Context, offered: list[Json], choice: object) -> bool:
+    """Whether the user's words, or the caller's, ask for a search of the web. What it finds changes no answer."""
+    if choice == "none" or all(tool["type"] not in _WEB for tool in offered):
+        return False
+    forced = isinstance(choice, dict) and choice.get("type") in _WEB
+    return forced or answers.mentions("web_search", context)
 
 
 def _calls(context: Context, offered: list[Json], choice: object) -> list[WantedCall]:
@@ -69,8 +80,9 @@ def output_items(turn: ModelTurn, question: str, *, with_results: bool) -> list[
     if turn.calls:
         return [items.call_item(call.name, call.arguments) for call in turn.calls]
     message = items.output_message(turn.text, turn.annotations())
+    made = [items.web_search_item(question)] if turn.searched_web else []
     if not turn.searched:
-        return [message]
+        return [*made, message]
     results = [
         {
             "file_id": item.file_id,
@@ -82,4 +94,4 @@ def output_items(turn: ModelTurn, question: str, *, with_results: bool) -> list[
         for item in turn.found
     ]
     search: Json = {"id": new_id("fs_"), "type": "file_search_call", "status": "completed", "queries": [question]}
-    return [{**search, "results": results if with_results else None}, message]
+    return [*made, {**search, "results": results if with_results else None}, message]

@@ -5,15 +5,18 @@ streams.
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from sandbox import answers
+from sandbox import answers, metering
 from sandbox.middleware import answer
+from sandbox.openai import attachments, model_turn, response_rules, tools
 from sandbox.openai import items as item_rules
-from sandbox.openai import model_turn, response_rules, tools
 from sandbox.openai.conversations import Conversations
+from sandbox.openai.files import Files
+from sandbox.openai.prompt_cache import InputTokens, PromptCache
 from sandbox.openai.shapes import checked_metadata
 from sandbox.openai.vector_stores import VectorStores
 from sandbox.openai.wire import body_of, error, page
@@ -53,19 +56,22 @@ class _Request:
     def known(self) -> list[Json]:
         return [*self.earlier, *self.given]
 
-    def input_tokens(self) -> int:
+    def texts(self) -> list[str]:
+        """What the model reads, in that order."""
         words = (item.get("content") or item.get("output") or item.get("arguments") or "" for item in self.known)
-        texts = [*map(item_rules.text_of, words), self.body.get("instructions") or ""]
-        return sum(map(answers.tokens, texts))
+        return [self.body.get("instructions") or "", *map(item_rules.text_of, words)]
 
 
 class Responses:
     """Handlers of /v1/responses."""
 
-    def __init__(self, state: State, conversations: Conversations, stores: VectorStores) -> None:
+    def __init__(self, state: State, conversations: Conversations, files: Files, stores: VectorStores) -> None:
         self._state = state
         self._conversations = conversations
+        self._files = files
         self._stores = stores
+        self._cache = PromptCache(state.settings.time)
+        state.after_reset.append(self._cache.clear)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -80,7 +86,7 @@ class Responses:
         body = await body_of(request)
         response_rules.check(body)
         offered = tools.for_response(body.get("tools"), self._state.storage)
-        given = item_rules.accepted(body.get("input") or [])
+        given = self._accepted(body)
         conversation = self._conversations.named_by(body.get("conversation"))
         if conversation is None:
             earlier = self._chain(body.get("previous_response_id"))
@@ -91,6 +97,13 @@ class Responses:
             self._conversations.append(conversation, [*given, *response["output"]])
         return answer(public(response))
 
+    def _accepted(self, body: Json) -> list[Json]:
+        """The checked input, with its pictures and documents."""
+        given = item_rules.accepted(body.get("input") or [])
+        takes_words_only = body.get("model") == self._state.settings.values.words_only_model
+        attachments.check(given, self._files.find, takes_words_only=takes_words_only)
+        return given
+
     async def _respond(self, asked: _Request) -> Json:
         body = asked.body
         item_rules.check_calls(asked.known)
@@ -99,11 +112,29 @@ class Responses:
         parallel = body.get("parallel_tool_calls") is not False
         choice = body.get("tool_choice")
         turn = model_turn.take(context, asked.offered, choice, parallel=parallel, search=self._stores.find)
+        form = (body.get("text") or {}).get("format") or {}
+        if form.get("type") == "json_schema" and not turn.calls:
+            turn = replace(turn, text=answers.structured(form["name"], form["schema"], context))
         with_results = "file_search_call.results" in (body.get("include") or [])
         response = self._response(asked, model_turn.output_items(turn, context.text, with_results=with_results))
+        self._meter(response)
         if response["store"]:
             self._state.storage.put(_TABLE, response["id"], {**response, "_input": asked.given})
         return response
+
+    def _meter(self, response: Json) -> None:
+        usage, made = response["usage"], Counter(item["type"] for item in response["output"])
+        details = usage["input_tokens_details"]
+        cached, written = details["cached_tokens"], details["cache_write_tokens"]
+        quantities = {
+            "model_input": usage["input_tokens"] - cached - written,
+            "model_cached": cached,
+            "model_cache_write": written,
+            "model_output": usage["output_tokens"],
+            "web_search": made["web_search_call"],
+            "file_search": made["file_search_call"],
+        }
+        metering.note(self._state.settings.values.project, response["model"], quantities)
 
     def _response(self, asked: _Request, output: list[Json]) -> Json:
         body = asked.body
@@ -128,8 +159,16 @@ class Responses:
             "service_tier": "default",
             "text": {"format": {"type": "text"}, "verbosity": "medium", **(body.get("text") or {})},
             "tools": asked.offered,
-            "usage": _usage(asked.input_tokens(), output),
+            "usage": _usage(self._read(asked), output),
         }
+
+    def _read(self, asked: _Request) -> InputTokens:
+        body, texts = asked.body, asked.texts()
+        if (body.get("prompt_cache_options") or {}).get("mode") == "explicit":
+            read = InputTokens(sum(map(answers.tokens, texts)))
+        else:
+            read = self._cache.read(body["model"], body.get("prompt_cache_key") or "", texts)
+        return replace(read, total=read.total + attachments.tokens(asked.known))
 
     def _chain(self, previous: str | None) -> list[Json]:
         """The items of all earlier responses in a chain, oldest first."""
@@ -164,8 +203,9 @@ class Responses:
     async def input_tokens(self, request: web.Request) -> web.Response:
         body = await body_of(request)
         response_rules.check_count(body)
-        given = item_rules.accepted(body.get("input") or [])
-        count = _Request(body, [], given, self._chain(body.get("previous_response_id")), None).input_tokens()
+        given = self._accepted(body)
+        asked = _Request(body, [], given, self._chain(body.get("previous_response_id")), None)
+        count = sum(map(answers.tokens, asked.texts())) + attachments.tokens(asked.known)
         return answer({"object": "response.input_tokens", "input_tokens": count})
 
 
@@ -187,13 +227,13 @@ def _cut(output: list[Json], most: int | None) -> bool:
     return True
 
 
-def _usage(given: int, output: list[Json]) -> Json:
+def _usage(given: InputTokens, output: list[Json]) -> Json:
     words = (item.get("content") or item.get("arguments", "") for item in output)
     spent = sum(answers.tokens(item_rules.text_of(item)) for item in words)
     return {
-        "input_tokens": given,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "input_tokens": given.total,
+        "input_tokens_details": {"cached_tokens": given.cached, "cache_write_tokens": given.written},
         "output_tokens": spent,
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": given + spent,
+        "total_tokens": given.total + spent,
     }

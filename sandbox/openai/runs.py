@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from sandbox import answers
+from sandbox import answers, metering
 from sandbox.answers import Context
 from sandbox.middleware import answer
 from sandbox.openai import assistants, model_turn, models, run_objects
@@ -147,6 +147,8 @@ class Runs:
         said = self._threads.add(run["thread_id"], message, assistant=run["assistant_id"], run=run["id"])
         given, spent = answers.tokens(run["instructions"] + context.text), answers.tokens(turn.text)
         usage = {"prompt_tokens": given, "completion_tokens": spent, "total_tokens": given + spent}
+        used = {"model_input": given, "model_output": spent, "file_search": int(turn.searched)}
+        metering.note(self._state.settings.values.project, run["model"], used)
         done = {"status": "completed", "completed_at": self._state.now(), "expires_at": None, "required_action": None}
         return self._put({**run, **done, "usage": usage, "_message": said["id"]})
 

@@ -107,6 +107,8 @@ class Threads:
 
     async def delete(self, request: web.Request) -> web.Response:
         key = self.found(request)["id"]
+        for table in (f"messages/{key}", f"runs/{key}"):
+            self._state.storage.drop(table)
         self._state.storage.delete(TABLE, key)
         return answer({"id": key, "object": "thread.deleted", "deleted": True})
 

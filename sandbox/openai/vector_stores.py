@@ -1,7 +1,5 @@
 """/v1/vector_stores: stores and the search in them. The files in a store are in `store_files`."""
 
-import time
-
 from aiohttp import web
 
 from sandbox.middleware import answer
@@ -76,7 +74,7 @@ class VectorStores:
     def _shown(self, store: Json) -> Json:
         """The store with its current counts."""
         counts, size = self._files.counts(store["id"])
-        expired = store["expires_at"] is not None and store["expires_at"] <= time.time()
+        expired = store["expires_at"] is not None and store["expires_at"] <= self._state.now()
         status = "expired" if expired else "in_progress" if counts["in_progress"] else "completed"
         shown = {**store, "status": status, "usage_bytes": size, "file_counts": counts}
         return shown if store["expires_after"] else {key: shown[key] for key in shown if key != "expires_after"}

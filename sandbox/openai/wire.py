@@ -16,6 +16,8 @@ from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 
 NAME = "openai"
+_ADMINISTRATION = "/v1/organization/"
+"""Where OpenAI takes an admin key, and no other."""
 
 
 def error(
@@ -68,7 +70,8 @@ class OpenAIStandIn:
                 "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
             )
             raise error(401, message)
-        if key != self._state.credentials.api_key:
+        given = self._state.credentials
+        if key != (given.admin_key if request.path.startswith(_ADMINISTRATION) else given.api_key):
             shown = key[:8] + "*" * max(len(key) - 12, 4) + key[-4:]
             message = f"Incorrect API key provided: {shown}. You can find your API key at https://platform.openai.com/account/api-keys."
             raise error(401, message, code="invalid_api_key")
@@ -96,7 +99,7 @@ class OpenAIStandIn:
         }
 
     def without_items(self, document: Json) -> Json:
-        return {**document, "data": []} if document.get("object") == "list" else document
+        return {**document, "data": []} if document.get("object") in ("list", "page") else document
 
 
 async def body_of(request: web.Request, known: Iterable[str] = ()) -> Json:
@@ -128,7 +131,7 @@ def page(
     shown: Callable[[Json], Json] = public,
 ) -> Json:
     """One page of a list by OpenAI's cursors: after, before, limit, order. `rows` are oldest first."""
-    limit = _limit(request.query.get("limit", str(default)), most)
+    limit = number_within("limit", request.query.get("limit", str(default)), most)
     direction = request.query.get("order", order)
     if direction not in ("asc", "desc"):
         raise out_of_set("order", direction, ("asc", "desc"))
@@ -147,14 +150,15 @@ def page(
     return {"object": "list", "data": data, **ends, "has_more": len(keys) > len(chosen)}
 
 
-def _limit(text: str, most: int) -> int:
+def number_within(name: str, text: str, most: int) -> int:
+    """A number in the query, from 1 on. Raises OpenAI's errors for any other text."""
     if not text.lstrip("-").isdecimal():
-        raise wrong_type("limit", f"an integer, but got '{text}' instead")
+        raise wrong_type(name, f"an integer, but got '{text}' instead")
     value = int(text)
     if value < 1:
-        message = f"Invalid 'limit': integer below minimum value. Expected a value >= 1, but got {value} instead."
-        raise invalid("limit", message, "integer_below_min_value")
+        message = f"Invalid '{name}': integer below minimum value. Expected a value >= 1, but got {value} instead."
+        raise invalid(name, message, "integer_below_min_value")
     if value > most:
-        message = f"Invalid 'limit': integer above maximum value. Expected a value <= {most}, but got {value} instead."
-        raise invalid("limit", message, "integer_above_max_value")
+        message = f"Invalid '{name}': integer above maximum value. Expected a value <= {most}, but got {value} instead."
+        raise invalid(name, message, "integer_above_max_value")
     return value

@@ -2,8 +2,6 @@
 their own.
 """
 
-import time
-
 from aiohttp import web
 
 from sandbox.middleware import answer
@@ -26,7 +24,7 @@ class Accounts:
 
     def open(self, sid: str, auth_token: str, name: str, *, owner: str) -> Json:
         """Makes an account, or gives an existing one a new token."""
-        now = rfc2822(time.time())
+        now = rfc2822(self._state.settings.time())
         known = self._state.storage.get(ACCOUNTS, sid) or {
             "date_created": now,
             "friendly_name": name,

@@ -11,12 +11,16 @@ from sandbox.twilio.accounts import Accounts
 from sandbox.twilio.console import Console
 from sandbox.twilio.contents import Contents
 from sandbox.twilio.delivery import SimulatedDelivery
+from sandbox.twilio.event_streams import EventStreams
 from sandbox.twilio.inbound import Inbound
 from sandbox.twilio.manifests import register_all
 from sandbox.twilio.media import Media
+from sandbox.twilio.media_fetch import MediaUrlFetcher
 from sandbox.twilio.messages import Messages
+from sandbox.twilio.messaging_services import MessagingServices
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.typing import Typing
+from sandbox.twilio.usage_records import UsageRecords
 from sandbox.twilio.webhook_sender import WebhookSender
 from sandbox.twilio.wire import TwilioStandIn
 
@@ -28,8 +32,8 @@ def application(state: State) -> web.Application:
     accounts = Accounts(state)
     senders = Senders(state)
     messages = Messages(state, senders)
-    delivery = SimulatedDelivery(state, messages, webhook_sender)
-    media = Media(state, messages)
+    media, fetcher = Media(state, messages), MediaUrlFetcher(state)
+    delivery = SimulatedDelivery(state, messages, media, webhook_sender, fetcher)
     inbound = Inbound(state, senders, messages, media, webhook_sender)
     console = Console(state, accounts, senders)
 
@@ -44,10 +48,20 @@ def application(state: State) -> web.Application:
         yield
         await state.background.drop()
         await webhook_sender.close()
+        await fetcher.close()
 
     begin()
     state.after_reset.append(begin)
     app.cleanup_ctx.append(life)
-    for part in (accounts, senders, media, messages, inbound, Typing(state), Contents(state), console, Control(state)):
+    further = (
+        Typing(state),
+        Contents(state),
+        MessagingServices(state, senders),
+        EventStreams(state, webhook_sender),
+        UsageRecords(state),
+        console,
+        Control(state),
+    )
+    for part in (accounts, senders, media, messages, inbound, *further):
         app.router.add_routes(part.routes())
     return app

@@ -28,6 +28,7 @@ _FIELDS = (
     "configuration",
     "account_sid",
     "offline_reasons",
+    "properties",
 )
 _STATUSES = (
     "ONLINE",
@@ -89,7 +90,7 @@ class Console:
             _, parts = _checked(document)
         except InputError as error:
             return refuse(400, str(error))
-        more = {key: document[key] for key in ("status", "offline_reasons") if key in document}
+        more = {key: document[key] for key in ("status", "offline_reasons", "properties") if key in document}
         return answer(public(self._senders.change(sender, parts, **more, _since=time.time())))
 
     async def remove(self, request: web.Request) -> web.Response:

@@ -1,38 +1,59 @@
-"""The statuses of an accepted message: queued, sent, delivered, with a signed callback for each step.
+"""The statuses of an accepted message: queued, sent, delivered, maybe read, with a signed callback for each step.
 
 Failures that are not known at once happen here: free text to someone who did not write within 24 hours is accepted, and
-then undelivered with 63016, as on WhatsApp. Callbacks of one message go out in order, unless a fault reorders them.
+then undelivered with 63016, as on WhatsApp; one whose file cannot be fetched fails, as does one that WhatsApp does not
+take. Callbacks of one message go out in order, unless a fault reorders them.
 
 Messages to one user keep no order among themselves, as on WhatsApp; a fault makes sure of it: a message is overtaken by
 the next one, unless that is sent only after this one is `sent`. The ledger has the order in which they were delivered.
 """
 
 import asyncio
-import time
+from dataclasses import dataclass
 
 from sandbox.faults import DELIVERY_KINDS
 from sandbox.state import State
 from sandbox.storage import Json, new_id
+from sandbox.twilio.media import Media
+from sandbox.twilio.media_fetch import MediaRefused, MediaUrlFetcher
 from sandbox.twilio.messages import TABLE, Messages
 from sandbox.twilio.webhook_sender import Envelope, WebhookSender
 from sandbox.twilio.wire import ACCOUNTS, NAME, rfc2822
 
 _WINDOW = 24 * 3600
 _UNDER_WAY = ("queued", "sent")
-Failure = tuple[int, str]
-"""Twilio's error code and its message."""
-_OUTSIDE: Failure = (
+_LAST = ("delivered", "undelivered", "failed")
+"""What the ledger records: which of them a message comes to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a message ends that does not reach the user: its status, and Twilio's error code and message."""
+
+    status: str
+    code: int
+    message: str
+
+
+_OUTSIDE = Failure(
+    "undelivered",
     63016,
     "Failed to send freeform message because you are outside the allowed window. Please use a Template.",
 )
+_STOPPED = Failure("undelivered", 63014, "Message failed to be delivered since it was blocked by a user action.")
+"""Which of Twilio's codes stands for Meta's 131050 (the user stopped marketing) is not documented; 63014 fits best."""
 
 
 class SimulatedDelivery:
     """Takes every outbound message to its final status."""
 
-    def __init__(self, state: State, messages: Messages, webhook_sender: WebhookSender) -> None:
+    def __init__(
+        self, state: State, messages: Messages, media: Media, webhook_sender: WebhookSender, fetcher: MediaUrlFetcher
+    ) -> None:
         self._state = state
         self._messages = messages
+        self._media = media
+        self._fetcher = fetcher
         self._webhook_sender = webhook_sender
         self._to_be_overtaken: dict[tuple[str, str], asyncio.Future[asyncio.Event]] = {}
         """Sender and user → what is given the end of the delivery of the next message between them."""
@@ -53,8 +74,8 @@ class SimulatedDelivery:
         path = f"/2010-04-01/Accounts/{message['account_sid']}/Messages.json"
         seconds, failure = 0.0, self._failure_of(message)
         for rule in self._state.faults.matching(NAME, "POST", path, DELIVERY_KINDS):
-            if rule.kind == "undelivered":
-                failure = rule.code, "Channel provider returned an error"
+            if rule.kind in ("undelivered", "failed"):
+                failure = Failure(rule.kind, rule.code, "Channel provider returned an error")
             else:
                 self._to_be_overtaken[pair] = asyncio.get_running_loop().create_future()
                 seconds = rule.hold(0.5)
@@ -86,25 +107,50 @@ class SimulatedDelivery:
 
     async def _deliver_message(self, message: Json, told: asyncio.Event | None, failure: Failure | None) -> None:
         sid = message["sid"]
-        for status in ("undelivered",) if failure else ("sent", "delivered"):
+        failure = failure or await self._fetch_failure(message)
+        for status in (failure.status,) if failure else self._steps():
             await asyncio.sleep(self._state.settings.values.delivery_seconds)
             current = self._state.storage.get(TABLE, sid)
             if current is None:
                 return
-            code, text = failure or (None, None)
-            dates = dict.fromkeys(("date_sent", "date_updated"), rfc2822(time.time()))
-            changed = {**current, **dates, "status": status, "error_code": code, "error_message": text}
+            dates = dict.fromkeys(("date_sent", "date_updated"), rfc2822(self._state.settings.time()))
+            changed = {**current, **dates, "status": status}
+            if failure:
+                changed |= {"error_code": failure.code, "error_message": failure.message}
             row = self._state.storage.put(TABLE, sid, changed)
-            if status == "delivered":
+            if status in _LAST:
                 parties = {name: message[name] for name in ("from", "to")}
-                self._state.ledger.append("delivered", NAME, message_sid=sid, **parties)
+                self._state.ledger.append(status, NAME, message_sid=sid, **parties)
             told = self._tell(row, told)
 
+    def _steps(self) -> tuple[str, ...]:
+        """The statuses of a message that reaches the user."""
+        return ("sent", "delivered", "read") if self._state.settings.values.read_receipts else ("sent", "delivered")
+
     def _failure_of(self, message: Json) -> Failure | None:
+        if message.get("_failure"):
+            return Failure(**message["_failure"])
+        if message["_template"] == "marketing" and self._messages.is_stopped(message["from"], message["to"]):
+            return _STOPPED
         if not self._state.settings.values.session_window or message["_template"]:
             return None
         heard = self._messages.last(message["to"], message["from"])
         return _OUTSIDE if heard is None or message["_at"] - heard["_at"] > _WINDOW else None
+
+    async def _fetch_failure(self, message: Json) -> Failure | None:
+        """Fetches the message's files, which are listed with it afterwards."""
+        urls = message.get("_fetch") or []
+        if not urls or not self._state.settings.values.fetch_media:
+            return None
+        if len(urls) > 1:
+            return Failure("failed", 63021, "Channel invalid content error: a WhatsApp message has one file")
+        try:
+            file = await self._fetcher.fetch(message["sid"], urls[0])
+        except MediaRefused as refused:
+            text = "Media failed to download" if refused.code == 63019 else "Channel invalid content error"
+            return Failure("failed", refused.code, f"{text}: {refused}")
+        self._media.keep(message["account_sid"], message["sid"], file.content_type, file.content)
+        return None
 
     def _tell(self, message: Json, before: asyncio.Event | None) -> asyncio.Event | None:
         """Starts the callback of a status. The event is set when it arrived; the next one waits for that."""
@@ -133,6 +179,8 @@ class SimulatedDelivery:
             "ChannelPrefix": "whatsapp",
             "ChannelInstallSid": "XE" + "0" * 32,
         }
+        if message["status"] == "read":
+            fields["EventType"] = "READ"
         if message["error_code"] is not None:
             fields |= {"ErrorCode": str(message["error_code"]), "ChannelStatusMessage": message["error_message"]}
         token = self._state.storage.rows(ACCOUNTS)[message["account_sid"]]["auth_token"]

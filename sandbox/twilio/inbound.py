@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from aiohttp import web
 
@@ -18,8 +19,10 @@ from sandbox.errors import InputError, ProviderRefusal
 from sandbox.middleware import answer
 from sandbox.state import State
 from sandbox.storage import Json, new_id
-from sandbox.twilio.inbound_message import UserMessage
+from sandbox.twilio.addresses import whatsapp_address
+from sandbox.twilio.inbound_message import USUAL_NUMBER, UserMessage
 from sandbox.twilio.media import Media
+from sandbox.twilio.message_parts import STOP_PROMOTIONS, TAPPED, tapped
 from sandbox.twilio.messages import TABLE, Messages
 from sandbox.twilio.senders import Senders
 from sandbox.twilio.twiml import TwimlError, messages_in
@@ -27,6 +30,9 @@ from sandbox.twilio.webhook_sender import Envelope, Receipt, WebhookSender
 from sandbox.twilio.wire import ACCOUNTS, NAME
 
 _XML = ("text/xml", "application/xml")
+_STOPS = frozenset(STOP_PROMOTIONS.values())
+_QUOTABLE = 7 * 24 * 3600
+"""Seconds after which Twilio does not say any more what a message replies to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +63,11 @@ class Inbound:
         messages.on_outbound.append(self._heard)
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/_sandbox/inbound", self.create)]
+        return [web.post("/_sandbox/inbound", self.create), web.get("/_sandbox/chat", self.chat)]
 
     def _heard(self, message: Json) -> None:
         for queue in self._listeners.get((message["from"], message["to"]), []):
-            queue.put_nowait({"sid": message["sid"], "body": message["body"], "via": message["_via"]})
+            queue.put_nowait(_answer(message))
 
     @contextmanager
     def _listening(self, sender: str, user: str) -> Iterator[asyncio.Queue[Json]]:
@@ -77,7 +83,8 @@ class Inbound:
 
     async def create(self, request: web.Request) -> web.Response:
         try:
-            message = UserMessage.read(await body_of(request))
+            document = self._resolved(await body_of(request))
+            message = UserMessage.read(document, self._state.settings.values.list_replies)
             sender = self._senders.named(message.to)
             if sender is None:
                 return refuse(404, f"no sender {message.to!r}: neither a registered number nor the id or name of one")
@@ -88,9 +95,41 @@ class Inbound:
             return refuse(400, str(error))
         return answer(await self._answered(posted, message.wait, message.settle))
 
+    async def chat(self, request: web.Request) -> web.Response:
+        """GET /_sandbox/chat?to=&from=: the messages of both sides, in their order."""
+        named = request.query.get("to", "")
+        sender = self._senders.named(named)
+        if sender is None:
+            return refuse(404, f"no sender {named!r}: neither a registered number nor the id or name of one")
+        user, number = whatsapp_address(request.query.get("from", USUAL_NUMBER)), sender["sender_id"]
+        both = [*self._messages.newest(user, number), *self._messages.newest(number, user)]
+        both.sort(key=lambda message: message["_at"])
+        return answer([_of_either_side(message) for message in both])
+
+    def _resolved(self, document: Json) -> Json:
+        """The document with what refers to earlier messages of the conversation: a tap by number or title, and `last`
+        for the message that is replied to."""
+        given = {name: document[name] for name in TAPPED if isinstance(document.get(name), int | str)}
+        sender = self._senders.named(str(document.get("to", "")))
+        if sender is None or not (given or document.get("reply_to") == "last"):
+            return document
+        user = whatsapp_address(str(document.get("from", USUAL_NUMBER)))
+        sent = list(self._messages.newest(sender["sender_id"], user))
+        if document.get("reply_to") == "last":
+            if not sent:
+                raise InputError(f"{sender['sender_id']} has sent no message to {user} yet")
+            document = {**document, "reply_to": sent[0]["sid"]}
+        for name, value in given.items():
+            shown = next((one for one in sent if TAPPED[name] in (one.get("_content") or {})), None)
+            if shown is None:
+                raise InputError(f"{sender['sender_id']} has sent no {TAPPED[name]} to {user} yet")
+            document = {"reply_to": shown["sid"], **document, name: tapped(name, value, shown)}
+        return document
+
     def _kept(self, message: UserMessage, sender: Json, here: str) -> _Posted:
         """The message as Twilio keeps and sends it. A known sid is that message, delivered again."""
         sid = message.message_sid or new_id("MM" if message.media else "SM")
+        quoted = self._quoted(message, sender)
         known = self._state.storage.get(TABLE, sid)
         row = known if known is not None else self._new(message, sender, sid, here)
         hook = sender["webhook"]
@@ -98,13 +137,22 @@ class Inbound:
         envelope = Envelope(
             url=hook["callback_url"] or "",
             method=hook["callback_method"] or "POST",
-            fields=message.fields(sender, sid, row["_media"]),
+            fields=message.fields(sender, sid, row["_media"], quoted),
             auth_token=account_token,
             message_sid=sid,
             purpose="inbound",
             token=row["_token"],
         )
         return _Posted(sender, message.origin, envelope)
+
+    def _quoted(self, message: UserMessage, sender: Json) -> Json | None:
+        """The message that this one replies to, where Twilio reports it."""
+        if not message.reply_to:
+            return None
+        quoted = self._state.storage.get(TABLE, message.reply_to)
+        if quoted is None or {quoted["from"], quoted["to"]} != {message.origin, sender["sender_id"]}:
+            raise InputError(f"there is no message {message.reply_to} between {message.origin} and the sender")
+        return quoted if self._state.settings.time() - quoted["_at"] <= _QUOTABLE else None
 
     def _new(self, message: UserMessage, sender: Json, sid: str, here: str) -> Json:
         media = self._media.attach(here, sender["_account"], sid, message.media)
@@ -120,8 +168,10 @@ class Inbound:
             _token=new_id("", 32),
             _media=media,
         )
-        told = {name: row[name] for name in ("from", "to", "body")}
-        self._state.ledger.append("inbound", NAME, message_sid=sid, **told, media=media)
+        if message.part is not None and message.part.message_type == "button" and message.body in _STOPS:
+            self._messages.stop_promotions(sender["sender_id"], message.origin)
+        told = {name: row[name] for name in ("from", "to", "body", "account_sid")}
+        self._state.ledger.append("inbound", NAME, message_sid=sid, **told, media=media, ad=message.from_ad)
         return row
 
     async def _answered(self, posted: _Posted, wait: float, settle: float) -> Json:
@@ -148,13 +198,12 @@ class Inbound:
     async def _deliver(self, posted: _Posted, delivered: asyncio.Future[Receipt]) -> None:
         """The webhook, its fallback, and the messages in what they answer."""
         hook = posted.sender["webhook"]
-        receipts = [
-            self._carried_out(posted, receipt) for receipt in await self._webhook_sender.deliver(posted.envelope)
-        ]
+        carry_out = partial(self._carried_out, posted)
+        receipts = await self._webhook_sender.deliver(posted.envelope, carry_out=carry_out)
         if not receipts[0].delivered and hook["fallback_url"]:
             method = hook["fallback_method"] or "POST"
-            fallback = await self._webhook_sender.fall_back(posted.envelope, receipts[0], hook["fallback_url"], method)
-            receipts = [self._carried_out(posted, receipt) for receipt in fallback]
+            failed, url = receipts[0], hook["fallback_url"]
+            receipts = await self._webhook_sender.fall_back(posted.envelope, failed, url, method, carry_out)
         if not delivered.done():
             delivered.set_result(receipts[0])
 
@@ -173,6 +222,21 @@ class Inbound:
         except ProviderRefusal as error:
             return replace(receipt, error=f"{error.body['code']}: {error.body['message']}", failure="twiml")
         return receipt
+
+
+def _answer(message: Json) -> Json:
+    """A message as the user sees it."""
+    shown: Json = {"sid": message["sid"], "body": message["body"], "via": message["_via"]}
+    if message["_fetch"]:
+        shown["media"] = message["_fetch"]
+    return {**(message["_content"] or {}), **shown}
+
+
+def _of_either_side(message: Json) -> Json:
+    """A message of the chat as the user sees it."""
+    if message["direction"] != "inbound":
+        return {**_answer(message), "is_user_s": False}
+    return {"sid": message["sid"], "body": message["body"], "files": len(message["_media"]), "is_user_s": True}
 
 
 def _drained(queue: asyncio.Queue[Json]) -> list[Json]:

@@ -1,9 +1,8 @@
 """Media of messages: Messages/{sid}/Media, and the content behind a MediaUrl.
 
-A MediaUrl needs the account's credentials and redirects to a URL that needs none, like Twilio's CDN.
+A MediaUrl needs the account's credentials and redirects to another host, `media_server`, which takes none.
 """
 
-import time
 from base64 import b64decode
 from binascii import Error as Base64Error
 
@@ -13,10 +12,13 @@ from sandbox.errors import InputError
 from sandbox.middleware import answer
 from sandbox.state import State
 from sandbox.storage import Json, new_id, public
+from sandbox.twilio.media_server import signed_url
 from sandbox.twilio.messages import Messages
 from sandbox.twilio.wire import Page, not_found, rfc2822
 
-_KNOWN = {"content_type", "base64", "url"}
+_KNOWN = {"content_type", "base64", "url", "bytes"}
+_SHAPE = 'a medium is {"content_type", "base64"}, or with "bytes" to fill it up to a size, or {"content_type", "url"}'
+_LARGEST = 2**30
 
 
 class Media:
@@ -34,43 +36,52 @@ class Media:
             web.get(f"{base}/{{media}}", self.content),
             web.delete(f"{base}/{{media}}.json", self.delete),
             web.delete(f"{base}/{{media}}", self.delete),
-            web.get("/_sandbox/media/{media}", self.download),
         ]
 
     def attach(self, origin: str, account: str, message: str, items: object) -> list[Json]:
         """Stores what a phone attached. Returns url and content_type of each. Raises InputError with a sentence."""
         if not isinstance(items, list):
-            raise InputError('\'media\' is a list of {"content_type", "base64"} or {"content_type", "url"}')
+            raise InputError(f"'media' is a list; {_SHAPE}")
         return [self._attached(origin, account, message, item) for item in items]
 
     def _attached(self, origin: str, account: str, message: str, item: object) -> Json:
         if not isinstance(item, dict) or not item.keys() <= _KNOWN or "content_type" not in item:
-            raise InputError('a medium is {"content_type", "base64"} or {"content_type", "url"}')
+            raise InputError(_SHAPE)
         if "url" in item:
             return {"url": str(item["url"]), "content_type": str(item["content_type"])}
         try:
             content = b64decode(str(item.get("base64", "")), validate=True)
         except Base64Error as error:
             raise InputError(f"'base64' of a medium cannot be decoded: {error}") from None
-        sid = new_id("ME")
-        path = f"/2010-04-01/Accounts/{account}/Messages/{message}/Media/{sid}"
-        now = rfc2822(time.time())
+        size = item.get("bytes", len(content))
+        if isinstance(size, bool) or not isinstance(size, int) or not len(content) <= size <= _LARGEST:
+            raise InputError(f"'bytes' of a medium is its size, not {size!r}")
+        row = self.keep(account, message, str(item["content_type"]), content, size)
+        return {"url": origin + str(row["uri"]).removesuffix(".json"), "content_type": row["content_type"]}
+
+    def keep(self, account: str, message: str, content_type: str, content: bytes, size: int | None = None) -> Json:
+        """Stores a file of a message, filled up with zeros to a size."""
+        sid, now = new_id("ME"), rfc2822(self._state.settings.time())
         row: Json = {
             "sid": sid,
             "account_sid": account,
             "parent_sid": message,
-            "content_type": str(item["content_type"]),
+            "content_type": content_type,
             "date_created": now,
             "date_updated": now,
-            "uri": f"{path}.json",
+            "uri": f"/2010-04-01/Accounts/{account}/Messages/{message}/Media/{sid}.json",
         }
-        self._state.storage.blob(sid).write_bytes(content)
-        self._state.storage.put(f"media/{message}", sid, row)
-        return {"url": origin + path, "content_type": row["content_type"]}
+        with self._state.storage.blob(sid).open("wb") as file:
+            file.write(content)
+            if size is not None:
+                file.truncate(size)
+        return self._state.storage.put(f"media/{message}", sid, row)
 
     def _found(self, request: web.Request) -> Json:
-        message = self._messages.found(request)
-        row = self._state.storage.get(f"media/{message['sid']}", request.match_info["media"])
+        return self._known(self._messages.found(request)["sid"], request)
+
+    def _known(self, message: str, request: web.Request) -> Json:
+        row = self._state.storage.get(f"media/{message}", request.match_info["media"])
         if row is None:
             raise not_found(request.path)
         return row
@@ -84,20 +95,15 @@ class Media:
         return answer(public(self._found(request)))
 
     async def content(self, request: web.Request) -> web.Response:
-        row = self._found(request)
-        place = f"{request.scheme}://{request.host}/_sandbox/media/{row['sid']}?type={row['content_type']}"
-        return web.Response(status=307, headers={"Location": place})
+        """Redirects to the content. Accounts that do not enforce authentication are asked for none."""
+        if self._state.settings.values.media_auth:
+            row = self._found(request)
+        else:
+            row = self._known(request.match_info["sid"], request)
+        return web.Response(status=307, headers={"Location": str(signed_url(self._state, row, request.url))})
 
     async def delete(self, request: web.Request) -> web.Response:
         row = self._found(request)
-        self._state.storage.blob(row["sid"]).unlink(missing_ok=True)
-        self._state.storage.delete(f"media/{row['parent_sid']}", row["sid"])
+        self._messages.require_complete(self._messages.found(request))
+        self._messages.delete_media(row)
         return web.Response(status=204)
-
-    async def download(self, request: web.Request) -> web.Response:
-        """The content itself, for any caller who knows the sid."""
-        sid = request.match_info["media"]
-        path = self._state.storage.blob(sid) if sid.startswith("ME") and sid.isalnum() else None
-        if path is None or not path.is_file():
-            return answer({"error": f"there is no medium {sid}"}, 404)
-        return web.Response(body=path.read_bytes(), headers={"Content-Type": request.query.get("type", "")})

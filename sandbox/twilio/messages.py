@@ -3,13 +3,13 @@
 It accepts, refuses, stores and lists; `delivery` takes an accepted message to its final status.
 """
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from aiohttp import web
 
 from sandbox.middleware import answer
+from sandbox.price_table import TWILIO
 from sandbox.state import State
 from sandbox.storage import Json, new_id, public
 from sandbox.twilio import message_rules
@@ -17,9 +17,16 @@ from sandbox.twilio.addresses import PREFIX, USER, number_of
 from sandbox.twilio.contents import rendered
 from sandbox.twilio.message_rules import Form
 from sandbox.twilio.senders import Senders
-from sandbox.twilio.wire import NAME, Page, acting_account, error, form_of, not_found, rfc2822
+from sandbox.twilio.wire import NAME, Page, acting_account, dollars, error, form_of, not_found, rfc2822
 
+_STOPPED = "stopped_promotions"
 TABLE = "messages"
+_FEES = {
+    "received": "twilio_in",
+    **dict.fromkeys(("sent", "delivered", "read", "undelivered"), "twilio_out"),
+    "failed": "twilio_failed",
+}
+"""Status → what Twilio charges for the message; before that it is not priced."""
 
 
 class Messages:
@@ -50,7 +57,7 @@ class Messages:
 
     def record(self, account: str, sid: str, **fields: object) -> Json:
         """Stores a message, in or out, as it goes over the wire."""
-        now = time.time()
+        now = self._state.settings.time()
         date = rfc2822(now)
         uri = f"/2010-04-01/Accounts/{account}/Messages/{sid}"
         message: Json = {
@@ -64,8 +71,6 @@ class Messages:
             "error_message": None,
             "messaging_service_sid": None,
             "num_segments": "1",
-            "price": None,
-            "price_unit": None,
             "uri": f"{uri}.json",
             "subresource_uris": {"media": f"{uri}/Media.json"},
             "_at": now,
@@ -76,17 +81,24 @@ class Messages:
 
     def last(self, origin: str, to: str) -> Json | None:
         """The latest message from one address to another."""
-        sids = self._between.get((origin, to), [])
-        return self._state.storage.get(TABLE, sids[-1]) if sids else None
+        return next(self.newest(origin, to), None)
+
+    def newest(self, origin: str, to: str) -> Iterator[Json]:
+        """The messages from one address to another, the latest first."""
+        rows = self._state.storage.rows(TABLE)
+        return (rows[sid] for sid in reversed(self._between.get((origin, to), [])))
 
     def send(self, account: str, form: Form, via: str, in_reply_to: str | None = None) -> Json:
         """Accepts an outbound message. Raises Twilio's errors for what it refuses at once."""
         sender = self._checked(account, form)
         to, body, template, callback = (_one(form, name) for name in ("To", "Body", "ContentSid", "StatusCallback"))
         media = [url for url in form.get("MediaUrl", []) if url]
-        approved = False
+        content = None
         if template:
-            body, approved = rendered(self._state.storage, account, template, _one(form, "ContentVariables"))
+            content = rendered(self._state, account, template, _one(form, "ContentVariables"))
+            body, media = content.shown.body, content.shown.media
+        category = content.category if content else None
+        shown = content.shown.as_json() if content else None
         message = self.record(
             account,
             new_id("MM" if media else "SM"),
@@ -97,14 +109,23 @@ class Messages:
             status="queued",
             num_media=str(len(media)),
             date_sent=None,
-            _template=approved,
+            _template=category,
+            _content=shown,
+            _failure=content.failure if content else None,
+            _fetch=media,
             _callback=callback or sender["webhook"]["status_callback_url"],
             _via=via,
         )
-        told = {name: message[name] for name in ("from", "to", "body")}
-        sid = message["sid"]
         self._state.ledger.append(
-            "outbound", NAME, message_sid=sid, **told, media=media, via=via, in_reply_to=in_reply_to
+            "outbound",
+            NAME,
+            message_sid=message["sid"],
+            **{name: message[name] for name in ("from", "to", "body", "account_sid")},
+            template=category,
+            media=media,
+            **({"content": shown} if shown else {}),
+            via=via,
+            in_reply_to=in_reply_to,
         )
         for listener in self.on_outbound:
             listener(message)
@@ -132,6 +153,14 @@ class Messages:
             raise error(400, 63007, "Twilio could not find a Channel with the specified From address")
         return sender
 
+    def stop_promotions(self, sender: str, user: str) -> None:
+        """WhatsApp delivers no marketing template of the sender to the user any more."""
+        self._state.storage.put(_STOPPED, f"{sender} {user}", {"sender": sender, "user": user})
+
+    def is_stopped(self, sender: str, user: str) -> bool:
+        """Whether the user has stopped the sender's marketing."""
+        return self._state.storage.get(_STOPPED, f"{sender} {user}") is not None
+
     def found(self, request: web.Request) -> Json:
         """The message in the path. Raises Twilio's 404."""
         account = acting_account(self._state, request)
@@ -140,12 +169,31 @@ class Messages:
             raise not_found(request.path)
         return message
 
+    def _shown(self, message: Json) -> Json:
+        """The message with what it costs, once that is known."""
+        cost = self._cost(message)
+        price, unit = (None, None) if cost is None else (dollars(-cost), "USD")
+        return {**public(message), "price": price, "price_unit": unit}
+
+    def _cost(self, message: Json) -> int | None:
+        """What the account pays for a message, in 10⁻⁹ USD. None before it was sent, and for what has no price."""
+        kind = _FEES.get(message["status"])
+        if kind is None:
+            return None
+        fee = TWILIO[kind]
+        if self._state.settings.values.message_price == "twilio":
+            return fee
+        charge = self._state.prices.of_meta(message["sid"])
+        if charge is None:
+            return fee
+        return None if charge.amount is None else fee + charge.amount
+
     async def create(self, request: web.Request) -> web.Response:
         account = acting_account(self._state, request)
-        return answer(public(self.send(account, await form_of(request), "rest")), 201)
+        return answer(self._shown(self.send(account, await form_of(request), "rest")), 201)
 
     async def get(self, request: web.Request) -> web.Response:
-        return answer(public(self.found(request)))
+        return answer(self._shown(self.found(request)))
 
     async def update(self, request: web.Request) -> web.Response:
         message = self.found(request)
@@ -154,10 +202,24 @@ class Messages:
             raise error(400, 20001, f"Invalid parameter Status: {_one(form, 'Status')}")
         if "Body" not in form or _one(form, "Body"):
             raise error(400, 20001, "Body can only be updated to an empty string, which redacts the message")
-        return answer(public(self._state.storage.put(TABLE, message["sid"], {**message, "body": ""})))
+        return answer(self._shown(self._state.storage.put(TABLE, message["sid"], {**message, "body": ""})))
+
+    def require_complete(self, message: Json) -> None:
+        """Raises Twilio's error for a message that is too new to be deleted, or any of its media."""
+        if self._state.settings.time() - message["_at"] < self._state.settings.values.complete_seconds:
+            raise error(409, 20009, "Cannot delete message because delivery has not been completed.")
+
+    def delete_media(self, row: Json) -> None:
+        """Deletes a medium of a message, and its content."""
+        self._state.storage.blob(row["sid"]).unlink(missing_ok=True)
+        self._state.storage.delete(f"media/{row['parent_sid']}", row["sid"])
 
     async def delete(self, request: web.Request) -> web.Response:
+        """Deletes a message with its media."""
         message = self.found(request)
+        self.require_complete(message)
+        for row in list(self._state.storage.values(f"media/{message['sid']}")):
+            self.delete_media(row)
         self._state.storage.delete(TABLE, message["sid"])
         self._between[message["from"], message["to"]].remove(message["sid"])
         return web.Response(status=204)
@@ -166,7 +228,7 @@ class Messages:
         account = acting_account(self._state, request)
         page = Page(request, self._chosen(account, request), 50)
         rows = self._state.storage.rows(TABLE)
-        return answer({"messages": [public(rows[sid]) for sid in page.keys], **page.uris()})
+        return answer({"messages": [self._shown(rows[sid]) for sid in page.keys], **page.uris()})
 
     def _chosen(self, account: str, request: web.Request) -> list[str]:
         """The account's messages that pass the filters, newest first."""

@@ -19,8 +19,12 @@ TABLE = "senders"
 _ATTEMPTS = "registrations"
 _MOST_ATTEMPTS = 10
 _ATTEMPT_WINDOW = 72 * 3600.0
+_PENDING = ("pending_display_name", "pending_display_name_status")
+_PROPERTIES: Json = {"quality_rating": "HIGH", "messaging_limit": "10K Customers/24hr"}
 _NO_WEBHOOK: Json = dict.fromkeys(rules.WEBHOOK_KEYS)
 _NO_PROFILE: Json = dict.fromkeys(rules.PROFILE_KEYS)
+_DECIDED = ("approve", "decline")
+"""Verdicts that end a review."""
 _WHATSAPP_PAGE = 20
 _RCS_PAGE = 50
 
@@ -102,6 +106,9 @@ class Senders:
         age = time.time() - sender["_since"]
         if sender["status"] == "ONLINE:UPDATING" and age >= values.update_seconds:
             return self.change(sender, _reviewed(sender, values.name_review), status="ONLINE", _name=None)
+        profile = sender["profile"]
+        if profile.get("pending_display_name_status") == "PENDING_REVIEW" and values.name_review in _DECIDED:
+            return self.change(sender, _reviewed({"_name": profile["pending_display_name"]}, values.name_review))
         if sender["status"] == "CREATING" and age >= values.create_seconds:
             following = "PENDING_VERIFICATION" if self._wants_otp(sender) else "VERIFYING"
             return self._settled(
@@ -175,6 +182,9 @@ class Senders:
             if "profile" in parts:
                 parts["profile"] = _kept(parts["profile"], self._state.settings.values.profile_texts)
             asked = name if name not in (None, sender["profile"]["name"]) else None
+            if asked is not None and self._state.settings.values.name_review == "limit":
+                asked = None
+                echo["profile"]["display_name_status"] = "error"
             self.change(sender, parts, status="ONLINE:UPDATING", _since=time.time(), _name=asked)
             echo["status"] = "ONLINE:UPDATING"
         return answer(echo, 202)
@@ -219,10 +229,13 @@ def _reviewed(sender: Json, verdict: str) -> Json:
     name = sender.get("_name")
     if name is None:
         return {}
+    nothing = dict.fromkeys((*_PENDING, "pending_display_name_status_date"))
     if verdict == "approve":
-        return {"profile": {"name": name, "pending_display_name": None, "pending_display_name_status": None}}
+        return {"profile": {"name": name, **nothing}}
     status = "PENDING_REVIEW" if verdict == "pending" else "DECLINED"
-    return {"profile": {"pending_display_name": name, "pending_display_name_status": status}}
+    day = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    review = dict(zip(_PENDING, (name, status), strict=True))
+    return {"profile": {**review, "pending_display_name_status_date": day}}
 
 
 def _profile(sender: Json) -> Json:
@@ -242,7 +255,7 @@ def _whole(sender: Json) -> Json:
         "configuration": {**sender["configuration"], "verification_method": None, "verification_code": None},
         "webhook": sender["webhook"],
         "profile": _profile(sender),
-        "properties": {"quality_rating": "HIGH", "messaging_limit": "10K Customers/24hr"} if online else None,
+        "properties": sender.get("properties") or (_PROPERTIES if online else None),
         "offline_reasons": sender["offline_reasons"],
         "compliance": None,
         "url": f"https://messaging.twilio.com/v2/Channels/Senders/{sender['sid']}",

@@ -6,7 +6,7 @@ connect is tried again, once. It never interprets the answer's body.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlsplit
 
@@ -31,9 +31,11 @@ class Envelope:
     auth_token: str
     message_sid: str
     purpose: str
-    """`inbound`, `fallback` or `status`."""
+    """`inbound`, `fallback`, `status` or `event`."""
     token: str
     """I-Twilio-Idempotency-Token: the same on every attempt of one event."""
+    body: str | None = None
+    """A JSON document in place of the fields, whose hash the URL has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +102,29 @@ class WebhookSender:
             await self._session.close()
             self._session = None
 
-    async def deliver(self, envelope: Envelope, after: asyncio.Event | None = None) -> list[Receipt]:
-        """One receipt, or two where a fault duplicates the webhook. Waits for `after`, unless a fault reorders."""
+    async def deliver(
+        self,
+        envelope: Envelope,
+        after: asyncio.Event | None = None,
+        carry_out: Callable[[Receipt], Receipt] = lambda receipt: receipt,
+    ) -> list[Receipt]:
+        """One receipt, or two where a fault duplicates the webhook. Waits for `after`, unless a fault reorders.
+
+        `carry_out` does what a receipt asks for; neither of two waits for the other.
+        """
         path = urlsplit(envelope.url).path
         rules = {rule.kind: rule for rule in self._state.faults.matching(NAME, envelope.method, path, WEBHOOK_KINDS)}
         if "reorder_webhooks" in rules:
             await asyncio.sleep(rules["reorder_webhooks"].random_hold(0.2))
         elif after is not None:
             await after.wait()
+
+        async def carried_out(wait: float = 0.0) -> Receipt:
+            return carry_out(await self._until_settled(envelope, wait))
+
         if "duplicate_webhook" not in rules:
-            return [await self._until_settled(envelope)]
-        wait = rules["duplicate_webhook"].hold(0.0)
-        return list(await asyncio.gather(self._until_settled(envelope), self._until_settled(envelope, wait)))
+            return [await carried_out()]
+        return list(await asyncio.gather(carried_out(), carried_out(rules["duplicate_webhook"].hold(0.0))))
 
     async def _until_settled(self, envelope: Envelope, wait: float = 0.0) -> Receipt:
         await asyncio.sleep(wait)
@@ -151,9 +164,10 @@ class WebhookSender:
         }
         timeout = aiohttp.ClientTimeout(total=min(left, overrides.read), sock_connect=overrides.connect)
         url = URL(called_url(envelope.url), encoded=True)
-        call = self._open_session().request(
-            envelope.method, url, data=dict(envelope.fields), headers=headers, timeout=timeout
-        )
+        data: object = dict(envelope.fields)
+        if envelope.body is not None:
+            data, headers["Content-Type"] = envelope.body.encode(), "application/json"
+        call = self._open_session().request(envelope.method, url, data=data, headers=headers, timeout=timeout)
         try:
             async with call as response:
                 body = await response.text()
@@ -166,13 +180,16 @@ class WebhookSender:
             return Receipt(None, error=f"connection lost: {error}", failure="rt")
         return _receipt(response.status, response.content_type, body)
 
-    async def fall_back(self, envelope: Envelope, failed: Receipt, url: str, method: str) -> list[Receipt]:
+    async def fall_back(
+        self, envelope: Envelope, failed: Receipt, url: str, method: str, carry_out: Callable[[Receipt], Receipt]
+    ) -> list[Receipt]:
         """The same event to the fallback URL, with what went wrong."""
         code = _HTTP_FAILED if failed.status is not None else _CONNECT_FAILED
         if failed.failure == "twiml":
             code = (failed.error or "").partition(":")[0]
         fields = {**envelope.fields, "ErrorCode": code, "ErrorUrl": called_url(envelope.url)}
-        return await self.deliver(replace(envelope, url=url, method=method, fields=fields, purpose="fallback"))
+        fallback = replace(envelope, url=url, method=method, fields=fields, purpose="fallback")
+        return await self.deliver(fallback, carry_out=carry_out)
 
 
 def _receipt(status: int, content_type: str, body: str) -> Receipt:

@@ -3,10 +3,12 @@
 What an endpoint means is written with the endpoint, never here.
 """
 
+import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import format_datetime
 from urllib.parse import parse_qsl, urlencode
 
@@ -19,6 +21,9 @@ from sandbox.storage import Json
 
 NAME = "twilio"
 ACCOUNTS = "accounts"
+_LISTS = ("senders", "messages", "contents", "media_list", "usage_records", "sinks", "subscriptions", "types")
+"""Where a page of a list has its items."""
+_MEDIA_URL = re.compile(r"/2010-04-01/Accounts/AC\w+/Messages/\w+/Media/ME\w+")
 
 
 def error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> ProviderRefusal:
@@ -37,6 +42,11 @@ def unauthenticated() -> ProviderRefusal:
 
 def rfc2822(instant: float) -> str:
     return format_datetime(datetime.fromtimestamp(instant, UTC))
+
+
+def dollars(nano_usd: int) -> str:
+    """An amount of 10⁻⁹ USD as Twilio writes it."""
+    return f"{Decimal(nano_usd).scaleb(-9):.5f}"
 
 
 def account_of(request: web.Request) -> str:
@@ -70,12 +80,19 @@ class TwilioStandIn:
         self._state = state
 
     def authenticate(self, request: web.Request) -> None:
+        if self._is_open(request):
+            return
         user, password = basic_auth(request)
         account = self._state.storage.get(ACCOUNTS, user)
         if account is None or not secrets.compare_digest(account["auth_token"].encode(), password.encode()):
             raise unauthenticated()
         if account["status"] != "active":
             raise error(401, 20005, "Account not active")
+
+    def _is_open(self, request: web.Request) -> bool:
+        """Whether it is a MediaUrl of an account that does not enforce authentication on them."""
+        is_read = request.method in ("GET", "HEAD") and _MEDIA_URL.fullmatch(request.path) is not None
+        return is_read and not self._state.settings.values.media_auth
 
     def fault(self, status: int, retry_after: float | None) -> ProviderRefusal:
         headers = retry_after_header(retry_after)
@@ -94,8 +111,7 @@ class TwilioStandIn:
         return {"Twilio-Request-Id": "RQ" + secrets.token_hex(16), "X-Home-Region": "us1"}
 
     def without_items(self, document: Json) -> Json:
-        lists = [name for name in ("senders", "messages", "contents", "media_list") if name in document]
-        return {**document, **{name: [] for name in lists}}
+        return {**document, **{name: [] for name in _LISTS if name in document}}
 
 
 def page_size(request: web.Request, default: int) -> int:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+from base64 import b64encode
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
 from reconciler.doctor.probe import leads_inside
+from runtime.store.database.times import timestamp
 from tests.bare_server import Serve, serve
 from tests.brownfield.golden import same_as_golden
-from tests.reconciler.agency import Agency
+from tests.reconciler.agency import API_TOKEN, Agency
+from tests.runtime_process import Runtime
 from tests.sandbox_process import wait_until
 
 __all__ = ["serve"]
@@ -37,6 +42,7 @@ def test_a_client_that_answers_has_no_broken_link(well: Agency) -> None:
     result = well.reconcile("doctor", CLIENT)
     assert result.code == 0, result.said
     same_as_golden("doctor-well.txt", result.out)
+    same_as_golden("doctor-well.es.txt", well.reconcile("doctor", CLIENT, HORIZONAI_LANG="es").out)
 
 
 def test_an_agent_is_named_with_its_engine_and_missed_when_it_is_gone(served: Agency) -> None:
@@ -46,6 +52,29 @@ def test_an_agent_is_named_with_its_engine_and_missed_when_it_is_gone(served: Ag
     assert f"ok  assistant: {agent['id']} (engine agents)." in served.reconcile("doctor", CLIENT).out
     served.openai("DELETE", f"/agents/{agent['id']}")
     assert f"`assistant`: {agent['id']} does not exist" in verdict(served)
+
+
+def test_a_client_that_is_silent_for_its_budget_is_named_by_doctor_and_status(
+    agency: Agency, runtime_factory: Callable[..., Runtime]
+) -> None:
+    runtime = runtime_factory(API_TOKEN=API_TOKEN)
+    agency.environment |= {"PUBLIC_URL": runtime.url, "BOT_STORE_URL": runtime.url}
+    agency.declare(CLIENT, budget={"monthly": 1, "on_exceeded": "pause"})
+    agency.apply()
+    assert "ok  budget: 0.00 of 1.00 USD (0 %) in" in agency.reconcile("doctor", CLIENT).out
+    with closing(sqlite3.connect(runtime.environment["DATABASE_URL"].removeprefix("sqlite:///"))) as store, store:
+        values = (timestamp(), timestamp()[:7], CLIENT, 1_500_000_000)
+        store.execute(
+            "INSERT INTO usage (at, month, client, kind, price_id, quantity, amount)"
+            " VALUES (?, ?, ?, 'model_output', 1, 1, ?)",
+            values,
+        )
+    said = verdict(agency)
+    assert "The first broken link is `budget`: the client is silent, since its budget is used up: 1.50 of 1.00" in said
+    assert "Raise budget.monthly in the manifest" in said
+    shown = agency.reconcile("status", CLIENT).out
+    assert "budget          1.50 of 1.00 USD (150 %)" in shown
+    assert "it gets no answers, and proactive messages are refused" in " ".join(shown.split())
 
 
 def test_nothing_is_changed_and_nobody_is_written_to(well: Agency) -> None:
@@ -95,7 +124,7 @@ def with_a_dead_last_turn(agency: Agency) -> None:
     [
         (without_a_sender, "`sender`: +56"),
         (without_a_sender, "`reconcile verify la-cocina` registers it."),
-        (offline, "`online`: it is OFFLINE (Twilio couldn't verify the business)"),
+        (offline, "`online`: it is OFFLINE (Twilio couldn't verify the business [63020: the client has not accepted"),
         (calling_elsewhere, "`webhook`: Twilio calls https://otro.cl, and not http://127.0.0.1"),
         (paused, "`bot`: the bot la-cocina is paused: messages are stored and not answered"),
         (with_a_gone_model, "`model`: gpt-4-turbo is not available to this key"),
@@ -156,7 +185,7 @@ def undelivered(agency: Agency, code: int, origin: str = "+56912345678") -> None
     agency.sandbox.faults({"kind": "undelivered", "code": code, "method": "POST", "path": path})
     agency.sandbox.inbound(agency.number(CLIENT), "Hola", origin)
     agency.sandbox.faults()
-    wait_until(lambda: str(code) in agency.reconcile("status", "--wide").out.split("\n\n")[0], 20, "the callback")
+    wait_until(lambda: str(code) in agency.reconcile("status", "--wide").out.split("\n\n")[0], what="the callback")
 
 
 def test_answers_that_reach_no_phone_break_the_last_link_until_one_does(well: Agency) -> None:
@@ -256,3 +285,23 @@ def test_without_a_token_it_is_not_known_which_secrets_are_missing(well: Agency)
     out = well.reconcile("doctor", CLIENT, API_TOKEN=None, BOT_STORE_URL=near).out
 
     assert "–   secrets: it is not known whether they are set: only a caller with a token reads the names" in out
+
+
+def test_a_messaging_service_that_takes_the_messages_is_named(well: Agency) -> None:
+    number, taken = well.number(CLIENT), "https://otra.example.cl/x"
+    well.sandbox.ask("POST", "services", {"number": number, "use_inbound_webhook_on_number": True})
+    assert "which leaves its webhook alone." in well.reconcile("doctor", CLIENT).out
+
+    well.sandbox.ask("POST", "services", {"number": number, "inbound_request_url": taken})
+
+    assert f"which calls {taken} in place of the sender's webhook" in verdict(well)
+
+
+def test_files_that_anyone_can_fetch_are_named(well: Agency) -> None:
+    picture = [{"content_type": "image/png", "base64": b64encode(b"png").decode()}]
+    well.sandbox.inbound(well.number(CLIENT), "", media=picture, wait=20)
+    assert "ok  files: what people send is refused without credentials (401)." in well.reconcile("doctor", CLIENT).out
+
+    well.sandbox.settings(media_auth=False)
+
+    assert "anyone who has its address can fetch what people send: without credentials it answers 307" in verdict(well)

@@ -127,7 +127,7 @@ def test_a_live_agent_is_imported_with_its_engine_its_effort_and_its_prompt_in_a
     [agent] = agency.agents()
     assert (agent["id"], agent["metadata"]["client"]) == (live_id, "el-nuevo")
     assert agency.snapshot().bots[0].assistant_id == live_id
-    assert agency.reconcile("--dry-run").out == "No changes: 1 client checked.\n"
+    assert agency.reconcile("--dry-run").out.splitlines()[-1] == "No changes: 1 client checked."
 
 
 def test_what_no_manifest_says_of_an_agents_tools_is_listed(agency: Agency, by_hand: ByHand) -> None:
@@ -221,6 +221,17 @@ def test_a_function_that_openai_refuses_is_left_out_and_its_place_is_named(agenc
     said = str(imported(agency)["written"])
     assert "'crear_reserva' was left out" in said
     assert "parameters.properties.dias: an array without items" in said
+
+
+def test_a_function_called_like_a_built_in_tool_is_left_out(agency: Agency, by_hand: ByHand) -> None:
+    by_hand.assistant(tools=[{**FUNCTION, "name": "no_reply"}])
+    by_hand.bot("assistant_1", functions={"no_reply": ENDPOINT})
+    by_hand.sender()
+    [written] = imported(agency)["written"]
+    assert written["unsaid"][0] == (
+        "the function 'no_reply' was left out: assistant.tools[0].name: \"no_reply\" is the name of a built-in tool "
+        "(with it the assistant leaves thanks without an answer). Give the function another name."
+    )
 
 
 def test_a_long_prompt_gets_a_file_of_its_own(agency: Agency, by_hand: ByHand) -> None:

@@ -7,11 +7,12 @@ from itertools import count
 from typing import Literal
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.brownfield.by_hand import ByHand
-from tests.brownfield.worlds import Made, bots, make
+from tests.brownfield.worlds import Made, bots, make, make_templates
 
 WEATHER = (
     {"kind": "status", "status": 503, "method": "GET", "rate": 0.2, "seed": 7, "times": 2},
@@ -22,6 +23,7 @@ WEATHER = (
 )
 
 
+@pytest.mark.long
 @settings(
     max_examples=10,
     deadline=None,
@@ -29,17 +31,20 @@ WEATHER = (
     # An example takes seconds, so a failing one is shown as it was found.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )
-@given(world=st.lists(bots(), min_size=1, max_size=3), weather=st.booleans())
+@given(world=st.lists(bots(), min_size=1, max_size=3), weather=st.booleans(), templates=st.integers(0, 3))
 def test_the_plan_after_an_import_is_empty_and_stays_so_after_the_apply(
-    by_hand: ByHand, world: list[Made], weather: bool
+    by_hand: ByHand, world: list[Made], weather: bool, templates: int
 ) -> None:
     agency = by_hand.agency
     anew(by_hand)
     make(by_hand, world)
+    make_templates(by_hand, templates)
     agency.sandbox.faults(*WEATHER if weather else ())
     report = agency.reconcile("import", "--format", "json")
     assert (report.code, report.document["left_out"]) == (0, []), report.said
     assert [item for item in report.document["unused"] if item["kind"] == "knowledge"] == []
+    declared = [yaml.safe_load(path.read_text(encoding="utf-8")).get("templates", {}) for path in agency.manifests()]
+    assert sum(map(len, declared)) == (templates if len(world) == 1 else 0)
     plan = agency.plan()
     assert (plan["changes"], plan["findings"]) == ([], [])
     assert len(plan["adoptions"]) == 3 * len(world)
@@ -47,6 +52,7 @@ def test_the_plan_after_an_import_is_empty_and_stays_so_after_the_apply(
     assert {bot.client for bot in agency.snapshot().bots} == {one["client"] for one in report.document["written"]}
     plan = agency.plan()
     assert (plan["changes"], plan["findings"], plan["adoptions"]) == ([], [], [])
+    assert len(agency.templates()) == templates
 
 
 def anew(by_hand: ByHand) -> None:

@@ -43,11 +43,11 @@ def test_a_message_that_cannot_be_stored_now_is_brought_again_and_answered_once(
     with closing(sqlite3.connect(runtime.folder / "runtime.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         agency.sandbox.inbound(agency.number(CLIENT), "¿sigues ahí?", wait=0)
-        wait_until(lambda: bool(tries(agency, "inbound")), 12, "the answer 503")
+        wait_until(lambda: bool(tries(agency, "inbound")), what="the answer 503")
         other.execute("ROLLBACK")
 
-    wait_until(lambda: len(tries(agency, "inbound")) == 2, 12, "the second try")
-    wait_until(lambda: len(answers(agency)) == 1, 20, "the answer")
+    wait_until(lambda: len(tries(agency, "inbound")) == 2, what="the second try")
+    wait_until(lambda: len(answers(agency)) == 1, what="the answer")
     assert [(entry["attempt"], entry["status"]) for entry in tries(agency, "inbound")] == [(1, 503), (2, 200)]
     assert tries(agency, "fallback") == []
     agency.sandbox.inbound(agency.number(CLIENT), "gracias")
@@ -59,7 +59,7 @@ def test_a_status_of_a_message_is_called_in_the_same_way(agency: Agency, runtime
     runtime.environment["REPLY_WITHIN_SECONDS"] = "0"
     runtime.start_again()
     agency.sandbox.inbound(agency.number(CLIENT), "Hola", wait=0)
-    wait_until(lambda: bool(tries(agency, "status")), 20, "a status of the answer")
+    wait_until(lambda: bool(tries(agency, "status")), what="a status of the answer")
     assert {entry["url"].partition("#")[2] for entry in tries(agency, "status")} == {OVERRIDES.removeprefix("#")}
     assert {entry["status"] for entry in tries(agency, "status")} == {204}
 

@@ -41,6 +41,24 @@ def test_a_row_says_what_is_live(served: Agency) -> None:
     assert max(map(len, shown.splitlines())) <= 60
 
 
+def test_everything_about_a_client_says_what_its_answers_took_and_what_was_saved(served: Agency) -> None:
+    served.declare("la-cocina")
+    served.apply()
+    served.sandbox.inbound(served.number("la-cocina"), "Hola")
+    wait_until(lambda: rows(served)["la-cocina"]["answers"] == "delivered", what="the report of the delivery")
+    served.sandbox.inbound(served.number("la-cocina"), "gracias", wait=0)
+    wait_until(lambda: rows(served)["la-cocina"]["last_turn"] == "unanswered", what="the end of the turn")
+
+    shown = served.reconcile("status", "la-cocina").out.splitlines()
+    result = served.reconcile("status", "la-cocina", "--format", "json")
+
+    assert "  messages        1.00 per answered question in 30 days (1 for 1)" in shown
+    assert "  replies saved   1 in 30 days (1 to thanks, 0 by the model)" in shown
+    counts = {"answered": 1, "messages": 1, "saved_by_list": 1, "saved_by_model": 0}
+    assert result.document["clients"][0]["replies"] == counts
+    assert rows(served)["la-cocina"]["replies"] is None
+
+
 def test_a_client_of_a_live_agent_is_answered_and_its_row_says_by_whom(served: Agency) -> None:
     served.declare("la-cocina", assistant={"engine": "agents"}, **NO_NOTE)
     served.apply()
@@ -166,3 +184,31 @@ def test_bots_that_no_manifest_declares_are_listed_with_what_keeps_them_from_ans
         " missing, `reconcile --prune` deletes it.",
     ]
     assert "Bots without" not in agency.reconcile("status", "--client", "la-cocina").out
+
+
+def test_a_canary_is_compared_with_the_assistant_and_one_that_is_over_is_warned_of(served: Agency) -> None:
+    canary = {"percent": 50, "until": "2099-12-31", "instructions": "Atiendes de otra manera."}
+    served.declare("la-cocina", assistant={"canary": canary})
+    served.apply()
+    for user in range(6):
+        served.sandbox.inbound(served.number("la-cocina"), "Hola", f"+5691111000{user}")
+    wait_until(lambda: rows(served)["la-cocina"]["answers"] == "delivered", what="the report of the delivery")
+
+    [row] = served.reconcile("status", "la-cocina", "--format", "json").document["clients"]
+    compared = {one["variant"]: one for one in row["canary"]["variants"]}
+    assert {name: one["turns"] for name, one in compared.items()} == {"canary": 2, "stable": 4}
+    assert compared["canary"]["answered"] == compared["canary"]["messages"] == 2
+    assert compared["canary"]["output_tokens"] > 20
+    assert compared["canary"]["nano_usd"] > 0
+    shown = served.reconcile("status", "la-cocina").out
+    assert re.search(r"canary +50 % until 2099-12-31, since 20", shown)
+    assert re.search(r"turns +4 +2\n +handoffs +0 \(0.0 %\) +0 \(0.0 %\)", shown)
+
+    served.declare("la-cocina", assistant={"canary": canary | {"until": "2026-01-31"}})
+    served.apply()
+    said = "the canary's last day, 2026-01-31, has passed: the assistant answers everybody"
+    assert said in served.reconcile("--dry-run").out
+    drift = served.reconcile("drift")
+    assert (drift.code, drift.out) == (0, "")
+    assert f"warning: la-cocina: bot: {said}" in drift.err
+    assert said in served.reconcile("status").out

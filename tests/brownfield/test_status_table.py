@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from reconciler.model import Finding
 from reconciler.status.attention import attention
+from reconciler.status.budget import BudgetStatus
 from reconciler.status.detail import detail_text
 from reconciler.status.facts import answers
 from reconciler.status.row import Attention, ClientStatus
 from reconciler.status.table import table_text
 from reconciler.status.undeclared import UndeclaredBot, undeclared_text
-from runtime.store.records import ActivityRecord
+from runtime.store.records import ActivityRecord, ReplyCounts
 from tests.brownfield.golden import equals_golden
 
 HEARD = "2026-11-22T12:05:00.000Z"
@@ -42,6 +44,7 @@ def row(client: str, **keys: object) -> ClientStatus:
         "sender_status": "ONLINE",
         "is_sender_read": True,
         "quality_rating": "HIGH",
+        "messaging_limit": "10K Customers/24hr",
         "webhook": "ours",
         "assistant_id": client,
         "engine": "responses",
@@ -59,6 +62,7 @@ def row(client: str, **keys: object) -> ClientStatus:
         "last_undelivered": None,
         "undelivered": {},
         "missing_secrets": {},
+        "budget": None,
         "loops": 0,
         "loops_until": None,
         "last_applied_at": "2026-11-20T15:00:00Z",
@@ -88,6 +92,7 @@ def fleet() -> list[ClientStatus]:
             last_message_at="2026-01-22T12:05:00.000Z",
             answers="undelivered",
             undelivered={"63112": 3, "63014": 1},
+            replies=ReplyCounts(198, 214, 24, 7),
             attention=(
                 Attention(
                     "delivery", "3 messages of the last 24 hours reached no phone: Meta has disabled the account"
@@ -103,6 +108,12 @@ def test_six_columns_fit_a_terminal(width: int) -> None:
     shown = table_text(fleet(), now=NOW, width=width, colour=False)
     assert max(map(len, shown.splitlines())) <= width
     equals_golden(f"status-{width}.txt", shown)
+
+
+def test_the_status_is_said_in_spanish(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HORIZONAI_LANG", "es")
+    equals_golden("status-80.es.txt", table_text(fleet(), now=NOW, width=80, colour=False))
+    equals_golden("status-one.es.txt", detail_text(fleet()[3], width=60))
 
 
 def test_all_columns_are_as_wide_as_they_need_whatever_the_terminal() -> None:
@@ -131,6 +142,12 @@ def test_where_six_columns_do_not_fit_each_client_has_lines_of_its_own() -> None
 
 def test_everything_about_one_client_fits_a_narrow_terminal() -> None:
     equals_golden("status-one.txt", detail_text(fleet()[3], width=60))
+
+
+@pytest.mark.parametrize("counts", [None, ReplyCounts(0, 0, 0, 0)], ids=["not known", "nothing yet"])
+def test_a_client_without_answers_has_no_messages_per_answer(counts: ReplyCounts | None) -> None:
+    shown = detail_text(row("la-cocina", replies=counts), width=None).splitlines()
+    assert {"  messages        –", "  replies saved   –"} <= set(shown)
 
 
 def test_bots_without_a_manifest_fit_a_narrow_terminal() -> None:
@@ -176,10 +193,31 @@ def test_answers_follow_from_what_happened_to_the_customer(activity: ActivityRec
         ({"answers": "failed", "last_error": "the model is gone"}, [], ["answers"]),
         ({"undelivered": {"63014": 1}}, [], []),
         ({"undelivered": {"63112": 1}, "missing_secrets": {"X": "fails"}}, [], ["delivery", "secrets"]),
-        ({"model_days_left": 59, "knowledge_failed": 1}, [], ["model", "documents"]),
-        ({"model_days_left": 60}, [], []),
+        ({"model_days_left": 90, "knowledge_failed": 1}, [], ["model", "documents"]),
+        ({"model_days_left": 91}, [], []),
+        (
+            {"model_days_left": 9},
+            [Finding("warning", f"the model {row('a').model!r} is shut down", "a", "assistant")],
+            ["assistant"],
+        ),
         ({"loops": 1, "loops_until": HEARD}, [], ["loops"]),
     ],
 )
 def test_what_needs_attention(keys: dict[str, object], findings: list[Finding], topics: list[str]) -> None:
     assert [item.topic for item in attention(row("a", **keys), findings)] == topics
+
+
+@pytest.mark.parametrize(
+    ("action", "effect"),
+    [
+        ("notify", "nothing stops"),
+        ("pause", "it gets no answers, and proactive messages are refused, until the next month or a higher budget"),
+        ("cheaper_model", "its cheaper model answers until the next month"),
+    ],
+)
+def test_a_budget_that_is_used_up_needs_attention(action: str, effect: str) -> None:
+    used = BudgetStatus("2026-11", 40.0, "USD", 41.2, 103.0, action, 0)
+    [item] = attention(row("la-cocina", budget=used), [])
+    assert item.topic == "budget"
+    assert item.text == f"the budget of 2026-11 is used up: 41.20 of 40.00 USD (103 %) in 2026-11; {effect}"
+    assert list(attention(row("la-cocina", budget=replace(used, percent=99.9)), [])) == []

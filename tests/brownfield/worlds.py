@@ -79,6 +79,23 @@ def bots(draw: st.DrawFn) -> Made:
     )
 
 
+TEMPLATES = (
+    "Tenemos una respuesta para ti. Responde para leerla.",
+    "Hola {{1}}, te esperamos el {{2}}.",
+    "Hola. Te esperamos.",
+)
+
+
+def make_templates(by_hand: ByHand, count: int) -> None:
+    """Templates that people made in Twilio's console for an account's only client."""
+    for number, body in enumerate(TEMPLATES[:count]):
+        content = {"friendly_name": f"Aviso {number}", "language": "es", "types": {"twilio/text": {"body": body}}}
+        samples = {"variables": {"1": "Ana", "2": "martes"}} if "{{" in body else {}
+        sid = by_hand.agency.twilio("POST", "/v1/Content", content | samples)["sid"]
+        path = f"/v1/Content/{sid}/ApprovalRequests/whatsapp"
+        by_hand.agency.twilio("POST", path, {"name": f"aviso_{number}", "category": "UTILITY"})
+
+
 def make(by_hand: ByHand, world: list[Made]) -> None:
     """Make the world live, bot by bot."""
     first: str | None = None

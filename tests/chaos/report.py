@@ -20,8 +20,14 @@ COLUMNS = (
     "wrong assistant",
     "wrong memory",
     "unasked",
+    "after a take",
     "not acknowledged (answered)",
+    "with people",
+    "proactive",
     "kills",
+    "frozen",
+    "cut off",
+    "taken",
     "time",
 )
 STORIES = 3
@@ -56,7 +62,8 @@ def _weather(outcome: Outcome) -> str:
         for moment in outcome.killed
     ]
     return (
-        f"{outcome.store}: seed {outcome.scenario.seed}, {outcome.pace:.1f} times as slow as written; "
+        f"{outcome.store}: seed {outcome.scenario.seed}, DEBOUNCE_SECONDS={outcome.scenario.pause}, "
+        f"{outcome.pace:.1f} times as slow as written; "
         f"{outcome.verdict.outbound} messages went out; calls spoilt: "
         f"{', '.join(f'{name} {count}' for name, count in sorted(spoilt.items()))}; "
         f"webhooks that came again: {arrived.total() - len(arrived)}; "
@@ -71,14 +78,18 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         outcome.replicas,
         len(verdict.messages),
         verdict.acknowledged,
-        *(verdict.count(kind) for kind in COLUMNS[4:10]),
+        *(verdict.count(kind) for kind in COLUMNS[4:11]),
     )
     answered = sum(message.answers > 0 for message in late)
     return (
         outcome.store,
         *map(str, counts),
         f"{len(late)} ({answered})",
+        str(len(outcome.people)),
+        str(len(outcome.proactive)),
         str(len(outcome.killed)),
+        *(str(sum(what.startswith(name) for _, what in outcome.troubled)) for name in ("frozen", "cut off")),
+        str(len(outcome.scenario.takes)),
         f"{outcome.seconds:.0f} s",
     )
 
@@ -99,6 +110,7 @@ def _named(conversation: Conversation) -> str:
 def _story(outcome: Outcome, conversation: Conversation) -> list[str]:
     told = [(entry["time"], _line(entry)) for entry in _of_conversation(outcome.entries, conversation)]
     told += [(_iso(moment), "KILL") for moment in outcome.killed]
+    told += [(_iso(moment), what.upper()) for moment, what in outcome.troubled]
     return [f"  {moment[11:23]}  {line}" for moment, line in sorted(told)]
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.verdict import Verdict, judge
+from tests.chaos.scenario import OPERATOR
+from tests.chaos.verdict import Claim, Held, Verdict, claimed_after_a_take, judge
 
 US, OTHER, USER, STRANGER = "whatsapp:+15550000001", "whatsapp:+15550000002", "whatsapp:+56911", "whatsapp:+56922"
 SPEAKERS = {US: "[kitchen] Eres la cocina.", OTHER: "[clinic] Eres la clínica."}
@@ -141,3 +142,16 @@ def test_a_part_of_a_long_answer_is_found(parts: list[list[int]], found: str) ->
     question = f"{ONE} escribe 400 letras"
     rest = [sent(long("", paragraphs, opened=False), 2) for paragraphs in parts]
     assert found in kinds(judged(wrote(question, 0), sent(long(question, [1, 2]), 1), rest))
+
+
+@pytest.mark.parametrize(("claimed", "found"), [(0.9, 0), (1.5, 1), (2.1, 0)])
+def test_a_message_that_was_claimed_while_a_person_had_the_conversation_is_found(claimed: float, found: int) -> None:
+    held = Held((US, USER), since=1.0, until=2.0)
+    assert len(claimed_after_a_take([held], [Claim((US, USER), claimed, ""), Claim((OTHER, USER), 1.5, "")])) == found
+
+
+def test_what_a_person_answered_and_what_was_withheld_is_not_lost() -> None:
+    held, question = Held((US, USER), since=1.0, until=2.0), f"{ONE} escribe 400 letras"
+    entries = [*wrote(question, 0), sent(long(question, [1, 2]), 0.5), *wrote(TWO, 1.2), sent(f"{OPERATOR} hola", 1.5)]
+    assert kinds(judge(entries, SPEAKERS, {}, [held])) == []
+    assert kinds(judge(entries, SPEAKERS)) == ["lost"]

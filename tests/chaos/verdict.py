@@ -13,7 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from tests.chaos.scenario import OPERATOR
 
 TOKEN = re.compile(r"\bq\d{4}-[0-9a-f]{4}\b")
 TURN = re.compile(r" · turn (\d+)$", re.MULTILINE)
@@ -23,7 +26,7 @@ CUT_AWAY = 10
 """Letters of a long answer that may be missing: white space where it was cut into parts."""
 CLOCK = 0.005
 """Seconds by which two times of the ledger may be off."""
-KINDS = ("lost", "doubled", "out of order", "wrong assistant", "wrong memory", "unasked")
+KINDS = ("lost", "doubled", "out of order", "wrong assistant", "wrong memory", "unasked", "after a take")
 
 Json = dict[str, Any]
 Conversation = tuple[str, str]
@@ -96,20 +99,60 @@ class Verdict:
         return sum(violation.kind == kind for violation in self.violations)
 
 
-def judge(entries: Iterable[Json], speakers: Mapping[str, str]) -> Verdict:
-    """Judges a run. `speakers` says how the answers of each client's address begin."""
-    return _Judge(speakers).verdict(entries)
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A person had a conversation, by the clock of the machine, in seconds since the epoch."""
+
+    conversation: Conversation
+    since: float
+    """When the take was known to be committed."""
+    until: float
+    """When the release was asked for."""
+
+
+def judge(
+    entries: Iterable[Json],
+    speakers: Mapping[str, str],
+    said: Mapping[str, str] = MappingProxyType({}),
+    held: Sequence[Held] = (),
+) -> Verdict:
+    """Judges a run. `speakers` says how the answers of each client's address begin, `said` what is said in the files
+    of messages, by their SIDs; `held` which conversations people had."""
+    return _Judge(speakers, said, held).verdict(entries)
+
+
+class Claim(NamedTuple):
+    """A message of the assistant's, as the store has it."""
+
+    conversation: Conversation
+    at: float
+    """When it was last claimed."""
+    what: str
+
+
+def claimed_after_a_take(held: Sequence[Held], claims: Iterable[Claim]) -> list[Violation]:
+    """The assistant's messages that were claimed while a person had the conversation, by the times in the store."""
+    return [
+        Violation("after a take", claim.conversation, f"claimed {claim.at - one.since:.3f} s after it: {claim.what}")
+        for claim in claims
+        for one in held
+        if one.conversation == claim.conversation and one.since < claim.at < one.until
+    ]
 
 
 @dataclass(slots=True)
 class _Judge:
     speakers: Mapping[str, str]
+    said: Mapping[str, str]
+    held: Sequence[Held] = ()
     messages: dict[str, Message] = field(default_factory=dict)
     """By token."""
     by_sid: dict[str, Message] = field(default_factory=dict)
     answered: dict[Conversation, list[Message]] = field(default_factory=lambda: defaultdict(list))
     """In the order of the answers."""
     rests: dict[Conversation, _Rest] = field(default_factory=lambda: defaultdict(_Rest))
+    by_people: dict[str, tuple[Conversation, float]] = field(default_factory=dict)
+    """What people wrote, with its conversation and time."""
     outbound: int = 0
     violations: list[Violation] = field(default_factory=list)
 
@@ -124,7 +167,7 @@ class _Judge:
             elif entry["kind"] == "call" and entry["path"] == "/v1/responses":
                 self._take_question(entry)
         for message in self.messages.values():
-            if message.answers == 0:
+            if message.answers == 0 and not self._is_a_person_s(message):
                 known = "acknowledged" if message.acknowledged else "never acknowledged, yet to be had from Twilio,"
                 self._object("lost", message.conversation, f"{message.token} was {known} and not answered")
         for conversation in self.rests:
@@ -135,7 +178,7 @@ class _Judge:
         return Verdict(list(self.messages.values()), self.outbound, self.violations)
 
     def _take_inbound(self, entry: Json) -> None:
-        found = TOKEN.search(entry["body"])
+        found = TOKEN.search(self.said.get(entry["message_sid"], entry["body"]))
         if found is None:
             raise ValueError(f"the inbound message {entry['message_sid']} carries no token: {entry['body']!r}")
         message = Message(found[0], entry["message_sid"], (entry["to"], entry["from"]), _moment(entry))
@@ -149,6 +192,11 @@ class _Judge:
     def _take_outbound(self, entry: Json) -> None:
         self.outbound += 1
         body, conversation = entry["body"], (entry["from"], entry["to"])
+        if body.startswith(OPERATOR):
+            if body in self.by_people:
+                self._object("doubled", conversation, f"{body!r} had been sent")
+            self.by_people[body] = conversation, _moment(entry)
+            return
         if body.startswith("["):
             self._take_answer(entry, body, conversation)
         else:
@@ -165,7 +213,13 @@ class _Judge:
         for token in tokens:
             self._take_answered(token, conversation, _moment(entry))
         turn, known = TURN.search(body), len(self.answered[conversation])
-        if tokens and (turn is None or int(turn[1]) != known):
+        # What a person has answered is remembered too.
+        most = known + sum(
+            message.answers == 0 and self._is_a_person_s(message)
+            for message in self.messages.values()
+            if message.conversation == conversation
+        )
+        if tokens and (turn is None or not known <= int(turn[1]) <= most):
             self._object("wrong memory", conversation, f"{body!r} was said knowing other than {known} messages")
         length = LENGTH.search(body)
         self.rests[conversation] = _Rest(int(length[1]) if length else len(body))
@@ -179,7 +233,15 @@ class _Judge:
         elif int(begins[1]) > rest.paragraph:
             self._object("out of order", conversation, f"the part {body[:40]!r} came before paragraph {rest.paragraph}")
 
+    def _is_a_person_s(self, message: Message) -> bool:
+        """Whether a person has answered it: they wrote after it."""
+        written = self.by_people.values()
+        return any(where == message.conversation and at > message.written_at for where, at in written)
+
     def _expect_whole(self, conversation: Conversation) -> None:
+        """The rest of an answer is withheld where a person takes the conversation meanwhile."""
+        if any(one.conversation == conversation for one in self.held):
+            return
         if self.rests[conversation].letters > CUT_AWAY:
             self._object("lost", conversation, f"{self.rests[conversation].letters} letters of an answer are missing")
 

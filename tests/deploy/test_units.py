@@ -51,7 +51,7 @@ def test_gitlab_applies_the_digest_that_its_plan_shows(tmp_path: Path) -> None:
     )
 
     digest = re.findall(r"[0-9a-f]{64}", (tmp_path / "plan.md").read_text())[-1]
-    assert said.stdout == f"reconcile --expect {digest}\n"
+    assert said.stdout == f"reconcile --expect {digest} --report\n"
     assert jobs["apply"]["needs"] == ["plan"]
     [review, merge] = jobs["plan"]["rules"]
     assert (review.get("allow_failure"), merge.get("allow_failure")) == (None, True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.drift.alarm import channel_of
+from notifications.channels import channel_of
 from runtime.store.client.writer import open_writer
 from tests.documents.receiver import Receiver
 from tests.reconciler.agency import WEBHOOK, Agency
@@ -146,3 +147,33 @@ def test_what_another_run_is_sending_is_left_to_it(agency: Agency, receiver: Rec
         assert [message["type"] for message in receiver.messages] == ["warning"]
     if store == "postgresql":
         drop_database(agency.store_url)
+
+
+def listed(agency: Agency, days: int) -> None:
+    """From now on the provider shuts `gpt-4o-mini` down in so few days."""
+    on = (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
+    models = [{"id": "gpt-4o-mini", "object": "model", "shutdown_date": on}]
+    body = {"object": "list", "data": models}
+    agency.sandbox.faults({"kind": "status", "status": 200, "body": body, "path": "/v1/models", "times": 99})
+
+
+def test_a_model_that_ends_is_told_at_90_30_and_7_days_and_is_never_in_sync_again(
+    agency: Agency, receiver: Receiver
+) -> None:
+    agency.declare("la-cocina", assistant={"model": "gpt-4o-mini"})
+    agency.apply()
+    said = []
+    for days in (91, 89, 30, 29, 7):
+        listed(agency, days)
+        result = agency.reconcile("drift", "--notify", receiver.url())
+        assert (result.code, result.out) == (0, "")
+        said.append((len(receiver.messages), "gpt-4o-mini is shut down on" in result.err))
+    assert said == [(0, False), (1, False), (2, False), (2, False), (3, True)]
+    first = receiver.messages[0]
+    assert (first["title"], first["type"]) == ("WhatsApp assistants: 1 model in use ends", "warning")
+    assert "in 89 days; reconcile upgrade-model gpt-4o-mini gpt-6-luna" in first["message"]
+    agency.declare("la-cocina", assistant={"model": "gpt-6-luna"})
+    agency.sandbox.faults()
+    agency.apply()
+    agency.reconcile("drift", "--notify", receiver.url())
+    assert len(receiver.messages) == 3

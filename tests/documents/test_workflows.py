@@ -57,11 +57,13 @@ def test_what_a_crash_prints_is_in_the_log_and_not_in_the_comment(agency: Agency
     assert repository.plan() == 1
     [comment] = repository.comments
     assert comment["body"].endswith(
-        "There is no plan: `reconcile --dry-run` ended with exit code 1; the log of this step says why.\n"
+        "There is no plan: `reconcile --dry-run` ended with exit code 1; the log of this step says why.\n\n"
+        "The test cases were not tried: `reconcile test` ended with exit code 1; the log of this step says why.\n"
     )
     assert "sk-secreto" in repository.said
 
 
+@pytest.mark.long
 def test_a_client_that_does_not_fit_the_comment_is_named_there_and_shown_on_the_page(repository: Repository) -> None:
     lines = [f"Línea {number} de un prompt muy largo." for number in range(2500)]
     repository.agency.declare("la-cocina", assistant={"instructions": "\n".join(lines)})
@@ -95,6 +97,7 @@ def test_no_line_of_a_prompt_is_a_command_to_the_runner(repository: Repository) 
     assert taken.startswith("::error::Nothing was applied: the plan of now is not the one")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("who", "why"),
     [
@@ -122,6 +125,7 @@ def test_the_plan_that_was_shown_is_applied_after_the_merge(repository: Reposito
     assert repository.agency.changes() == []
 
 
+@pytest.mark.long
 def test_where_and_how_twilio_calls_is_set_by_the_repositorys_variables(repository: Repository) -> None:
     repository.agency.environment |= {
         "FALLBACK_URL": "https://respaldo.agencia.cl",
@@ -134,6 +138,7 @@ def test_where_and_how_twilio_calls_is_set_by_the_repositorys_variables(reposito
     assert webhook["fallback_url"] == "https://respaldo.agencia.cl/webhook/whatsapp#rc=5&rp=all"
 
 
+@pytest.mark.long
 def test_a_later_push_replaces_the_comment_and_what_it_agrees_to(repository: Repository) -> None:
     repository.plan()
     repository.agency.declare("cliente-b")
@@ -169,6 +174,7 @@ def test_what_an_apply_in_part_left_to_do_is_shown_and_applied_by_its_digest(rep
     assert agency.changes() == []
 
 
+@pytest.mark.long
 def test_a_plan_of_an_earlier_commit_is_not_what_was_agreed_on(repository: Repository) -> None:
     repository.head = "00" * 20
     repository.plan()
@@ -177,6 +183,7 @@ def test_a_plan_of_an_earlier_commit_is_not_what_was_agreed_on(repository: Repos
     assert "::error::No plan was shown for this commit" in repository.said
 
 
+@pytest.mark.long
 def test_a_push_without_a_pull_request_applies_nothing(repository: Repository) -> None:
     repository.plan()
     repository.push_directly()

@@ -12,7 +12,7 @@ import aiohttp
 from runtime.app import Service
 from runtime.commands.opening import configured
 from runtime.content.parts import Part, Text, Voice
-from runtime.turns.prepare import Preparation
+from runtime.turns.prepare import Preparation, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Transcriber:
 
     url: str
 
-    def reads(self, part: Part) -> bool:
+    def reads(self, part: Part, _reading: Reading) -> bool:
         """See Preparer."""
         return isinstance(part, Voice)
 

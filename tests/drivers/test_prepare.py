@@ -89,7 +89,7 @@ def test_what_was_paid_for_is_not_paid_for_again_by_who_resumes_the_turn(
     shop = fleet.open_line()
     sandbox.faults(MODEL | {"kind": "timeout_before_write", "seconds": 60})
     speak(fleet, shop, "https://media/1")
-    wait_until(lambda: sandbox.fired() == 1, 40, "the model to be asked")
+    wait_until(lambda: sandbox.fired() == 1, what="the model to be asked")
     fleet.kill()
     sandbox.faults()
     fleet.start_again()
@@ -112,7 +112,7 @@ def test_an_attempt_after_a_failure_of_the_model_pays_nothing(
     speak(fleet, shop, "https://media/1")
     speak(fleet, shop, "https://media/2")
 
-    wait_until(lambda: "dijo 2" in " ".join(entry["body"] for entry in shop.outbound()), 40, "both answers")
+    wait_until(lambda: "dijo 2" in " ".join(entry["body"] for entry in shop.outbound()), what="both answers")
 
     assert transcriber.paid == ["https://media/1", "https://media/2"]
 
@@ -127,7 +127,7 @@ def test_what_was_prepared_and_what_was_called_are_kept_beside_each_other(
     shop = fleet.open_line(assistant_id=made["id"], functions=functions)
     sandbox.faults(MODEL | {"kind": "timeout_before_write", "seconds": 60, "after": 1})
     speak(fleet, shop, "https://media/1")
-    wait_until(lambda: sandbox.fired() == 1, 40, "the model to be told what was booked")
+    wait_until(lambda: sandbox.fired() == 1, what="the model to be told what was booked")
     fleet.kill()
     sandbox.faults()
     fleet.start_again()
@@ -145,7 +145,7 @@ def test_what_a_crash_left_unknown_is_paid_for_again_and_answered_once(
     shop = fleet.open_line()
     transcriber.free.clear()
     speak(fleet, shop, "https://media/1")
-    wait_until(lambda: len(transcriber.paid) == 1, 40, "the voice note to be transcribed")
+    wait_until(lambda: len(transcriber.paid) == 1, what="the voice note to be transcribed")
     fleet.kill()
     transcriber.free.set()
     fleet.start_again()

@@ -18,7 +18,6 @@ from procrastinate.jobs import Status
 from runtime.content.parts import Content, Text
 from runtime.delivery.part_order import PART_WAIT_SECONDS
 from runtime.store.database.engine import open_engine
-from runtime.store.database.migrate import migrate
 from runtime.store.database.times import timestamp
 from runtime.store.messages import jobs, turns
 from runtime.store.messages.held_jobs import HeldJobs
@@ -134,7 +133,26 @@ def test_a_webhook_is_let_go_once_another_replica_makes_its_answer(tmp_path: Pat
         answered = [b"<Message>" in webhook.result().body for webhook in held]
         assert answered.count(True) == len(users) - elsewhere
         for user, here in zip(users, answered, strict=True):
-            wait_until(lambda user=user, here=here: len(shop.outbound(user)) == (not here), 20, "the answer")
+            wait_until(lambda user=user, here=here: len(shop.outbound(user)) == (not here), what="the answer")
+
+
+def test_a_webhook_is_let_go_where_another_replica_found_that_it_needs_no_answer(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    with fleet_on("postgresql", tmp_path, sandbox, REPLY_WITHIN_SECONDS="14") as fleet:
+        shop = fleet.open_line()
+        users = [f"+569333333{number:02}" for number in range(8)]
+        for user in users:
+            assert "?" not in shop.ask("Hola", user)
+        wait_until(lambda: fleet.rows("SELECT count(*) FROM outbox WHERE state <> 'sent'") == [(0,)], what="the sends")
+        with ThreadPoolExecutor(len(users)) as pool:
+            held = [pool.submit(fleet.deliver, shop, "gracias", 0, user) for user in users]
+            wait_until(lambda: all(webhook.done() for webhook in held), what="all of them to be let go")
+        assert not any(b"<Message>" in webhook.result().body for webhook in held)
+        # A webhook is answered when another replica has the turn, which may end later.
+        ended = "SELECT count(*) FROM turns WHERE reason = 'no_reply'"
+        wait_until(lambda: fleet.rows(ended) == [(len(users),)], what="the ends of all turns")
+        assert shop.outbound(users[0])[1:] == []
 
 
 def test_a_user_s_limit_holds_for_all_replicas_together(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -243,9 +261,6 @@ def test_finished_jobs_leave_nothing_behind(calm: Fleet, sandbox: Sandbox) -> No
 def database_url() -> Iterator[str]:
     """A migrated store without a serving process."""
     url = make_database()
-    engine = open_engine(url)
-    migrate(engine)
-    engine.dispose()
     yield url
     drop_database(url)
 
@@ -342,6 +357,104 @@ def test_a_message_and_its_job_are_stored_both_or_neither(database_url: str) -> 
             assert jobs.store_message(connection, message("SM2")) is None
         counts = "SELECT (SELECT count(*) FROM inbox), (SELECT count(*) FROM procrastinate_jobs)"
         assert connection.exec_driver_sql(counts).fetchall() == [(1, 1)]
+    engine.dispose()
+
+
+def test_a_message_is_stored_with_its_job_in_the_hands_of_its_replica_where_the_conversation_has_no_other(
+    database_url: str,
+) -> None:
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        worker = jobs.register(connection)
+        first = jobs.store_and_claim(connection, message("SM1"), worker, 10)
+        assert first.job is not None
+        assert first.turn is not None
+        assert [said.message_sid for said in first.turn.messages] == ["SM1"]
+        second = jobs.store_and_claim(connection, message("SM2"), worker, 10)
+        assert (second.message is not None, second.job, second.turn) == (True, None, None)
+        assert jobs.store_and_claim(connection, message("SM2"), worker, 10) == (None, None, None)
+    found = "SELECT status, worker_id FROM procrastinate_jobs ORDER BY id"
+    with psycopg.connect(database_url, autocommit=True) as other:
+        assert other.execute(found).fetchall() == [("doing", worker), ("todo", None)]
+        assert fetched(other) is None  # the conversation is in the first one's hands
+        with engine.begin() as connection:
+            jobs.finish(connection, [first.job.id])
+        assert fetched(other) is not None
+    engine.dispose()
+
+
+def test_a_conversation_whose_job_waits_is_left_to_who_fetches_that(database_url: str) -> None:
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        worker = jobs.register(connection)
+        jobs.store_message(connection, message("SM1"))
+        stored = jobs.store_and_claim(connection, message("SM2"), worker, 10)
+        assert (stored.message is not None, stored.job, stored.turn) == (True, None, None)
+        found = "SELECT status, worker_id FROM procrastinate_jobs ORDER BY id"
+        assert connection.exec_driver_sql(found).fetchall() == [("todo", None), ("todo", None)]
+    engine.dispose()
+
+
+def test_of_two_replicas_that_store_a_conversation_s_messages_at_once_one_has_it(database_url: str) -> None:
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        workers = [jobs.register(connection) for _ in range(2)]
+        known = jobs.store_and_claim(connection, message("SM0"), workers[0], None)
+        assert known.job is not None
+        jobs.finish(connection, [known.job.id])
+
+    def store(sid: str) -> jobs.StoredAndClaimed:
+        with engine.begin() as other:
+            return jobs.store_and_claim(other, message(sid), workers[1], None)
+
+    blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url, autocommit=True) as watching:
+        with engine.begin() as connection:
+            mine = jobs.store_and_claim(connection, message("SM1"), workers[0], None)
+            storing = pool.submit(store, "SM2")
+            wait_until(lambda: watching.execute(blocked).fetchall() == [(1,)], what="the other replica to come by")
+        assert (mine.job is not None, storing.result().job) == (True, None)
+        found = "SELECT status FROM procrastinate_jobs ORDER BY id"
+        assert sorted(watching.execute(found).fetchall()) == [("doing",), ("todo",)]
+    engine.dispose()
+
+
+def test_a_replica_that_was_pruned_claims_nothing_and_ends_nothing_that_was_requeued(database_url: str) -> None:
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        worker = jobs.register(connection)
+        job = jobs.store_and_claim(connection, message("SM1"), worker, None).job
+        assert job is not None
+        assert jobs.heartbeat(connection, worker) is True
+        connection.exec_driver_sql("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+        assert [one.id for one in jobs.requeue_stalled(connection)] == [job.id]
+        assert jobs.heartbeat(connection, worker) is False
+        late = jobs.store_and_claim(connection, message("SM2", "whatsapp:+56900000002"), worker, 10)
+        assert (late.message is not None, late.job, late.turn) == (True, None, None)
+    with psycopg.connect(database_url, autocommit=True) as other:
+        assert fetched(other) == job.id
+        with engine.begin() as connection:
+            jobs.finish(connection, [job.id])
+            jobs.retry(connection, job.id, 0)
+        found = "SELECT status, attempts FROM procrastinate_jobs ORDER BY id"
+        assert other.execute(found).fetchall() == [("doing", 1), ("todo", 0)]
+    engine.dispose()
+
+
+def test_a_claimed_job_that_failed_is_any_replica_s_after_its_pause(database_url: str) -> None:
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        worker = jobs.register(connection)
+        claimed = [
+            jobs.store_and_claim(connection, message(f"SM{n}", f"whatsapp:+5690000000{n}"), worker, None).job
+            for n in range(2)
+        ]
+        for job, seconds in zip(claimed, (0, 3600), strict=True):
+            assert job is not None
+            jobs.retry(connection, job.id, seconds)
+    with psycopg.connect(database_url, autocommit=True) as other:
+        assert claimed[0] is not None
+        assert (fetched(other), fetched(other)) == (claimed[0].id, None)
     engine.dispose()
 
 

@@ -18,13 +18,11 @@ from sqlalchemy import Connection, text
 
 from runtime.store import timers
 from runtime.store.database.engine import open_engine
-from runtime.store.database.migrate import migrate
-from tests.runtime.stores import drop_database, make_database
-from tests.sandbox_process import ROOT, wait_until
+from tests.runtime.stores import drop_database, make_database, new_store
+from tests.sandbox_process import PATIENCE, ROOT, wait_until
 
 STORES = ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])]
 """SQLite is the short form: the statements are the same."""
-PATIENCE = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ class Place:
 
     def wait_until_done(self, left: int = 0) -> None:
         """Waits until that many timers are left. A timer's row goes after its handler has noted the end."""
-        wait_until(lambda: self.rows("SELECT count(*) FROM timers") == [(left,)], PATIENCE, "the last timer")
+        wait_until(lambda: self.rows("SELECT count(*) FROM timers") == [(left,)], what="the last timer")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -112,12 +110,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(params=STORES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with ExitStack() as cleanup:
-        url = f"sqlite:///{tmp_path}/store.db"
-        if request.param == "postgresql":
-            url = make_database()
-            cleanup.callback(drop_database, url)
+        url = cleanup.enter_context(new_store(request.param, tmp_path))
         engine = open_engine(url)
-        migrate(engine)
         with engine.begin() as connection:
             connection.execute(text("CREATE TABLE effects (key TEXT NOT NULL)"))
         engine.dispose()
@@ -189,8 +183,7 @@ def test_a_timer_that_fails_is_run_again_after_a_pause_and_holds_up_no_other(pla
     place.wait_for(("end", "good"))
     wait_until(
         lambda: place.rows("SELECT kind, last_error FROM timers") == [("flaky", "ZeroDivisionError: not this time")],
-        PATIENCE,
-        "the failure to be recorded",
+        what="the failure to be recorded",
     )
     place.wait_until_done()
     assert (place.count("begin", "bad"), place.count("end", "bad")) == (3, 1)
@@ -283,15 +276,12 @@ def test_a_process_that_was_silent_is_taken_for_crashed_and_ends_nothing_that_an
     with ExitStack() as cleanup:
         url = make_database()
         cleanup.callback(drop_database, url)
-        engine = open_engine(url)
-        migrate(engine)
-        engine.dispose()
         place = Place(url, tmp_path / "noted", cleanup)
         place.start_all()
         place.put("note", "k", takes=timers.HOLD_SECONDS + 4)
         silent = place.wait_for(("begin", "k"))
         os.kill(silent, signal.SIGSTOP)
-        wait_until(lambda: place.count("begin", "k") == 2, PATIENCE, "another process to take it over")
+        wait_until(lambda: place.count("begin", "k") == 2, what="another process to take it over")
         # The one that took it over is still at it when the silent one comes back, and ends.
         os.kill(silent, signal.SIGCONT)
         place.wait_for(("end", "k"), silent)

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.sandbox_process import ROOT
+
 VALID = """\
 id: {id}
 name: Cliente {id}
@@ -43,8 +45,8 @@ def write_files(root: Path, files: Files) -> Path:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """An environment without any setting of ours besides those given."""
-    return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **settings}
+    """An environment without any setting of ours besides those given; commands are those of this tree."""
+    return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(ROOT), **settings}
 
 
 def reconcile(root: Path, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:

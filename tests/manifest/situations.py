@@ -10,6 +10,13 @@ KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz012345"
 TWILIO_KEY = "SK0123456789abcdef0123456789abcdef"
 HEX_TOKEN = "0123456789abcdef0123456789abcdef"
 FUNCTION = "- type: function\n  name: crear_reserva\n  endpoint: {url: https://api.example.cl/x}\n"
+STRICT = f"{FUNCTION}  strict: true\n  parameters:\n"
+OPEN = "    type: object\n    properties: {personas: {type: integer}}\n"
+_CLOSED = f"{OPEN}    additionalProperties: false\n"
+MCP = (
+    "- type: mcp\n  name: reservas\n  url: https://mcp.example.cl/x\n"
+    "  allowed_tools: [reservar]\n  require_approval: never\n"
+)
 
 
 def _one(text: str | bytes, more: Files | None = None) -> Files:
@@ -18,6 +25,41 @@ def _one(text: str | bytes, more: Files | None = None) -> Files:
 
 def _function(parameters: str) -> Files:
     return _one(with_tools(f"{FUNCTION}  parameters: {parameters}"))
+
+
+def _sends(files: str, more: Files | None = None) -> Files:
+    return _one(manifest(more=f"media:\n  files: {files}\n"), more)
+
+
+def _template(more: str, body: str = "Hola {nombre}, te esperamos el martes.", samples: str = "{nombre: Ana}") -> Files:
+    head = f'templates:\n  recordatorio:\n    language: es\n    category: utility\n    body: "{body}"\n'
+    return _one(manifest(more=f"{head}    samples: {samples}\n{more}"))
+
+
+def _desk(more: str = "", chatwoot: str = "") -> str:
+    """A manifest with a desk."""
+    secrets = "token: {env: CHATWOOT_TOKEN}, webhook_secret: {env: CHATWOOT_HOOK}"
+    where = chatwoot or f"{{url: https://chat.example.cl, account: 1, inbox: 3, {secrets}}}"
+    return f"handoff:\n  desk:\n    chatwoot: {where}\n{more}"
+
+
+_RESERVA = (
+    f"{FUNCTION}  parameters: {{type: object, properties: {{personas: {{type: integer}}}}, required: [personas]}}\n"
+)
+
+
+def _case(case: str, more: Files | None = None) -> Files:
+    """A client with a function and one test."""
+    return _one(with_tools(_RESERVA) + f"tests:\n  reserva: {case}\n", more)
+
+
+def _expects(expect: str) -> Files:
+    return _case(f"{{conversation: [{{say: Hola, expect: {expect}}}]}}")
+
+
+def with_canary(own: str) -> str:
+    """A manifest with a canary until a day that is far away."""
+    return manifest(more=f'  canary: {{{own}percent: 10, until: "2099-12-15"}}\n')
 
 
 SITUATIONS: Mapping[str, Files] = {
@@ -71,6 +113,37 @@ SITUATIONS: Mapping[str, Files] = {
     "unknown_key_in_a_policy": _one(manifest(more="memory: {itms: 3}\n")),
     "number_in_a_policy_out_of_range": _one(manifest(more="memory:\n  items: 0\n  tokens: 2000000\n")),
     "unknown_time_zone": _one(manifest(more="timezone: america/santigo\n")),
+    "budget_below_zero": _one(manifest(more="budget: {monthly: -1}\n")),
+    "budget_in_no_currency": _one(manifest(more="budget: {monthly: 40, currency: PESO}\n")),
+    "budget_in_a_currency_without_a_rate": _one(manifest(more="budget:\n  monthly: 40000\n  currency: CLP\n")),
+    "budget_in_the_defaults_without_a_rate": _one(
+        manifest(), {"_defaults.yaml": "budget: {monthly: 40000, currency: CLP}\n"}
+    ),
+    "budget_with_thresholds_out_of_range": _one(manifest(more="budget: {monthly: 40, warn_at: [0, 50, 101]}\n")),
+    "budget_with_an_unknown_action": _one(manifest(more="budget: {monthly: 40, on_exceeded: stop}\n")),
+    "budget_without_its_cheaper_model": _one(manifest(more="budget: {monthly: 40, on_exceeded: cheaper_model}\n")),
+    "budget_with_an_unknown_model": _one(
+        manifest(more="budget: {monthly: 40, on_exceeded: cheaper_model, cheaper_model: gpt-5.6-lunar}\n")
+    ),
+    "budget_with_a_model_that_cannot": _one(
+        manifest(more="budget: {monthly: 40, on_exceeded: cheaper_model, cheaper_model: gpt-5-nano}\n")
+    ),
+    "budget_with_a_model_for_nothing": _one(manifest(more="budget: {monthly: 40, cheaper_model: gpt-5.6-luna}\n")),
+    "fallback_model_that_is_the_model": _one(
+        manifest().replace("model: gpt-6-luna\n", "model: gpt-6-luna\n  fallback_model: gpt-6-luna\n")
+    ),
+    "fallback_model_that_cannot": _one(
+        manifest().replace("model: gpt-6-luna\n", "model: gpt-6-luna\n  fallback_model: gpt-5-nano\n")
+    ),
+    "canary_of_an_agent": _one(with_canary("model: gpt-5.6-luna, ").replace("  model", "  engine: agents\n  model", 1)),
+    "canary_of_everybody_until_no_day": _one(
+        with_canary("model: gpt-5.6-luna, ").replace("percent: 10", "percent: 100").replace("-12-15", "-13-15")
+    ),
+    "canary_that_is_the_assistant": _one(with_canary("model: gpt-6-luna, ")),
+    "canary_with_a_model_that_cannot": _one(with_canary("model: gpt-5-nano, ")),
+    "canary_with_nothing_of_its_own": _one(with_canary("")),
+    "canary_without_its_prompt": _one(with_canary("instructions: {file: uno/nuevo.md}, ")),
+    "budget_for_nobody": _one(manifest(more="budget: {monthly: 40, notify: [Ana]}\n")),
     "city_as_a_time_zone": _one(manifest(more="timezone: Buenos Aires\n")),
     "time_zone_that_resembles_none": _one(manifest(more="timezone: GMT-4:00\n")),
     "duration_without_a_unit": _one(manifest(more="memory: {expires_after: '30'}\n")),
@@ -96,11 +169,105 @@ SITUATIONS: Mapping[str, Files] = {
     "out_of_range": _one(manifest(more="  max_output_tokens: 3\n")),
     "instructions_of_a_wrong_type": _one(manifest().replace("Responde en español.", "[a, b]")),
     "instructions_with_a_wrong_key": _one(manifest().replace("Responde en español.", "{path: prompt.md}")),
+    # what is sent
+    "file_to_send_that_does_not_exist": _sends("{menu: carta/menu.pdf}"),
+    "file_to_send_of_another_kind": _sends("{menu: menu.zip}", {"menu.zip": b"PK\x03\x04"}),
+    "file_to_send_that_is_empty": _sends("{menu: menu.pdf}", {"menu.pdf": b""}),
+    "file_to_send_that_is_not_what_its_name_says": _sends("{menu: menu.pdf}", {"menu.pdf": b"\x89PNG\r\n\x1a\n..."}),
+    "picture_to_send_that_is_too_large": _sends(
+        "{plato: plato.jpg}", {"plato.jpg": b"\xff\xd8\xff" + bytes(5_000_000)}
+    ),
+    "file_to_send_outside_of_the_folder": _sends("{menu: ../menu.pdf}"),
+    "file_to_send_with_a_name_in_capitals": _sends("{Menú: menu.pdf}", {"menu.pdf": b"%PDF-1.7"}),
+    "list_of_files_to_send": _sends("[menu.pdf]"),
+    "place_that_is_not_on_earth": _one(
+        manifest(more="media: {places: {local: {latitude: -330, longitude: -70, name: A}}}\n")
+    ),
+    # templates
+    "template_that_begins_with_a_variable": _template("", "{nombre}, te esperamos el martes a las tres."),
+    "template_that_ends_with_a_variable": _template("", "Hola, ya puedes retirar tu pedido, {nombre}"),
+    "template_with_variables_side_by_side": _template("", "Hola, ahora te esperamos {dia} {hora} en el local.", "{}"),
+    "template_with_few_words": _template("", "Hola {nombre}."),
+    "template_without_a_sample": _template("", samples="{}"),
+    "template_with_a_sample_of_nothing": _template("", samples="{nombre: Ana, nombres: Ana}"),
+    "template_with_a_sample_on_two_lines": _template("", samples='{nombre: "Ana\\nMaría"}'),
+    "template_with_numbered_variables": _template("", "Hola {{1}}, te esperamos el martes.", "{}"),
+    "template_in_an_unknown_language": _one(
+        manifest(more="templates:\n  a: {language: es-mx, category: utility, body: Hola a todos}\n")
+    ),
+    "template_of_an_unknown_category": _one(
+        manifest(more="templates:\n  a: {language: es, category: authentication, body: Hola a todos}\n")
+    ),
+    "template_with_a_name_in_capitals": _one(
+        manifest(more="templates:\n  Recordatorio-1: {language: es, category: utility, body: Hola a todos}\n")
+    ),
+    "template_with_a_long_body": _template("", f"Hola {{nombre}}, {'te esperamos ' * 90}."),
+    "template_with_a_long_body_above_links": _template(
+        '    buttons: [{title: Ver, url: "https://lacocina.cl/menu"}]\n', f"Hola {{nombre}}, {'te esperamos ' * 60}."
+    ),
+    "template_with_a_link_of_whatsapp": _template("", "Hola {nombre}, escribe a https://wa.me/56912345678 hoy."),
+    "template_with_header_and_media": _template('    header: "Tu hora {dia}"\n    media: https://lacocina.cl/menu\n'),
+    "template_with_a_variable_inside_an_address": _template(
+        '    buttons: [{title: Ver, url: "https://lacocina.cl/{nombre}/x"}]\n'
+    ),
+    "template_with_buttons_that_do_two_things": _template(
+        '    buttons: [{title: Ver, url: "https://lacocina.cl/menu", phone: "+56912345678"}]\n'
+    ),
+    "template_with_buttons_in_disorder": _template(
+        '    buttons: [{title: "Sí"}, {title: Ver, url: "https://lacocina.cl/menu"}, {title: "No"}]\n'
+    ),
+    "template_with_too_many_links": _template(
+        "    buttons:\n" + "".join(f'      - {{title: Ver {n}, url: "https://lacocina.cl/{n}"}}\n' for n in "abc")
+    ),
+    "template_with_titles_that_do_not_fit": _template(
+        '    buttons: [{title: Confirmar la reserva ahora}, {title: Sí}, {title: SÍ}, {title: "{nombre}"}]\n'
+    ),
+    "window_without_its_template": _template("window: {reopen_with: recordatorios}\n"),
+    "window_with_a_template_that_has_variables": _template("window: {reopen_with: recordatorio, expires_after: 24}\n"),
+    "files_kept_for_a_number_without_a_unit": _one(manifest(more="data: {retention: {media: 7}}\n")),
+    "files_kept_for_words": _one(manifest(more="data: {retention: {media: siempre}}\n")),
+    "files_kept_for_true": _one(manifest(more="data: {retention: {media: true}}\n")),
+    "retention_that_does_not_exist": _one(manifest(more="data: {retention: {medios: 7d}}\n")),
+    "sensitive_data_that_is_misspelt": _one(manifest(more="data: {sensitive: [heath, Salud]}\n")),
+    "sensitive_data_that_is_not_known": _one(manifest(more="data: {sensitive: [zodiac]}\n")),
+    "sensitive_data_of_which_nothing_else_is_said": _one(manifest(more="data: {sensitive: [health]}\n")),
+    "minors_and_a_search_in_the_web": _one(
+        manifest(more="  tools: [{type: web_search}]\ndata: {minors: true, retention: {messages: 30d, media: 0}}\n")
+    ),
+    "files_kept_longer_than_their_messages": _one(manifest(more="data: {retention: {messages: 7d, media: 30d}}\n")),
+    "messages_and_ledger_kept_too_short": _one(manifest(more="data: {retention: {messages: 12h, usage: 1mo}}\n")),
+    "typing_shown_for_sensitive_data": _one(manifest(more="data: {sensitive: [health]}\nreplies: {typing: true}\n")),
+    "buttons_of_an_assistant_that_sends_words_only": _one(
+        manifest(more="  engine: assistants\nreplies: {buttons: true}\nmedia: {files: {menu: menu.pdf}}\n"),
+        {"menu.pdf": b"%PDF-1.7"},
+    ),
+    "strict_function_with_an_argument_that_may_be_absent": _one(with_tools(f"{STRICT}{_CLOSED}    required: []\n")),
+    "strict_function_that_allows_other_arguments": _one(with_tools(f"{STRICT}{OPEN}    required: [personas]\n")),
+    "strict_function_without_parameters": _one(with_tools(STRICT.replace("  parameters:\n", ""))),
+    "strict_function_of_an_agent": _one(
+        with_tools(f"{STRICT}{_CLOSED}    required: [personas]\n").replace("  tools:", "  engine: agents\n  tools:")
+    ),
+    "server_of_tools_without_approval_never": _one(with_tools(MCP.replace("  require_approval: never\n", ""))),
+    "server_of_tools_that_asks_for_approval": _one(with_tools(MCP.replace("never", "always"))),
+    "server_of_tools_at_a_private_address": _one(with_tools(MCP.replace("mcp.example.cl", "10.0.0.1"))),
+    "server_of_tools_over_http": _one(with_tools(MCP.replace("https:", "http:"))),
+    "server_of_tools_with_a_secret_written_out": _one(with_tools(f"{MCP}  headers: {{Authorization: {KEY}}}\n")),
+    "server_of_tools_with_the_installations_key": _one(
+        with_tools(f"{MCP}  headers: {{Authorization: {{env: OPENAI_API_KEY}}}}\n")
+    ),
+    "server_of_tools_of_an_assistant": _one(with_tools(MCP).replace("  tools:", "  engine: assistants\n  tools:")),
+    "server_of_tools_of_an_agent_at_a_private_address": _one(
+        with_tools(MCP.replace("mcp.example.cl", "10.0.0.1")).replace("  tools:", "  engine: agents\n  tools:")
+    ),
+    "server_of_tools_without_a_list": _one(with_tools(MCP.replace("  allowed_tools: [reservar]\n", ""))),
+    "two_servers_of_tools_with_one_name": _one(with_tools(MCP + MCP)),
+    "function_called_like_a_tool_that_sends": _one(with_tools(FUNCTION.replace("crear_reserva", "send_document"))),
     # tools
     "unknown_tool_type": _one(with_tools("- type: functoin")),
     "tool_without_type": _one(with_tools("- name: x")),
     "tool_that_is_a_text": _one(with_tools("- web_search")),
     "function_with_a_space": _one(with_tools(FUNCTION.replace("crear_reserva", "crear reserva"))),
+    "function_called_like_a_built_in_tool": _one(with_tools(FUNCTION.replace("crear_reserva", "no_reply"))),
     "function_without_endpoint": _one(with_tools("- type: function\n  name: x")),
     "function_named_twice": _one(with_tools(FUNCTION + FUNCTION)),
     "endpoint_without_scheme": _one(with_tools(FUNCTION.replace("https://", ""))),
@@ -169,6 +336,9 @@ SITUATIONS: Mapping[str, Files] = {
         with_tools(FUNCTION.replace("example.cl/x", "example.cl/x, secret: {env: OPENAI_API_KEY}"))
         + f"sender: {{account: {{sid: AC{'0' * 32}, auth_token: {{env: TWILIO_AUTH_TOKEN}}}}}}\n"
     ),
+    "key_of_the_installation_with_a_tag": _one(
+        with_tools(FUNCTION.replace("example.cl/x", "example.cl/x, secret: {env: !!str OPENAI_API_KEY}"))
+    ),
     "password_in_an_address": _one(with_tools(FUNCTION.replace("api.", "ana:c1ave@api."))),
     "several_things_at_once": _one(
         with_tools(f"{FUNCTION}  parameters: {{type: array}}")
@@ -176,7 +346,73 @@ SITUATIONS: Mapping[str, Files] = {
         .replace("Responde en español.", "{file: p.md}")
         + "zzz: 1\n"
     ),
+    "desk_that_is_incomplete": _one(
+        manifest(more=_desk("    mirror: siempre\n", "{url: chat.example.cl, inbox: tres}"))
+    ),
+    "desk_in_a_private_network": _one(
+        manifest(
+            more=_desk(
+                chatwoot="{url: http://10.0.0.5:3000, account: 1, inbox: 3, token: {env: CHATWOOT_TOKEN},"
+                " webhook_secret: {env: TWILIO_AUTH_TOKEN}}"
+            )
+        )
+    ),
+    "desk_with_a_literal_token": _one(
+        manifest(
+            more=_desk(
+                chatwoot=f"{{url: https://chat.example.cl, account: 1, inbox: 3, token: {HEX_TOKEN},"
+                " webhook_secret: {env: CHATWOOT_HOOK}}"
+            )
+        )
+    ),
+    # tests
+    "case_without_a_question": _case("{conversation: []}"),
+    "case_whose_person_says_nothing": _case("{conversation: [{expect: {max_chars: 10}}]}"),
+    "case_whose_answers_are_given": _case("{conversation: [{say: Hola, answered: Hola}]}"),
+    "case_that_expects_of_a_given_answer": _case(
+        "{conversation: [{say: Hola, answered: Hola, expect: {max_chars: 9}}, {say: Hola, expect: {max_chars: 9}}]}"
+    ),
+    "case_with_an_accent_in_its_name": _one(
+        manifest(more="tests: {mañana: {conversation: [{say: Hola, expect: {max_chars: 9}}]}}\n")
+    ),
+    "case_at_no_time": _case('{at: "2026-13-01 10:00", conversation: [{say: Hola, expect: {max_chars: 9}}]}'),
+    "case_that_says_a_number": _case("{conversation: [{say: 4, expect: {max_chars: 9}}]}"),
+    "case_without_its_file": _case("{file: uno/tests/reserva.yaml}"),
+    "case_wrong_in_its_file": _case(
+        "{file: uno/reserva.yaml}", {"uno/reserva.yaml": "conversation:\n  - say: Hola\n    expet: {max_chars: 9}\n"}
+    ),
+    "case_file_that_is_empty": _case("{file: uno/reserva.yaml}", {"uno/reserva.yaml": ""}),
+    "case_with_a_missing_picture": _case("{conversation: [{files: [uno/foto.jpg], expect: {max_chars: 9}}]}"),
+    "expectation_misspelt": _expects("{contain: mesa}"),
+    "expectation_of_a_call_of_no_function": _expects("{calls: {crear_reserv: {personas: 4}}}"),
+    "expectation_of_an_argument_of_another_type": _expects("{calls: {crear_reserva: {personas: cuatro}}}"),
+    "expectation_of_an_unknown_argument": _expects("{calls: {crear_reserva: {persona: 4}}}"),
+    "expectation_of_calls_and_none": _expects("{calls: {crear_reserva: }, calls_nothing: true}"),
+    "expectation_of_words_and_none": _expects("{no_reply: true, contains: mesa}"),
+    "expectation_of_an_unknown_document": _expects("{uses_document: menu.md}"),
+    "expectation_in_an_unknown_language": _expects("{language: xx}"),
+    "expression_that_explodes": _expects('{matches: "(a+)+b"}'),
+    "expression_that_is_none": _expects('{matches: "(mesa"}'),
+    "judge_that_must_pass_too_often": _expects("{judge: {criterion: es amable, times: 2, passes: 3}}"),
+    "fixture_that_does_not_fit_its_function": _case(
+        "{functions: [{name: crear_reserva, arguments: {personas: '4'}, answer: 17}],"
+        " conversation: [{say: Hola, expect: {max_chars: 9}}]}"
+    ),
+    "fixture_of_no_function": _case(
+        "{functions: [{name: anular, answer: 17}], conversation: [{say: Hola, expect: {max_chars: 9}}]}"
+    ),
+    "fixture_of_a_built_in_tool": _case(
+        "{functions: [{name: hand_over, answer: 17}], conversation: [{say: Hola, expect: {max_chars: 9}}]}"
+    ),
+    "default_case_that_a_client_cannot_meet": {
+        "_defaults.yaml": "tests: {reserva: {conversation: [{say: Hola, expect: {calls: {crear_reserva: }}}]}}\n",
+        "uno.yaml": manifest(),
+    },
     # several files
+    "desk_inbox_taken_twice": {
+        "uno.yaml": manifest(more=_desk()),
+        "dos.yaml": manifest("dos", "+56961234502", more=_desk()),
+    },
     "number_taken_twice": {"uno.yaml": manifest(), "dos.yaml": manifest("dos")},
     "id_taken_twice": {"uno.yaml": manifest(), "otro.yaml": manifest(number="+56961234502")},
     "errors_in_every_file": {

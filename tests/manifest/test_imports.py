@@ -22,7 +22,7 @@ HEAVY = {
     "twilio",
 }
 # Paid for by the manifests that need them.
-ON_DEMAND = {"jsonschema_rs"}
+ON_DEMAND = {"jsonschema_rs", "holidays"}
 SCRIPT = """
 import sys
 from reconciler.cli import run
@@ -55,5 +55,13 @@ def test_function_tools_are_checked_with_a_light_library(tmp_path: Path) -> None
     tool = "- type: function\n  name: x\n  parameters: {type: object, properties: {}}\n  endpoint: {url: https://api.example.cl/x}\n"
     write_files(tmp_path, {"uno.yaml": with_tools(tool)})
     found = imported(tmp_path)
-    assert found >= ON_DEMAND
-    assert not found & HEAVY
+    assert "jsonschema_rs" in found
+    assert not found & (HEAVY | {"holidays"})
+
+
+def test_holidays_are_imported_for_hours_that_have_some(tmp_path: Path) -> None:
+    hours = 'hours: {lun: ["09:00-13:00"]%s}\n'
+    write_files(tmp_path, {"uno.yaml": manifest(more=hours % "")})
+    assert "holidays" not in imported(tmp_path)
+    write_files(tmp_path, {"uno.yaml": manifest(more=hours % ", holidays: CL")})
+    assert "holidays" in imported(tmp_path)

@@ -69,8 +69,8 @@ def test_what_a_model_cannot_do_is_named_where_it_is_asked(assistant: Any, said:
     ("today", "said"),
     [
         (date(2026, 10, 15), []),
-        (date(2026, 10, 16), [("warning", "model", "OpenAI's gpt-4o-mini is shut down on 2027-01-14")]),
-        (date(2027, 1, 13), [("warning", "model", "OpenAI's gpt-4o-mini is shut down on 2027-01-14")]),
+        (date(2026, 10, 16), [("warning", "model", "OpenAI's gpt-4o-mini is shut down on 2027-01-14, in 90 days")]),
+        (date(2027, 1, 13), [("warning", "model", "OpenAI's gpt-4o-mini is shut down on 2027-01-14, in 1 day")]),
         (date(2027, 1, 14), [("warning", "model", "OpenAI's gpt-4o-mini was shut down on 2027-01-14")]),
     ],
 )
@@ -89,3 +89,11 @@ def test_the_dates_are_those_of_the_sdk() -> None:
 def test_a_dated_release_is_its_model() -> None:
     assert facts_of("gpt-4o-mini-2024-07-18") is facts_of("gpt-4o-mini")
     assert facts_of("gpt-4o-mini-2024") is None
+
+
+def test_every_model_with_a_successor_leads_to_one_that_lasts() -> None:
+    for model, facts in MODELS.items():
+        if facts.successor is not None:
+            following = facts_of(facts.successor)
+            assert following is not None, model
+            assert following.ends is None, model

@@ -169,7 +169,9 @@ def test_paste_longer_than_what_a_terminal_holds_is_read_whole(tmp_path: Path) -
 def test_line_that_a_terminal_cuts_is_refused(tmp_path: Path) -> None:
     with new_on_a_terminal(tmp_path, "uno", *NAME, *NUMBER, "--model", "gpt-6-luna") as terminal:
         terminal.answer("Instructions, ended by an empty line", "x" * 5000)
-        terminal.answer("so its end is missing. Save the text in a file and name that file.", "Eres amable.\n")
+        # What is typed before the question is there again is discarded with the rest of the line.
+        again = "Save the text in a file and name that file.\nInstructions, ended by an empty line"
+        terminal.answer(again, "Eres amable.\n")
         assert terminal.finish() == 0, terminal.shown
     assert load(tmp_path / "clients.d").clients[0].instructions == "Eres amable."
 

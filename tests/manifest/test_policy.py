@@ -8,17 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import Memory, MessageContext, Policy
+from schemas import DataPolicy, Memory, MessageContext, Policy, Replies
+from schemas.data_policy import Retention, seconds_of
 from schemas.policy import (
+    DocumentsPolicy,
+    MediaPolicy,
+    MediaSentences,
     PolicyReading,
+    VoicePolicy,
     checked_document,
     document_of,
     keys_of,
     keys_of_document,
     read_document,
-    seconds_of,
 )
 
+MUTE = Policy(media=MediaPolicy(voice=False))
+SHORT = Policy(media=MediaPolicy(documents=DocumentsPolicy(max_pages=3)))
 MEMORY = Policy(memory=Memory(items=20))
 
 policies = st.builds(
@@ -39,8 +45,23 @@ policies = st.builds(
         name=st.none() | st.booleans(),
         phone=st.none() | st.sampled_from(["none", "masked", "full"]),
     ),
+    media=st.none()
+    | st.builds(
+        MediaPolicy,
+        voice=st.none() | st.booleans() | st.builds(VoicePolicy, max_minutes=st.none() | st.integers(1, 60)),
+        documents=st.none() | st.booleans() | st.builds(DocumentsPolicy, max_pages=st.none() | st.integers(1, 100)),
+        video=st.none() | st.just(value=False),
+        sentences=st.none() | st.builds(MediaSentences, video=st.none() | st.just("Sin videos.")),
+    ),
+    data=st.none()
+    | st.builds(
+        DataPolicy,
+        sensitive=st.none() | st.just(["health"]),
+        retention=st.none() | st.builds(Retention, media=st.none() | st.sampled_from([0, "7d"])),
+    ),
+    replies=st.none() | st.builds(Replies, one_message=st.none() | st.booleans(), no_reply=st.none() | st.booleans()),
 )
-newer_keys = st.dictionaries(st.sampled_from(["replies", "hours"]), st.none() | st.booleans() | st.just({"a": [1]}))
+newer_keys = st.dictionaries(st.sampled_from(["not_yet", "later"]), st.none() | st.booleans() | st.just({"a": [1]}))
 """Keys that no program of today knows."""
 
 
@@ -82,8 +103,33 @@ def test_a_policy_that_says_nothing_is_an_empty_document(policy: Policy) -> None
         ({"memory": {"items": 0, "newer": 1}, "newer": 1}, PolicyReading(Policy(), ("memory", "newer"))),
         ({"memory": None}, PolicyReading(Policy())),
         ({"timezone": "Mars/Olympus", "memory": {"items": 20}}, PolicyReading(MEMORY, ("timezone",))),
+        ({"media": {"voice": False}}, PolicyReading(MUTE)),
+        (
+            {"data": {"sensitive": ["newer"], "retention": {"media": 0, "newer": "1d"}}},
+            PolicyReading(
+                Policy(data=DataPolicy(sensitive=["newer"], retention=Retention(media=0))), ("data.retention.newer",)
+            ),
+        ),
+        ({"media": {"voice": False, "newer": {}}}, PolicyReading(MUTE, ("media.newer",))),
+        (
+            {"media": {"documents": {"max_pages": 3, "newer": 1}}},
+            PolicyReading(SHORT, ("media.documents.DocumentsPolicy.newer",)),
+        ),
     ],
-    ids=["nothing", "a version alone", "no version", "another version", "a text", "out of range", "null", "no zone"],
+    ids=[
+        "nothing",
+        "a version alone",
+        "no version",
+        "another version",
+        "a text",
+        "out of range",
+        "null",
+        "no zone",
+        "a switch",
+        "newer sorts of data",
+        "a newer kind of file",
+        "a newer rule of a kind",
+    ],
 )
 def test_a_key_that_does_not_fit_is_ignored_and_named(document: dict[str, Any], read: PolicyReading) -> None:
     assert keys_of(read_document(document).policy) == keys_of(read.policy)
@@ -95,7 +141,7 @@ def test_another_version_is_a_difference_to_a_plan() -> None:
 
 
 def test_a_declaration_may_say_more_than_this_program_knows() -> None:
-    newer = {"version": 1, "memory": {"items": 20, "summary": ["x"]}, "hours": {"lun": []}}
+    newer = {"version": 1, "memory": {"items": 20, "summary": ["x"]}, "later": {"lun": []}}
     assert checked_document(newer) == newer
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.kinds.bot.desired import values as bot_values
 from reconciler.manifest import Manifest, ManifestErrors, load
 from reconciler.manifest.texts import FileProblem, hash_document
 from schemas import FunctionTool, WebSearchTool
 from tests.manifest.fleet_files import Files, manifest, with_tools, write_files
+from tests.tables.in_memory import SETTINGS
 
 
 def only(root: Path, text: str | bytes, more: Files | None = None) -> Manifest:
@@ -131,3 +133,36 @@ def test_document_outside_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "menu.pdf").write_bytes(b"%PDF")
     with pytest.raises(FileProblem, match="outside the folder of manifests"):
         hash_document(write_files(tmp_path, {"uno.yaml": manifest()}), "../menu.pdf")
+
+
+def test_a_file_to_send_is_hashed_as_it_is_and_searched_in_where_documents_are(tmp_path: Path) -> None:
+    menu, photo = b"%PDF-1.7\r\n", b"\xff\xd8\xff\xe0"
+    search = "  tools:\n    - {type: file_search, files: [carta.md]}\n"
+    media = "media:\n  files: {menu: uno/menu.pdf, plato: uno/plato.jpg}\n"
+    files = {"carta.md": "Cazuela", "uno/menu.pdf": menu, "uno/plato.jpg": photo}
+    client = only(tmp_path, manifest(more=search + media), files)
+    assert [(file.name, file.path, file.size, file.sha256, file.type) for file in client.media] == [
+        ("menu", "uno/menu.pdf", len(menu), hashlib.sha256(menu).hexdigest(), "application/pdf"),
+        ("plato", "uno/plato.jpg", len(photo), hashlib.sha256(photo).hexdigest(), "image/jpeg"),
+    ]
+    assert [file.path for file in client.knowledge] == ["carta.md", "uno/menu.pdf"]
+    policy = bot_values(client, SETTINGS)["policy"]
+    assert policy == {
+        "files": {
+            file.name: {"path": file.path, "sha256": file.sha256, "size": file.size, "type": file.type}
+            for file in client.media
+        }
+    }
+
+
+def test_a_document_that_is_searched_in_and_sent_is_uploaded_once(tmp_path: Path) -> None:
+    text = manifest(more="  tools:\n    - {type: file_search, files: [menu.pdf]}\nmedia: {files: {menu: ./menu.pdf}}\n")
+    client = only(tmp_path, text, {"menu.pdf": b"%PDF-1.7"})
+    assert [file.path for file in client.knowledge] == ["menu.pdf"]
+    assert [file.path for file in client.media] == ["menu.pdf"]
+
+
+def test_a_store_that_is_maintained_by_hand_gets_no_file_to_send(tmp_path: Path) -> None:
+    text = manifest(more="  tools:\n    - {type: file_search, vector_store: vs_1}\nmedia: {files: {menu: menu.pdf}}\n")
+    client = only(tmp_path, text, {"menu.pdf": b"%PDF-1.7"})
+    assert (client.knowledge, len(client.media)) == ((), 1)

@@ -10,6 +10,7 @@ SAME_NAME = "two spellings of one name"
 SAME_VALUE = "both are false"
 CLOCK = "the clock is never read twice at the same moment"
 NAMED = "every alternative of the expression has a name"
+ALL_OR_NONE = "the columns of a row are all there, or none is"
 SLOWER = "the same place is found, only later"
 NO_LINE = "no part begins with a line feed"
 SAME_START = "None is the beginning too"
@@ -20,6 +21,8 @@ TABLES = {
     "runtime/memory.py": ["tests/tables/test_memory.py"],
     "runtime/resilience/backoff.py": ["tests/tables/test_backoff.py"],
     "runtime/turns/policy.py": ["tests/tables/test_policy.py"],
+    "runtime/content/thanks.py": ["tests/tables/test_thanks.py"],
+    "runtime/store/messages/last_answers.py": ["tests/tables/test_last_answers.py"],
     "runtime/delivery/splitting.py": ["tests/tables/test_splitting.py"],
     "runtime/store/messages/outbox.py": ["tests/tables/test_outbox.py"],
     "runtime/content/parameters.py": ["tests/runtime/test_content.py"],
@@ -54,6 +57,26 @@ SURVIVORS = {
         "room = max(characters - len(note), 0) → room = max(characters - len(note), 1)": (
             "no result is shortened below SHORTEST_RESULT_TOKENS, and the note is shorter than that"
         ),
+    },
+    "runtime/content/thanks.py": {
+        'letters.append(" " if category[0] in "PZC" or letter in _KINDLY else letter)'
+        ' → letters.append(" " if category[0] in "XXPZCXX" or letter in _KINDLY else letter)': (
+            "Unicode has no category X"
+        ),
+        "ends |= {start + size for size in range(1, _MOST + 1) if tuple(words[start : start + size]) in _KNOWN}"
+        " → ends |= {start + size for size in range(_MOST + 1) if tuple(words[start : start + size]) in _KNOWN}": (
+            "no phrase is without words"
+        ),
+        "ends |= {start + size for size in range(1, _MOST + 1) if tuple(words[start : start + size]) in _KNOWN}"
+        " → ends |= {start + size for size in range(1, _MOST + 2) if tuple(words[start : start + size]) in _KNOWN}": (
+            "no phrase is longer than the longest"
+        ),
+    },
+    "runtime/store/messages/last_answers.py": {
+        "if sent.turn_id is None or sent.body is None or sent.at is None:"
+        " → if sent.turn_id is None or sent.body is None and sent.at is None:": ALL_OR_NONE,
+        "if sent.turn_id is None or sent.body is None or sent.at is None:"
+        " → if sent.turn_id is None and sent.body is None or sent.at is None:": ALL_OR_NONE,
     },
     "runtime/resilience/backoff.py": {
         "doubled = min(FIRST_SECONDS * 2.0 ** min(failures - 1, 64), longest)"

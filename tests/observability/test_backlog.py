@@ -11,27 +11,19 @@ from sqlalchemy import Connection
 
 from runtime.content.parts import Content, Text
 from runtime.store import timers
-from runtime.store.database.engine import open_engine
-from runtime.store.database.migrate import migrate
 from runtime.store.messages.backlog import read_backlog
 from runtime.store.messages.inbox import InboundMessage, store_message
 from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage
 from runtime.store.messages.turn_start import begin_turn
 from runtime.store.messages.turns import Ending, Turn, end_turn
-from tests.runtime.stores import drop_database, make_database
+from tests.runtime.stores import migrated_store
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
-    url = f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else make_database()
-    engine = open_engine(url)
-    migrate(engine)
-    with engine.begin() as opened:
+    with migrated_store(request.param, tmp_path) as engine, engine.begin() as opened:
         yield opened
-    engine.dispose()
-    if request.param == "postgresql":
-        drop_database(url)
 
 
 def arrive(connection: Connection, client: str, sid: str) -> int:

@@ -52,7 +52,8 @@ def test_every_panel_takes_its_data_source_from_the_variable() -> None:
 
 COUNTED = {
     *("Waiting messages", "Dead letters", "Sends in doubt", "Turns in flight, by client", "Not delivered"),
-    *("Sent again", "Circuit breakers", "Replicas"),
+    *("Sent again", "Circuit breakers", "Replicas", "Free messages left", "Conversations with people"),
+    *("Quality of numbers", "People a day, by Meta", "Open requests of people", "Days until a model ends"),
 }
 """Panels of whole things: no tick stands at half a message."""
 

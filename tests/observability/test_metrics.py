@@ -15,8 +15,11 @@ from runtime.observability.metrics import (
     UnsignedReason,
     error_class,
 )
+from runtime.price_list import prices_of_messages
 from runtime.store.delivery_errors import NO_CODE, OF_CLIENT
-from runtime.store.messages.turns import Usage
+from runtime.store.usage.ledger import Line as LedgerLine
+from runtime.store.usage.quantities import Usage
+from schemas.default_tariffs import DEFAULT
 from tests.observability.scrape import Scrape, scrape
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook
 from tests.sandbox_process import Sandbox, wait_until
@@ -56,7 +59,52 @@ def test_a_model_is_counted_with_time_tokens_and_list_price(runtime: Runtime, li
     assert seen.value("horizonai_cost_usd_total", **labels) == pytest.approx(
         (0.10 * fresh + 0.01 * cached + 0.50 * written) / 1e6
     )
-    assert seen.value("horizonai_unpriced_answers_total", **labels) == 0
+    assert seen.value("horizonai_unpriced_usage_total", **labels) == 0
+
+
+def test_messages_are_counted_by_kind_as_the_ledger_has_them(runtime: Runtime, line: Callable[..., Line]) -> None:
+    open_to = line()
+    client = open_to.bot["id"]
+
+    open_to.ask("Hola")
+    labels = {"client": client, "model": ""}
+    wait_until(
+        lambda: "meta_service" in kinds_of(scrape(runtime), "horizonai_cost_usd_total", client), what="the delivery"
+    )
+
+    seen = scrape(runtime)
+    assert kinds_of(seen, "horizonai_cost_usd_total", client) >= {"twilio_in", "twilio_out", "model_input"}
+    assert seen.value("horizonai_cost_usd_total", kind="twilio_in", **labels) == pytest.approx(0.005)
+    assert seen.value("horizonai_cost_usd_total", kind="twilio_out", **labels) == pytest.approx(0.005)
+    assert seen.value("horizonai_cost_usd_total", kind="meta_service", **labels) == 0
+    left = "horizonai_free_service_messages_left"
+    assert seen.value(left, client=client, number=open_to.number) == 999
+
+
+def kinds_of(seen: Scrape, name: str, client: str) -> set[str]:
+    """Kinds of usage that a client has a series of."""
+    family = seen.families[name.removesuffix("_total")]
+    return {sample.labels["kind"] for sample in family.samples if sample.labels["client"] == client}
+
+
+def test_a_country_without_a_tariff_is_counted_as_unpriced_and_not_as_free() -> None:
+    prices = prices_of_messages(DEFAULT, "la-cocina", "ES")
+    metrics = Metrics()
+
+    metrics.charged("la-cocina", [LedgerLine(prices.meta["service"], 1), LedgerLine(prices.message_out, 1)])
+
+    page = metrics.exposition(None).decode()
+    assert 'horizonai_unpriced_usage_total{client="la-cocina",kind="meta_service",model=""} 1.0' in page
+    assert 'horizonai_cost_usd_total{client="la-cocina",kind="twilio_out",model=""} 0.005' in page
+    assert 'horizonai_cost_usd_total{client="la-cocina",kind="meta_service"' not in page
+
+
+def test_every_bot_has_its_free_messages_before_its_first(runtime: Runtime, line: Callable[..., Line]) -> None:
+    open_to = line()
+
+    left = scrape(runtime).value("horizonai_free_service_messages_left", number=open_to.number)
+
+    assert left == 1000
 
 
 def test_first_answers_that_come_together_are_all_priced(runtime: Runtime, line: Callable[..., Line]) -> None:
@@ -85,9 +133,9 @@ def test_a_model_without_a_known_price_is_counted_as_such_and_not_as_free(
     client = open_to.bot["id"]
 
     open_to.ask("Hola")
-    wait_until(lambda: scrape(runtime).value("horizonai_unpriced_answers_total", client=client) == 1)
+    wait_until(lambda: scrape(runtime).value("horizonai_unpriced_usage_total", client=client, model="gpt-6.2-sol") > 0)
 
-    assert scrape(runtime).labels_of("horizonai_cost_usd_total", "client").isdisjoint({client})
+    assert "gpt-6.2-sol" not in scrape(runtime).labels_of("horizonai_cost_usd_total", "model")
 
 
 def test_a_message_that_twilio_delivers_twice_is_counted_as_a_duplicate(
@@ -151,15 +199,19 @@ def test_failures_of_the_model_are_counted_by_class(runtime_factory: Callable[..
 def test_what_waits_is_read_from_the_store(runtime: Runtime, sandbox: Sandbox, line: Callable[..., Line]) -> None:
     open_to = line()
     client = open_to.bot["id"]
-    sandbox.settings(think_seconds=1.0)
+    sandbox.settings(think_seconds=3.0)
+    seen = [scrape(runtime)]
+
+    def waits() -> bool:
+        seen.append(scrape(runtime))
+        return seen[-1].value("horizonai_inbox_open", client=client) == 1
 
     open_to.write("Hola", wait=0)
-    wait_until(lambda: scrape(runtime).value("horizonai_turns_in_flight", client=client) == 1)
-    waiting = scrape(runtime)
+    wait_until(waits, what="a message that waits")
     sandbox.settings(think_seconds=0)
 
-    assert waiting.value("horizonai_inbox_open", client=client) == 1
-    assert 0 < waiting.value("horizonai_inbox_oldest_seconds", client=client) < 30
+    assert seen[-1].value("horizonai_turns_in_flight", client=client) == 1
+    assert 0 < seen[-1].value("horizonai_inbox_oldest_seconds", client=client) < 30
     wait_until(lambda: scrape(runtime).value("horizonai_inbox_open", client=client) == 0, what="the answer")
 
 
@@ -215,6 +267,7 @@ def test_an_error_without_a_status_is_classed_by_its_kind(error: Exception, name
 
 def test_failures_of_twilio_are_counted_by_class(runtime: Runtime, sandbox: Sandbox, line: Callable[..., Line]) -> None:
     open_to = line()
+    open_to.ask("Hola")
     labels = {"provider": "twilio", "class": "refused"}
     before = scrape(runtime).value("horizonai_provider_errors_total", **labels)
     sandbox.faults({"kind": "status", "provider": "twilio", "path": "*/Messages.json", "status": 400, "times": 1})

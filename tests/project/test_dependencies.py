@@ -14,10 +14,10 @@ from packaging.utils import canonicalize_name
 
 from tests.project.repository import ROOT
 
-ROOMS = ["schemas", "terminal", "reconciler", "runtime", "sandbox", "demo"]
+ROOMS = ["schemas", "terminal", "notifications", "reconciler", "runtime", "sandbox", "demo"]
 WORK = ["tests", "bench", "deploy"]
-LOADED_BY_NAME = {"psycopg"}
-"""Imported by SQLAlchemy, by the name in a URL."""
+LOADED_BY_NAME = {"psycopg", "tzdata"}
+"""Imported by SQLAlchemy, by the name in a URL; read by zoneinfo where the system has no time zones."""
 PARTS = {"pydantic-core": "pydantic", "httpx2": "openai", "psycopg-pool": "psycopg"} | {
     f"opentelemetry-{part}": "opentelemetry-sdk"
     for part in ("api", "exporter-http-transport", "exporter-otlp-common", "exporter-otlp-proto-common", "proto",

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from tests.project.repository import ROOT
 
-LOCKS = ["requirements.lock", "requirements-dev.lock"]
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-tools.lock"]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 

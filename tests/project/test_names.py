@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.project.repository import ROOT
 
-ROOMS: Final = ("runtime", "reconciler", "sandbox", "schemas", "terminal")
+ROOMS: Final = ("notifications", "runtime", "reconciler", "sandbox", "schemas", "terminal")
 
 MAY_BE_TWO: Final[Mapping[str, str]] = {
     "Account": "schemas: the manifest's key; runtime: the same Twilio account with its token read",
@@ -18,6 +18,7 @@ MAY_BE_TWO: Final[Mapping[str, str]] = {
     "Document": "reconciler: a file that an assistant searches; runtime: one that a user sent, beside Voice and Image",
     "Media": "sandbox: Twilio's resource; runtime: the parts of a message that are one",
     "Messages": "sandbox: Twilio's resource; runtime: the API's",
+    "Actor": "who acts; sandbox: on the desk; runtime: as the audit has it",
     "Settings": "what a room's processes are configured with; no room sees another's",
     "ProviderError": "what a failed call to a provider means, in the same words; see reconciler.errors",
     "PermanentError": "likewise",

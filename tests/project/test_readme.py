@@ -41,6 +41,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_the_demo_prints_what_the_readme_shows(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "demo"], cwd=folder, capture_output=True, text=True, check=False, timeout=240
@@ -86,6 +87,7 @@ def usual_ports_taken() -> Iterator[None]:
         yield
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("usual_ports_taken")
 def test_ending_play_ends_what_it_started(folder: Path) -> None:
     with subprocess.Popen(

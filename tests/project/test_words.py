@@ -9,7 +9,7 @@ import pytest
 from tests.project.repository import DOCUMENTS, ROOT
 from tests.project.words import findings, prose_of
 
-ROOMS = ("schemas", "terminal", "sandbox", "runtime", "reconciler", "bench", "demo", "deploy")
+ROOMS = ("schemas", "terminal", "notifications", "sandbox", "runtime", "reconciler", "bench", "demo", "deploy")
 SPANISH = ("guia.es.md",)
 MIGRATIONS = ROOT / "runtime" / "store" / "migrations" / "versions"
 """Released steps of the schema; they are history."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.request import Request, urlopen
 
 import jsonschema_rs
 import yaml
@@ -20,6 +22,7 @@ from runtime.store.records import AppliedRecord, BotRecord, Snapshot
 from schemas.generate import shipped
 from tests.reconciler import live
 from tests.reconciler.processes import Commands, Result, Running
+from tests.runtime.stores import make_file
 from tests.sandbox_process import Json, Sandbox, wait_until
 
 PUBLIC_URL = "https://whatsapp.agencia.cl"
@@ -127,7 +130,9 @@ class Agency:
         return result
 
     def apply(self, *args: str, **environment: str | None) -> Result:
-        """Apply, which must go well."""
+        """Apply, which must go well. What the first one would make from nothing is copied."""
+        if self.store_url == f"sqlite:///{self.store_file}" and not self.store_file.exists():
+            make_file(self.store_file)
         result = self.reconcile("--yes", *args, **environment)
         assert result.code == 0, result.said
         return result
@@ -173,6 +178,21 @@ class Agency:
     def documents(self) -> dict[str, dict[str, str]]:
         """By the client whose mark a vector store carries: the text of each file in it, by the path it has in git."""
         return live.documents(self.sandbox)
+
+    def templates(self) -> list[tuple[str, str]]:
+        """Name and status of every content of the account that was not made for buttons or lists."""
+        listed = self.twilio("GET", "/v1/ContentAndApprovals?PageSize=500")["contents"]
+        found = [(item["friendly_name"], item["approval_requests"]["status"]) for item in listed]
+        return sorted(item for item in found if not item[0].startswith("horizonai "))
+
+    def twilio(self, method: str, path: str, body: Json | None = None) -> Json:
+        """One call of Twilio's Content API, as another client would make it."""
+        credentials = b64encode(f"{self.sandbox.account_sid}:{self.sandbox.auth_token}".encode()).decode()
+        headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        with urlopen(Request(self.sandbox.twilio_url + path, data, headers, method=method), timeout=20) as answer:
+            content = answer.read()
+        return dict(json.loads(content)) if content else {}
 
     def uploads(self) -> list[str]:
         """The names of OpenAI's files."""

@@ -25,6 +25,16 @@ PROFILES = {
 DOCUMENTS = {"carta.md": "Empanadas a 3500 pesos.", "vinos.txt": "Carmenere.", "carta-2.md": "Empanadas a 3900 pesos."}
 """What lies beside the manifests for them to name."""
 
+SENT = {"precios.xlsx": "PK\x03\x04 verano", "precios-2.xlsx": "PK\x03\x04 invierno"}
+"""Likewise, to be sent."""
+
+_SPANISH = {"language": "es", "category": "utility"}
+TEMPLATES: list[Json] = [
+    {**_SPANISH, "body": "Tenemos una respuesta para ti. Responde para leerla."},
+    {**_SPANISH, "body": "Hola {nombre}, te esperamos el {dia}.", "samples": {"nombre": "Ana", "dia": "martes"}},
+    {"language": "es_CL", "category": "marketing", "body": "Hay menú nuevo.", "buttons": [{"title": "Ver"}]},
+]
+
 NEWER_NUMBER = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")
 """Text to the library that writes these manifests and does not quote it, a number to newer readers: refused."""
 
@@ -64,6 +74,12 @@ def functions(name: str) -> st.SearchStrategy[Json]:
     )
 
 
+canaries = st.fixed_dictionaries(
+    {"percent": st.sampled_from([1, 50]), "until": st.sampled_from(["2026-01-31", "2099-12-31"])},
+    optional={"instructions": prompts, "margin": st.just(5), "reasoning_effort": st.just("low")},
+).map(lambda canary: canary | {"model": "gpt-5.6-luna"})
+
+
 @st.composite
 def assistants(draw: st.DrawFn) -> Json:
     """The key `assistant` of a manifest."""
@@ -82,7 +98,15 @@ def assistants(draw: st.DrawFn) -> Json:
             "name": st.sampled_from(["Rosa", "Bot de La Cocina"]),
         },
     )
-    return {"engine": engine, "tools": tools, **draw(more)}
+    canary = {"canary": draw(canaries)} if engine == "responses" and draw(st.booleans()) else {}
+    return {"engine": engine, "tools": tools, **draw(more), **canary}
+
+
+def _as_it_can(client: Json) -> Json:
+    """Without what an assistant of the Assistants API cannot send."""
+    if client["assistant"]["engine"] != "assistants":
+        return client
+    return {key: value for key, value in client.items() if key not in ("media", "replies")}
 
 
 clients = st.fixed_dictionaries(
@@ -92,10 +116,13 @@ clients = st.fixed_dictionaries(
         "state": st.sampled_from(["active", "paused", "absent"]),
         "metadata": st.dictionaries(words, words, max_size=2),
         "fallback_message": prompts,
+        "replies": st.fixed_dictionaries({"buttons": st.booleans()}),
+        "media": st.fixed_dictionaries({"files": st.dictionaries(st.just("precios"), st.sampled_from(sorted(SENT)))}),
+        "templates": st.dictionaries(st.sampled_from(["retomar", "aviso"]), st.sampled_from(TEMPLATES), max_size=2),
         "memory": st.dictionaries(st.sampled_from(["items", "tokens"]), st.sampled_from([None, 100, 1000])),
         "sender": st.builds(lambda profile: {"profile": profile}, st.fixed_dictionaries({}, optional=PROFILES)),
     },
-)
+).map(_as_it_can)
 fleets: st.SearchStrategy[Fleet] = st.dictionaries(st.sampled_from(CLIENTS), clients, min_size=1)
 
 
@@ -110,5 +137,5 @@ def declare(agency: Agency, fleet: Fleet) -> None:
 
 def write_documents(agency: Agency) -> None:
     """Write what any of these fleets may name."""
-    for name, text in DOCUMENTS.items():
+    for name, text in (DOCUMENTS | SENT).items():
         agency.document(name, text)

@@ -10,7 +10,7 @@ from tests.reconciler.agency import Agency
 from tests.sandbox_process import Json
 
 Step = Callable[[Agency], None]
-FORCED = ("--yes", "--allow-empty", "--max-delete-percent", "100")
+FORCED = ("--yes", "--allow-empty", "--max-delete-percent", "100", "--max-deletes", "100")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,10 @@ def killed_at_commit(agency: Agency, work: Work, number: int) -> bool:
     return agency.killed_at("commit", number, *FORCED)
 
 
+BY_SID = ("contents", "template_sids")
+"""Parts of a policy that differ between one run and another by the ids in them."""
+
+
 def converges(agency: Agency, expected: Json) -> None:
     """The next run goes through and leaves what one go would have left; the one after it has nothing to do."""
     result = agency.reconcile(*FORCED)
@@ -80,7 +84,12 @@ def picture(agency: Agency) -> Json:
         "senders": {number: (sender["webhook"], sender["profile"]) for number, sender in agency.senders().items()},
         "bots": [
             replace(
-                bot, assistant_id=names.get(bot.assistant_id, bot.assistant_id), version=0, created_at="", updated_at=""
+                bot,
+                assistant_id=names.get(bot.assistant_id, bot.assistant_id),
+                policy={key: sorted(value) if key in BY_SID else value for key, value in bot.policy.items()},
+                version=0,
+                created_at="",
+                updated_at="",
             )
             for bot in snapshot.bots
         ],
@@ -88,6 +97,7 @@ def picture(agency: Agency) -> Json:
             replace(record, tools=_named(record.tools, stores), version=0, created_at="", updated_at="")
             for record in snapshot.assistants
         ],
+        "templates": agency.templates(),
         "documents": agency.documents(),
         "uploads": agency.uploads(),
         "applied": [

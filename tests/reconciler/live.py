@@ -15,6 +15,11 @@ def senders(sandbox: Sandbox) -> list[Json]:
     return list(_twilio(sandbox, "/v2/Channels/Senders?Channel=whatsapp&PageSize=1000")["senders"])
 
 
+def sender(sandbox: Sandbox, sid: str) -> Json:
+    """One sender of the shared account, with what a list leaves out."""
+    return dict(_twilio(sandbox, f"/v2/Channels/Senders/{sid}"))
+
+
 def assistants(sandbox: Sandbox) -> list[Json]:
     """The first hundred objects of the Assistants API."""
     return list(openai_call(sandbox, "GET", "/assistants?limit=100")["data"])

@@ -127,3 +127,15 @@ def test_a_sender_that_a_cut_off_run_attached_is_detached_when_its_client_goes(a
     agency.break_in("DELETE FROM applied WHERE kind = 'sender'")
     agency.declare("la-cocina", state="absent")
     assert agency.changes()[0] == f"la-cocina/sender/detach/{agency.number('la-cocina')}"
+
+
+def test_a_number_that_is_registered_in_another_account_is_named_with_it(accounts: Agency) -> None:
+    accounts.declare("cliente-a")
+    accounts.declare("la-cocina", sender=own())  # registered in the shared account
+
+    out = accounts.reconcile("--dry-run").out
+
+    shared = accounts.sandbox.account_sid
+    number = accounts.number("la-cocina")
+    assert f"{number} is a WhatsApp sender of Twilio account {shared}" in out
+    assert "declare its account as sender.account, or correct the number" in out

@@ -31,11 +31,33 @@ def test_an_applied_agent_is_as_declared_and_carries_the_clients_mark_and_the_bo
     assert agency.snapshot().assistants == []
 
 
+def test_a_server_of_tools_is_the_agents_and_its_headers_are_in_the_bots_policy(agency: Agency) -> None:
+    server = {
+        "type": "mcp",
+        "name": "reservas",
+        "url": "https://mcp.lacocina.cl/x",
+        "allowed_tools": ["reservar"],
+        "headers": {"Authorization": {"env": "MCP_AUTHORIZATION"}},
+        "require_approval": "never",
+    }
+    agency.declare("la-cocina", assistant={**AGENT, "tools": [server]})
+    [said] = [finding["message"] for finding in agency.plan()["findings"]]
+    assert said.endswith("OpenAI gets its headers (Authorization) with each new session")
+    agency.apply()
+    [agent] = agency.agents()
+    assert [(tool["server_label"], tool["transport"], tool["allowed_tools"]) for tool in agent["tools"]] == [
+        ("reservas", {"type": "http", "server_url": "https://mcp.lacocina.cl/x", "headers": {}}, ["reservar"])
+    ]
+    [bot] = agency.snapshot().bots
+    assert bot.policy["server_headers"] == {"reservas": {"Authorization": "MCP_AUTHORIZATION"}}
+    assert (agency.changes(), agency.plan()["findings"]) == ([], [])
+
+
 def test_what_the_provider_fills_in_is_no_difference(agency: Agency) -> None:
     agency.declare("la-cocina", assistant={**AGENT, **TOOLS})
     agency.apply()
     writes = agency.writes()
-    assert agency.reconcile("--dry-run").out == "No changes: 1 client checked.\n"
+    assert agency.reconcile("--dry-run").out.splitlines()[-1] == "No changes: 1 client checked."
     update(agency, text={"verbosity": "low"}, service_tier="flex", multi_agent={"enabled": True})
     assert agency.changes() == []
     agency.apply()

@@ -37,7 +37,7 @@ def test_an_unknown_model_names_the_nearest_one_and_the_others_are_applied(two: 
     result = two.reconcile("--yes")
     assert result.code == 4
     expected = "error: cliente-b: assistant: the model 'gpt-6-lnua' is not available to this OpenAI key; did you mean"
-    assert f"{expected} 'gpt-6-luna'?\n" in result.out
+    assert f"{expected} 'gpt-6-luna', " in result.out
     assert {bot.id for bot in two.snapshot().bots} == {"cliente-a", "el-viejo"}
 
 
@@ -49,8 +49,8 @@ def test_a_model_like_no_other_points_to_the_list(agency: Agency) -> None:
 def test_a_model_with_a_shutdown_date_is_a_warning_with_date_and_successor(agency: Agency) -> None:
     agency.declare("cliente-a", assistant={"model": "gpt-4o-mini"})
     result = agency.apply()
-    expected = "the model 'gpt-4o-mini' is shut down on 2027-01-14; OpenAI's replacement is gpt-6-luna."
-    assert f"warning: cliente-a: assistant: {expected}" in result.out
+    assert "warning: cliente-a: assistant: the model 'gpt-4o-mini' is shut down on 2027-01-14, in " in result.out
+    assert "OpenAI's replacement is gpt-6-luna: `reconcile upgrade-model gpt-4o-mini gpt-6-luna`." in result.out
     assert [finding["severity"] for finding in agency.plan()["findings"]] == ["warning"]
     assert agency.changes() == []
 
@@ -62,7 +62,7 @@ def test_a_model_that_is_listed_past_its_shutdown_date_is_an_error(agency: Agenc
     agency.sandbox.faults({"kind": "status", "status": 200, "body": listed, "path": "/v1/models"})
     result = agency.reconcile("--yes")
     assert result.code == 1
-    expected = "the model 'gpt-4o-mini' was shut down on 2026-01-31; OpenAI's replacement is gpt-6-luna."
+    expected = "the model 'gpt-4o-mini' was shut down on 2026-01-31; OpenAI's replacement is gpt-6-luna: `reconcile"
     assert f"error: cliente-a: assistant: {expected}" in result.out
     assert agency.writes() == 0
 

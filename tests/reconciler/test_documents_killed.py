@@ -68,6 +68,7 @@ def test_killed_at_any_write_to_openai(agency: Agency, work: Work, kind: str) ->
             converges(agency, expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("work", ["new documents", pytest.param("no documents any more", marks=pytest.mark.long)])
 def test_killed_at_any_commit_to_the_store(agency: Agency, work: str) -> None:
     expected, _ = in_one_go(agency, WORKS[work])

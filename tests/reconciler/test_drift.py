@@ -169,3 +169,31 @@ def test_drift_writes_nothing(agency: Agency) -> None:
     assert agency.reconcile("drift").code == 2
     assert agency.writes() == writes
     assert agency.store_file.read_bytes() == store
+
+
+def test_a_messaging_service_that_takes_the_messages_is_drift_that_no_apply_undoes(agency: Agency) -> None:
+    number = agency.declare("la-cocina")["number"]
+    agency.apply()
+    agency.sandbox.ask("POST", "services", {"number": number, "use_inbound_webhook_on_number": True})
+    assert drift(agency) == []
+
+    agency.sandbox.ask("POST", "services", {"number": number, "inbound_request_url": "https://otro.cl/x"})
+
+    found = agency.reconcile("drift")
+    assert found.code == 2
+    assert f"the sender {number} is in the Messaging Service MG" in found.out
+    assert "calls https://otro.cl/x in place of the sender's webhook; in Twilio's console" in found.out
+    assert "in place of the sender's webhook" in agency.reconcile("--dry-run").out
+    assert "in place of the sender's webhook" in agency.reconcile("status", "la-cocina").out
+
+
+def test_services_that_a_key_may_not_read_are_told_and_hold_up_nothing(agency: Agency) -> None:
+    agency.declare("la-cocina")
+    refused = {"kind": "status", "status": 403, "body": {"code": 20003, "message": "no"}, "path": "/v1/Services"}
+    agency.sandbox.faults({**refused, "provider": "twilio", "method": "GET"})
+
+    result = agency.reconcile("--yes")
+
+    assert result.code == 0
+    assert "Messaging Services: " in result.said
+    assert drift(agency) == []

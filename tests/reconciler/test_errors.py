@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.errors import (
+    BodyRefused,
     KeyRefused,
     NotFound,
     PermanentError,
@@ -83,7 +84,8 @@ def test_a_write_that_is_refused_is_called_what_its_status_means(
     url = serve(answer(f"{status} Refused", body, "Content-Type: application/json", "Retry-After: 7"))
     with pytest.raises(ProviderError) as caught:
         write(replace(settings, openai_base_url=url, twilio_base_url=url))
-    assert type(caught.value) is KINDS[status]
+    is_twilios_body = write is submit_code and status in (400, 422)
+    assert type(caught.value) is (BodyRefused if is_twilios_body else KINDS[status])
     if isinstance(caught.value, TemporaryError):
         assert caught.value.delay == 7
 

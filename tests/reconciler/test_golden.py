@@ -111,7 +111,17 @@ SHOWN = {
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_looks_as_agreed(name: str) -> None:
-    shown = SHOWN[name]()
+    equals_golden(name, SHOWN[name]())
+
+
+@pytest.mark.parametrize("name", ["plan.md", "empty.md", "plan.txt", "applied.txt"])
+def test_looks_as_agreed_in_spanish(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HORIZONAI_LANG", "es")
+    stem, _, ending = name.partition(".")
+    equals_golden(f"{stem}.es.{ending}", SHOWN[name]())
+
+
+def equals_golden(name: str, shown: str) -> None:
     path = GOLDEN / name
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(shown, encoding="utf-8")

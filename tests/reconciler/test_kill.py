@@ -79,6 +79,7 @@ def test_killed_before_any_write_at_a_provider(agency: Agency, work: Work) -> No
             converges(agency, expected)
 
 
+@pytest.mark.long
 def test_killed_when_a_write_was_done_and_its_answer_is_on_the_way(agency: Agency) -> None:
     work = WORKS["new clients"]
     expected, calls = in_one_go(agency, work)

@@ -15,7 +15,7 @@ AN_HOUR = "3600"
 """The lag of lists: what is not listed may exist for as long as any test takes."""
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])])
 def either(agency: Agency, request: pytest.FixtureRequest) -> Iterator[Agency]:
     """An installation on each sort of store."""
     url = make_database() if request.param == "postgresql" else agency.store_url

@@ -11,7 +11,7 @@ from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from tests.reconciler.agency import Agency
 from tests.reconciler.terminal import on_a_terminal
-from tests.runtime.stores import drop_database, make_database
+from tests.runtime.stores import drop_database, make_empty_database
 
 WARNING = "does not exist yet; the first apply creates it. If the runtime's store is elsewhere, set BOT_STORE_URL."
 AGENT = {"engine": "agents"}
@@ -61,14 +61,14 @@ def test_json_is_one_document_on_the_first_apply_too(agency: Agency) -> None:
 
 def test_json_is_one_document_when_there_is_nothing_to_apply(agency: Agency) -> None:
     agency.declare("cliente-a", state="absent")
-    assert agency.apply("--format", "json").document["outcomes"] == []
+    assert agency.reconcile("--yes", "--format", "json").document["outcomes"] == []
     assert not agency.store_file.exists()
 
 
 @pytest.fixture
 def empty_database() -> Iterator[str]:
     """A database on a PostgreSQL server, without a table."""
-    url = make_database()
+    url = make_empty_database()
     yield url
     drop_database(url)
 

@@ -18,7 +18,7 @@ from tests.runtime_process import Line, Runtime, new_number, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
 REGULAR = "+56911110000"
-BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+BOTH = ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])]
 
 
 @pytest.fixture(params=BOTH)
@@ -86,7 +86,7 @@ def test_a_message_that_waits_as_the_number_passes_is_answered_by_the_new_one(
         assert "turn 1" in line.ask("Hola", REGULAR)
         sandbox.faults({"kind": "latency", "seconds": 300, "method": "POST", "path": "/v1/responses"})
         line.write("¿Están abiertos?", REGULAR, wait=0)
-        serving.wait_for_turns(1)
+        serving.wait_for_turns(1, after=1)
         serving.kill()
         sandbox.faults()
         new = BotRecord("nuevo", "Nuevo", number, instructions="Eres el nuevo.", model="gpt-6-luna")

@@ -24,7 +24,7 @@ def test_stdout_is_json_and_nothing_else_while_logs_go_to_stderr(agency: Agency,
     agency.declare("cliente-b", assistant={"model": "gpt-6-lnua"})
     result = agency.reconcile(command, "--format", "json")
     assert result.document["summary"]["errors"] == 1
-    assert "1 warning in the manifests" in result.err
+    assert "2 warnings in the manifests" in result.err
 
 
 def test_after_an_apply_the_json_tells_what_became_of_each_change(agency: Agency) -> None:

@@ -30,6 +30,47 @@ def test_a_bot_is_created_with_it(agency: Agency) -> None:
     assert agency.changes() == []
 
 
+def test_the_operator_of_a_server_of_tools_is_named_as_a_recipient_once(agency: Agency) -> None:
+    server = {
+        "type": "mcp",
+        "name": "reservas",
+        "url": "https://mcp.lacocina.cl/secreto-en-la-ruta",
+        "allowed_tools": ["reservar"],
+        "headers": {"Authorization": {"env": "MCP_AUTHORIZATION"}},
+        "require_approval": "never",
+    }
+    agency.declare("la-cocina", assistant={"tools": [server]})
+    said = (
+        "the MCP server 'reservas' at mcp.lacocina.cl gets what the model sends it, which may be personal data: its "
+        "operator is a recipient of it; OpenAI gets its headers (Authorization) with every message"
+    )
+    assert [finding["message"] for finding in agency.plan()["findings"]] == [said]
+    agency.apply()
+    [record] = agency.snapshot().assistants
+    assert record.tools == [
+        {
+            "type": "mcp",
+            "server_label": "reservas",
+            "server_url": "https://mcp.lacocina.cl/secreto-en-la-ruta",
+            "allowed_tools": ["reservar"],
+            "require_approval": "never",
+            "headers_env": {"Authorization": "MCP_AUTHORIZATION"},
+        }
+    ]
+    assert (agency.changes(), agency.plan()["findings"]) == ([], [])
+
+
+def test_a_function_is_strict_and_idempotent_where_the_manifest_says_so(agency: Agency) -> None:
+    parameters = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    function = {"type": "function", "name": "reservar", "endpoint": {"url": "https://a.cl/r"}, "parameters": parameters}
+    agency.declare("la-cocina", assistant={"tools": [{**function, "strict": True, "idempotent": True}]})
+    agency.apply()
+    snapshot = agency.snapshot()
+    assert snapshot.assistants[0].tools[0]["strict"] is True
+    assert snapshot.bots[0].functions["reservar"]["idempotent"] is True
+    assert agency.changes() == []
+
+
 def test_a_change_is_planned_by_its_key_and_nothing_else(agency: Agency) -> None:
     agency.declare("la-cocina", memory={"items": 60, "tokens": 8000})
     agency.apply()

@@ -141,7 +141,7 @@ def test_a_client_that_both_ids_have_is_left_unchanged(agency: Agency) -> None:
     assert [bot.client for bot in agency.snapshot().bots if bot.id == "cocina"] == ["cocina"]
 
 
-def test_what_was_sent_about_it_is_not_sent_again_and_tokens_still_reach_it(agency: Agency) -> None:
+def test_what_was_sent_about_it_is_not_sent_again_and_who_was_bound_to_it_still_reaches_it(agency: Agency) -> None:
     renaming(agency)
     writer = open_writer(agency.store_url)
     for finding in ("cocina/bot/+56", "cocina-dos/bot/+57"):
@@ -150,9 +150,19 @@ def test_what_was_sent_about_it_is_not_sent_again_and_tokens_still_reach_it(agen
     agency.break_in(
         "INSERT INTO tokens (name, digest, scope, created_at, clients) VALUES ('t', 'd', 'read', '', 'cocina otro')"
     )
+    agency.break_in(
+        "INSERT INTO operators (email, name, role, clients, totp_secret, created_at)"
+        " VALUES ('a@b.cl', 'A', 'viewer', 'cocina otro', '', '')"
+    )
+    agency.break_in(
+        "INSERT INTO report_links (digest, client, label, created_by, created_at, expires_at)"
+        " VALUES ('d', 'cocina', 'x', 'x', '', '')"
+    )
     agency.apply()
     with closing(sqlite3.connect(agency.store_file)) as store:
         assert store.execute("SELECT clients FROM tokens").fetchall() == [("la-cocina otro",)]
+        assert store.execute("SELECT clients FROM operators").fetchall() == [("la-cocina otro",)]
+        assert store.execute("SELECT client FROM report_links").fetchall() == [("la-cocina",)]
     found = {notice.finding for notice in read_notices(agency.store_url, None)}
     assert found == {"la-cocina/bot/+56", "cocina-dos/bot/+57"}
 

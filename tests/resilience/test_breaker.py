@@ -74,7 +74,7 @@ def test_one_call_at_a_time_tries_whether_a_refused_key_works_again(shop: Line) 
     for user in USERS[1:7]:
         shop.write("Hola", user, wait=0)
 
-    wait_until(lambda: sum(bool(answered(shop, user)) for user in USERS[1:7]) == 6, 40, "an answer for everybody")
+    wait_until(lambda: sum(bool(answered(shop, user)) for user in USERS[1:7]) == 6, what="an answer for everybody")
     told = [answered(shop, user) for user in USERS[1:7]]
     assert sorted(text == SORRY for (text,) in told) == [False] * 5 + [True]
     assert len(paused(shop)) == 1
@@ -84,12 +84,12 @@ def test_an_outage_stops_the_calls_and_everybody_is_answered_after_it(shop: Line
     shop.sandbox.faults(MODEL | {"kind": "status", "status": 500})
     for user in USERS:
         shop.write("Hola", user, wait=0)
-    wait_until(lambda: len(paused(shop)) == 1, 30, "the breaker to open")
+    wait_until(lambda: len(paused(shop)) == 1, what="the breaker to open")
     assert state(shop, "openai")[0].endswith(" 2.0")
     assert paused(shop)[0]["client"] == shop.bot["id"]
     shop.sandbox.faults()
 
-    wait_until(lambda: all(answered(shop, user) for user in USERS), 60, "an answer for everybody")
+    wait_until(lambda: all(answered(shop, user) for user in USERS), what="an answer for everybody")
     assert ["turn 1" in answered(shop, user)[0] for user in USERS] == [True] * len(USERS)
     assert state(shop, "openai")[0].endswith(" 0.0")
 
@@ -110,7 +110,7 @@ def test_a_user_waits_no_longer_than_the_turn_s_deadline(
 def test_when_twilio_refuses_the_account_answers_wait_until_it_does_not(shop: Line) -> None:
     shop.sandbox.faults(SEND | {"kind": "status", "status": 401, "body": {"code": 20003, "status": 401}, "times": 1})
     shop.write("Hola", USERS[0], wait=0)
-    wait_until(lambda: len(paused(shop)) == 1, 20, "the breaker to open")
+    wait_until(lambda: len(paused(shop)) == 1, what="the breaker to open")
 
     assert "turn 1" in shop.ask("Hola", USERS[1])
 
@@ -125,7 +125,7 @@ def test_a_client_whose_every_call_fails_stops_no_other_client(
     sandbox.faults(only(broken, {"kind": "status", "status": 500}))
     for user in USERS:
         broken.write("Hola", user, wait=0)
-    wait_until(lambda: len(paused(broken)) == 1, 30, "the breaker to open")
+    wait_until(lambda: len(paused(broken)) == 1, what="the breaker to open")
 
     with ThreadPoolExecutor(4) as pool:
         given = list(pool.map(lambda user: sound.ask("Hola", user), USERS[:6]))
@@ -142,7 +142,7 @@ def test_a_client_in_order_shows_at_once_that_only_the_others_calls_fail(
     for shop in broken:
         for user in USERS[:3]:
             shop.write("Hola", user, wait=0)
-    wait_until(lambda: any("client" not in entry for entry in paused(sound)), 30, "the shared breaker to open")
+    wait_until(lambda: any("client" not in entry for entry in paused(sound)), what="the shared breaker to open")
 
     assert "turn 1" in sound.ask("Hola", USERS[0])
     assert any(line.endswith('scope=""} 0.0') for line in state(sound, "openai"))
@@ -157,10 +157,12 @@ def test_an_outage_of_all_clients_ends_for_all_of_them(
     for shop in shops:
         for user in USERS[:3]:
             shop.write("Hola", user, wait=0)
-    wait_until(lambda: any("client" not in entry for entry in paused(shops[0])), 30, "the shared breaker to open")
+    wait_until(lambda: any("client" not in entry for entry in paused(shops[0])), what="the shared breaker to open")
     sandbox.faults()
 
-    wait_until(lambda: all(answered(shop, user) for shop in shops for user in USERS[:3]), 60, "an answer for everybody")
+    wait_until(
+        lambda: all(answered(shop, user) for shop in shops for user in USERS[:3]), what="an answer for everybody"
+    )
     assert {line.rpartition(" ")[2] for line in state(shops[0], "openai")} == {"0.0"}
 
 
@@ -186,7 +188,7 @@ def test_a_sender_that_fails_at_twilio_stops_no_other_sender(
     sandbox.faults(SEND | {"kind": "status", "status": 503, "containing": broken.number.removeprefix("+")})
     for user in USERS:
         broken.write("Hola", user, wait=0)
-    wait_until(lambda: len(paused(broken)) == 1, 30, "the breaker to open")
+    wait_until(lambda: len(paused(broken)) == 1, what="the breaker to open")
 
     assert "turn 1" in sound.ask("Hola", USERS[0])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runtime.store.delivery_errors import delivery_error
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Line, Ran, Runtime, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
@@ -60,12 +61,26 @@ def test_what_could_not_be_answered_is_listed_with_its_reason(shop: Line) -> Non
     assert text.startswith(f"{turn_id}\t{letter['failed_at']}\t{shop.bot['id']}\t+56912345678\t1\t")
 
 
+def test_one_whose_notice_reached_no_phone_says_why_in_words(shop: Line) -> None:
+    shop.sandbox.faults(
+        MODEL | {"kind": "status", "status": 400},
+        {"provider": "twilio", "kind": "undelivered", "code": 63024, "times": 1},
+    )
+    shop.write("¿Hay mesa?")
+    wait_until(lambda: [letter["error_code"] for letter in listed(shop)] == ["63024"], what="the report")
+
+    said = f"{delivery_error('63024').says} (63024)"
+    assert [letter["undelivered"] for letter in listed(shop)] == [said]
+    text = dead_letters(shop.runtime, "list", "--client", shop.bot["id"]).out
+    assert f"; the notice to the user reached no phone: {said}\n" in text
+
+
 def test_a_dead_letter_that_is_retried_is_answered_once(shop: Line) -> None:
     turn_id = die(shop, "¿Hay mesa?")
 
     assert dead_letters(shop.runtime, "retry", str(turn_id)).code == 0
 
-    wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
+    wait_until(lambda: len(shop.outbound()) == 2, what="the answer")
     assert "¿Hay mesa?" in shop.outbound()[1]["body"]
     assert listed(shop) == []
     shop.ask("gracias")
@@ -80,7 +95,7 @@ def test_one_retried_while_nothing_serves_is_answered_at_the_start_before_what_w
 
     shop.runtime.start_again()
 
-    wait_until(lambda: "después" in asked(shop), 30, "both questions")
+    wait_until(lambda: "después" in asked(shop), what="both questions")
     assert asked(shop) == ["primero", "después"]
 
 
@@ -129,7 +144,7 @@ def test_the_api_lists_retries_and_drops_as_the_command_does(shop: Line) -> None
     assert api("GET", f"/dead-letters/?client={shop.bot['id']}").json == [letter]
     assert api("POST", f"/dead-letters/{turn_id}/retry").status == 204
     assert api("POST", f"/dead-letters/{turn_id}/retry").status == 404
-    wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
+    wait_until(lambda: len(shop.outbound()) == 2, what="the answer")
     assert api("DELETE", f"/dead-letters/{turn_id}").error["code"] == "not_found"
 
 
@@ -143,6 +158,6 @@ def test_on_postgresql_a_dead_letter_is_retried_by_whichever_replica_finds_it(tm
 
     assert dead_letters(runtime, "retry", str(turn_id)).code == 0
 
-    wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
+    wait_until(lambda: len(shop.outbound()) == 2, what="the answer")
     runtime.stop()
     drop_database(url)

@@ -9,7 +9,9 @@ from tests.runtime_process import Line, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])]
+)
 def shop(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sandbox_process: Sandbox
 ) -> Iterator[Line]:
@@ -35,7 +37,7 @@ def test_a_burst_is_answered_together_and_in_order(shop: Line) -> None:
         before = shop.received()
         shop.write(text, user, wait=0)
         wait_until(lambda before=before: shop.received() > before, what="the message")
-    wait_until(lambda: len(shop.outbound(user)) > 0, 20, "the answer")
+    wait_until(lambda: len(shop.outbound(user)) > 0, what="the answer")
 
     assert asked(shop) == ["Hola", "quería", "una mesa"]
     assert len(shop.outbound(user)) == 1
@@ -58,4 +60,4 @@ def test_a_stream_without_a_pause_is_answered_before_it_ends(shop: Line) -> None
             shop.write(f"mensaje {sent}", user, wait=0.3)
         return bool(shop.outbound(user))
 
-    wait_until(one_more, 30, "an answer in the middle of the stream")
+    wait_until(one_more, what="an answer in the middle of the stream")

@@ -4,15 +4,19 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.catalog import POLL_SECONDS
 from runtime.inbound.rate_limits import REPLICAS, WINDOW_SECONDS, InboundRateLimits
 from runtime.twilio.rate_limit import MESSAGES_A_SECOND, SendRateLimit
+from tests.chaos.relay import Relay
 from tests.observability.scrape import scrape
+from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -51,6 +55,26 @@ def test_a_user_s_flood_is_stored_and_told_so_once(shop: Line) -> None:
     assert [state for (state,) in states] == ["answered", "answered", "limited", "limited"]
 
 
+def test_a_flood_in_a_conversation_that_people_have_is_stored_and_brings_no_notice(
+    strict: Runtime, sandbox: Sandbox
+) -> None:
+    shop = open_line(strict, sandbox, policy={"version": 1, "handoff": {"resume_after": "4h"}})
+    shop.ask("Quiero hablar con una persona")
+    shop.write("¿Hola?", wait=0)
+    wait_until(lambda: shop.received() == 2, what="the second message")
+
+    assert shop.write("¿Hay alguien?", wait=1)["answers"] == []
+    assert ENOUGH not in shop.shown()
+    with closing(sqlite3.connect(shop.runtime.folder / "runtime.db")) as store:
+        bot = (shop.bot["id"],)
+        states = store.execute("SELECT state FROM inbox WHERE bot_id = ? ORDER BY id", bot).fetchall()
+        kept = store.execute(
+            "SELECT item FROM items WHERE conversation_id IN (SELECT id FROM conversations WHERE bot_id = ?)", bot
+        ).fetchall()
+    assert states[-1] == ("limited",)
+    assert not any(ENOUGH in item for (item,) in kept)
+
+
 def test_one_user_s_flood_takes_nothing_from_another(shop: Line) -> None:
     for text in ("uno", "dos", "tres", "cuatro", "cinco"):
         fields = inbound_fields(shop.number, text)
@@ -69,6 +93,28 @@ def test_a_client_s_flood_is_told_to_each_user_once(shop: Line) -> None:
     assert shop.ask("Hola", "+56911110005") == ENOUGH
     assert shop.ask("Hola", "+56911110006") == ENOUGH
     assert model_calls(shop) == 4
+
+
+@pytest.mark.postgres
+def test_a_message_that_could_not_be_stored_does_not_count(tmp_path: Path, sandbox: Sandbox) -> None:
+    database = make_database()
+    with ExitStack() as cleanup:
+        cleanup.callback(drop_database, database)
+        relay = cleanup.enter_context(Relay(database))
+        limits = {"RATE_PER_USER": "2", "RATE_PER_CLIENT": "4", "LIMIT_MESSAGE": ENOUGH, "SWEEP_SECONDS": "0"}
+        runtime = start_runtime(tmp_path, sandbox, DATABASE_URL=relay.url, **limits)
+        cleanup.callback(runtime.stop)
+        shop = open_line(runtime, sandbox)
+        time.sleep(POLL_SECONDS)  # the bot is read once; before that it would not be known without the store
+        assert "turn 1" in shop.ask("uno")
+        relay.cut()
+        assert {shop.write("¿hay alguien?")["http_status"] for _ in range(5)} == {503}
+        relay.restore()
+
+        # A connection that was used a second ago is trusted: the first message may still meet one that was cut.
+        wait_until(lambda: shop.write("dos")["http_status"] == 200, what="a webhook that is taken")
+        wait_until(lambda: len(shop.outbound()) == 2, what="its answer")
+        assert "turn 2" in shop.outbound()[1]["body"]
 
 
 def test_a_message_that_twilio_delivers_again_counts_once(shop: Line) -> None:
@@ -95,7 +141,7 @@ def test_a_store_that_is_stuck_is_told_to_twilio_in_time_and_the_message_is_answ
 
     assert signed_webhook(runtime, fields).status == 200
 
-    wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
+    wait_until(lambda: len(shop.outbound()) == 2, what="the answer")
     shop.ask("gracias")
     assert len(shop.outbound()) == 3
 

@@ -89,7 +89,7 @@ def nobody_else_begins(fleet: Fleet) -> None:
             seen, since = now, time.monotonic()
         return time.monotonic() - since > SETTLED_SECONDS
 
-    wait_until(settled, 30, "the turns to begin")
+    wait_until(settled, what="the turns to begin")
 
 
 @pytest.mark.long
@@ -218,5 +218,5 @@ def test_stops_that_cut_a_turn_short_do_not_count_against_it(
         runtime.stop()
         runtime.start_again()
 
-    wait_until(lambda: len(shop.outbound()) > 0, 20, "the answer")
+    wait_until(lambda: len(shop.outbound()) > 0, what="the answer")
     assert "piensa 3s" in shop.outbound()[0]["body"]

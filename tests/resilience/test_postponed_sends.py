@@ -52,10 +52,10 @@ def test_an_answer_that_fails_later_for_a_passing_reason_is_sent_again_once(
 
         shop.write("Hola", wait=0)
 
-        wait_until(lambda: len(shop.shown()) == 1, 20, "the second attempt on the phone")
+        wait_until(lambda: len(shop.shown()) == 1, what="the second attempt on the phone")
         first, second = shop.outbound()
         assert first["body"] == second["body"]
-        wait_until(lambda: fleet.rows(STATES) == [(0, 1, "replaced", None), (0, 2, "sent", None)], 20, "the end")
+        wait_until(lambda: fleet.rows(STATES) == [(0, 1, "replaced", None), (0, 2, "sent", None)], what="the end")
         called_back(fleet, shop, first["message_sid"], "failed", str(code))
         assert fleet.rows("SELECT count(*) FROM timers WHERE kind = 'postponed_send'") == [(0,)]
         assert count(fleet, shop, "horizonai_sends_again_total", str(code)) == 1
@@ -70,11 +70,11 @@ def test_a_failure_for_good_is_counted_and_not_sent_again(tmp_path: Path, sandbo
 
         shop.write("Hola", wait=0)
 
-        wait_until(lambda: fleet.rows(STATES) == [(0, 1, "sent", "63112")], 20, "the callback")
+        wait_until(lambda: fleet.rows(STATES) == [(0, 1, "sent", "63112")], what="the callback")
         (sent,) = shop.outbound()
         called_back(fleet, shop, sent["message_sid"], "undelivered", "63112")
         assert count(fleet, shop, "horizonai_undelivered_total", "63112") == 1
-        assert fleet.rows("SELECT count(*) FROM timers") == [(0,)]
+        assert fleet.rows("SELECT count(*) FROM timers WHERE kind = 'postponed_send'") == [(0,)]
 
 
 def test_a_code_that_nobody_knows_shares_one_series(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -84,7 +84,7 @@ def test_a_code_that_nobody_knows_shares_one_series(tmp_path: Path, sandbox: San
 
         shop.write("Hola", wait=0)
 
-        wait_until(lambda: fleet.rows(STATES) == [(0, 1, "sent", "99999")], 20, "the callback")
+        wait_until(lambda: fleet.rows(STATES) == [(0, 1, "sent", "99999")], what="the callback")
         assert count(fleet, shop, "horizonai_undelivered_total", "other") == 1
 
 
@@ -94,7 +94,7 @@ def test_the_parts_after_one_that_is_sent_again_wait_for_it(fleet: Fleet, sandbo
 
     shop.write("escribe 3500 letras", wait=0)
 
-    wait_until(lambda: len(shop.shown()) == 3, 40, "all parts on the phone")
+    wait_until(lambda: len(shop.shown()) == 3, what="all parts on the phone")
     sent = [entry["body"] for entry in shop.outbound()]
     assert sent[0] == sent[1]
     assert shop.shown() == sent[1:]
@@ -106,14 +106,14 @@ def test_an_answer_waits_for_its_second_attempt_across_a_restart(fleet: Fleet, s
     sandbox.faults(NOT_DELIVERED | {"code": 63018, "times": 1})
     shop.write("Hola", wait=0)
     wait_until(
-        lambda: fleet.rows("SELECT count(*) FROM outbox WHERE state = 'postponed'") == [(1,)], 20, "the callback"
+        lambda: fleet.rows("SELECT count(*) FROM outbox WHERE state = 'postponed'") == [(1,)], what="the callback"
     )
 
     fleet.kill()
     fleet.start_again()
 
     assert len(set(answers(shop, 2))) == 1
-    wait_until(lambda: len(shop.shown()) == 1, 20, "the second attempt on the phone")
+    wait_until(lambda: len(shop.shown()) == 1, what="the second attempt on the phone")
 
 
 def test_a_proactive_message_is_sent_again_too(fleet: Fleet, sandbox: Sandbox) -> None:
@@ -125,7 +125,7 @@ def test_a_proactive_message_is_sent_again_too(fleet: Fleet, sandbox: Sandbox) -
     sent = fleet.replicas[0].api("POST", "/messages/", {"to": USER, "body": "Recordatorio", "bot_id": shop.bot["id"]})
 
     assert sent.status == 201
-    wait_until(lambda: shop.shown()[1:] == ["Recordatorio"], 20, "the second attempt on the phone")
+    wait_until(lambda: shop.shown()[1:] == ["Recordatorio"], what="the second attempt on the phone")
     assert [entry["body"] for entry in shop.outbound()][1:] == ["Recordatorio"] * 2
 
 
@@ -134,14 +134,14 @@ def test_what_cannot_be_delivered_for_an_hour_is_counted_and_not_sent_again(tmp_
         shop = fleet.open_line()
         sandbox.faults(NOT_DELIVERED | {"code": 63018, "times": 1})
         shop.write("Hola", wait=0)
-        wait_until(lambda: fleet.rows("SELECT 1 FROM outbox WHERE state = 'postponed'") == [(1,)], 20, "the callback")
+        wait_until(lambda: fleet.rows("SELECT 1 FROM outbox WHERE state = 'postponed'") == [(1,)], what="the callback")
         fleet.kill()
         with closing(sqlite3.connect(fleet.database_url.removeprefix("sqlite:///"))) as store, store:
             store.execute("UPDATE outbox SET created_at = '2026-01-01T00:00:00.000Z'")
 
         fleet.start_again()
 
-        wait_until(lambda: fleet.rows(STATES)[1:] == [(0, 2, "failed", "63018")], 20, "the end of its wait")
+        wait_until(lambda: fleet.rows(STATES)[1:] == [(0, 2, "failed", "63018")], what="the end of its wait")
         assert count(fleet, shop, "horizonai_undelivered_total", "63018") == 1
         assert len(shop.outbound()) == 1
 
@@ -170,5 +170,5 @@ def test_a_refusal_for_good_is_counted_with_its_code(tmp_path: Path, sandbox: Sa
 
         shop.write("Hola", wait=0)
 
-        wait_until(lambda: fleet.rows(STATES) == [(0, 1, "failed", "63007")], 20, "the refusal")
-        wait_until(lambda: count(fleet, shop, "horizonai_undelivered_total", "63007") == 1, 20, "the metric")
+        wait_until(lambda: fleet.rows(STATES) == [(0, 1, "failed", "63007")], what="the refusal")
+        wait_until(lambda: count(fleet, shop, "horizonai_undelivered_total", "63007") == 1, what="the metric")

@@ -46,9 +46,9 @@ def test_no_user_is_answered_twice_after_a_restore(running: Runtime, sandbox_pro
     # Bea's message is in the backup, and answered after it.
     sandbox_process.faults({"kind": "latency", "provider": "openai", "path": "/v1/responses", "seconds": 4, "times": 1})
     shop.write("en el respaldo", BEA, wait=0)
-    running.wait_for_turns(1)
+    running.wait_for_turns(1, after=1)
     backup = back_up(running)
-    wait_until(lambda: len(shop.outbound(BEA)) == 1, 20, "Bea's answer")
+    wait_until(lambda: len(shop.outbound(BEA)) == 1, what="Bea's answer")
     # Ana and Caro write after the backup; Dani's message is lost, and Eva's comes while no process listens.
     shop.ask("después", ANA)
     shop.ask("después", CARO)
@@ -61,7 +61,7 @@ def test_no_user_is_answered_twice_after_a_restore(running: Runtime, sandbox_pro
 
     assert done.code == 0, done.err
     assert "1 messages that it has as unanswered, 2 that it does not have. Unanswered: 0" in done.out
-    wait_until(lambda: len(shop.outbound(EVA)) == 1, 20, "Eva's answer")
+    wait_until(lambda: len(shop.outbound(EVA)) == 1, what="Eva's answer")
     shop.ask("otra cosa", DANI)
     assert [len(shop.outbound(user)) for user in (ANA, BEA, CARO, DANI, EVA)] == [2, 1, 1, 1, 1]
 

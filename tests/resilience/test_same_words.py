@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import Engine
 from twilio.rest import Client
 
-from runtime.store.database.engine import open_engine
-from runtime.store.database.migrate import migrate
+from runtime.price_list import prices_of_messages
 from runtime.store.database.times import timestamp
 from runtime.store.messages import outbox, send_matching
 from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, SendTakenOver
 from runtime.store.messages.send_matching import ListedMessage
+from schemas.default_tariffs import DEFAULT
 from tests.drivers.fleet import USER, Fleet, fleet_on
-from tests.runtime.stores import drop_database, make_database
+from tests.runtime.stores import migrated_store
 from tests.runtime_process import Answer, Line
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -28,6 +28,7 @@ MODEL = {"provider": "openai", "method": "POST", "path": "/v1/responses"}
 WITH_EFFECT = SEND | {"kind": "timeout_after_write", "seconds": 0.1}
 WITHOUT_EFFECT = SEND | {"kind": "drop_connection", "seconds": 0.1}
 WORDS = "Gracias"
+PRICES = prices_of_messages(DEFAULT, "bot", "CL")
 NOWHERE = "http://127.0.0.1:9"
 """A public URL at which no status callback arrives, so that nothing but Twilio's list tells what went out."""
 ROWS = "SELECT state, message_sid FROM outbox ORDER BY id"
@@ -68,6 +69,7 @@ def sids(shop: Line) -> set[str]:
 )
 def test_two_of_the_same_words_in_doubt_at_once_are_two_messages(deaf: Fleet, faults: list[dict[str, Any]]) -> None:
     shop = deaf.open_line()
+    deaf.heard(shop)
     deaf.sandbox.faults(*faults)
 
     with said_twice(deaf, shop) as answers:
@@ -82,6 +84,7 @@ def test_two_of_the_same_words_in_doubt_at_once_are_two_messages(deaf: Fleet, fa
 def test_a_restart_takes_one_message_for_one_of_two_that_were_cut_off(tmp_path: Path, sandbox: Sandbox) -> None:
     with fleet_on("sqlite", tmp_path, sandbox, PUBLIC_URL=NOWHERE) as fleet:
         shop = fleet.open_line()
+        fleet.heard(shop)
         sandbox.faults(
             WITH_EFFECT | {"nth": 1, "seconds": 20}, SEND | {"kind": "timeout_before_write", "nth": 2, "seconds": 20}
         )
@@ -92,7 +95,7 @@ def test_a_restart_takes_one_message_for_one_of_two_that_were_cut_off(tmp_path: 
         fleet.start_again()
 
         unsettled = "SELECT count(*) FROM outbox WHERE state = 'sending'"
-        wait_until(lambda: fleet.rows(unsettled) == [(0,)], 20, "both outcomes")
+        wait_until(lambda: fleet.rows(unsettled) == [(0,)], what="both outcomes")
         (sid,) = sids(shop)
         assert sorted(fleet.rows(ROWS), key=str) == [("failed", None), ("sent", sid)]
 
@@ -100,6 +103,7 @@ def test_a_restart_takes_one_message_for_one_of_two_that_were_cut_off(tmp_path: 
 def test_what_went_out_is_found_behind_many_messages_that_followed(tmp_path: Path, sandbox: Sandbox) -> None:
     with fleet_on("sqlite", tmp_path, sandbox, PUBLIC_URL=NOWHERE) as fleet:
         shop = fleet.open_line()
+        fleet.heard(shop)
         sandbox.faults(WITH_EFFECT | {"nth": 1, "seconds": 20})
         with ThreadPoolExecutor(1) as pool:
             pool.submit(say, fleet, shop, 0)
@@ -112,7 +116,7 @@ def test_what_went_out_is_found_behind_many_messages_that_followed(tmp_path: Pat
 
         fleet.start_again()
 
-        wait_until(lambda: fleet.rows(ROWS)[0][0] == "sent", 20, "the outcome")
+        wait_until(lambda: fleet.rows(ROWS)[0][0] == "sent", what="the outcome")
         assert len(shop.outbound()) == 61
 
 
@@ -137,6 +141,7 @@ def test_an_answer_in_a_webhook_s_response_is_not_taken_for_a_message_of_the_sam
 def test_who_hears_late_that_its_message_was_taken_for_another_sends_it_again(tmp_path: Path, sandbox: Sandbox) -> None:
     with fleet_on("postgresql", tmp_path, sandbox, PUBLIC_URL=NOWHERE) as fleet, ThreadPoolExecutor(2) as pool:
         shop = fleet.open_line()
+        fleet.heard(shop)
         sandbox.faults(WITHOUT_EFFECT | {"nth": 2}, SEND | {"kind": "latency", "nth": 1, "seconds": 1})
         late = pool.submit(say, fleet, shop, 0)
         wait_until(lambda: sandbox.fired() == 1, what="the first attempt")
@@ -157,13 +162,8 @@ def test_who_hears_late_that_its_message_was_taken_for_another_sends_it_again(tm
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """A migrated store without a serving process."""
-    url = make_database() if request.param == "postgresql" else f"sqlite:///{tmp_path}/store.db"
-    engine = open_engine(url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
-    if request.param == "postgresql":
-        drop_database(url)
+    with migrated_store(request.param, tmp_path) as engine:
+        yield engine
 
 
 def sending(engine: Engine) -> OutboxRow:
@@ -183,18 +183,18 @@ def same_words(*sids: str) -> list[ListedMessage]:
 def settled(engine: Engine, row: OutboxRow, *listed: str) -> str | None:
     """Which of the listed messages is a row's."""
     with engine.begin() as connection:
-        found = send_matching.settle(connection, row, same_words(*listed), timestamp(0), ())
+        found = send_matching.settle(connection, row, same_words(*listed), timestamp(0), (), PRICES)
     return None if found is None else found[0]
 
 
 def recorded(engine: Engine, row: OutboxRow, sid: str | None) -> bool:
     """Whether a row is recorded as sent."""
     with engine.begin() as connection:
-        return send_matching.mark_sent(connection, row.id, sid, "queued")
+        return send_matching.mark_sent(connection, row.id, sid, "queued", PRICES) is not None
 
 
-def called_back(engine: Engine, row: OutboxRow, sid: str) -> bool:
-    """A status callback about a row's message comes."""
+def called_back(engine: Engine, row: OutboxRow, sid: str, *, names_row: bool = True) -> bool:
+    """A status callback about a row's message comes; that of a webhook's response names no row."""
     with engine.begin() as connection:
         return outbox.record_status(
             connection,
@@ -204,8 +204,66 @@ def called_back(engine: Engine, row: OutboxRow, sid: str) -> bool:
             recipient=row.recipient,
             status="queued",
             error=None,
-            row_id=row.id,
+            row_id=row.id if names_row else None,
+            prices=PRICES,
         )
+
+
+def replying(engine: Engine, words: str) -> OutboxRow:
+    """An answer under way in a webhook's response."""
+    message = OutboundMessage(
+        "AC1", "whatsapp:+15550000001", f"whatsapp:{USER}", OutboundText(words), "twiml", claimed=True
+    )
+    with engine.begin() as connection:
+        return outbox.add_to_outbox(connection, message)
+
+
+def found_of(engine: Engine, row: OutboxRow, **listed: str) -> str | None:
+    """Which of the replies that Twilio lists, with their words, is a row's."""
+    messages = [ListedMessage(sid, "queued", words, 0, is_reply=True) for sid, words in listed.items()]
+    with engine.begin() as connection:
+        known = send_matching.replies(connection, row, timestamp(0))
+        found = send_matching.settle(connection, row, messages, timestamp(0), known, PRICES)
+    return None if found is None else found.message_sid
+
+
+def sids_of(engine: Engine) -> list[str | None]:
+    with engine.begin() as connection:
+        return [sid for _, sid in connection.exec_driver_sql(ROWS)]
+
+
+def test_lost_callbacks_of_one_answer_do_not_hide_the_next(engine: Engine) -> None:
+    first, second = replying(engine, "uno"), replying(engine, "dos")
+    recorded(engine, first, None)  # and its callbacks are lost, so those of the second go to its row
+    called_back(engine, second, "SM2", names_row=False)
+    assert sids_of(engine) == ["SM2", None]
+
+    assert found_of(engine, second, SM1="uno", SM2="dos") == "SM2"
+    assert sids_of(engine) == [None, "SM2"]
+
+
+def test_a_callback_of_another_answer_does_not_make_one_sent(engine: Engine) -> None:
+    first, second = replying(engine, "uno"), replying(engine, "dos")
+    recorded(engine, first, None)
+    called_back(engine, first, "SM0", names_row=False)  # of an answer before it, whose row has another's id
+    called_back(engine, first, "SM1", names_row=False)
+    assert sids_of(engine) == ["SM0", "SM1"]
+
+    assert found_of(engine, second, SM0="cero", SM1="uno") is None
+    assert found_of(engine, second, SM0="cero", SM1="uno", SM2="dos") == "SM2"
+
+
+def test_an_answer_that_is_attributed_elsewhere_is_not_taken_for_one_of_the_same_words(engine: Engine) -> None:
+    rows = [replying(engine, words) for words in ("uno", WORDS, "tres", WORDS)]
+    for row in rows[:3]:
+        recorded(engine, row, None)
+    called_back(engine, rows[1], "SM2", names_row=False)
+    called_back(engine, rows[2], "SM3", names_row=False)
+    assert sids_of(engine) == ["SM2", "SM3", None, None]
+
+    listed = {"SM1": "uno", "SM2": WORDS, "SM3": "tres"}
+    assert found_of(engine, rows[3], **listed) is None
+    assert found_of(engine, rows[3], **listed, SM4=WORDS) == "SM4"
 
 
 def test_a_message_that_counts_as_another_s_is_not_recorded_for_its_own_row(engine: Engine) -> None:
@@ -248,9 +306,9 @@ def test_words_that_went_out_while_twilio_was_asked_make_it_be_asked_again(engin
     with pytest.raises(send_matching.SentMeanwhile):
         settled(engine, first, "SM1")
     with engine.begin() as connection:
-        known = send_matching.nameless(connection, first, timestamp(0))
+        known = send_matching.replies(connection, first, timestamp(0))
         assert set(known) == {second.id}
-        assert send_matching.settle(connection, first, same_words("SM1"), timestamp(0), known) is None
+        assert send_matching.settle(connection, first, same_words("SM1"), timestamp(0), known, PRICES) is None
 
 
 def test_a_row_that_was_claimed_anew_is_not_settled_by_who_had_it(engine: Engine) -> None:
@@ -284,7 +342,7 @@ def test_who_records_its_message_while_it_is_being_taken_waits_and_is_told(engin
 
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as connection, engine.connect() as watching:
-            send_matching.settle(connection, first, same_words("SM1"), timestamp(0), ())
+            send_matching.settle(connection, first, same_words("SM1"), timestamp(0), (), PRICES)
             recording = pool.submit(recorded, engine, second, "SM1")
             wait_until(lambda: watching.exec_driver_sql(waiting).scalar() == 1, what="the other replica to come by")
         assert recording.result() is False

@@ -34,10 +34,10 @@ def test_a_message_that_ends_each_process_that_sends_it_is_given_up(fleet: Fleet
     shop = fleet.open_line()
     sandbox.faults(SEND | {"kind": "timeout_before_write", "seconds": 60})
     fleet.deliver(shop, "Hola")
-    wait_until(lambda: sandbox.fired() == 1, 20, "the first attempt")
+    wait_until(lambda: sandbox.fired() == 1, what="the first attempt")
     fleet.kill()
     fleet.start_again()
-    wait_until(lambda: sandbox.fired() == 2, 20, "the second attempt")
+    wait_until(lambda: sandbox.fired() == 2, what="the second attempt")
     assert fleet.rows(STATES) == [(0, "sending", 1)]
     runtime.stop()
     assert fleet.rows(STATES) == [(0, "sending", 0)]
@@ -46,7 +46,7 @@ def test_a_message_that_ends_each_process_that_sends_it_is_given_up(fleet: Fleet
 
     fleet.start_again()
 
-    wait_until(lambda: fleet.rows(STATES) == [(0, "failed", 4)], 20, "the message to be given up")
+    wait_until(lambda: fleet.rows(STATES) == [(0, "failed", 4)], what="the message to be given up")
     assert said(fleet, "message_given_up") == 1
     sandbox.faults()
     fleet.deliver(shop, "¿Sigues ahí?")
@@ -57,13 +57,13 @@ def test_no_part_is_sent_after_a_restart_whose_part_before_it_failed(fleet: Flee
     shop = fleet.open_line()
     sandbox.faults(SEND | {"kind": "timeout_before_write", "seconds": 60})
     fleet.deliver(shop, "escribe 3500 letras")
-    wait_until(lambda: sandbox.fired() == 1, 20, "the first part")
+    wait_until(lambda: sandbox.fired() == 1, what="the first part")
     fleet.kill()
     sandbox.faults(SEND | {"kind": "status", "status": 400, "times": 1})
 
     fleet.start_again()
 
-    wait_until(lambda: sandbox.fired() == 1, 20, "Twilio's refusal")
+    wait_until(lambda: sandbox.fired() == 1, what="Twilio's refusal")
     fleet.deliver(shop, "¿Sigues ahí?")
     assert ["¿Sigues ahí?" in body for body in answers(shop, 1)] == [True]
     assert [state for _, state, _ in fleet.rows(STATES)][:3] == ["failed"] * 3
@@ -75,7 +75,7 @@ def test_a_message_over_which_we_stumble_each_time_is_given_up_and_the_conversat
     shop = fleet.open_line()
     sandbox.faults(SEND | {"kind": "timeout_before_write", "seconds": 60})
     fleet.deliver(shop, "Hola")
-    wait_until(lambda: sandbox.fired() == 1, 20, "the first attempt")
+    wait_until(lambda: sandbox.fired() == 1, what="the first attempt")
     fleet.kill()
     sandbox.faults()
     with closing(sqlite3.connect(fleet.database_url.removeprefix("sqlite:///"))) as store, store:
@@ -97,7 +97,7 @@ def test_a_replica_that_was_silent_before_it_sent_leaves_it_to_the_one_that_took
         shop = fleet.open_line()
         sandbox.faults(SEND | {"kind": "retry_after", "retry_after": 3, "times": 1})
         fleet.deliver(shop, "Hola")
-        wait_until(lambda: sandbox.fired() == 1, 20, "Twilio's refusal")
+        wait_until(lambda: sandbox.fired() == 1, what="Twilio's refusal")
         busy = f'horizonai_turns_in_flight{{client="{shop.bot["id"]}"}} 1.0'
         (silent,) = [replica for replica in fleet.replicas if busy in replica.api("GET", "/metrics").body.decode()]
         silent.process.send_signal(signal.SIGSTOP)
@@ -106,6 +106,6 @@ def test_a_replica_that_was_silent_before_it_sent_leaves_it_to_the_one_that_took
         finally:
             silent.process.send_signal(signal.SIGCONT)
 
-        wait_until(lambda: said(fleet, "taken_over") == 1, 20, "the silent replica to give way")
+        wait_until(lambda: said(fleet, "taken_over") == 1, what="the silent replica to give way")
         fleet.deliver(shop, "¿Sigues ahí?")
         assert ["Hola" in body for body in answers(shop, 2)] == [True, False]

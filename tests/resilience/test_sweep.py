@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import datetime, timedelta
@@ -11,16 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from runtime.budgets.budgets import Budgets
 from runtime.catalog import open_catalog
 from runtime.delivery.delivery import Delivery
+from runtime.delivery.file_links import FileLinks
 from runtime.delivery.reply_window import ReplyWindows
+from runtime.delivery.typing_indicator import TypingIndicator
 from runtime.dispatch.inbox import open_inbox
 from runtime.dispatch.timers import Timers
 from runtime.engines.functions import Functions
 from runtime.engines.selection import Engines
 from runtime.inbound.admission import Admission
 from runtime.inbound.missed_messages import Sweep
+from runtime.media.folder import MediaFolder
 from runtime.observability.metrics import Metrics
+from runtime.price_list import PriceList
 from runtime.resilience.breakers import Breakers
 from runtime.resilience.poison import Suspects
 from runtime.settings import Secrets, Settings
@@ -29,6 +35,7 @@ from runtime.turns.ownership import OwnedTurns
 from runtime.turns.turn import Turns
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.client import Twilio
+from tests import media_files
 from tests.drivers.fleet import fleet_on
 from tests.observability.scrape import scrape
 from tests.runtime.stores import drop_database, make_database
@@ -84,7 +91,7 @@ def test_a_message_written_while_nobody_listened_is_answered_after_the_start(sho
 
     shop.runtime.start_again()
 
-    wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
+    wait_until(lambda: len(shop.outbound()) == 1, what="the answer")
     assert "¿Hay alguien?" in shop.outbound()[0]["body"]
 
 
@@ -95,7 +102,7 @@ def test_missed_messages_are_answered_in_the_order_in_which_they_were_written(sh
 
     shop.runtime.start_again()
 
-    wait_until(lambda: "segundo" in said(shop), 20, "both answers")
+    wait_until(lambda: "segundo" in said(shop), what="both answers")
     assert said(shop).index("primero") < said(shop).index("segundo")
 
 
@@ -108,7 +115,7 @@ def test_a_webhook_that_comes_after_all_changes_nothing(shop: Line) -> None:
     shop.runtime.stop()
     (sid,) = lose(shop, "una vez")
     shop.runtime.start_again()
-    wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
+    wait_until(lambda: len(shop.outbound()) == 1, what="the answer")
 
     late = inbound_fields(shop.number, "una vez", MessageSid=sid)
 
@@ -121,21 +128,22 @@ def test_what_was_taken_in_before_is_left_alone(shop: Line) -> None:
     shop.ask("Hola")
 
     shop.runtime.stop()
+    before = len(shop.sandbox.calls("twilio", "GET", MESSAGES))
     shop.runtime.start_again()
 
-    wait_until(lambda: len(shop.sandbox.calls("twilio", "GET", MESSAGES)) == 1, what="the sweep")
+    wait_until(lambda: len(shop.sandbox.calls("twilio", "GET", MESSAGES)) > before, what="the sweep")
     assert "turn 2" in shop.ask("¿Y ahora?")
     assert swept(shop) == 0
 
 
-def test_a_picture_is_named_as_its_webhook_names_it(shop: Line) -> None:
+def test_a_picture_is_fetched_as_its_webhook_names_it(shop: Line) -> None:
     shop.runtime.stop()
-    lose(shop, "mira", media=[{"content_type": "image/png", "base64": "aGk="}])
+    lose(shop, "mira", media=[{"content_type": "image/png", "base64": b64encode(media_files.png(100, 50)).decode()}])
 
     shop.runtime.start_again()
 
-    wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
-    assert "[picture, which cannot be seen here]" in shop.outbound()[0]["body"]
+    wait_until(lambda: len(shop.outbound()) == 1, what="the answer")
+    assert "mira (imagen png 100x50" in shop.outbound()[0]["body"]
 
 
 def test_what_was_written_before_the_bot_was_made_is_not_answered(restarted: Runtime, sandbox: Sandbox) -> None:
@@ -150,8 +158,9 @@ def test_what_was_written_before_the_bot_was_made_is_not_answered(restarted: Run
     )
 
     runtime.stop()
+    before = len(sandbox.calls("twilio", "GET", MESSAGES))
     runtime.start_again()
-    wait_until(lambda: len(sandbox.calls("twilio", "GET", MESSAGES)) > 0, what="the sweep")
+    wait_until(lambda: len(sandbox.calls("twilio", "GET", MESSAGES)) > before, what="the sweep")
 
     shop = Line(runtime, sandbox, bot)
     assert "turn 1" in shop.ask("después")
@@ -180,7 +189,7 @@ def test_where_twilio_does_not_know_its_senders_a_bot_s_number_is_taken_to_be_ou
 
     shop.runtime.start_again()
 
-    wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
+    wait_until(lambda: len(shop.outbound()) == 1, what="the answer")
     assert "¿Hay alguien?" in shop.outbound()[0]["body"]
 
 
@@ -196,7 +205,7 @@ def test_one_account_that_cannot_be_asked_does_not_keep_the_others_from_it(
 
     runtime.start_again()
 
-    wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
+    wait_until(lambda: len(shop.outbound()) == 1, what="the answer")
     wait_until(lambda: any(entry["event"] == "sweep_postponed" for entry in runtime.log()), what="the complaint")
 
 
@@ -240,7 +249,7 @@ def test_missed_messages_are_limited_and_counted_like_others(
 
     runtime.start_again()
 
-    wait_until(lambda: "dos" in said(shop), 20, "the answers")
+    wait_until(lambda: "dos" in said(shop), what="the answers")
     shop.ask("yo también", "+56922222222")
     counted = scrape(runtime)
     results = {
@@ -264,7 +273,7 @@ async def test_more_missed_messages_than_are_looked_through_at_once_are_all_take
         wait_until(lambda written=written: int(time.time()) > written, what="the next second, Twilio tells no less")
 
     async with sweeping(shop, limit=3) as store:
-        await asyncio.to_thread(wait_until, lambda: len(bodies(store)) == len(texts), 20, "all of them in the store")
+        await asyncio.to_thread(wait_until, lambda: len(bodies(store)) == len(texts), what="all of them in the store")
 
     assert bodies(store) == texts
 
@@ -286,17 +295,39 @@ async def sweeping(shop: Line, limit: int) -> AsyncIterator[Path]:
         catalog = await open_catalog(database)
         twilio = Twilio(settings.twilio_base_url, metrics, breakers, longest_pause=10)
         functions = Functions(Secrets(), allow_private=False)
-        engines = Engines(settings, metrics, breakers, database)
-        for opened in (database, twilio, functions, engines):
+        prices = PriceList(database, catalog)
+        budgets = Budgets(database, prices)
+        engines = Engines(settings, metrics, breakers, database, prices, budgets)
+        for opened in (database, budgets, twilio, functions, engines):
             stack.push_async_callback(opened.close)
         windows, suspects, owned = ReplyWindows(), Suspects(), OwnedTurns(database)
-        delivery = Delivery(database, twilio, accounts, catalog, windows, suspects, metrics, None, "")
-        turns = Turns(settings, database, catalog, engines, functions, (), delivery, windows, owned, suspects, metrics)
+        delivery = Delivery(
+            database, twilio, accounts, catalog, windows, suspects, prices, metrics, None, "", FileLinks("", None)
+        )
+        turns = Turns(
+            settings,
+            database,
+            catalog,
+            engines,
+            functions,
+            (),
+            MediaFolder(None),
+            TypingIndicator(twilio, accounts),
+            delivery,
+            windows,
+            owned,
+            suspects,
+            prices,
+            budgets,
+            metrics,
+        )
         inbox = open_inbox(environment["DATABASE_URL"], database, turns, owned, delivery, windows)
         await inbox.stop(0)
         admission = Admission(settings, database, inbox, delivery)
         url = f"{shop.runtime.url}/webhook/whatsapp"
-        sweep = Sweep(url, timedelta(hours=1), 0.1, database, catalog, accounts, twilio, admission, metrics, limit)
+        sweep = Sweep(
+            url, timedelta(hours=1), 0.1, database, catalog, accounts, twilio, admission, prices, metrics, limit
+        )
         timers = Timers(database, metrics)
         await sweep.begin(timers)
         running = asyncio.create_task(timers.run())
@@ -320,13 +351,13 @@ def test_one_of_two_replicas_sweeps_and_the_other_one_when_that_has_crashed(tmp_
         def sweeps() -> list[datetime]:
             return [datetime.fromisoformat(call["time"]) for call in sandbox.calls("twilio", "GET", MESSAGES)]
 
-        wait_until(lambda: len(sweeps()) >= 6, 40, "six sweeps")
+        wait_until(lambda: len(sweeps()) >= 6, what="six sweeps")
         gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sweeps())]
         assert min(gaps) >= 1.4, gaps
         for crashed, left in ((0, 1), (1, 0)):
             fleet.replicas[crashed].kill()
             before = len(sweeps())
-            wait_until(lambda before=before: len(sweeps()) >= before + 2, 40, f"replica {left} to sweep")
+            wait_until(lambda before=before: len(sweeps()) >= before + 2, what=f"replica {left} to sweep")
             fleet.replicas[crashed].start_again()
 
 
@@ -340,7 +371,7 @@ def test_missed_messages_are_found_on_postgresql_too(tmp_path: Path, sandbox: Sa
         runtime.stop()
         lose(shop, "¿Hay alguien?")
         runtime.start_again()
-        wait_until(lambda: len(shop.outbound()) == 1, 20, "the answer")
+        wait_until(lambda: len(shop.outbound()) == 1, what="the answer")
     finally:
         runtime.stop()
         drop_database(url)

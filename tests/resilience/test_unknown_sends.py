@@ -19,8 +19,10 @@ from runtime.app import proactive_sender
 from runtime.delivery.delivery import NotSent
 from runtime.delivery.proactive import Proactive
 from runtime.observability.metrics import Metrics
+from runtime.price_list import prices_of_messages
 from runtime.resilience.breakers import Breakers
 from runtime.settings import Settings
+from runtime.store.audit import Actor
 from runtime.store.database.migrate import open_migrated
 from runtime.store.database.times import timestamp
 from runtime.store.messages import outbox, send_matching
@@ -30,8 +32,9 @@ from runtime.store.messages.send_matching import ListedMessage, Undecidable
 from runtime.twilio.accounts import Account
 from runtime.twilio.client import Twilio
 from runtime.twilio.twiml import message_twiml
+from schemas.default_tariffs import DEFAULT
 from tests.bare_server import Serve, answer
-from tests.runtime.stores import drop_database, make_database
+from tests.runtime.stores import drop_database, make_database, readable
 from tests.sandbox_process import Sandbox
 
 SEND = {"provider": "twilio", "method": "POST", "path": "/2010-04-01/Accounts/*/Messages.json"}
@@ -39,6 +42,7 @@ WITH_EFFECT = SEND | {"kind": "timeout_after_write", "seconds": 0.1, "times": 1}
 WITHOUT_EFFECT = SEND | {"kind": "drop_connection", "times": 1}
 NUMBER, USER = "+15550009003", "+56912345678"
 WORDS = OutboundText("Hola Ana.")
+PRICES = prices_of_messages(DEFAULT, "bot", "CL")
 PICTURE = "https://whatsapp.example.cl/media/5f3a/menu.png"
 
 
@@ -96,7 +100,9 @@ SENT_AS: dict[str, dict[str, Any]] = {
 
 async def send(proactive: Proactive, content: OutboundContent) -> str:
     """Sends it; gives Twilio's id of it."""
-    return (await proactive.send(to=USER, content=content, bot_id=None, number=None)).message_sid
+    return (
+        await proactive.send(by=Actor("ana", "cli"), to=USER, content=content, bot_id=None, number=None)
+    ).message_sid
 
 
 def sids(sandbox: Sandbox) -> list[str]:
@@ -106,7 +112,7 @@ def sids(sandbox: Sandbox) -> list[str]:
 
 def rows(settings: Settings) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(settings.database_url.removeprefix("sqlite:///"))) as store:
-        return store.execute("SELECT state, message_sid, body FROM outbox ORDER BY id").fetchall()
+        return readable(store.execute("SELECT state, message_sid, body FROM outbox ORDER BY id"))
 
 
 @pytest.mark.parametrize("kind", SENT_AS)
@@ -220,14 +226,14 @@ def listed(sid: str, body: str, files: int = 0, *, is_reply: bool = False) -> Li
 def settled(engine: Engine, row: OutboxRow, *messages: ListedMessage) -> str | None:
     """Which of the listed messages is a row's."""
     with engine.begin() as connection:
-        found = send_matching.settle(connection, row, messages, timestamp(0), ())
+        found = send_matching.settle(connection, row, messages, timestamp(0), (), PRICES)
     return None if found is None else found[0]
 
 
 def recorded(engine: Engine, row: OutboxRow, sid: str | None) -> bool:
     """Whether a row is recorded as sent."""
     with engine.begin() as connection:
-        return send_matching.mark_sent(connection, row.id, sid, "queued")
+        return send_matching.mark_sent(connection, row.id, sid, "queued", PRICES) is not None
 
 
 REMINDER = OutboundTemplate("HX1", "[recordatorio]")
@@ -336,6 +342,7 @@ def test_a_template_that_a_callback_told_of_is_no_rival(engine: Engine) -> None:
             status="queued",
             error=None,
             row_id=second.id,
+            prices=PRICES,
         )
 
     assert settled(engine, first, listed("SM1", "Hola Ana"), listed("SM2", "Hoy 20%")) == "SM1"

@@ -11,23 +11,17 @@ from sqlalchemy import Engine, insert
 
 from runtime.store.client.history import LATEST_ACTIVITY, loops_query, read_activity, undelivered_query
 from runtime.store.database.engine import open_engine
-from runtime.store.database.migrate import migrate
 from runtime.store.database.times import timestamp
 from runtime.store.records import LOOP_PAUSE_SECONDS, ActivityRecord
 from runtime.store.tables import conversations, inbox, outbox, turns
-from tests.runtime.stores import drop_database, make_database
+from tests.runtime.stores import make_file, new_store
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A store of ours with nothing in it."""
-    made = f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else make_database()
-    engine = open_engine(made)
-    migrate(engine)
-    engine.dispose()
-    yield made
-    if request.param == "postgresql":
-        drop_database(made)
+    with new_store(request.param, tmp_path) as made:
+        yield made
 
 
 def received(engine: Engine, number: int, bot: str, turn: int | None, state: str = "answered") -> None:
@@ -147,8 +141,8 @@ def test_an_empty_inbox_has_nothing_to_tell(url: str) -> None:
 
 
 def test_no_pass_over_all_messages_is_made(tmp_path: Path) -> None:
+    make_file(tmp_path / "store.db")
     engine = open_engine(f"sqlite:///{tmp_path}/store.db")
-    migrate(engine)
     engine.dispose()
     with closing(sqlite3.connect(tmp_path / "store.db")) as store:
         steps = [row[3] for row in store.execute(f"EXPLAIN QUERY PLAN {LATEST_ACTIVITY}")]

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from openai import OpenAI
+from twilio.rest import Client
 
+from schemas import Place
+from schemas.content_shapes import content_of
+from schemas.sending_tools import sending_tools
 from tests.observability.scrape import scrape
 from tests.runtime_process import NO_NOTE, Line, Runtime, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
@@ -105,6 +109,47 @@ def test_several_messages_are_said_one_by_one_and_answered_together(
     [session] = sessions(live)
     said = live.beta.agents.sessions.items.list(session.id, order="asc").data
     assert [item.type for item in said] == ["message"] * 3
+
+
+def sender(patient: Runtime, sandbox: Sandbox, agent: Callable[..., str]) -> Line:
+    """A bot whose agent may send a place and offer buttons, as an apply makes both."""
+    kept = ("type", "name", "description", "parameters")
+    places = {"local": Place(latitude=-33.4515, longitude=-70.6253, name="La Cocina")}
+    tools = [{key: tool[key] for key in kept} for tool in sending_tools((), (), places, buttons=True, people=False)]
+    content = Client(sandbox.account_sid, sandbox.auth_token).http_client.request(
+        "POST",
+        f"{sandbox.twilio_url}/v1/Content",
+        data=content_of("buttons-1"),
+        auth=(sandbox.account_sid, sandbox.auth_token),
+        headers={"Content-Type": "application/json"},
+    )
+    policy = {
+        **NO_NOTE,
+        "media": {"places": {name: place.model_dump(exclude_none=True) for name, place in places.items()}},
+        "replies": {"one_message": False, "buttons": True},
+        "contents": {"buttons-1": json.loads(content.text)["sid"]},
+    }
+    return open_line(patient, sandbox, policy=policy, assistant_id=agent(instructions="I", tools=tools))
+
+
+def test_an_agent_sends_a_place_before_its_words(patient: Runtime, sandbox: Sandbox, agent: Callable[..., str]) -> None:
+    shop = sender(patient, sandbox, agent)
+    shop.write('send_location {"name": "local"}', wait=0)
+    wait_until(lambda: len(shop.outbound()) == 2, what="a place and an answer")
+    place, text = shop.outbound()
+    assert place["body"] == "La Cocina"
+    assert "accepted: it is sent together with your answer" in text["body"]
+
+
+def test_buttons_of_an_agent_are_its_whole_answer(
+    patient: Runtime, sandbox: Sandbox, agent: Callable[..., str]
+) -> None:
+    shop = sender(patient, sandbox, agent)
+    shop.write('offer_buttons {"text": "¿Confirmas?", "buttons": ["Sí"]}', wait=0)
+    wait_until(lambda: bool(shop.outbound()), what="an answer")
+    shop.ask("Hola")
+    offer, text = shop.outbound()
+    assert (offer["content"]["buttons"], "Hola" in text["body"]) == ([{"title": "Sí", "id": "1"}], True)
 
 
 def test_function_calls_are_answered_with_what_the_endpoint_said(
@@ -370,7 +415,7 @@ def test_what_a_turn_used_is_booked_when_it_is_known_after_its_end(
     sandbox.faults(asking | {"kind": "status", "status": 503, "times": 1})
     shop.ask("Hola")
     assert scrape(runtime).value("horizonai_tokens_total", kind="input", **labels) == 0
-    wait_until(lambda: scrape(runtime).value("horizonai_cost_usd_total", **labels) > 0, 20, "the price")
+    wait_until(lambda: scrape(runtime).value("horizonai_cost_usd_total", **labels) > 0, what="the price")
     seen = scrape(runtime)
     spent = [seen.value("horizonai_tokens_total", kind=kind, **labels) for kind in ("input", "cached", "output")]
     assert spent[0] > 7_200
@@ -386,7 +431,7 @@ def test_usage_that_never_becomes_known_is_counted_as_such_and_not_as_nothing(sh
     live.beta.agents.sessions.delete(session.id)
     labels = {"client": shop.bot["id"], "model": "gpt-6-luna"}
     wait_until(lambda: scrape(shop.runtime).value("horizonai_uncounted_answers_total", **labels) == 1)
-    assert scrape(shop.runtime).value("horizonai_unpriced_answers_total", **labels) == 0
+    assert scrape(shop.runtime).value("horizonai_unpriced_usage_total", **labels) == 0
 
 
 def test_an_agent_that_does_not_exist_is_said_so(patient: Runtime, sandbox: Sandbox) -> None:

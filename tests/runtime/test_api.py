@@ -173,6 +173,22 @@ def test_parameters_that_openai_refuses_are_400_and_their_place_is_named(
     assert words in answer.error["message"]
 
 
+def test_a_function_called_like_a_built_in_tool_is_400(runtime: Runtime) -> None:
+    tools = [{"type": "function", "name": "no_reply", "parameters": {"type": "object", "properties": {}}}]
+    body = {"name": "A", "instructions": "I", "model": "gpt-6-luna"}
+    made = runtime.made("/assistants/", body)
+    functions = {"no_reply": {"url": "https://api.lacocina.cl/f"}}
+    for answer, field in (
+        (runtime.api("POST", "/assistants/", body | {"tools": tools}), "tools.0.name"),
+        (runtime.api("PUT", f"/assistants/{made['id']}", {"tools": tools}), "tools.0.name"),
+        (runtime.api("POST", "/bots/", a_bot(functions=functions)), "functions"),
+    ):
+        assert (answer.status, answer.error["field"]) == (400, field)
+        said = f'{field}: "no_reply" is the name of a built-in tool'
+        assert answer.error["message"].startswith(said), answer.error
+        assert answer.error["message"].endswith("Give the function another name.")
+
+
 def test_a_missing_field_is_400_and_named(runtime: Runtime) -> None:
     answer = runtime.api("POST", "/bots/", {"name": "Bot"})
     assert (answer.status, answer.error["field"]) == (400, "twilio_phone_number")

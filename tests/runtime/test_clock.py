@@ -15,14 +15,13 @@ from sqlalchemy import Connection
 from runtime.content.parts import Content, Text
 from runtime.delivery import unknown_sends
 from runtime.store.database.database import open_database
-from runtime.store.database.engine import open_engine
-from runtime.store.database.migrate import migrate
 from runtime.store.database.times import is_to_come, later, seconds_since, timestamp
 from runtime.store.messages import rates
 from runtime.store.messages.inbox import InboundMessage, store_message
 from runtime.store.messages.turn_start import UserStillWriting, begin_turn
 from runtime.store.messages.turns import Hold, Turn
 from runtime.turns.ownership import OwnedTurns
+from tests.runtime.stores import migrated_store
 from tests.runtime_process import Line, open_line, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -34,12 +33,9 @@ def ahead(seconds: float) -> str:
 
 
 @pytest.fixture
-def store() -> Iterator[Connection]:
-    engine = open_engine("sqlite:///:memory:")
-    migrate(engine)
-    with engine.connect() as connection, connection.begin():
+def store(tmp_path: Path) -> Iterator[Connection]:
+    with migrated_store("sqlite", tmp_path) as engine, engine.connect() as connection, connection.begin():
         yield connection
-    engine.dispose()
 
 
 def received(store: Connection, sid: str, at: str) -> int:
@@ -129,4 +125,4 @@ def test_a_message_from_before_the_clock_was_set_back_is_answered_now(shop: Line
     with closing(sqlite3.connect(tmp_path / "runtime.db")) as store, store:
         store.execute("UPDATE inbox SET received_at = ?", (ahead(HOUR),))
     shop.runtime.start_again()
-    wait_until(lambda: len(shop.outbound("+56911111111")) == 1, 20, "the answer")
+    wait_until(lambda: len(shop.outbound("+56911111111")) == 1, what="the answer")

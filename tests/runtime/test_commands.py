@@ -74,17 +74,20 @@ def test_a_proactive_message_is_remembered_in_the_conversation(line: Callable[..
     assert {"role": "assistant", "content": "¿Confirmas tu hora?"} in call["body"]["input"]
 
 
-def test_a_proactive_message_to_a_silent_user_carries_a_warning(line: Callable[..., Line], runtime: Runtime) -> None:
+def test_a_proactive_text_to_a_silent_user_is_refused(line: Callable[..., Line], runtime: Runtime) -> None:
     shop = line()
-    sent = runtime.made("/messages/", {"to": "+56966666666", "body": "Hola", "from": shop.number})
-    assert "63016" in sent["warning"]
+    refused = runtime.api("POST", "/messages/", {"to": "+56966666666", "body": "Hola", "from": shop.number})
+    assert (refused.status, refused.error["code"]) == (409, "user_silent")
+    sent = runtime.command("send", "+56966666666", "Hola", "--bot", shop.bot["id"])
+    assert (sent.code, "has never written to this number" in sent.err, "Traceback" in sent.err) == (1, True, False)
+    assert shop.outbound("+56966666666") == []
 
 
-def test_a_proactive_message_that_twilio_refuses_is_502(runtime: Runtime) -> None:
-    number = new_number()
-    body = {"name": "B", "twilio_phone_number": number, "instructions": "I", "model": "gpt-6-luna"}
-    runtime.made("/bots/", body)
-    answer = runtime.api("POST", "/messages/", {"to": "+56966666666", "body": "Hola", "from": number})
+def test_a_proactive_message_that_twilio_refuses_is_502(line: Callable[..., Line], runtime: Runtime) -> None:
+    shop = line()
+    shop.ask("Hola", "+56966666666")
+    shop.sandbox.ask("DELETE", f"senders/{shop.number}")
+    answer = runtime.api("POST", "/messages/", {"to": "+56966666666", "body": "Hola", "from": shop.number})
     assert (answer.status, answer.error["code"]) == (502, "not_sent")
     assert "63007" in answer.error["message"]
 
@@ -123,6 +126,13 @@ def test_a_database_that_is_down_is_one_sentence_without_the_password(runtime: R
 def test_migrate_says_which_schema_there_is(runtime: Runtime, tmp_path: Path) -> None:
     done = runtime.command("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
     assert (done.code, f"schema {HEAD}" in done.out) == (0, True)
+
+
+def test_migrate_rewrites_a_file_that_is_not_served(runtime: Runtime, tmp_path: Path) -> None:
+    done = runtime.command("migrate", "--compact", DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    assert (done.code, "From here on it shrinks as rows are deleted." in done.out) == (0, True)
+    served = runtime.command("migrate", "--compact")
+    assert (served.code, "Another process already serves the store" in served.err) == (1, True)
 
 
 def test_sigterm_ends_the_service_cleanly(runtime_factory: Callable[..., Runtime], sandbox: Sandbox) -> None:

@@ -39,7 +39,7 @@ def test_a_number_that_moves_to_another_bot_is_answered_by_it(line: Callable[...
         )
     )
     reconciler.close()
-    wait_until(lambda: "Eres el segundo." in str(shop.write("Hola", wait=3)["answers"]), 5, "the second bot")
+    wait_until(lambda: "Eres el segundo." in str(shop.write("Hola", wait=3)["answers"]), what="the second bot")
 
 
 def test_no_secret_and_no_text_of_a_user_is_logged(runtime_factory: Callable[..., Runtime], sandbox: Sandbox) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from runtime.content.parameters import content_of
 from runtime.content.parts import (
     KINDS,
+    Attached,
     Audio,
     ButtonReply,
     Contact,
@@ -24,9 +26,11 @@ from runtime.content.parts import (
     Media,
     Part,
     Quoted,
+    Reaction,
     Referral,
     Sticker,
     Text,
+    UnreadFile,
     Unsupported,
     Video,
     Voice,
@@ -38,6 +42,7 @@ from tests.runtime.messages import EXAMPLES, Example
 
 every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 CARD = "[contact card, which cannot be read here]"
+READ = Attached(Document("u", "a/b"), Path("x"), "application/pdf", "documento.pdf", "PDF, 3 pages", "low")
 FILM = "[video, which cannot be seen here]"
 PORTABLE = st.text().map(portable)
 
@@ -70,10 +75,24 @@ def test_a_model_never_gets_the_type_of_a_file_or_of_a_button_as_words(example: 
         ((ListReply("Mesa para 4", "mesa_4", "Terraza"),), "Mesa para 4 [Terraza; row id: mesa_4]"),
         ((ListReply("Mesa para 4", None, "Terraza"),), "Mesa para 4 [Terraza]"),
         ((ListReply("mesa_4", "mesa_4"),), "mesa_4"),
+        ((Reaction("👍"),), "[reaction 👍]"),
+        ((Reaction(""),), "[reaction taken back]"),
+        ((Unsupported("order"),), "[a message of a kind that cannot be shown here]"),
+        ((Unsupported("call_permission"),), "[answer to a request for permission to call]"),
+        ((Voice("u", "audio/ogg", "¿Hay mesa?"),), "[voice note, transcribed] ¿Hay mesa?"),
+        ((Contact("u", "text/vcard", "Ana, +56912345678"),), "[contact card] Ana, +56912345678"),
+        ((READ,), "[document: PDF, 3 pages; shown in that turn only]"),
+        ((UnreadFile(READ.part, "too_many_pages"),), "[document, which has too many pages to be read here]"),
     ],
 )
 def test_a_model_gets_what_was_chosen_with_its_id_and_what_a_file_is(parts: tuple[Part, ...], text: str) -> None:
     assert for_model(Content(parts)) == text
+
+
+def test_a_person_reads_what_was_said_beside_what_was_sent() -> None:
+    note = Voice("u", "audio/ogg", "¿Hay mesa?")
+    assert as_text(Content((note,))) == "[audio/ogg] ¿Hay mesa?"
+    assert load_content(dump_content(Content((note,))), "", "{}") == Content((note,))
 
 
 @pytest.mark.parametrize(

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine
 
 from runtime.content.parts import Content, Text
-from runtime.store.database.engine import open_engine
-from runtime.store.database.migrate import migrate
+from runtime.store.audit import Actor
 from runtime.store.messages.conversations import Conversation, set_state
 from runtime.store.messages.erasure import forget
 from runtime.store.messages.inbox import InboundMessage, store_message
 from runtime.store.messages.turn_start import begin_turn
 from runtime.store.messages.turns import Turn
-from tests.runtime.stores import drop_database, make_database
+from tests.runtime.stores import migrated_store
 
 USER = "whatsapp:+56912345678"
 UNTIL = "2099-01-01T00:00:00.000Z"
@@ -26,13 +24,8 @@ UNTIL = "2099-01-01T00:00:00.000Z"
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    url = f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else make_database()
-    engine = open_engine(url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
-    if request.param == "postgresql":
-        drop_database(url)
+    with migrated_store(request.param, tmp_path) as engine:
+        yield engine
 
 
 def written(store: Engine, message_sid: str = "SM1") -> int:
@@ -59,7 +52,9 @@ def take(connection: Connection, conversation_id: int, by: str) -> Conversation 
 def test_a_conversation_begins_with_the_assistant(store: Engine) -> None:
     conversation = seen(store, written(store))
 
-    assert conversation == Conversation(conversation.id, "bot", USER, "Ana", None, "assistant", None, None, None, None)
+    assert conversation == Conversation(
+        conversation.id, "bot", USER, "Ana", None, "assistant", None, None, None, None, phone=USER
+    )
 
 
 def test_who_took_it_and_why_and_until_when_is_what_the_next_turn_sees(store: Engine) -> None:
@@ -73,8 +68,7 @@ def test_who_took_it_and_why_and_until_when_is_what_the_next_turn_sees(store: En
     assert (
         taken
         == seen(store, id_)
-        == replace(
-            before,
+        == before._replace(
             state="human",
             state_since=taken.state_since,
             state_by="ana",
@@ -122,7 +116,7 @@ def test_of_a_forgotten_user_it_is_not_known_who_answered_and_why(store: Engine)
     id_ = written(store)
     with store.begin() as connection:
         take(connection, id_, "ana")
-        forget(connection, USER, "admin")
+        forget(connection, USER, Actor("admin", "cli"))
 
         row = connection.exec_driver_sql(
             "SELECT user_key, profile_name, state, state_since, state_by, state_reason, state_until FROM conversations"

@@ -16,6 +16,7 @@ from tests.sandbox_process import Sandbox, wait_until
 
 SESSIONS = "/v1/agents/sessions"
 DELETION: dict[str, Any] = {"provider": "openai", "method": "DELETE", "path": SESSIONS}
+NAMES_SUCCESSOR = "`forget` ends with the next release: use `horizonai-whatsapp-bot person erase USER`.\n"
 REFUSED = DELETION | {"kind": "status", "status": 400, "times": 1}
 PICTURE = {"content_type": "image/jpeg", "base64": "c2VjcmV0bw=="}
 
@@ -78,7 +79,7 @@ def test_a_session_is_deleted_and_those_of_others_are_not(shop: Line, live: Open
     [session] = sessions(live)
     shop.ask("Hola", "+56922222222")
     done = forget(shop.runtime, user)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, NAMES_SUCCESSOR)
     assert f"Deleted at the model's provider: {session} (bot {shop.bot['id']})." in done.out
     [other] = sessions(live)
     assert other != session
@@ -275,13 +276,17 @@ def test_the_same_over_the_api(shop: Line, live: OpenAI, user: str) -> None:
     [session] = sessions(live)
     answer = forget_over_api(shop.runtime, user, "?at_twilio=true")
     assert answer.status == 200, answer.body
-    assert answer.json == {
+    said = answer.json
+    remains = [sentence.partition(":")[0] for sentence in said.pop("remains")]
+    assert remains == ["In backups", "At Twilio", "At Meta", "At OpenAI", "In the ledger"]
+    assert said.pop("receipt")["document"]["action"] == "erased"
+    assert said == {
         "complete": True,
         "conversations": 1,
         "messages": 1,
         "provider": [{"id": session, "bot_id": shop.bot["id"], "state": "deleted", "reason": None}],
         "twilio": {"deleted": 2, "left": 0, "reasons": []},
-        "remains": ["In backups: what was there when they were made."],
+        "desk": [],
     }
     assert (sessions(live), copies(shop.sandbox)) == ([], [])
     again = forget_over_api(shop.runtime, user)

@@ -229,7 +229,7 @@ def test_a_turn_that_is_cut_short_goes_on_with_the_same_calls(
     runtime.kill()
     endpoint.delay = 0.0
     runtime.start_again()
-    wait_until(lambda: any("R-17" in entry["body"] for entry in shop.outbound()), 20, "the answer")
+    wait_until(lambda: any("R-17" in entry["body"] for entry in shop.outbound()), what="the answer")
     first, second = [json.loads(received)["call_id"] for _, received in endpoint.received]
     assert first == second
 
@@ -239,3 +239,48 @@ def _answered(line: Line, text: str) -> str:
     line.write(text)
     wait_until(lambda: "turn 1" in "".join(part["body"] for part in line.outbound()))
     return "".join(part["body"] for part in line.outbound())
+
+
+def faulty(endpoint: Endpoint, *statuses: int) -> None:
+    """The endpoint's next answers."""
+    endpoint.statuses = [*statuses]
+
+
+def test_an_idempotent_call_is_made_again_with_the_same_key(
+    restaurant: Callable[..., Line], endpoint: Endpoint
+) -> None:
+    line = restaurant(endpoint.url, idempotent=True)
+    faulty(endpoint, 503, 429, 200)
+    assert "R-17" in line.ask(ASK)
+    keys = {headers["idempotency-key"] for headers, _ in endpoint.received}
+    ids = {json.loads(body)["call_id"] for _, body in endpoint.received}
+    assert (len(endpoint.received), keys == ids, len(ids)) == (3, True, 1)
+
+
+@pytest.mark.parametrize(("idempotent", "calls"), [(True, 3), (False, 1)])
+def test_a_call_that_keeps_failing_is_made_three_times_at_most_and_others_once(
+    restaurant: Callable[..., Line], endpoint: Endpoint, idempotent: bool, calls: int
+) -> None:
+    line = restaurant(endpoint.url, idempotent=idempotent)
+    endpoint.status = 500
+    assert "status 500" in line.ask(ASK)
+    assert len(endpoint.received) == calls
+    assert ("idempotency-key" in endpoint.received[0][0]) is idempotent
+
+
+def test_a_refusal_is_not_made_again(restaurant: Callable[..., Line], endpoint: Endpoint) -> None:
+    line = restaurant(endpoint.url, idempotent=True)
+    endpoint.status = 409
+    assert "status 409" in line.ask(ASK)
+    assert len(endpoint.received) == 1
+
+
+def test_the_attempts_take_twice_the_function_s_time_at_most(
+    restaurant: Callable[..., Line], endpoint: Endpoint
+) -> None:
+    line = restaurant(endpoint.url, idempotent=True, timeout_seconds=0.4)
+    endpoint.delay = 5.0
+    assert "did not answer within" in line.ask(ASK)
+    assert len(endpoint.received) <= 2
+    [called] = [entry for entry in line.runtime.log() if entry["event"] == "function_called"][-1:]
+    assert called["seconds"] < 1.5

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from runtime.content.parts import Content, Text
 from runtime.store.database.database import open_database
 from runtime.store.database.sqlite import SqliteDatabase
-from runtime.store.database.statement import Statement
+from runtime.store.database.statement import Statement, pipelined
 from runtime.store.errors import NumberTaken, StoreError
 from runtime.store.messages import inbox
 from runtime.store.messages.inbox import InboundMessage
@@ -80,6 +80,62 @@ async def test_one_that_fails_takes_nothing_else_with_it(database: SqliteDatabas
     assert again is None
     assert stored(tmp_path / "store.db") == ["SM1", "SM2"]
     assert "of the failed one" not in str(await database.read(Statement("SELECT salt FROM catalog").rows))
+
+
+async def test_a_brief_one_that_fails_takes_nothing_else_with_it(database: SqliteDatabase, tmp_path: Path) -> None:
+    first, failed, second = await asyncio.gather(
+        database.write(inbox.store_message, message(1)),
+        database.write(pipelined(fail), "of the failed one"),
+        database.write(inbox.store_message, message(2)),
+        return_exceptions=True,
+    )
+    assert isinstance(first, inbox.StoredMessage)
+    assert isinstance(failed, NumberTaken)
+    assert isinstance(second, inbox.StoredMessage)
+    assert stored(tmp_path / "store.db") == ["SM1", "SM2"]
+    assert "of the failed one" not in str(await database.read(Statement("SELECT salt FROM catalog").rows))
+
+
+async def test_brief_functions_are_executed_on_the_loop_and_committed_elsewhere(database: SqliteDatabase) -> None:
+    def thread_of(connection: Connection) -> int:
+        return threading.get_ident()
+
+    def other_thread_of(connection: Connection) -> int:
+        return threading.get_ident()
+
+    assert await database.write(pipelined(thread_of)) == threading.get_ident()
+    assert await database.write(other_thread_of) != threading.get_ident()
+
+
+async def test_the_loop_runs_on_while_another_process_writes(database: SqliteDatabase, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        write = asyncio.create_task(database.write(inbox.store_message, message(1)))
+        read = await asyncio.wait_for(database.read(Statement("SELECT count(*) FROM inbox").rows), 5)
+        assert read == [(0,)]
+        assert not write.done()
+        other.execute("COMMIT")
+        assert isinstance(await asyncio.wait_for(write, 5), inbox.StoredMessage)
+    assert stored(tmp_path / "store.db") == ["SM1"]
+
+
+async def test_what_comes_during_a_commit_is_one_commit_after_it(database: SqliteDatabase) -> None:
+    gate, said = Gate(), list[str]()
+
+    def listen(connection: Connection) -> None:
+        raw = cast("sqlite3.Connection", connection.connection.driver_connection)
+        raw.set_trace_callback(said.append)
+        gate.pass_through(connection)
+
+    holding = asyncio.create_task(database.write(listen))
+    await asyncio.to_thread(gate.entered.wait)
+    writes = []
+    for number in range(20):
+        writes.append(asyncio.create_task(database.write(inbox.store_message, message(number))))
+        await asyncio.sleep(0)
+    gate.open.set()
+    await asyncio.gather(holding, *writes)
+    assert said.count("COMMIT") == 2  # the gate's own, and that of the twenty
 
 
 async def test_a_single_write_that_fails_leaves_nothing(database: SqliteDatabase, tmp_path: Path) -> None:

@@ -16,7 +16,14 @@ from typing import Literal, TextIO
 import pytest
 import structlog
 
-from runtime.observability.logs import VALUE_LENGTH, WAITING_BYTES, Lines, configure_logs
+from runtime.observability.logs import (
+    VALUE_LENGTH,
+    WAITING_BYTES,
+    Event,
+    Lines,
+    LogContext,
+    configure_logs,
+)
 from tests.runtime_process import inbound_fields, signed_webhook, start_runtime
 from tests.sandbox_process import Sandbox
 
@@ -33,9 +40,14 @@ class File(io.StringIO):
         return super().write(text)
 
 
+def shown(event: Event) -> str:
+    """The line about lines that were dropped."""
+    return f"dropped {event.said['lines']}"
+
+
 async def test_what_informs_is_written_once_for_each_round_of_the_loop() -> None:
     file = File()
-    lines = Lines(file)
+    lines = Lines(file, shown)
     for number in range(3):
         lines.info(f"{number}")
     assert file.writes == []
@@ -45,7 +57,7 @@ async def test_what_informs_is_written_once_for_each_round_of_the_loop() -> None
 
 async def test_a_warning_is_written_at_once_behind_what_came_before() -> None:
     file = File()
-    lines = Lines(file)
+    lines = Lines(file, shown)
     lines.info("before")
     lines.warning("look")
     assert file.writes == ["before\nlook\n"]
@@ -55,13 +67,13 @@ async def test_a_warning_is_written_at_once_behind_what_came_before() -> None:
 
 def test_without_a_loop_a_line_is_written_at_once() -> None:
     file = File()
-    Lines(file).info("starting")
+    Lines(file, shown).info("starting")
     assert file.writes == ["starting\n"]
 
 
 async def test_no_line_of_any_thread_is_lost_or_torn() -> None:
     file = File()
-    lines = Lines(file)
+    lines = Lines(file, shown)
     threads = [threading.Thread(target=lambda: [lines.info("of a thread") for _ in range(500)]) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -143,7 +155,7 @@ def pipe() -> Iterator[tuple[int, TextIO]]:
 
 async def test_a_pipe_that_is_not_read_drops_lines_and_says_so_once_it_is(pipe: tuple[int, TextIO]) -> None:
     reading, file = pipe
-    lines = Lines(file, "dropped {}".format)
+    lines = Lines(file, shown)
     count = 3 * WAITING_BYTES // 1000
     for number in range(count):
         lines.warning(f"{number:06} " + "x" * 1000)
@@ -165,7 +177,7 @@ async def test_a_pipe_that_is_not_read_drops_lines_and_says_so_once_it_is(pipe: 
 
 async def test_a_pipe_whose_reader_has_ended_stops_no_work(pipe: tuple[int, TextIO]) -> None:
     reading, file = pipe
-    lines = Lines(file)
+    lines = Lines(file, shown)
     lines.warning("before")
     elsewhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(elsewhere, reading)  # closes the pipe's end
@@ -187,3 +199,21 @@ def test_a_service_whose_log_is_not_read_goes_on(tmp_path: Path, sandbox: Sandbo
     assert runtime.process.stdout is not None
     runtime.process.stdout.close()
     os.close(reading)
+
+
+class Odd:
+    def __repr__(self) -> str:
+        raise RuntimeError("not today")
+
+
+async def test_a_value_that_cannot_be_shown_costs_no_other_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("json", "info")
+    log = structlog.get_logger("runtime")
+    with LogContext(client="la-cocina"):
+        log.info("before")
+    log.info("odd", value=Odd())
+    log.info("after")
+    log.error("now")  # which writes what waits
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == ["before", "odd", "after", "now"]
+    assert (lines[0]["client"], lines[1]["log_error"], "client" in lines[2]) == ("la-cocina", "RuntimeError", False)

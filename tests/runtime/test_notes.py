@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from openai import OpenAI
 
-from runtime.turns.context import clock
+from runtime.turns.context import LENGTH, clock
 from runtime.turns.request import STARTS_OVER
 from tests.runtime_process import Json, Line, Runtime, inbound_fields, open_line, signed_webhook
 from tests.sandbox_process import Sandbox, wait_until
@@ -68,7 +68,7 @@ def test_the_time_is_that_of_the_client(
 def test_a_client_s_context_says_what_is_told(line: Callable[..., Line]) -> None:
     shop = line(policy={"context": {"now": False, "name": False, "phone": "full"}})
     shop.ask("Hola", profile_name="Ana Rojas")
-    assert told(shop).splitlines()[-1] == "Person: first contact, phone +56912345678."
+    assert told(shop).splitlines()[-2:] == ["Person: first contact, phone +56912345678.", LENGTH]
     assert "Now:" not in told(shop)
 
 

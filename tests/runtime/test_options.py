@@ -24,9 +24,10 @@ from runtime.store.messages.inbox import InboundMessage
 from runtime.store.messages.turn_start import store_and_begin
 from runtime.store.messages.turns import Turn
 from runtime.store.records import AssistantRecord, BotRecord
+from runtime.turns.context import LENGTH
 from runtime.turns.policy import Options
 from runtime.turns.request import Requests
-from schemas.policy import Policy
+from schemas.policy import PolicyDocument
 from tests.sandbox_process import Sandbox
 
 LINE = "Es domingo y está cerrado."
@@ -46,7 +47,9 @@ class Asking:
 
     async def request(self, bot: BotRecord, options: Options, assistant: AssistantRecord | None = None) -> Request:
         progress = self.requests.progress_of(self.turn)
-        return await self.requests.of(self.turn, Configuration(bot, assistant, Policy()), options, progress)
+        return await self.requests.of(
+            self.turn, Configuration(bot, assistant, PolicyDocument()), options, progress, self.turn.messages
+        )
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ async def asking(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Asking]:
         stack.push_async_callback(functions.close)
         _, turn = await database.write(store_and_begin, HELLO, 10)
         assert turn is not None
-        yield Asking(Requests(database, functions, (), "salt", 16_000, "America/Santiago"), turn)
+        yield Asking(Requests(database, functions, functions.secrets, (), "salt", 16_000, "America/Santiago"), turn)
 
 
 @pytest.fixture
@@ -100,7 +103,7 @@ async def test_without_options_the_bot_s_own_model_is_asked_and_told_the_context
     (call,) = sandbox.calls("openai", "POST", "/v1/responses")
     note, words = call["body"]["input"]
     assert (call["body"]["model"], words) == ("gpt-6-luna", {"role": "user", "content": "Hola"})
-    assert note["content"].splitlines()[-1] == "Person: first contact, phone +569****5678."
+    assert note["content"].splitlines()[-2:] == ["Person: first contact, phone +569****5678.", LENGTH]
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")

@@ -19,7 +19,7 @@ LONG = "escribe 4000 letras"
 
 def shown_in_order(shop: Line, parts: int = 3) -> None:
     """The phone shows all `parts`, each sentence once and in its position."""
-    wait_until(lambda: len(shop.shown()) >= parts, 30, f"{parts} parts on the phone")
+    wait_until(lambda: len(shop.shown()) >= parts, what=f"{parts} parts on the phone")
     bodies = shop.shown()
     assert len(bodies) == parts
     assert all(len(body) <= 1600 for body in bodies)

@@ -85,7 +85,7 @@ def test_what_a_newer_program_wrote_is_ignored_and_told_once(
     runtime = runtime_factory()
     shop = open_line(runtime, sandbox)
     number = new_number()
-    newer = {"version": 1, "memory": {"items": 2, "summary": True}, "hours": {"lun": []}}
+    newer = {"version": 1, "memory": {"items": 2, "summary": True}, "later": {"lun": []}}
     body = {"name": "B", "twilio_phone_number": number, "instructions": "I", "model": "gpt-6-luna", "policy": newer}
     declared = runtime.api("PUT", "/bots/nuevo", body | {"client": "nuevo"}, **RECONCILER)
     assert (declared.status, declared.json["policy"]) == (201, newer)
@@ -97,7 +97,7 @@ def test_what_a_newer_program_wrote_is_ignored_and_told_once(
     runtime.api("PUT", f"/bots/{shop.bot['id']}", {"name": "Otro"})
     assert after_messages(line, 1) == 2 + 1
     told = [entry for entry in runtime.log() if entry["event"] == "policy_keys_ignored"]
-    assert [(entry["client"], entry["keys"]) for entry in told] == [("nuevo", ["hours", "memory.summary"])]
+    assert [(entry["client"], entry["keys"]) for entry in told] == [("nuevo", ["later", "memory.summary"])]
     changed = runtime.api("PUT", "/bots/nuevo", {"name": "Otro"})
     assert changed.json["policy"] == newer, "a change by hand of something else keeps what is unknown here"
 
@@ -107,7 +107,7 @@ def test_what_a_newer_program_wrote_is_ignored_and_told_once(
     [
         ({"memory": {"itms": 3}}, "policy.memory.itms", "There is no field itms."),
         ({"memory": {"items": 0}}, "policy.memory.items", "greater than or equal to 1"),
-        ({"hours": {}}, "policy.hours", "There is no field hours."),
+        ({"later": {}}, "policy.later", "There is no field later."),
         ({"version": 2}, "policy.version", "should be 1"),
         ({"memory": 60}, "policy.memory", "valid dictionary"),
     ],

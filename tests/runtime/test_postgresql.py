@@ -36,17 +36,17 @@ def test_answers_remembers_and_survives_a_kill(runtime_on_postgresql: Runtime, s
     runtime.api("PUT", f"/bots/{shop.bot['id']}", {"instructions": "Eres nuevo."})
     assert "Eres nuevo." in shop.ask("¿Y ahora?")
     shop.write("piensa 2s", wait=0)
-    runtime.wait_for_turns(1)
+    runtime.wait_for_turns(1, after=2)
     runtime.kill()
     runtime.start_again()
-    wait_until(lambda: len(shop.outbound()) == 3, 20, "the answer after the restart")
-    assert "turn 4" in shop.ask("gracias")
+    wait_until(lambda: len(shop.outbound()) == 3, what="the answer after the restart")
+    assert "turn 4" in shop.ask("sigue")
     assert len(shop.outbound()) == 4
 
 
 CLOSE_ALL = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-    " WHERE datname = %s AND application_name = 'horizonai' AND pid <> pg_backend_pid()"
+    " WHERE datname = %s AND application_name LIKE 'horizonai%%' AND pid <> pg_backend_pid()"
 )
 
 
@@ -67,8 +67,25 @@ def test_connections_that_the_server_closed_are_replaced(runtime_on_postgresql: 
     wait_until(lambda: runtime.request("GET", "/ready").status == 200, what="the store")
     # A webhook that meets a closed connection is refused, and Twilio delivers the message again.
     again = {"message_sid": f"SM{uuid4().hex}"}
-    wait_until(lambda: shop.write("¿Siguen ahí?", **again)["http_status"] == 200, 20, "a webhook that is taken")
-    wait_until(lambda: len(shop.outbound()) == 2, 20, "the answer")
+    wait_until(lambda: shop.write("¿Siguen ahí?", **again)["http_status"] == 200, what="a webhook that is taken")
+    wait_until(lambda: len(shop.outbound()) == 2, what="the answer")
+
+
+async def test_of_several_servers_the_one_that_writes_is_used() -> None:
+    url = make_database()
+    scheme, _, place = url.partition("://")
+    user, _, server = place.rpartition("@")
+    several = f"{scheme}://{user}@127.0.0.1:1,{server}?target_session_attrs=read-write"
+    try:
+        database = await open_database(several)
+        try:
+            assert await database.read(Statement("SELECT 1").rows) == [(1,)]
+        finally:
+            await database.close()
+        with pytest.raises(StoreUnreachable, match=r"127\.0\.0\.1:1,127\.0\.0\.1:2/x cannot be reached"):
+            await open_database("postgresql://u:p@127.0.0.1:1,127.0.0.1:2/x")
+    finally:
+        drop_database(url)
 
 
 async def test_what_the_driver_says_is_said_in_the_store_s_words() -> None:

@@ -10,13 +10,14 @@ from typing import Any
 from runtime.catalog import Configuration
 from runtime.content.parts import Content, Image, Part, Text, Voice
 from runtime.content.rendering import as_text
+from runtime.media.folder import MediaFolder
 from runtime.store.messages.turns import WaitingMessage
 from runtime.store.records import BotRecord
-from runtime.turns.prepare import Preparation, Preparer, prepared
+from runtime.turns.prepare import Attempt, Preparation, Preparer, Reading, prepared, reading_of
 from runtime.turns.progress import Progress
-from schemas.policy import Policy
+from schemas.policy import PolicyDocument
 
-CONFIGURATION = Configuration(BotRecord("shop", "Shop", "+15550000001"), None, Policy())
+CONFIGURATION = Configuration(BotRecord("shop", "Shop", "+15550000001"), None, PolicyDocument())
 CALL = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
 
 
@@ -36,7 +37,7 @@ class Transcriber:
 
     paid: list[str] = field(default_factory=list)
 
-    def reads(self, part: Part) -> bool:
+    def reads(self, part: Part, _reading: Reading) -> bool:
         return isinstance(part, Voice)
 
     async def prepare(self, part: Part, preparation: Preparation) -> Part:
@@ -55,7 +56,7 @@ class Transcriber:
 class Shouter:
     """Makes all texts loud, at no cost."""
 
-    def reads(self, _part: Part) -> bool:
+    def reads(self, _part: Part, _reading: Reading) -> bool:
         return False
 
     async def prepare(self, part: Part, _preparation: Preparation) -> Part:
@@ -76,7 +77,9 @@ MESSAGES = [
 
 async def texts(row: Row, *preparers: Preparer) -> list[str]:
     """What an engine would receive after one attempt at preparing."""
-    made = await prepared(MESSAGES, preparers, CONFIGURATION, Progress(row.progress, row.keep))
+    with MediaFolder(None).turn() as files:
+        attempt = Attempt(reading_of(CONFIGURATION), 1, Progress(row.progress, row.keep), files, 0)
+        made = await prepared(MESSAGES, preparers, attempt)
     assert [one.content.profile_name for one in made] == ["Ana", "Ana"]
     return [as_text(one.content) for one in made]
 

@@ -32,7 +32,7 @@ def test_a_store_that_hangs_is_told_within_two_seconds_to_all_who_ask(runtime_fa
             answers = list(callers.map(ready, [runtime] * 60))
         other.execute("ROLLBACK")
     assert answers == [(503, ["the store has not answered within 1.5 seconds"])] * 60
-    wait_until(lambda: ready(runtime)[0] == 200, 5, "the store")
+    wait_until(lambda: ready(runtime)[0] == 200, what="the store")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resource.prlimit exists on Linux only")
@@ -42,13 +42,13 @@ def test_a_full_disk_shows(runtime_factory: Callable[..., Runtime]) -> None:
     size = (runtime.folder / "runtime.db-wal").stat().st_size
     unlimited = resource.prlimit(runtime.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
-    wait_until(lambda: ready(runtime)[0] == 503, 5, "the full disk to show")
+    wait_until(lambda: ready(runtime)[0] == 503, what="the full disk to show")
     assert ready(runtime)[1] == ["the store cannot be reached or written to"]
     (logged,) = [entry for entry in runtime.log() if entry["event"] == "store_not_writable"]
     assert str(runtime.folder) in logged["error"]
 
     resource.prlimit(runtime.process.pid, resource.RLIMIT_FSIZE, unlimited)
-    wait_until(lambda: ready(runtime)[0] == 200, 5, "room on the disk")
+    wait_until(lambda: ready(runtime)[0] == 200, what="room on the disk")
 
 
 def test_many_who_ask_cost_one_write_a_second(runtime_factory: Callable[..., Runtime]) -> None:

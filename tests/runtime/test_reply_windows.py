@@ -167,3 +167,29 @@ async def test_a_process_that_stops_holds_no_further_webhook_open_and_answers_th
 
         assert await Request(windows, 2).task == "no window"
         assert (windows.claim(turn_of(1)), only.task.done()) == (True, False)
+
+
+async def test_when_its_time_is_up_a_webhook_ends_unless_an_answer_has_claimed_it() -> None:
+    windows = ReplyWindows()
+    async with requests(windows, 1, 2) as (claimed, waiting):
+        windows.claim(turn_of(1))
+        assert claimed.window is not None
+        assert waiting.window is not None
+        again = asyncio.create_task(claimed.window.wait(0))
+
+        assert (await waiting.window.wait(0), waiting.window.claim()) == (None, False)
+        assert await ReplyWindow(lambda: True).wait(0) is None
+        assert (await claimed.window.hand_over("Hola"), await again) == (True, "Hola")
+
+
+async def test_an_answer_for_a_webhook_that_was_cancelled_meanwhile_is_known_to_be_unwritten() -> None:
+    windows = ReplyWindows()
+    async with requests(windows, 1) as (only,):
+        windows.claim(turn_of(1))
+        only.is_connected = False
+        only.task.cancel()
+        await asyncio.gather(only.task, return_exceptions=True)
+
+        window = windows.claimed_by(1)
+        assert window is not None
+        assert await window.hand_over("Hola") is False

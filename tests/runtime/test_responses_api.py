@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -23,7 +24,7 @@ from runtime.engines.port import Request
 from runtime.engines.responses import ResponsesEngine
 from runtime.engines.responses_api import MAX_ANSWER_BYTES, CallRefused, ResponsesApi, UnreadableAnswer
 from runtime.errors import KeyRefused, PermanentError, ProviderError, TemporaryError
-from runtime.store.messages.turns import WaitingMessage
+from runtime.store.messages.turns import Usage, WaitingMessage
 from tests.sandbox_process import Sandbox
 
 SEARCH = {"type": "web_search", "user_location": {"type": "approximate", "country": "CL"}}
@@ -60,12 +61,13 @@ def request(text: str, **fields: Any) -> Request:
         "note": None,
         "tools": [SEARCH, FUNCTION],
         "settings": {"reasoning_effort": "low", "max_output_tokens": 800},
-        "history": HISTORY,
+        "history": [json.dumps(item) for item in HISTORY],
         "messages": [WaitingMessage(1, "AC1", "SM1", "whatsapp:+569", "", Content((Text(text),)), "{}")],
         "starts_over": False,
         "user_hash": "ab" * 32,
         "progress": (),
         "keep_progress": keep,
+        "spend": lambda _model, _usage: None,
         "call_function": call_function,
         "thread_id": None,
         "keep_thread": keep,
@@ -206,6 +208,29 @@ async def test_an_answer_that_does_not_come_and_a_server_that_is_not_there() -> 
     assert isinstance(late, TemporaryError)
     assert isinstance(gone, TemporaryError)
     assert ("MODEL_TIMEOUT_SECONDS" in str(late), "OPENAI_BASE_URL" in str(gone)) == (True, True)
+
+
+async def test_what_was_sent_is_not_kept_while_the_model_thinks() -> None:
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def thinking(asking: web.Request) -> web.Response:
+        size = sum([len(part) async for part in asking.content.iter_any()])
+        asked.set()
+        await may_answer.wait()
+        return web.json_response({"object": "response", "output": [], "size": size})
+
+    async with server(thinking) as url, api_at(url) as api:
+        body = {"model": "gpt-6-luna", "input": "a" * 2**19}
+        tracemalloc.start()
+        try:
+            asking = asyncio.create_task(api.create(body))
+            await asked.wait()
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        may_answer.set()
+        assert (await asking)["size"] > 2**19
+    assert kept < 2**19
 
 
 async def test_the_conversation_and_the_key_do_not_follow_a_redirect() -> None:
@@ -533,3 +558,110 @@ async def test_a_model_that_reasons_without_cipher_is_asked_without_it() -> None
         answer = await ResponsesEngine(api).answer(request("uno"))
     assert answer.text == "Hola."
     assert ["include" in body for body in asked] == [True, False]
+
+
+NO_REPLY = {"type": "function_call", "id": "fc_9", "call_id": "c9", "name": "no_reply", "arguments": "{}"}
+ENCRYPTED = {**THOUGHT, "encrypted_content": "abc"}
+COMMENT = {**SAID, "phase": "commentary"}
+EMPTY = {"type": "message", "content": [{"type": "output_text", "text": " "}]}
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        [NO_REPLY],
+        [ENCRYPTED, NO_REPLY],
+        [NO_REPLY, {**NO_REPLY, "call_id": "c8"}],
+        [COMMENT, NO_REPLY],
+        [EMPTY, NO_REPLY],
+    ],
+    ids=["alone", "after a thought", "twice", "after a comment", "beside nothing"],
+)
+async def test_a_model_that_calls_no_reply_alone_says_nothing(output: list[dict[str, Any]]) -> None:
+    asked: list[dict[str, Any]] = []
+    usage = {"input_tokens": 700, "input_tokens_details": {"cached_tokens": 500}, "output_tokens": 9}
+    first = {"status": "completed", "output": output, "model": "gpt-6-luna", "usage": usage}
+    async with server(_calling(first, asked)) as url, api_at(url) as api:
+        answer = await ResponsesEngine(api).answer(request("gracias", offers_no_reply=True))
+    assert (answer.is_none, answer.text, answer.items) == (True, "", ())
+    assert (answer.model, answer.usage) == ("gpt-6-luna", Usage(700, 500, 9))
+    (body,) = asked
+    assert [tool.get("name") for tool in body["tools"]] == [None, "crear_reserva", "no_reply"]
+
+
+async def test_a_tool_that_is_not_offered_is_a_function_like_any_other() -> None:
+    called: list[str] = []
+
+    async def call_function(name: str, _arguments: str, _call_id: str) -> str:
+        called.append(name)
+        return "{}"
+
+    asked: list[dict[str, Any]] = []
+    async with server(_calling({"status": "completed", "output": [NO_REPLY]}, asked)) as url, api_at(url) as api:
+        answer = await ResponsesEngine(api).answer(request("hola", call_function=call_function))
+    assert (answer.is_none, answer.text, called) == (False, "Hola.", ["no_reply"])
+    assert "no_reply" not in str(asked[0]["tools"])
+
+
+async def test_words_win_over_no_reply() -> None:
+    asked: list[dict[str, Any]] = []
+    first = {"status": "completed", "output": [SAID, NO_REPLY]}
+    async with server(_calling(first, asked)) as url, api_at(url) as api:
+        answer = await ResponsesEngine(api).answer(request("ok", offers_no_reply=True))
+    assert (answer.text, len(asked)) == ("Abrimos el lunes. Cerramos el mar", 1)
+    assert "no_reply" not in str(answer.items)
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ([CALL, NO_REPLY], ["function_call", "function_call_output"]),
+        ([ENCRYPTED, NO_REPLY, CALL], ["reasoning", "function_call", "function_call_output"]),
+        ([CALL, ENCRYPTED, NO_REPLY], ["function_call", "function_call_output"]),
+    ],
+)
+async def test_another_call_wins_over_no_reply_and_then_there_is_no_choice(
+    output: list[dict[str, Any]], said: list[str]
+) -> None:
+    asked: list[dict[str, Any]] = []
+    first = {"status": "completed", "output": output}
+    async with server(_calling(first, asked)) as url, api_at(url) as api:
+        answer = await ResponsesEngine(api).answer(request("ok", offers_no_reply=True, history=()))
+    assert answer.text == "Hola."
+    assert [item["type"] for item in asked[1]["input"] if "type" in item] == said
+    assert ["no_reply" in str(body) for body in asked] == [True, False]
+
+
+async def test_what_functions_did_before_an_interruption_is_answered() -> None:
+    asked: list[dict[str, Any]] = []
+    done = [CALL, {"type": "function_call_output", "call_id": "c1", "output": "{}"}]
+    async with server(_calling(HELLO, asked)) as url, api_at(url) as api:
+        await ResponsesEngine(api).answer(request("ok", offers_no_reply=True, progress=done))
+    assert "no_reply" not in str(asked[0]["tools"])
+
+
+NO_TOOLS = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
+
+
+async def test_a_server_that_takes_no_tools_is_not_offered_this_one_again_but_those_of_the_assistant() -> None:
+    asked: list[dict[str, Any]] = []
+    words = {"error": {"message": NO_TOOLS, "type": "BadRequestError", "param": None, "code": 400}}
+    bare: dict[str, Any] = {"tools": (), "offers_no_reply": True}
+    async with server(_in_its_own_words("tools", 400, words, asked)) as url, api_at(url) as api:
+        engine = ResponsesEngine(api)
+        answers = [await engine.answer(request(text, **bare)) for text in ("ok", "ya")]
+        with pytest.raises(PermanentError, match="auto"):
+            await engine.answer(request("hola"))
+    assert [answer.text for answer in answers] == ["Hola.", "Hola."]
+    assert ["tools" in body for body in asked] == [True, False, False, True]
+
+
+async def test_an_answer_with_half_a_surrogate_pair_is_read() -> None:
+    async def cut(_request: web.Request) -> web.Response:
+        item = r'{"type": "message", "content": [{"type": "output_text", "text": "Hola \ud83d"}]}'
+        return web.Response(text=f'{{"status": "completed", "output": [{item}]}}', content_type="application/json")
+
+    async with server(cut) as url, api_at(url) as api:
+        answer = await ResponsesEngine(api).answer(request("Hola"))
+
+    assert answer.text == "Hola \ud83d"

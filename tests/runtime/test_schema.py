@@ -25,18 +25,14 @@ from runtime.store.database.revision import HEAD
 from runtime.store.errors import StoreError, StoreOutdated
 from runtime.store.records import BotRecord, RunRecord
 from runtime.store.tables import ONLY_ON, metadata
-from tests.runtime.stores import drop_database, make_database
+from tests.runtime.stores import drop_database, empty_store, make_database
 from tests.runtime_process import Runtime
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/store.db"
-    else:
-        made = make_database()
+    with empty_store(request.param, tmp_path) as made:
         yield made
-        drop_database(made)
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:

@@ -14,7 +14,7 @@ from tests.sandbox_process import wait_until
 def test_markdown_is_shown_in_whatsapp_s_formats_and_remembered_as_it_was_written(line: Callable[..., Line]) -> None:
     shop = line()
     assert "· la *carta*: https://lacocina.cl ·" in shop.ask("la [**carta**](https://lacocina.cl)")
-    shop.ask("gracias")
+    shop.ask("sigue")
     call = shop.sandbox.calls("openai", "POST", "/v1/responses")[-1]
     (answer,) = [item["content"] for item in call["body"]["input"] if item["role"] == "assistant"]
     assert "la [**carta**](https://lacocina.cl)" in answer
@@ -23,7 +23,7 @@ def test_markdown_is_shown_in_whatsapp_s_formats_and_remembered_as_it_was_writte
 def test_marks_of_sources_are_not_shown_and_not_remembered(line: Callable[..., Line]) -> None:
     shop = line()
     assert "· a $7.200. ·" in shop.ask("a $7.200【4:0†menu.md】 \ue200filecite\ue202turn0file0\ue201.")
-    shop.ask("gracias")
+    shop.ask("sigue")
     call = shop.sandbox.calls("openai", "POST", "/v1/responses")[-1]
     (answer,) = [item["content"] for item in call["body"]["input"] if item["role"] == "assistant"]
     assert "†" not in answer

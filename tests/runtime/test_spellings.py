@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.runtime_process import Line
+from tests.runtime.template_shop import REOPEN, shop_with_templates
+from tests.runtime_process import Line, Runtime
+from tests.sandbox_process import Sandbox
 
 MEXICO = ("+5215511110001", "+525511110001")
 ARGENTINA = ("+5491123450002", "+541123450002")
@@ -35,13 +37,15 @@ def test_a_message_to_the_other_spelling_is_in_the_conversation_and_no_warning_i
     assert asked(shop)[-2:] == ["Su mesa es la 12.", "¿Cuál mesa?"]
 
 
-def test_a_reply_in_the_other_spelling_continues_the_conversation_that_we_began(line: Callable[..., Line]) -> None:
-    shop, (writes, written) = line(), ("+5215511110009", "+525511110009")
-    send(shop, written, "Su mesa es la 12.")
+def test_a_reply_in_the_other_spelling_continues_the_conversation_that_we_began(
+    runtime: Runtime, sandbox: Sandbox
+) -> None:
+    shop, (writes, written) = shop_with_templates(runtime, sandbox), ("+5215511110009", "+525511110009")
+    runtime.made("/messages/", {"to": written, "template": "retomar", "bot_id": shop.bot["id"]})
 
     assert "turn 1" in shop.ask("Gracias", writes)
 
-    assert asked(shop) == ["Gracias"]
+    assert asked(shop) == [REOPEN["body"], "Gracias"]
     assert "turn 2" in shop.ask("¿A qué hora?", written)
     assert shop.runtime.api("DELETE", f"/users/{written}").json["conversations"] == 1
     assert "turn 1" in shop.ask("Hola", writes)

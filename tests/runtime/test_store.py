@@ -1,9 +1,11 @@
 """One bot store, three ways in: each behaves the same for the reconciler."""
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from runtime.store.client.history import read_runs
 from runtime.store.client.snapshot import read_snapshot
 from runtime.store.client.writer import StoreWriter, open_writer
 from runtime.store.errors import (
+    FileDiffers,
+    FileTooLarge,
     LeaseHeld,
     LeaseLost,
     NumberTaken,
@@ -98,6 +102,26 @@ def test_what_is_put_is_read_back(way: Way, writer: StoreWriter) -> None:
     assert replace(stored_bot, version=1, created_at="", updated_at="") == bot
     assert replace(stored_assistant, version=1, created_at="", updated_at="") == assistant
     writer.delete_assistant("la-cocina")
+
+
+def test_the_bytes_of_a_file_are_stored_under_their_hash_and_no_others(way: Way, writer: StoreWriter) -> None:
+    content = os.urandom(5_000_001)
+    named = sha256(content).hexdigest()
+    assert not writer.has_file(named)
+    with pytest.raises(FileDiffers, match=named):
+        writer.put_file(named, [content[1:]])
+    assert not writer.has_file(named)
+    for _ in range(2):
+        writer.put_file(named, [content[:1_000], content[1_000:]])
+        assert writer.has_file(named)
+    assert writer.delete_unnamed_files() == 0
+    assert writer.has_file(named)
+
+
+def test_a_file_that_whatsapp_does_not_take_is_refused(writer: StoreWriter) -> None:
+    with pytest.raises(FileTooLarge, match="16,000,000"):
+        writer.put_file("0" * 64, [bytes(8_000_000), bytes(8_000_001)])
+    assert not writer.has_file("0" * 64)
 
 
 def test_a_second_put_replaces_whole_and_counts_up(way: Way, writer: StoreWriter) -> None:

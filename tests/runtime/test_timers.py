@@ -22,9 +22,9 @@ from runtime.store.database.database import Database, open_database
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.timers import Timer, TimerTakenOver
-from tests.runtime.stores import drop_database, make_database
+from tests.runtime.stores import make_file, migrated_store
+from tests.sandbox_process import PATIENCE
 
-PATIENCE = 30.0
 NEVER = 3600.0
 STEPS = st.lists(
     st.tuples(
@@ -51,14 +51,8 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
-    url = f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else make_database()
-    opened = open_engine(url)
-    migrate(opened)
-    with opened.begin() as connection:
+    with migrated_store(request.param, tmp_path) as opened, opened.begin() as connection:
         yield connection
-    opened.dispose()
-    if request.param == "postgresql":
-        drop_database(url)
 
 
 @dataclass(slots=True)
@@ -212,6 +206,7 @@ def test_a_time_without_a_zone_is_refused(connection: Connection) -> None:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    make_file(tmp_path / "store.db")
     opened = await open_database(f"sqlite:///{tmp_path}/store.db")
     yield opened
     await opened.close()

@@ -71,6 +71,39 @@ def test_a_turn_ends_once_and_by_whoever_began_it_last_and_did_not_hand_it_back(
                     return
 
 
+def begun(connection: Connection, conversation_id: int, mine: Hold | None = None) -> Turn:
+    turn = begin_turn(connection, conversation_id, 10, 0, mine, MANY)
+    assert isinstance(turn, Turn)
+    return turn
+
+
+def test_a_process_that_was_silent_begins_no_turn_of_a_conversation_that_another_has(store: Engine) -> None:
+    with waiting(store) as (connection, conversation_id):
+        silent = begun(connection, conversation_id)
+        other = begun(connection, conversation_id)
+        with pytest.raises(TurnTakenOver):
+            begun(connection, conversation_id, silent.hold)
+        assert _ends(connection, other)
+
+        store_message(connection, another("SM2"))
+        with pytest.raises(TurnTakenOver):
+            begun(connection, conversation_id, silent.hold)
+        assert begun(connection, conversation_id).starts == 1
+
+
+def test_a_process_continues_what_was_handed_back_and_begins_what_follows_an_end_of_its_own(store: Engine) -> None:
+    with waiting(store) as (connection, conversation_id):
+        first = begun(connection, conversation_id)
+        other = begun(connection, conversation_id)
+        turns.release(connection, other.hold)
+        again = begun(connection, conversation_id, first.hold)
+        assert again.id == first.id
+
+        assert _ends(connection, again)  # by a commit whose answer is lost
+        store_message(connection, another("SM2"))
+        assert begun(connection, conversation_id, again.hold).id > again.id
+
+
 @given(STEPS)
 def test_a_turn_is_suspected_for_each_begin_that_was_not_handed_back(
     store: Engine, steps: list[tuple[int, str]]
@@ -149,7 +182,8 @@ def test_what_an_ended_turn_noted_on_its_way_is_not_kept(store: Engine) -> None:
 
 def _ends(connection: Connection, turn: Turn) -> bool:
     try:
-        turns.end_turn(connection, turn, Ending("answered"))
+        with connection.begin_nested():  # as a database undoes the writes of an operation that raises
+            turns.end_turn(connection, turn, Ending("answered"))
     except TurnTakenOver:
         return False
     return True
@@ -168,6 +202,20 @@ def test_a_turn_that_begins_as_its_message_comes_in_is_the_one_that_would_have_b
         assert [message.inbox_id for message in turn.messages] == [taken.inbox_id]
         assert begin_turn(connection, conversation_id, 10, 0, turn.hold, 0) == turn
         assert store_and_begin(connection, another("SM2"), 10) == (None, None)
+
+
+def test_the_turn_of_a_busy_conversation_is_left_to_what_is_under_way_there(store: Engine) -> None:
+    with waiting(store) as (connection, conversation_id):
+        first = begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        assert isinstance(first, Turn)
+        turns.end_turn(connection, first, Ending("answered"))
+
+        taken, turn = store_and_begin(connection, another("SM2"), 10, {conversation_id})
+
+        assert (taken is not None, turn) == (True, None)
+        begun = begin_turn(connection, conversation_id, 10, 0, None, MANY)
+        assert isinstance(begun, Turn)
+        assert [message.message_sid for message in begun.messages] == ["SM2"]
 
 
 @pytest.mark.parametrize("is_begun", [True, False])

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from tests.observability.scrape import scrape
+from tests.runtime.stores import readable
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -33,7 +34,7 @@ def shop(strict: Runtime, sandbox: Sandbox) -> Line:
 def rows(shop: Line, query: str) -> list[tuple[object, ...]]:
     """What the store says of a bot."""
     with closing(sqlite3.connect(shop.runtime.folder / "runtime.db")) as store:
-        return store.execute(query, (shop.bot["id"],)).fetchall()
+        return readable(store.execute(query, (shop.bot["id"],)))
 
 
 def turns(shop: Line) -> list[tuple[object, ...]]:

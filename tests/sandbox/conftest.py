@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,6 +71,7 @@ class Received:
     path: str
     headers: dict[str, str]
     form: dict[str, str]
+    body: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Reply:
     status: int = 200
     body: str = ""
     content_type: str = "text/xml"
+    seconds: float = 0.0
+    """After which it answers."""
 
 
 def twiml(*texts: str) -> Reply:
@@ -118,9 +122,10 @@ def webhook() -> Iterator[Webhook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             form = dict(parse_qsl(body.decode(), keep_blank_values=True))
-            hook.received.put(Received(self.command, self.path, dict(self.headers.items()), form))
+            hook.received.put(Received(self.command, self.path, dict(self.headers.items()), form, body.decode()))
             reply = hook._reply(urlsplit(self.path).path)
             content = reply.body.encode()
+            time.sleep(reply.seconds)
             self.send_response(reply.status)
             self.send_header("Content-Type", reply.content_type)
             self.send_header("Content-Length", str(len(content)))

@@ -51,7 +51,12 @@ class Description:
 
     @cached_property
     def document(self) -> Any:
-        return _loosened(json.loads(self.path.read_text()))
+        document = _loosened(json.loads(self.path.read_text()))
+        record = document["components"]["schemas"].get("api.v2010.account.usage.usage_record")
+        if record is not None:
+            # The description says number; Twilio's own samples have a string, as for every other price.
+            record["properties"]["price"] = {"type": ["string", "null"]}
+        return document
 
     @cached_property
     def _registry(self) -> Registry[Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 
 
-def pdf_of(text: str) -> bytes:
-    """One page with one line."""
+def pdf_of(text: str, pages: int = 1) -> bytes:
+    """Pages with one line each, always the same."""
     glyphs = {letter: number for number, letter in enumerate(dict.fromkeys(text), 1)}
     table = "\n".join(f"<{number:04X}> <{ord(letter):04X}>" for letter, number in glyphs.items())
     to_unicode = (
@@ -15,18 +15,24 @@ def pdf_of(text: str) -> bytes:
         f"{len(glyphs)} beginbfchar\n{table}\nendbfchar endcmap end end"
     )
     shown = "".join(f"{glyphs[letter]:04X}" for letter in text)
+    page = (
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R"
+        b" /Resources << /Font << /F1 5 0 R >> >> >>"
+    )
+    numbers = [3, *range(8, 7 + pages)]
+    kids = " ".join(f"{number} 0 R" for number in numbers)
     return _file(
         [
             b"<< /Type /Catalog /Pages 2 0 R >>",
-            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R"
-            b" /Resources << /Font << /F1 5 0 R >> >> >>",
+            f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>".encode(),
+            page,
             _stream(f"BT /F1 12 Tf 72 720 Td <{shown}> Tj ET"),
             b"<< /Type /Font /Subtype /Type0 /BaseFont /AAAAAA+Arial /Encoding /Identity-H"
             b" /DescendantFonts [6 0 R] /ToUnicode 7 0 R >>",
             b"<< /Type /Font /Subtype /CIDFontType2 /BaseFont /AAAAAA+Arial /DW 500"
             b" /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> >>",
             _stream(to_unicode),
+            *[page] * (pages - 1),
         ]
     )
 

@@ -25,6 +25,12 @@ TOOL: Any = {
     "description": "Crea una reserva",
     "parameters": {"type": "object", "properties": {"personas": {"type": "integer"}}, "required": ["personas"]},
 }
+SERVER: dict[str, Any] = {
+    "type": "mcp",
+    "server_label": "reservas",
+    "transport": {"type": "http", "server_url": "https://mcp.lacocina.cl"},
+    "allowed_tools": ["reservar"],
+}
 SPEC: Any = {
     "model": "gpt-6-luna",
     "name": "Bot La Cocina",
@@ -95,6 +101,21 @@ def test_an_update_keeps_what_it_omits_and_replaces_tools_metadata_and_objects_w
     assert (changed.reasoning.effort, changed.reasoning.summary) == ("none", None)
     assert changed.experimental is not None
     assert changed.experimental.time_awareness
+
+
+def test_a_session_shows_its_server_without_what_authenticates_to_it(openai: OpenAI) -> None:
+    agent = openai.beta.agents.create(model="gpt-6-luna", tools=[SERVER])
+    assert agent.to_dict()["tools"][0]["transport"] == {**SERVER["transport"], "headers": {}}
+    transport = {**SERVER["transport"], "headers": {"X-Key": "secret"}, "authorization": "Bearer secret"}
+    tools: Any = [{**SERVER, "transport": transport}]
+    session = openai.beta.agents.sessions.create(
+        agent_id=agent.id, environment=NONE, input="hola", agent={"tools": tools}
+    )
+    [server] = session.agent.to_dict()["tools"]
+    assert server == {
+        **SERVER, "connection_origin": "service", "credential_id": None, "request_metadata": {}, "required": False
+    }  # fmt: skip
+    assert "secret" not in str(openai.beta.agents.sessions.retrieve(session.id))
 
 
 def test_a_place_to_search_from_comes_back_with_all_its_keys(openai: OpenAI) -> None:
@@ -180,6 +201,13 @@ TOOLS = st.sampled_from(
         {"type": "tool_search"},
         {"type": "programmatic_tool_calling", "enabled": False},
         {"type": "programmatic_tool_calling", "enabled": None},
+        SERVER,
+        {**SERVER, "transport": {"type": "http"}},
+        {**SERVER, "transport": {**SERVER["transport"], "headers": {"X-Key": "k"}, "authorization": "Bearer k"}},
+        {**SERVER, "transport": {**SERVER["transport"], "headers": {"X-Key": 1}}},
+        {**SERVER, "allowed_tools": None, "connection_origin": "service", "required": True},
+        {**SERVER, "connection_origin": "elsewhere"},
+        {**SERVER, "required": None},
         {"type": "code_interpreter"},
         {"name": "x"},
         "web_search",

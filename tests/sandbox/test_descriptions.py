@@ -3,12 +3,14 @@
 The Agents API is left out, since OpenAI's description does not have the beta; test_agents holds it against the SDK.
 """
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 
+from tests import media_files
 from tests.sandbox.conftest import NUMBER, USER
 from tests.sandbox.descriptions import FOLDER, Description, described
 from tests.sandbox_process import Sandbox, wait_until
@@ -23,6 +25,12 @@ ASSISTANT_TOOL: Any = {
 }
 
 
+LIST: Any = {
+    "language": "es",
+    "types": {"twilio/list-picker": {"body": "¿Qué?", "button": "Ver", "items": [{"id": "a", "item": "A"}]}},
+}
+
+
 class Tour:
     """Calls endpoints with raw HTTP and collects what their descriptions have against the answers."""
 
@@ -34,14 +42,15 @@ class Tour:
         self._session.auth = session.get("auth")
         self.complaints: list[str] = []
 
-    def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+    def __call__(self, method: str, path: str, body: Any = None, described_as: str = "", **more: Any) -> Any:
+        """Calls an endpoint. One that has no description of its own is `described_as` another path."""
         if body is not None:
             more["json"] = body
         with self._session.request(method, self._base + path, timeout=20, **more) as answer:
             assert answer.status_code < 400, f"{method} {path}: {answer.text}"
             document = answer.json() if "json" in answer.headers.get("Content-Type", "") else answer.text
             status = answer.status_code
-        plain = path.partition("?")[0]
+        plain = described_as or path.partition("?")[0]
         first, *_ = self._descriptions
         description = next((item for item in self._descriptions if item.operation(method, plain)), first)
         self.complaints += description.complaints(method, plain, status, document)
@@ -71,6 +80,15 @@ def responses_and_conversations(call: Tour) -> None:
     call("POST", "/responses", chained)
     call("POST", "/responses", {"model": MODEL, "conversation": conversation, "input": "hola"})
     call("POST", "/responses", {"model": MODEL, "input": "escribe 999 letras", "max_output_tokens": 16})
+    call("POST", "/responses", {"model": MODEL, "input": "usa web_search", "tools": [{"type": "web_search"}]})
+    files = ("image/jpeg", media_files.jpeg()), ("application/pdf", media_files.pdf())
+    photo, menu = (f"data:{kind};base64,{b64encode(content).decode()}" for kind, content in files)
+    parts = [
+        {"type": "input_image", "detail": "low", "image_url": photo},
+        {"type": "input_file", "filename": "menu.pdf", "file_data": menu},
+    ]
+    seen = call("POST", "/responses", {"model": MODEL, "input": [{"role": "user", "content": parts}], "store": True})
+    call("GET", f"/responses/{seen['id']}/input_items")
     call("POST", "/responses/input_tokens", {"model": MODEL, "input": "hola"})
     call("GET", f"/responses/{first['id']}")
     call("GET", f"/responses/{first['id']}/input_items")
@@ -117,6 +135,12 @@ def assistants_and_threads(call: Tour) -> None:
     call("DELETE", f"/assistants/{assistant}")
 
 
+def transcriptions(call: Tour) -> None:
+    for model, says in (("gpt-transcribe", "hola"), ("gpt-transcribe", ""), ("gpt-4o-transcribe", "hola")):
+        note = ("nota.ogg", media_files.voice_note(says), "audio/ogg")
+        call("POST", "/audio/transcriptions", files={"file": note}, data={"model": model})
+
+
 def files_and_stores(call: Tour) -> None:
     upload = {"files": {"file": ("menu.md", b"Empanadas a 3500")}, "data": {"purpose": "assistants"}}
     file = call("POST", "/files", **upload)["id"]
@@ -146,7 +170,9 @@ def files_and_stores(call: Tour) -> None:
     call("DELETE", one)
 
 
-@pytest.mark.parametrize("walk", [responses_and_conversations, assistants_and_threads, files_and_stores])
+@pytest.mark.parametrize(
+    "walk", [responses_and_conversations, assistants_and_threads, files_and_stores, transcriptions]
+)
 def test_every_answer_of_openai_fits_its_description(
     sandbox: Sandbox, tour_of: Callable[..., Tour], walk: Callable[[Tour], None]
 ) -> None:
@@ -186,11 +212,18 @@ def test_every_answer_of_twilio_fits_its_description(
     call("DELETE", f"{account}/Messages/{heard}/Media/{medium}.json")
     call("POST", f"{account}/Messages/{sent}.json", data={"Body": ""})
     call("DELETE", f"{account}/Messages/{sent}.json")
+    records = f"{account}/Usage/Records"
+    wait_until(lambda: call("GET", f"{records}.json?Category=channels-messaging")["usage_records"][0]["count"] == "2")
+    call("GET", f"{records}.json?StartDate=-1days&PageSize=3&Page=0")
+    for period in ("Daily", "Monthly"):
+        call("GET", f"{records}/{period}.json?Category=totalprice", described_as=f"{records}.json")
     text = {"friendly_name": "x", "language": "es", "types": {"twilio/text": {"body": "Hola"}}}
     template = f"/v1/Content/{call('POST', '/v1/Content', text)['sid']}"
     call("GET", template)
     call("GET", "/v1/Content")
     call("POST", f"{template}/ApprovalRequests/whatsapp", {"name": "x", "category": "UTILITY"})
     call("GET", f"{template}/ApprovalRequests")
+    call("PUT", f"/v1/Content/{call('POST', '/v1/Content', LIST)['sid']}", LIST)
+    call("GET", "/v1/ContentAndApprovals")
     call("DELETE", template)
     assert call.complaints == []

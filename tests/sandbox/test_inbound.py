@@ -133,6 +133,13 @@ def test_a_webhook_may_be_delivered_twice(sandbox: Sandbox, sender: Any, webhook
     assert len(sandbox.ledger(kind="inbound")) == 1
 
 
+def test_what_one_of_two_deliveries_answers_is_sent_at_once(sandbox: Sandbox, sender: Any, webhook: Webhook) -> None:
+    sandbox.faults({"kind": "duplicate_webhook", "path": "/whatsapp", "times": 1, "seconds": 0.1})
+    webhook.answer("/whatsapp", Reply(body="<Response/>", seconds=2), twiml("hola"))
+    sandbox.inbound(NUMBER, "hola", wait=0)
+    wait_until(lambda: sandbox.summary()["twilio"]["outbound"] == 1, what="the answer to the second delivery")
+
+
 def test_a_sid_seen_before_is_the_same_message_again(sandbox: Sandbox, sender: Any, webhook: Webhook) -> None:
     sid = sandbox.inbound(NUMBER, "hola", wait=0)["message_sid"]
     first = webhook.next()

@@ -11,6 +11,7 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 from twilio.rest.content.v1.content import ContentList
 from twilio.rest.content.v1.content.approval_create import ApprovalCreateList
+from twilio.rest.messaging.v3.typing_indicator import TypingIndicatorList
 
 from tests.sandbox.conftest import NUMBER, USER, Webhook
 from tests.sandbox_process import Sandbox, wait_until
@@ -142,8 +143,23 @@ def test_a_typing_indicator_needs_a_message_that_was_received(twilio: Client, sa
     heard = sandbox.inbound(NUMBER, "hola", USER, wait=0)["message_sid"]
     typing = twilio.messaging.v2.typing_indicator
     assert typing.create(channel="whatsapp", message_id=heard).success
+    sent = str(twilio.messages.create(to=TO, from_=FROM, body="hola").sid)
+    for sid in ("SM" + "0" * 32, sent):
+        with refused(20001):
+            typing.create(channel="whatsapp", message_id=sid)
+    assert [entry["message_sid"] for entry in sandbox.ledger(kind="typing")] == [heard]
+
+
+def test_the_newer_typing_indicator_takes_the_channel_in_capitals(twilio: Client, sandbox: Sandbox) -> None:
+    heard = sandbox.inbound(NUMBER, "hola", USER, wait=0)["message_sid"]
+    typing = twilio.messaging.v3.typing_indicator
+    asked = {
+        channel: TypingIndicatorList.TypingIndicatorRequest({"channel": channel, "messageId": heard})
+        for channel in ("WHATSAPP", "whatsapp")
+    }
+    assert typing.create(asked["WHATSAPP"]).success
     with refused(20001):
-        typing.create(channel="whatsapp", message_id="SM" + "0" * 32)
+        typing.create(asked["whatsapp"])
 
 
 def delivered(sandbox: Sandbox, count: int) -> list[str]:

@@ -156,8 +156,7 @@ CONTENT = {"language": "es", "types": {"twilio/text": {"body": "Hola"}}}
     ("file", "path", "good", "code", "depth"),
     [
         ("twilio_messaging_v2.json", "/v2/Channels/Senders", SENDER, 63100, 2),
-        # What a type of content consists of is not looked at: the stand-in renders its body alone.
-        ("twilio_content_v1.json", "/v1/Content", CONTENT, 20001, 0),
+        ("twilio_content_v1.json", "/v1/Content", CONTENT, 20001, 3),
     ],
 )
 def test_twilio_s_descriptions_of_json_refuse_nothing_that_the_sandbox_accepts(

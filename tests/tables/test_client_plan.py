@@ -30,6 +30,9 @@ AGENT_VALUES = {"name": "La Cocina", "model": "gpt-6-luna", "instructions": "Ere
 AGENT = LiveAssistant("agent_1", AGENT_VALUES, {"managed-by": "horizonai-reconciler", "client": "la-cocina"}, "agents")
 
 
+TEMPLATES = {"retomar": {"language": "es", "category": "utility", "body": "Responde para leerla."}}
+
+
 def steps(plan: ClientPlan) -> list[str]:
     """What is done, in its order."""
     return [f"{change.action} {change.kind}" for change in plan.changes]
@@ -75,8 +78,9 @@ def test_objects_are_known_by_their_mark_or_by_the_last_apply_when_that_was_wipe
 
 def test_what_is_desired_knows_no_id_that_only_a_provider_can_give():
     search = {"tools": [{"type": "file_search", "files": ["carta.md"]}]}
-    [client] = desired_clients([manifest(assistant=search)], SETTINGS)
+    [client] = desired_clients([manifest(assistant=search, replies={"buttons": True}, templates=TEMPLATES)], SETTINGS)
     assert list(client.resources) == list(KIND_ORDER)
+    assert set(client.resources["bot"]["policy"]["contents"].values()) == {UNKNOWN_ID}
     assert client.resources["bot"]["assistant_id"] == UNKNOWN_ID
     assert client.resources["assistant"]["tools"][0]["vector_store_ids"] == [UNKNOWN_ID]
     assert (client.account, client.is_leaving) == (SHARED, False)
@@ -124,16 +128,34 @@ def test_a_client_is_removed_from_its_number_to_its_documents_and_forgotten_wher
     [client] = desired_clients([manifest(state="absent")], SETTINGS)
     found = plan_departure(context(client, live))
     assert steps(found) == ["delete bot", "delete assistant", "delete assistant"]
-    assert found.forgotten == ["knowledge", "sender"]
+    assert found.forgotten == ["knowledge", "template", "content", "sender"]
 
 
-def test_an_assistant_that_an_adoption_has_made_ours_already_is_warned_of_once():
-    soon = datetime.date(2099, 1, 1)
+def test_an_assistant_that_an_adoption_has_made_ours_already_is_noted_once():
+    later = datetime.date(2099, 1, 1)
     by_hand = BotRecord("bot_1", "La Cocina", NUMBER, assistant_id="la-cocina")
-    live = live_state(store([by_hand], [RECORD]), models={"gpt-6-luna": Model("gpt-6-luna", soon)})
+    live = live_state(store([by_hand], [RECORD]), models={"gpt-6-luna": Model("gpt-6-luna", later)})
     found = plan_client(context(manifest(), live))
     assert [change.kind for change in found.adoptions] == ["bot"]
-    assert [finding.severity for finding in found.findings] == ["warning"]
+    assert [finding.severity for finding in found.findings] == ["notice"]
+
+
+@pytest.mark.parametrize(
+    ("applied_model", "fallback", "said"),
+    [
+        ("gpt-6-luna", "gpt-5.6-luna", "its fallback model 'gpt-5.6-luna' answers"),
+        ("gpt-5.5", "gpt-5.6-luna", None),
+        ("gpt-6-luna", "gpt-5.5", None),
+        ("gpt-6-luna", None, None),
+    ],
+    ids=["it had the model", "it never had the model", "that one is missing too", "without one"],
+)
+def test_a_client_whose_model_is_missing_is_planned_where_its_fallback_model_answers(applied_model, fallback, said):
+    applied = [AppliedRecord("la-cocina", "assistant", "la-cocina", {"model": applied_model})]
+    live = live_state(store([BOT], [RECORD], applied), models={"gpt-5.6-luna": Model("gpt-5.6-luna", None)})
+    found = plan_client(context(manifest(assistant={"fallback_model": fallback}), live))
+    assert found.withheld == (None if said else "assistant")
+    assert any(said in finding.message for finding in found.findings) if said else found.findings
 
 
 def test_an_unmanaged_bot_that_differs_holds_up_all_of_its_client():

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.content.parts import Content, Referral, Text
+from runtime.delivery.splitting import MESSAGE_LIMIT
 from runtime.engines.person import Person, person_of
 from runtime.store.messages.conversations import Conversation
 from runtime.store.messages.turns import HistoryItem, Turn, WaitingMessage
-from runtime.turns.context import CHANNEL, CONTEXT_LIMIT, HEAD, as_data, context_note
-from schemas import MessageContext
+from runtime.turns.context import CHANNEL, CONTEXT_LIMIT, HEAD, LENGTH, as_data, context_note, length_note
+from schemas import MessageContext, Replies
 
 NOW = datetime(2026, 11, 28, 18, 52, tzinfo=ZoneInfo("America/Santiago"))
 FAR = datetime(2026, 11, 25, 18, 52, tzinfo=ZoneInfo("America/Argentina/ComodRivadavia"))
@@ -36,7 +37,7 @@ def note(
 
 
 def saying(content: Content) -> Turn:
-    return replace(TURN, messages=[replace(HELLO, content=content)])
+    return replace(TURN, messages=[HELLO._replace(content=content)])
 
 
 def test_it_tells_the_moment_in_the_client_s_zone_the_channel_and_who_writes() -> None:
@@ -63,6 +64,17 @@ def test_a_client_decides_what_is_told(allowed: MessageContext, told: list[str])
     assert seen == told
 
 
+@pytest.mark.parametrize("replies", [None, Replies(), Replies(no_reply=False), Replies(one_message=True)])
+def test_it_is_told_how_long_one_message_is(replies: Replies | None) -> None:
+    assert length_note(replies) == LENGTH
+    assert f"at most {MESSAGE_LIMIT} characters" in LENGTH
+    assert len(LENGTH) <= 80
+
+
+def test_a_client_that_does_not_mind_a_second_message_is_told_no_length() -> None:
+    assert length_note(Replies(one_message=False)) is None
+
+
 def test_a_client_that_allows_nothing_gets_no_note() -> None:
     assert context_note(TURN, ANA, MessageContext(now=False, name=False, phone="none"), NOW, None) is None
 
@@ -85,7 +97,7 @@ def test_what_is_not_known_of_a_person_is_not_told(person: Person, told: str) ->
     [
         (TURN, "first contact"),
         (replace(TURN, history=[HistoryItem('{"role":"user","content":"Hola"}', 9, HELLO.received_at)]), "returning"),
-        (replace(TURN, conversation=replace(KNOWN, thread_id="thread_1")), "returning"),
+        (replace(TURN, conversation=KNOWN._replace(thread_id="thread_1")), "returning"),
     ],
     ids=["nothing is remembered", "something is", "the provider remembers"],
 )
@@ -143,5 +155,5 @@ def test_it_is_never_longer_than_its_limit_nor_has_lines_of_strangers(name: str,
     ids=["a number", "a number and an id", "a hidden number"],
 )
 def test_who_writes_is_known_by_number_or_id(sender: str, key: str, phone: str | None, external_id: str | None) -> None:
-    turn = replace(TURN, conversation=replace(KNOWN, user_key=key), messages=[replace(HELLO, sender=sender)])
+    turn = replace(TURN, conversation=KNOWN._replace(user_key=key), messages=[HELLO._replace(sender=sender)])
     assert person_of(turn) == Person("Ana", phone, external_id)

@@ -31,7 +31,7 @@ MALFORMED = {
 STORES = [
     f"postgresql://u:{MARK}{character}1@127.0.0.1:1/x".replace(f"{MARK}{character}1", f"x{character}{MARK}")
     for character in "/?#[]@"
-] + [f"postgresql://u:{MARK} 1@127.0.0.1:1/x", f"postgresql://u:p@127.0.0.1:{MARK}/x"]
+] + [f"postgresql://u:{MARK} 1@127.0.0.1:1/x", f"postgresql://u:p@127.0.0.1:{MARK}/x", f"postgresql://u@a:1,b:{MARK}/x"]
 
 
 @pytest.mark.parametrize("name", [*SECRETS, "PUBLIC_URL", "TWILIO_ACCOUNT_SID", "SU_TOKEN"])
@@ -50,6 +50,7 @@ def test_a_value_that_cannot_be_sent_is_refused(name: str, value: str) -> None:
         ("DATABASE_URL", "sqlite:////srv/ñandú@casa/a.db", "sqlite:////srv/ñandú@casa/a.db"),
         ("DATABASE_URL", "postgresql://u:p%40ss@[::1]:5432/x?sslmode=require", None),
         ("BOT_STORE_URL", "postgresql://h/x?user=u&password=a%40b", None),
+        ("DATABASE_URL", "postgresql://u:p@a:5432,[::1]:5432/x?target_session_attrs=read-write", None),
         ("LOG_FORMAT", "", ""),
     ],
 )
@@ -71,6 +72,7 @@ def test_a_store_s_password_with_reserved_characters_is_refused(url: str) -> Non
         ("sqlite:////var/lib/a.db", "sqlite:////var/lib/a.db"),
         ("postgresql://u:p@h:5432/x", "postgresql://u:***@h:5432/x"),
         ("postgresql://u@h/x", "postgresql://u@h/x"),
+        ("postgresql://u:p@a:1,b:2/x?sslmode=require", "postgresql://u:***@a:1,b:2/x"),
         ("postgresql://h/x?user=u&password=p", "postgresql://h/x"),
         ("postgresql://u:a@b@h/x", "postgresql://u:***@h/x"),
         ("postgresql://u:a/b#c?d[e@h/x?password=p", "postgresql://u:***@h/x"),

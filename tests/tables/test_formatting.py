@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runtime.delivery.formatting import whatsapp_text
+from runtime.delivery.formatting import label_text, whatsapp_text
 
 MENU = """\
 ## Carta
@@ -225,3 +225,20 @@ def test_a_long_answer_is_read_in_one_pass(piece: str) -> None:
     whatsapp_text(text)
     whatsapp_text(text.replace(" ", "\n"))
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("markdown", "label"),
+    [
+        ("**Sí**, confirmo", "Sí, confirmo"),
+        ("*_Ambas_*", "Ambas"),
+        ("# Cazuela", "Cazuela"),
+        ("~~antes~~ `hoy`", "antes hoy"),
+        ("dos\nlíneas  y   blancos", "dos líneas y blancos"),
+        ("2*3*4", "2*3*4"),
+        ("mi_archivo_final", "mi_archivo_final"),
+        ("[Carta](https://a.cl)", "Carta: https://a.cl"),
+    ],
+)
+def test_a_button_shows_words_without_formats(markdown: str, label: str) -> None:
+    assert label_text(markdown) == label

@@ -78,7 +78,7 @@ def test_a_conversation_is_a_loop(texts: list[str], seconds: float, expected: Lo
 def test_a_message_written_before_our_answer_is_no_reply_to_it() -> None:
     looping = turn([BUSY] * (SAME_REPLIES + 1), 2.0)
     (message,) = looping.messages
-    early = replace(looping, messages=[replace(message, received_at=timestamp(START))])
+    early = replace(looping, messages=[message._replace(received_at=timestamp(START))])
 
     assert (sign_of_loop(looping), sign_of_loop(early)) == ("same_words", None)
 
@@ -125,7 +125,7 @@ def in_two(words: str, looping: Turn) -> Turn:
         parts = words.split(", ") if item["content"] == words else [item["content"]]
         recent += [(json.dumps({**item, "content": part}), at) for part in parts]
     (message,) = looping.messages
-    messages = [replace(message, content=Content((Text(part),))) for part in words.split(", ")]
+    messages = [message._replace(content=Content((Text(part),))) for part in words.split(", ")]
     return replace(looping, recent=recent, messages=messages)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -41,6 +43,11 @@ def test_an_item_is_stored_as_json_with_a_token_for_every_four_characters(item, 
     assert remembered(item) == (text, tokens)
 
 
+def sent_of(items: Sequence[HistoryItem], limit: int, now: datetime) -> list[dict[str, Any]]:
+    """What is recalled, parsed."""
+    return [json.loads(item) for item in recalled(items, limit, now)]
+
+
 @pytest.mark.parametrize(
     ("items", "limit", "kept"),
     [
@@ -60,7 +67,7 @@ def test_an_item_is_stored_as_json_with_a_token_for_every_four_characters(item, 
     ],
 )
 def test_what_is_recalled_is_the_newest_that_fits_from_a_message_of_the_user_on(items, limit, kept):
-    assert recalled(history(*items), limit, NOW) == kept
+    assert sent_of(history(*items), limit, NOW) == kept
 
 
 @given(
@@ -68,7 +75,7 @@ def test_what_is_recalled_is_the_newest_that_fits_from_a_message_of_the_user_on(
     st.integers(0, 200),
 )
 def test_what_is_recalled_is_the_end_of_the_history_within_the_limit(items, limit):
-    kept = recalled(history(*items), limit, NOW)
+    kept = sent_of(history(*items), limit, NOW)
 
     assert kept == [item for item, _ in items[len(items) - len(kept) :]]
     assert sum(tokens for _, tokens in items[len(items) - len(kept) :]) <= limit
@@ -150,11 +157,11 @@ def test_of_a_result_that_is_too_long_the_beginning_and_the_end_are_stored(chara
 def test_results_take_half_of_the_budget_the_newest_first_and_are_shortened_beyond_it(older, newer, kept):
     items = [HistoryItem(*remembered(item), TODAY) for item in (USER, result(older), result(newer))]
 
-    assert recalled(items, 201, NOW) == [USER, *kept]
+    assert sent_of(items, 201, NOW) == [USER, *kept]
 
 
 def test_a_long_message_is_not_shortened_as_a_result_is():
-    assert recalled(history((USER, 60), (USER, 150)), 201, NOW) == [USER]
+    assert sent_of(history((USER, 60), (USER, 150)), 201, NOW) == [USER]
 
 
 SATURDAY, FRIDAY, SUNDAY = "Saturday 2026-11-28", "Friday 2026-11-27", "Sunday 2026-03-01"
@@ -182,7 +189,7 @@ SATURDAY, FRIDAY, SUNDAY = "Saturday 2026-11-28", "Friday 2026-11-27", "Sunday 2
     ],
 )
 def test_what_is_not_of_today_has_its_date(items, sent):
-    assert recalled(at(*items), 100, NOW) == sent
+    assert sent_of(at(*items), 100, NOW) == sent
 
 
 RESET = {"role": "user", "content": "¡Reiniciar!"}

@@ -11,6 +11,7 @@ from runtime.store.database.times import timestamp
 from runtime.store.messages.conversations import Conversation
 from runtime.store.messages.turns import HistoryItem, Turn
 from runtime.turns.leavings import was_said
+from runtime.turns.policy import Say
 
 NOTICE = "Solo texto, por favor."
 OURS = Conversation(1, "bot", "whatsapp:+569", None, None, "assistant", None, None, None, None)
@@ -35,4 +36,25 @@ def test_a_notice_is_not_repeated_right_after_itself(
     history = [HistoryItem(json.dumps({"role": role, "content": text}), 1, at) for role, text in said]
     turn = Turn(1, OURS, 1, "", [], history, None, 1)
 
-    assert was_said(turn, NOTICE) is is_repeated
+    assert was_said(turn, Say("media", NOTICE, once="minute"), timestamp()) is is_repeated
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "reason", "is_repeated"),
+    [
+        (1, "budget", True),
+        (86_399, "budget", True),
+        (86_401, "budget", False),
+        (1, "other", False),
+        (-3600, "budget", False),
+    ],
+    ids=["just now", "within a day", "a day ago", "another notice", "the clock was set back since"],
+)
+def test_a_notice_of_the_day_is_not_repeated_whatever_was_said_since(
+    seconds_ago: float, reason: str, is_repeated: bool
+) -> None:
+    sent = json.dumps({reason: timestamp(time.time() - seconds_ago)})
+    said = [HistoryItem(json.dumps({"role": "user", "content": "Hola"}), 1, timestamp())]
+    turn = Turn(1, OURS._replace(notices=sent), 1, "", [], said, None, 1)
+
+    assert was_said(turn, Say("budget", NOTICE, once="day"), timestamp()) is is_repeated

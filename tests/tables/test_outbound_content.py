@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from runtime.store.messages.outbound_content import (
     OutboundContent,
+    OutboundLocation,
     OutboundMedia,
     OutboundTemplate,
     OutboundText,
@@ -26,6 +27,8 @@ contents = st.one_of(
     st.builds(OutboundText, words),
     st.builds(OutboundMedia, words, words),
     st.builds(OutboundTemplate, words, words, st.dictionaries(words, words)),
+    st.builds(OutboundTemplate, words, words, st.just({"1": "x"}), st.lists(words, min_size=1, max_size=3).map(tuple)),
+    st.builds(OutboundLocation, st.floats(-90, 90), st.floats(-180, 180), words, words),
 )
 
 
@@ -34,14 +37,19 @@ def test_what_is_stored_is_read_again(content: OutboundContent) -> None:
     stored = encoded(content)
 
     assert (stored is None) == isinstance(content, OutboundText)
-    body = content.body if isinstance(content, (OutboundText, OutboundTemplate)) else content.caption
+    body = content.body if isinstance(content, OutboundText | OutboundTemplate) else content.readable
     assert decoded(body, stored) == content
 
 
+def test_a_program_that_knows_no_options_reads_them_as_words() -> None:
+    offer = OutboundTemplate(SID, "¿Confirmas?", {"1": "¿Confirmas?"}, ("Sí", "No"))
+    assert offer.readable == "¿Confirmas?\n- Sí\n- No"
+    place = OutboundLocation(-33.4515, -70.6253, "La Cocina", "Av. Italia 1234")
+    assert place.readable == "La Cocina\nAv. Italia 1234\n[-33.4515, -70.6253]"
+
+
 def test_a_kind_that_is_not_known_yet_is_what_a_person_would_read() -> None:
-    assert decoded("[Avenida Italia 1200]", '{"type": "location", "latitude": -33.4}') == OutboundText(
-        "[Avenida Italia 1200]"
-    )
+    assert decoded("[Reserva]", '{"type": "flow", "id": "7"}') == OutboundText("[Reserva]")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +73,8 @@ def test_a_person_reads(content: OutboundContent, readable: str) -> None:
         (OutboundText("a\0b"), OutboundText("ab")),
         (OutboundMedia(MENU, "a\0b"), OutboundMedia(MENU, "ab")),
         (OutboundTemplate(SID, "a\0b", {"1": "c\0d"}), OutboundTemplate(SID, "ab", {"1": "cd"})),
+        (OutboundTemplate(SID, "a", {}, ("b\0",)), OutboundTemplate(SID, "a", {}, ("b",))),
+        (OutboundLocation(1, 2, "a\0b", "c\0"), OutboundLocation(1, 2, "ab", "c")),
     ],
 )
 def test_what_cannot_be_stored_or_sent_is_left_out(content: OutboundContent, portable: OutboundContent) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
 from runtime.content.parts import Content, Text
+from runtime.price_list import prices_of_messages
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
-from runtime.store.errors import OptedOut
 from runtime.store.messages import inbox, outbox
 from runtime.store.messages.inbox import InboundMessage
 from runtime.store.messages.outbound_content import OutboundMedia, OutboundTemplate, OutboundText
@@ -24,9 +27,13 @@ from runtime.store.messages.outbox import (
     SendTakenOver,
     add_to_outbox,
 )
+from runtime.store.usage.ledger import Line
+from schemas.default_tariffs import DEFAULT
 
 BOT, USER = "whatsapp:+15550001", "whatsapp:+56912345678"
 NOW = "2026-11-28T12:00:00.000Z"
+PRICES = prices_of_messages(DEFAULT, "bot", "CL")
+OUT = Line(PRICES.message_out, 1)
 
 
 @pytest.fixture(scope="module")
@@ -240,21 +247,11 @@ def test_a_number_is_written_to_as_it_was_given(store):
     assert row.recipient == "whatsapp:+541123456789"
 
 
-def test_nobody_who_asked_for_no_more_messages_gets_one(store):
-    write(store, "SM1", USER, "BAJA")
-
-    with pytest.raises(OptedOut, match="asked for no more messages") as refused:
-        outbox.add_proactive(store, proactive(USER))
-
-    assert store.exec_driver_sql("SELECT opted_out_at FROM conversations").one() == (refused.value.since,)
-    assert store.exec_driver_sql("SELECT count(*) FROM outbox").one() == (0,)
-
-
 def record(
     store: Connection, status: str, sid: str = "SM1", row_id: int | None = None, **more: Any
 ) -> RecordedStatus | None:
     parties = {"account_sid": "AC1", "sender": BOT, "recipient": USER, "error": None, **more}
-    return outbox.record_status(store, message_sid=sid, status=status, row_id=row_id, **parties)
+    return outbox.record_status(store, message_sid=sid, status=status, row_id=row_id, prices=PRICES, **parties)
 
 
 @pytest.mark.parametrize(
@@ -272,8 +269,11 @@ def record(
         (["something new", "accepted"], "accepted"),
         (["something new"], "something new"),
         (["sent", "failed"], "failed"),
-        (["delivered", "undelivered"], "undelivered"),
-        (["failed", "delivered"], "failed"),
+        (["delivered", "undelivered"], "delivered"),
+        (["read", "failed"], "read"),
+        (["failed", "delivered"], "delivered"),
+        (["failed", "sent"], "failed"),
+        (["failed", "failed"], "failed"),
         (["undelivered", "failed"], "undelivered"),
         (["canceled", "sent"], "canceled"),
     ],
@@ -284,6 +284,19 @@ def test_callbacks_come_in_any_order_and_a_message_never_goes_back(store, told, 
     assert outbox.status_of(store, row.id) is None
     assert all(record(store, status, row_id=row.id) for status in told)
     assert outbox.status_of(store, row.id) == kept
+
+
+@given(st.lists(st.sampled_from([*outbox.STATUS_RANK, "something new"]), min_size=1))
+def test_in_whichever_order_and_however_often_statuses_come_the_furthest_one_counts(told):
+    def after(statuses):
+        return reduce(outbox.latest_status, statuses, None)
+
+    def rank(status):
+        return outbox.STATUS_RANK.get(status, 0)
+
+    assert rank(after(told)) == max(map(rank, told))
+    assert after([*told, after(told)]) == after(told)
+    assert {rank(after(order)) for order in (told, told[::-1], sorted(told))} == {rank(after(told))}
 
 
 @pytest.mark.parametrize(
@@ -302,8 +315,8 @@ def test_a_callback_counts_for_its_own_account_and_people_only(store, stranger):
 def test_a_callback_tells_which_row_it_was_about_and_its_status_before(store):
     row = add_to_outbox(store, message(claimed=True))
 
-    assert record(store, "queued", row_id=row.id) == RecordedStatus(row.id, None)
-    assert record(store, "sent", row_id=row.id) == RecordedStatus(row.id, "queued")
+    assert record(store, "queued", row_id=row.id) == RecordedStatus(row.id, None, [])
+    assert record(store, "sent", row_id=row.id) == RecordedStatus(row.id, "queued", [OUT])
 
 
 @pytest.mark.parametrize("channel", ["rest", "twiml"])
@@ -311,7 +324,9 @@ def test_a_callback_may_spell_the_number_in_the_other_way(store, channel):
     row = add_to_outbox(store, message(claimed=True, channel=channel, recipient="whatsapp:+541123456789"))
     named = row.id if channel == "rest" else None
 
-    assert record(store, "sent", row_id=named, recipient="whatsapp:+5491123456789") == RecordedStatus(row.id, None)
+    assert record(store, "sent", row_id=named, recipient="whatsapp:+5491123456789") == RecordedStatus(
+        row.id, None, [OUT]
+    )
 
 
 def test_a_callback_is_for_the_row_with_its_sid_before_the_row_that_it_names(store):

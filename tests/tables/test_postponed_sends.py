@@ -10,26 +10,25 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from runtime.price_list import prices_of_messages
 from runtime.store import timers
-from runtime.store.database.engine import open_engine
-from runtime.store.database.migrate import migrate
 from runtime.store.database.times import timestamp
 from runtime.store.messages import outbox, postponed_sends, restored
-from runtime.store.messages.outbound_content import OutboundTemplate, OutboundText
+from runtime.store.messages.outbound_content import OutboundContent, OutboundTemplate, OutboundText
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, SendPostponed, add_to_outbox
 from runtime.store.messages.postponed_sends import ReleasedSends, StatusNote
 from runtime.store.timers import Timer, TimerTakenOver
+from schemas.default_tariffs import DEFAULT
+from tests.runtime.stores import migrated_store
 
 BOT, USER = "whatsapp:+15550001", "whatsapp:+56912345678"
+PRICES = prices_of_messages(DEFAULT, "bot", "CL")
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Connection]:
-    engine = open_engine(f"sqlite:///{tmp_path}/store.db")
-    migrate(engine)
-    with engine.begin() as connection:
+    with migrated_store("sqlite", tmp_path) as engine, engine.begin() as connection:
         yield connection
-    engine.dispose()
 
 
 def sent(store: Connection, **more: Any) -> OutboxRow:
@@ -51,6 +50,7 @@ def called_back(store: Connection, row_id: int, status: str = "failed", code: st
         status=status,
         code=code,
         row_id=row_id,
+        prices=PRICES,
     )
 
 
@@ -63,6 +63,28 @@ def timer(store: Connection) -> Timer:
     store.exec_driver_sql("UPDATE timers SET due_at = '2026-01-01T00:00:00.000Z'")
     (claimed,) = timers.claim(store, [postponed_sends.KIND], "me", 8, may_take_over=True)
     return claimed
+
+
+OFFER = OutboundTemplate("HX1", "¿Confirmas?", {"1": "¿Confirmas?", "2": "Sí"}, ("Sí",))
+
+
+def test_buttons_that_whatsapp_refuses_wait_as_words_for_nothing(store: Connection) -> None:
+    row = sent(store, content=OFFER)
+    assert called_back(store, row.id, "undelivered", "63021").failure == "sent again"
+    stored = store.exec_driver_sql("SELECT state, body, content FROM outbox ORDER BY id").all()
+    assert [tuple(one) for one in stored][1] == ("postponed", "¿Confirmas?\n- Sí", None)
+    (due,) = store.exec_driver_sql("SELECT due_at FROM timers").one()
+    assert due <= timestamp()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(OutboundTemplate("HX1", "Hola", {}), "63021"), (OutboundText("Hola"), "63021"), (OFFER, "63024")],
+    ids=["an approved template", "words", "buttons to nobody"],
+)
+def test_nothing_else_is_sent_in_words(store: Connection, content: OutboundContent, code: str) -> None:
+    row = sent(store, content=content)
+    assert called_back(store, row.id, "undelivered", code).failure == "for good"
 
 
 def release(store: Connection) -> ReleasedSends:
@@ -99,8 +121,10 @@ def heard(store: Connection, conversation_id: int, **age: float) -> None:
 def test_the_status_and_the_code_decide(store, status, code, failure):
     row = sent(store)
 
-    assert called_back(store, row.id, status, code) == StatusNote(True, failure)
-    assert called_back(store, row.id, status, code) == StatusNote(True, None)
+    first, again = called_back(store, row.id, status, code), called_back(store, row.id, status, code)
+
+    assert (first.is_ours, first.failure) == (True, failure)
+    assert again == StatusNote(True, None, [])
 
 
 def test_a_message_that_was_delivered_is_not_sent_again(store):

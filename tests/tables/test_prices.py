@@ -32,7 +32,7 @@ def priced(kind: Kind, country: str | None = "CL", at: datetime = NOW, model: st
         ("twilio_in", 1, "", 0.005),
         ("twilio_out", 1, "", 0.005),
         ("twilio_failed", 1, "", 0.001),
-        ("transcription", 60, "gpt-transcribe", 0.0045),
+        ("transcription", 60_000, "gpt-transcribe", 0.0045),
         ("model_input", 500, "gpt-6-luna", 0.00005),
         ("model_cached", 1500, "gpt-6-luna", 0.000015),
         ("model_cache_write", 5500, "gpt-6-luna", 0.0006875),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.delivery.splitting import MESSAGE_LIMIT, PIECE, REPLY_LIMIT, bounded_reply, split_reply
+from runtime.delivery.splitting import MESSAGE_LIMIT, PIECE, REPLY_LIMIT, bounded_reply, split_reply, tightened
 
 FAMILY = "👩‍👩‍👧‍👦"
 CHARACTERS = [
@@ -53,6 +53,10 @@ def test_cuts_at_a_sentence_before_a_word() -> None:
 
 def test_cuts_at_a_word_when_a_sentence_is_too_long() -> None:
     assert split_reply("uno dos tres cuatro", 10) == ["uno dos", "tres", "cuatro"]
+
+
+def test_a_part_that_is_cut_at_a_blank_is_as_twilio_keeps_it() -> None:
+    assert split_reply("*```*0000000000000000000000 0", 28) == ["*```*0000000000000000000000", "0"]
 
 
 def test_a_url_is_kept_whole() -> None:
@@ -261,3 +265,55 @@ def test_no_answer_holds_up_the_others(name: str) -> None:
     assert time.thread_time() - began < 0.25
     assert parts
     assert all(units(part) <= MESSAGE_LIMIT for part in parts)
+
+
+FULL = ("palabra " * 200).strip()
+"""1,599 characters."""
+
+
+@pytest.mark.parametrize(
+    ("text", "tight"),
+    [
+        (f"{FULL}.", f"{FULL}."),
+        (f"{FULL}.\n\n---", f"{FULL}."),
+        (f"{FULL}.\n\n***\n", f"{FULL}."),
+        (f"{FULL}.\n\n**\n\n- \n#", f"{FULL}."),
+        (f"{FULL[:-6]}   \n\n\n\nfin", f"{FULL[:-6]}\n\nfin"),
+        (f"{FULL[:-9]}\t \r\n \r\n\r\n fin", f"{FULL[:-9]}\n\n fin"),
+    ],
+    ids=["just fits", "a rule", "asterisks", "marks on several lines", "empty lines", "blanks"],
+)
+def test_what_shows_nothing_makes_no_second_message(text: str, tight: str) -> None:
+    assert tightened(text) == tight
+    assert split_reply(tightened(text)) == [tight]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{FULL}. Sí",
+        f"{FULL}.\n\n👍",
+        f"{FULL}.\n\n1",
+        f"{FULL}.\n\n...",
+        f"{FULL} *a*",
+        f"{FULL} **",
+        f"{FULL}\n```",
+        f"```\n{FULL}\n```",
+        f"a   \n\n\n\n{FULL} b",
+        f"a   \n\n\n\nb\n\n{'x' * 1586}",
+        "-" * 1601,
+        "Hola   \n\n\n\n---",
+        "Son\ud83d las cinco.",
+    ],
+)
+def test_any_other_answer_stays_as_it_is(text: str) -> None:
+    assert tightened(text) == text
+
+
+@settings(max_examples=200)
+@given(text=st.text(st.sampled_from("ab .\n\t`*-"), max_size=200), limit=st.integers(12, 60))
+def test_no_word_is_lost_for_one_message(text: str, limit: int) -> None:
+    shown = [split_reply(tightened(text, limit), limit), split_reply(text, limit)]
+    said, before = ("".join("".join(parts).split()) for parts in shown)
+    assert re.sub("[-*]", "", said) == re.sub("[-*]", "", before) or "`" in text
+    assert len(shown[0]) <= len(shown[1])

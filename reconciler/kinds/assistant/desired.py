@@ -5,13 +5,14 @@ An answer's length has no limit where the assistant lives at the provider, so `m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconciler.manifest import Manifest
 from reconciler.model import UNKNOWN_ID, KindName, Values
 from reconciler.settings import Settings
-from schemas import FunctionTool, Tool, WebSearchTool
+from schemas import FunctionTool, McpTool, Tool, WebSearchTool
+from schemas.sending_tools import sending_tools
 
 
 def values(manifest: Manifest, settings: Settings) -> dict[str, Any]:
@@ -25,11 +26,28 @@ def values(manifest: Manifest, settings: Settings) -> dict[str, Any]:
         "instructions": manifest.instructions,
         "tools": [shape(tool) for tool in assistant.tools],
     }
+    if assistant.engine == "agents":
+        # An agent has its tools at the provider; with the other engines the runtime offers these itself.
+        declared["tools"] += [_kept(tool, ("type", "name", "description", "parameters")) for tool in _sending(manifest)]
     if assistant.engine != "assistants":
         declared["settings"] = {"reasoning_effort": assistant.reasoning_effort}
     if assistant.engine == "responses":
         declared["settings"]["max_output_tokens"] = assistant.max_output_tokens
     return declared
+
+
+def _sending(manifest: Manifest) -> list[dict[str, Any]]:
+    """The built-in tools that send files, places, buttons and lists, and the one that passes a conversation on."""
+    client = manifest.client
+    images = [file.name for file in manifest.media if file.type.startswith("image/")]
+    documents = [file.name for file in manifest.media if file.name not in images]
+    places = (client.media.places if client.media else None) or {}
+    buttons, people = bool(client.replies and client.replies.buttons), client.handoff is not None
+    return sending_tools(documents, images, places, buttons=buttons, people=people)
+
+
+def _kept(tool: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: tool[key] for key in keys}
 
 
 def with_ids(declared: Values, ids: Mapping[KindName, str]) -> Values:
@@ -48,10 +66,22 @@ def _responses_tool(tool: Tool) -> dict[str, Any]:
             "name": tool.name,
             "description": tool.description,
             "parameters": tool.parameters,
-            "strict": False,
+            "strict": tool.strict,
         }
     if isinstance(tool, WebSearchTool):
         return {"type": "web_search", "user_location": {"type": "approximate", "country": tool.country}}
+    if isinstance(tool, McpTool):
+        described = {"server_description": tool.description} if tool.description else {}
+        headers = {"headers_env": {name: secret.env for name, secret in tool.headers.items()}} if tool.headers else {}
+        return {
+            "type": "mcp",
+            "server_label": tool.name,
+            "server_url": tool.url,
+            "allowed_tools": list(tool.allowed_tools),
+            "require_approval": tool.require_approval,
+            **described,
+            **headers,
+        }
     return {
         "type": "file_search",
         "vector_store_ids": [tool.vector_store or UNKNOWN_ID],
@@ -63,7 +93,8 @@ def _assistants_tool(tool: Tool) -> dict[str, Any]:
     if isinstance(tool, FunctionTool):
         return {
             "type": "function",
-            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+            | ({"strict": True} if tool.strict else {}),
         }
     return {"type": tool.type}
 
@@ -78,4 +109,9 @@ def _agents_tool(tool: Tool) -> dict[str, Any]:
         }
     if isinstance(tool, WebSearchTool):
         return {"type": "web_search", "location": {"country": tool.country}}
+    if isinstance(tool, McpTool):
+        # Its headers are secrets, which the runtime adds to each session: the bot's policy names them.
+        transport = {"type": "http", "server_url": tool.url}
+        allowed = list(tool.allowed_tools)
+        return {"type": "mcp", "server_label": tool.name, "transport": transport, "allowed_tools": allowed}
     return {"type": tool.type}

@@ -20,6 +20,7 @@ STRICT_OFF: Final = ("strict", False)
 AGENTS_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "function": {"defer_loading": False, "async": False},
     "web_search": {"mode": "live", "context_size": "medium"},
+    "mcp": {"connection_origin": "service", "request_metadata": {}, "required": False},
 }
 """The Agents API's defaults for a tool; it also adds every key without a value."""
 
@@ -93,6 +94,8 @@ def _seen_by_assistants(tool: Mapping[str, Any]) -> dict[str, Any]:
 def _seen_by_agents(tool: Mapping[str, Any]) -> dict[str, Any]:
     added = AGENTS_DEFAULTS.get(str(tool.get("type")), {}).items()
     said = {key: value for key, value in tool.items() if value is not None and (key, value) not in added}
+    if said.get("transport", {}).get("headers") == {}:
+        said["transport"] = {key: value for key, value in said["transport"].items() if key != "headers"}
     if said.get("location") is not None:
         said["location"] = {key: value for key, value in said["location"].items() if value is not None}
     return said

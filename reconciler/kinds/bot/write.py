@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from reconciler.kinds.bot.desired import with_ids
+from reconciler.kinds.bot.desired import with_contents, with_ids, with_templates
+from reconciler.kinds.template.desired import sids_of
 from reconciler.model import Change, KindName, Values
 from runtime.store.records import AppliedRecord, BotRecord
 from schemas.policy import document_of
@@ -31,10 +32,20 @@ class BotPorts(Protocol):
     def store(self) -> BotRecordsPort:
         """The one for the bot store."""
 
+    def put_file(self, path: str, sha256: str) -> None:
+        """Stores the bytes of a file in git, unless they are stored."""
+
 
 def put(change: Change, made: Mapping[KindName, AppliedRecord], ports: BotPorts) -> tuple[str, Values]:
-    """Create, update or adopt. Returns the bot's id, and what was applied."""
+    """Create, update or adopt, once the files that it names are stored. Returns the bot's id, and what was applied."""
+    for file in change.after["policy"].get("files", {}).values():
+        ports.put_file(file["path"], file["sha256"])
     after = with_ids(change.after, {kind: record.live_id for kind, record in made.items()})
+    if "template" in made:
+        after = with_templates(after, sids_of(made["template"].values))
+    if "content" in made:
+        sids = made["content"].values["contents"]
+        after = with_contents(after, sids, after["policy"].get("contents", {}).keys() - sids.keys())
     if change.moves:
         ports.store.move_numbers(change.moves, change.replaces)
         return ports.store.put_bot(_record(change, after)).id, after

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.kinds.protocol import Kind
-from reconciler.kinds.sender import desired, live, plan, unread
+from reconciler.kinds.sender import desired, live, plan, services, unread
 
 SENDER: Final = Kind(
     name="sender",
@@ -18,6 +18,7 @@ SENDER: Final = Kind(
     plan=plan.plan,
     plan_absent=plan.plan_absent,
     unread=unread.unread,
+    failed=services.unread_services,
     undeclared=live.undeclared,
     is_of_earlier_apply=plan.has_every_url,
 )

@@ -10,17 +10,25 @@ from schemas.overrides import with_overrides
 
 WEBHOOK_PATH: Final = "/webhook/whatsapp"
 STATUS_PATH: Final = "/webhook/whatsapp/status"
+CONFIGURATION: Final = "configuration"
+VOICE_APPLICATION: Final = "voice_application_sid"
+"""Twilio: with it people may call the number, and without it they may not."""
 DETACHED: Final = {"callback_url": "", "fallback_url": "", "status_callback_url": ""}
 """The webhook of a detached sender."""
 
 
 def values(manifest: Manifest, settings: Settings) -> dict[str, Any]:
-    """The sender; its profile only where one is declared."""
+    """The sender; its profile and its calls only where they are declared."""
+    sender = manifest.client.sender
     declared = manifest.client.sender.profile.model_dump(exclude_none=True)
     for several in ("emails", "websites"):
         if several in declared:
             declared[several] = sorted(declared[several])
-    return {"webhook": webhook_values(settings), **({"profile": declared} if declared else {})}
+    return {
+        "webhook": webhook_values(settings),
+        **({"profile": declared} if declared else {}),
+        **({CONFIGURATION: {VOICE_APPLICATION: sender.calling or None}} if sender.calling is not None else {}),
+    }
 
 
 def webhook_values(settings: Settings) -> dict[str, str]:

@@ -35,9 +35,9 @@ def _removal(context: ClientContext, live: LiveSender) -> list[Change]:
     if _serves_another(live, context):
         return []
     if context.delete_sender and context.client.is_leaving and context.applied("sender") is not None:
-        return [removal(context, "sender", live.number, live.sid, "delete", whole(live))]
+        return [removal(context, "sender", live.number, live.sid, "delete", whole(live, {}))]
     if _is_ours(called_by(live), context):
-        return [removal(context, "sender", live.number, live.sid, "detach", whole(live))]
+        return [removal(context, "sender", live.number, live.sid, "detach", whole(live, {}))]
     return []
 
 

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from reconciler.kinds.context import ClientContext
+from reconciler.kinds.sender.desired import CONFIGURATION, VOICE_APPLICATION
+from reconciler.kinds.sender.display_name import name_as_declared
 from reconciler.kinds.sender.profile import as_declared
 from reconciler.kinds.withheld import NotReady, Withheld
-from reconciler.model import Orphan, Unmanaged, Values
+from reconciler.model import AccountKey, Orphan, Unmanaged, Values
 from reconciler.observation.live_state import AccountSenders, Failed, LiveState, Store
 from reconciler.readers.twilio import ONLINE, LiveSender
 from schemas.overrides import without_overrides
@@ -27,6 +29,11 @@ def online(context: ClientContext) -> LiveSender:
     """The sender of the declared number. Raises `NotReady` while it cannot receive messages."""
     number = context.manifest.client.number
     live = senders_of(context).by_number.get(number)
+    if live is None and (other := account_with(number, context.live_state)) is not None:
+        raise NotReady(
+            f"{number} is a WhatsApp sender of {other.describe()}, and not of {context.account.describe()}; declare "
+            "its account as sender.account, or correct the number"
+        )
     if live is None:
         raise NotReady(
             f"{number} is not registered as a WhatsApp sender in {context.account.describe()}; register it in Twilio's "
@@ -37,6 +44,14 @@ def online(context: ClientContext) -> LiveSender:
     if live.status not in ONLINE:
         raise NotReady(_not_online(live))
     return live
+
+
+def account_with(number: str, live_state: LiveState) -> AccountKey | None:
+    """The account, of those that were read, in which a number is registered; None for one in none of them."""
+    for account, senders in live_state.senders.items():
+        if isinstance(senders, AccountSenders) and number in senders.by_number:
+            return account
+    return None
 
 
 def senders_of(context: ClientContext) -> AccountSenders:
@@ -52,9 +67,10 @@ def called_by(live: LiveSender) -> str:
     return without_overrides(str((live.webhook or {}).get("callback_url") or ""))
 
 
-def whole(live: LiveSender) -> dict[str, Any]:
-    """The parts of a sender that a write sends back."""
-    return {"webhook": dict(live.webhook or {}), "profile": dict(live.profile or {})}
+def whole(live: LiveSender, declared: Values) -> dict[str, Any]:
+    """The parts of a sender that a write sends back, and those that it sets."""
+    calls = {CONFIGURATION: {VOICE_APPLICATION: live.voice_application}} if CONFIGURATION in declared else {}
+    return {"webhook": dict(live.webhook or {}), "profile": dict(live.profile or {}), **calls}
 
 
 def normalised(live: LiveSender, declared: Values, last: Values | None = None) -> dict[str, Any]:
@@ -74,7 +90,13 @@ def normalised(live: LiveSender, declared: Values, last: Values | None = None) -
     logo = wanted.get("logo_url")
     if logo is not None and logo == (last or {}).get("profile", {}).get("logo_url") and profile.get("logo_url"):
         profile["logo_url"] = logo
-    return {"webhook": webhook, "profile": as_declared(profile, wanted, last)}
+    if "name" in wanted:
+        profile["name"] = name_as_declared(profile, wanted["name"], last)
+    return {
+        "webhook": webhook,
+        "profile": as_declared(profile, wanted, last),
+        CONFIGURATION: {VOICE_APPLICATION: live.voice_application},
+    }
 
 
 def declared_part(live: LiveSender, declared: Values, last: Values | None = None) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from reconciler.kinds.client_plan import NOTHING, ClientPlan, joined
 from reconciler.kinds.context import ClientContext
 from reconciler.kinds.diff import field_changes
 from reconciler.kinds.sender.detaching import detach
+from reconciler.kinds.sender.display_name import name_findings
 from reconciler.kinds.sender.live import declared_part, online, senders_of, whole
+from reconciler.kinds.sender.services import service_findings
 from reconciler.model import Change, FieldChange, Values
 from reconciler.readers.twilio import LiveSender
 from schemas.overrides import without_overrides
@@ -16,7 +18,7 @@ from schemas.overrides import without_overrides
 def plan(context: ClientContext) -> ClientPlan:
     """The changes of one client's sender. Raises `Withheld`."""
     live = online(context)
-    return joined([_plan_own(context, live), _detach_former(context, live.sid)])
+    return joined([_plan_own(context, live), _detach_former(context, live.sid), _known(context, live)])
 
 
 def plan_absent(context: ClientContext) -> ClientPlan:
@@ -44,8 +46,18 @@ def _plan_own(context: ClientContext, live: LiveSender) -> ClientPlan:
     applied = context.applied("sender")
     seen = declared_part(live, after, applied.values if applied else None)
     if context.is_adopted and applied is None and _lacks_only_later_urls(seen, after):
-        return ClientPlan(adoptions=(adoption(context, "sender", number, live.sid, seen, after, whole(live)),))
-    return update(context, "sender", number, live.sid, seen, after, whole(live))
+        return ClientPlan(adoptions=(adoption(context, "sender", number, live.sid, seen, after, whole(live, after)),))
+    return update(context, "sender", number, live.sid, seen, after, whole(live, after))
+
+
+def _known(context: ClientContext, live: LiveSender) -> ClientPlan:
+    """What is to be known of the sender and is not changed: its declared display name, and who takes its messages."""
+    found = [*service_findings(context, live)]
+    declared = context.desired("sender").get("profile", {}).get("name")
+    if declared is not None:
+        applied = context.applied("sender")
+        found += name_findings(context.id, live.profile or {}, declared, applied.values if applied else None)
+    return ClientPlan(findings=found) if found else NOTHING
 
 
 def _detach_former(context: ClientContext, sid: str) -> ClientPlan:

@@ -24,6 +24,8 @@ def as_declared(live: Mapping[str, Any], declared: Values, last: Values | None) 
     found = dict(live)
     for key, value in declared.items():
         seen = found.get(key)
+        if seen == value:
+            continue
         if tidied(seen) == tidied(value):
             found[key] = value
         elif key in applied and shown.get(key, _MISSING) == seen:

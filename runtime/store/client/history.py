@@ -11,10 +11,24 @@ from runtime.store.client.light_reader import Run, read_tables
 from runtime.store.codec import columns, from_document, from_rows, read_rows
 from runtime.store.database.times import timestamp
 from runtime.store.database.url import is_api
-from runtime.store.records import LOOP_PAUSE_SECONDS, ActivityRecord, EditRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.encryption.keyring import shown
+from runtime.store.messages.thrift import REPLY_COUNTS
+from runtime.store.records import (
+    LOOP_PAUSE_SECONDS,
+    ActivityRecord,
+    EditRecord,
+    Lease,
+    NoticeRecord,
+    ReplyCounts,
+    RunRecord,
+    SpentRecord,
+    UsageRecord,
+)
 
 RUNS, LEASE, EDITS, NOTICES = "/reconcile/runs", "/reconcile/lease", "/reconcile/edits", "/reconcile/notices"
-ACTIVITY = "/reconcile/activity"
+ACTIVITY, REPLIES, USAGE = "/reconcile/activity", "/reconcile/replies", "/reconcile/usage"
+SPENT = "/reconcile/spent"
+USAGE_DAYS = 30
 
 CHANGE_KEYS = frozenset({"client", "kind", "action", "outcome"})
 """The keys of every change of a run."""
@@ -65,6 +79,36 @@ UNDELIVERED = """
 """`since`: text of `timestamp`, which needs no escaping. Over the partial index of such messages."""
 LOOPS = "SELECT bot_id, COUNT(*), MAX(loop_since) FROM conversations WHERE loop_since > '{since}' GROUP BY bot_id"
 """Likewise over the partial index of loops."""
+OPEN_REQUESTS = (
+    "SELECT bots.id, COUNT(*), MIN(due_at) FROM privacy_requests"
+    " JOIN bots ON COALESCE(bots.client, bots.id) = privacy_requests.client WHERE answered_at IS NULL GROUP BY bots.id"
+)
+BLOCKED = "SELECT bot_id, COUNT(*) FROM conversations WHERE blocked_at IS NOT NULL GROUP BY bot_id"
+"""Both over partial indexes."""
+UNFINISHED = (
+    "SELECT bots.id, COUNT(*) FROM timers"
+    " JOIN bots ON timers.payload LIKE '%%\"' || COALESCE(bots.client, bots.id) || '\"%%'"
+    " WHERE timers.kind = 'erasure' GROUP BY bots.id"
+)
+"""Erasures that are continued, which name the clients (`runtime.store.messages.unfinished_erasures`)."""
+SPENT_OF_MONTH = """
+    SELECT client, month, SUM(amount), COUNT(*) - COUNT(amount) FROM usage
+    WHERE month = '{month}' AND client IN (SELECT COALESCE(client, id) FROM bots WHERE policy LIKE '%%"budget"%%')
+    GROUP BY client, month ORDER BY client
+"""
+"""`month`: digits and a hyphen. From the index of the ledger alone. A `%` is written twice, as psycopg
+reads it where there are parameters; to LIKE it is the same."""
+
+
+USAGE_OF_CLIENT = """
+    SELECT usage.client, usage.kind, usage_prices.model, CAST(SUM(usage.quantity) AS bigint),
+        CAST(SUM(usage.amount) AS bigint), COUNT(DISTINCT usage.turn_id)
+    FROM usage JOIN usage_prices ON usage_prices.id = usage.price_id
+    WHERE usage.client = :client AND usage.month >= :month AND usage.at >= :since
+        AND usage_prices.model IS NOT NULL
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+"""Over the index on (client, month, at)."""
 
 
 def read_runs(url: str, token: str | None, limit: int = 20, timeout: float = 10) -> Sequence[RunRecord]:
@@ -131,9 +175,79 @@ def read_activity(url: str, token: str | None, timeout: float = 10) -> Sequence[
         return [from_document(ActivityRecord, item) for item in _call(url, token, timeout, ACTIVITY)]
 
     def read(run: Run) -> Sequence[ActivityRecord]:
-        return activity_of(run(LATEST_ACTIVITY), run(undelivered_query()), run(loops_query()))
+        return activity_of(
+            run(LATEST_ACTIVITY),
+            run(undelivered_query()),
+            run(loops_query()),
+            run(OPEN_REQUESTS),
+            run(BLOCKED),
+            run(UNFINISHED),
+        )
 
     return read_tables(url, timeout, read, ())
+
+
+def read_reply_counts(
+    url: str, token: str | None, client: str, since: str, until: str, timeout: float = 10
+) -> ReplyCounts | None:
+    """What a client's answers took between two timestamps, and what was saved; None where a runtime of an earlier
+    release does not say."""
+    period = {"since": since, "until": until}
+    if is_api(url):
+        from runtime.store.client.http import segment
+
+        found = call_newer(url, token, timeout, f"{REPLIES}/{segment(client)}", **period)
+        return from_document(ReplyCounts, found) if found else None
+
+    def read(run: Run) -> ReplyCounts:
+        [row] = run(REPLY_COUNTS, {"client": client, **period})
+        return ReplyCounts(*row)
+
+    return read_tables(url, timeout, read, ReplyCounts(0, 0, 0, 0))
+
+
+def read_usage(url: str, token: str | None, clients: Sequence[str], timeout: float = 10) -> Sequence[UsageRecord]:
+    """What the answers of these clients used in the last USAGE_DAYS, by kind and model."""
+    if is_api(url):
+        return [
+            from_document(UsageRecord, item)
+            for client in clients
+            for item in _call(url, token, timeout, USAGE, client=client)
+        ]
+
+    def read(run: Run) -> Sequence[UsageRecord]:
+        return [
+            record for client in clients for record in from_rows(UsageRecord, run(USAGE_OF_CLIENT, usage_of(client)))
+        ]
+
+    return read_tables(url, timeout, read, ())
+
+
+def read_spent(url: str, token: str | None, timeout: float = 10) -> Sequence[SpentRecord]:
+    """What clients with a budget have spent this month; without those that have used nothing."""
+    if is_api(url):
+        return [from_document(SpentRecord, item) for item in _call(url, token, timeout, SPENT)]
+
+    def read(run: Run) -> Sequence[SpentRecord]:
+        return spent_of(run(spent_query()))
+
+    return read_tables(url, timeout, read, ())
+
+
+def usage_of(client: str) -> dict[str, str]:
+    """The parameters of USAGE_OF_CLIENT: what a client's answers used in the last USAGE_DAYS."""
+    since = timestamp(time.time() - USAGE_DAYS * 86400)
+    return {"client": client, "month": since[:7], "since": since}
+
+
+def spent_query() -> str:
+    """The query of what clients with a budget have spent this month."""
+    return SPENT_OF_MONTH.format(month=timestamp()[:7])
+
+
+def spent_of(rows: Iterable[tuple[Any, ...]]) -> list[SpentRecord]:
+    """Rows of `spent_query` as records. PostgreSQL sums to a decimal number."""
+    return [SpentRecord(client, month, int(amount or 0), unknown) for client, month, amount, unknown in rows]
 
 
 def undelivered_query() -> str:
@@ -147,9 +261,17 @@ def loops_query() -> str:
 
 
 def activity_of(
-    latest: Iterable[tuple[Any, ...]], undelivered: Iterable[tuple[Any, ...]], loops: Iterable[tuple[Any, ...]]
+    latest: Iterable[tuple[Any, ...]],
+    undelivered: Iterable[tuple[Any, ...]],
+    loops: Iterable[tuple[Any, ...]],
+    requests: Iterable[tuple[Any, ...]],
+    blocked: Iterable[tuple[Any, ...]],
+    unfinished: Iterable[tuple[Any, ...]],
 ) -> list[ActivityRecord]:
-    """The activity from rows of LATEST_ACTIVITY, of `undelivered_query` and of `loops_query`."""
+    """The activity from rows of LATEST_ACTIVITY, of `undelivered_query` and of `loops_query`, of OPEN_REQUESTS, of
+    BLOCKED and of UNFINISHED."""
+    asked = {bot_id: (count, due_at) for bot_id, count, due_at in requests}
+    without, erasures = dict(blocked), dict(unfinished)
     paused = {bot_id: (count, since) for bot_id, count, since in loops}
     codes: dict[str, dict[str, int]] = {}
     for bot_id, code, count in undelivered:
@@ -159,11 +281,15 @@ def activity_of(
             bot_id,
             heard,
             turn,
-            error,
+            shown(error),
             last_undelivered,
             codes.get(bot_id, {}),
             *paused.get(bot_id, (0, None)),
             last_delivery=last_delivery,
+            requests=asked.get(bot_id, (0, None))[0],
+            request_due_at=asked.get(bot_id, (0, None))[1],
+            blocked=without.get(bot_id, 0),
+            erasures=erasures.get(bot_id, 0),
         )
         for bot_id, heard, turn, error, last_undelivered, last_delivery in latest
     ]
@@ -180,8 +306,20 @@ def read_notices(url: str, token: str | None, timeout: float = 10) -> Sequence[N
     return read_tables(url, timeout, read, ())
 
 
-def _call(url: str, token: str | None, timeout: float, path: str, **query: int) -> Any:
+def _call(url: str, token: str | None, timeout: float, path: str, **query: str | int) -> Any:
     from runtime.store.client.http import HttpStore
 
     with HttpStore(url, token, timeout) as api:
         return api.call("GET", path, **query)
+
+
+def call_newer(url: str, token: str | None, timeout: float, path: str, **query: str | int) -> Any:
+    """As `_call`, of what an earlier release does not have: an empty list there."""
+    from runtime.store.client.http import StoreApiError
+
+    try:
+        return _call(url, token, timeout, path, **query)
+    except StoreApiError as error:
+        if error.status == 404:
+            return []
+        raise

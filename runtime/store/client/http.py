@@ -46,9 +46,16 @@ class HttpStore:
         given = {key: value for key, value in query.items() if value is not None}
         target = path + (f"?{urlencode(given)}" if given else "")
         payload = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        return self._answer(method, target, payload, "application/json")
+
+    def put_content(self, path: str, content: bytes) -> Any:
+        """PUT of bytes that are not JSON; the answer like that of `call`."""
+        return self._answer("PUT", path, content, "application/octet-stream")
+
+    def _answer(self, method: str, target: str, payload: bytes | None, content_type: str) -> Any:
         try:
             # Every call here is idempotent, so it may be sent over a kept connection.
-            answer = self._http.call(method, target, payload, {"Content-Type": "application/json"} if payload else None)
+            answer = self._http.call(method, target, payload, {"Content-Type": content_type} if payload else None)
         except AnswerTooLarge as error:
             raise StoreError(f"The store {self._shown} sent an answer that is not read: {error}.") from error
         except NoAnswer as error:

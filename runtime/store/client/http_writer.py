@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runtime.store.client.http import HttpStore, StoreApiError, segment
 from runtime.store.codec import from_document, to_document
-from runtime.store.errors import LeaseHeld, LeaseLost, NumberTaken, RunDiffers
+from runtime.store.errors import FileDiffers, FileTooLarge, LeaseHeld, LeaseLost, NumberTaken, RunDiffers, StoreError
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
+from schemas.media_types import MAX_FILE_BYTES
+
+if TYPE_CHECKING:
+    from schemas.reconcile_reports import RecordedReport
 
 WRITE_TIMEOUT_SECONDS = 30
+FILE_TIMEOUT_SECONDS = 120
 SET_BY_STORE = ("version", "created_at", "updated_at")
 
 
@@ -19,6 +24,7 @@ class HttpWriter:
 
     def __init__(self, url: str, token: str | None) -> None:
         self._http = HttpStore(url, token, timeout=WRITE_TIMEOUT_SECONDS)
+        self._files = HttpStore(url, token, timeout=FILE_TIMEOUT_SECONDS)
 
     def put_assistant(self, record: AssistantRecord) -> AssistantRecord:
         """See StoreWriter."""
@@ -47,6 +53,37 @@ class HttpWriter:
     def delete_bot(self, bot_id: str) -> None:
         """See StoreWriter."""
         self._delete(f"/bots/{segment(bot_id)}")
+
+    def has_file(self, sha256: str) -> bool:
+        """See StoreWriter."""
+        try:
+            self._http.call("GET", f"/files/{segment(sha256)}")
+        except StoreApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def put_file(self, sha256: str, content: Iterable[bytes]) -> None:
+        """See StoreWriter."""
+        whole = b"".join(content)
+        if len(whole) > MAX_FILE_BYTES:
+            raise FileTooLarge(MAX_FILE_BYTES)
+        try:
+            self._files.put_content(f"/files/{segment(sha256)}", whole)
+        except StoreApiError as error:
+            if error.error.get("code") == "file_differs":
+                raise FileDiffers(sha256) from error
+            raise
+
+    def delete_unnamed_files(self) -> int:
+        """See StoreWriter. A runtime of an earlier release has none."""
+        try:
+            return int(self._http.call("DELETE", "/files/")["deleted"])
+        except StoreApiError as error:
+            if error.status in (404, 405):
+                return 0
+            raise
 
     def record_applied(self, record: AppliedRecord) -> None:
         """See StoreWriter."""
@@ -86,6 +123,15 @@ class HttpWriter:
         """See StoreWriter."""
         self._http.call("PUT", f"/reconcile/runs/{segment(record.id)}", to_document(record))
 
+    def record_report(self, report: RecordedReport) -> None:
+        """See StoreWriter."""
+        try:
+            self._http.call("POST", "/reconcile/reports", report.model_dump(mode="json"))
+        except StoreApiError as error:
+            if error.status in (404, 405):
+                raise StoreError("the runtime is of an earlier release, which records no reports") from error
+            raise
+
     def runs(self, limit: int = 20) -> Sequence[RunRecord]:
         """See StoreWriter."""
         return [from_document(RunRecord, run) for run in self._http.call("GET", "/reconcile/runs", limit=limit)]
@@ -111,6 +157,7 @@ class HttpWriter:
     def close(self) -> None:
         """See StoreWriter."""
         self._http.close()
+        self._files.close()
 
     def _delete(self, path: str) -> None:
         try:

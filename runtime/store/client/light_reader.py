@@ -6,18 +6,24 @@ Importing this module imports nothing heavier than `sqlite3`; reading imports ps
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from runtime.store.database.revision import fits, misfit, too_old
 from runtime.store.database.url import is_postgresql, is_sqlite, sqlite_path, unknown_kind
 from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
 
 T = TypeVar("T")
-Run = Callable[[Any], Iterable[tuple[Any, ...]]]
-"""Runs one SELECT and returns its rows."""
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+
+
+class Run(Protocol):
+    """Runs one SELECT, with its `:name` parameters if it has any, and returns its rows."""
+
+    def __call__(self, query: str, parameters: Mapping[str, str] = ..., /) -> Iterable[tuple[Any, ...]]: ...
 
 
 def read_tables(url: str, timeout: float, read: Callable[[Run], T], empty: T) -> T:
@@ -76,7 +82,13 @@ def _from_postgresql(url: str, timeout: float, read: Callable[[Run], T], empty: 
             found = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
             if found is None or found[0] is None:
                 return empty
-            return _checked(connection.execute, url, read, empty)
+
+            def run(query: str, parameters: Mapping[str, str] | None = None, /) -> Iterable[tuple[Any, ...]]:
+                # Without parameters a percent sign is one.
+                text = _PARAMETER.sub(r"%(\1)s", query) if parameters else query
+                return connection.execute(text.encode(), parameters or None)
+
+            return _checked(run, url, read, empty)
     except psycopg.OperationalError as error:
         reason = _first_line(str(error))
         if "authentication failed" in str(error) or 'role "' in str(error):

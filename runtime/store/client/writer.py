@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from runtime.store.database.url import is_api
 from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
+
+if TYPE_CHECKING:  # pydantic's models of it are needed with --report only
+    from schemas.reconcile_reports import RecordedReport
 
 
 class StoreWriter(Protocol):
@@ -28,6 +31,15 @@ class StoreWriter(Protocol):
 
     def delete_bot(self, bot_id: str) -> None:
         """Removes by id; one that does not exist is ignored."""
+
+    def has_file(self, sha256: str) -> bool:
+        """Whether the bytes with this hash are stored."""
+
+    def put_file(self, sha256: str, content: Iterable[bytes]) -> None:
+        """Stores the bytes of a file; raises FileDiffers when they are not those of the hash, FileTooLarge."""
+
+    def delete_unnamed_files(self) -> int:
+        """Deletes files that no bot has named for a week; returns their number."""
 
     def record_applied(self, record: AppliedRecord) -> None:
         """Stores the values last applied to a client's resource."""
@@ -52,6 +64,9 @@ class StoreWriter(Protocol):
 
     def finish_run(self, record: RunRecord) -> None:
         """Records the result of the run."""
+
+    def record_report(self, report: RecordedReport) -> None:
+        """Records what a run found, for the console; an older result than the recorded one is ignored."""
 
     def runs(self, limit: int = 20) -> Sequence[RunRecord]:
         """The newest runs, newest first."""

@@ -1,6 +1,6 @@
 """The runtime's access to the store: store functions are plain and synchronous, callers are asyncio.
 
-    webhook ─┐                                 ┌── one thread ── BEGIN · fn · fn · fn · COMMIT   SQLite
+    webhook ─┐                                 ┌── BEGIN · fn · fn · fn, COMMIT in a thread      SQLite
     turn    ─┼─ await database.write(fn, …) ──►┤
     API     ─┘                                 └── thread pool ── a transaction each             PostgreSQL
 
@@ -29,6 +29,12 @@ class Database(Protocol):
     ) -> T:
         """Runs the function in a transaction and returns when its effect is on disk."""
 
+    async def write_unhurried(
+        self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `write`, where a later commit is good enough. On SQLite it joins the next commit of others, and begins one
+        of its own only UNHURRIED_SECONDS later."""
+
     async def read(self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a function that only reads."""
 
@@ -36,7 +42,18 @@ class Database(Protocol):
         """Finishes what was queued and closes the database."""
 
 
-async def open_database(url: str, *, serving: bool = True) -> Database:
+class ErasableDatabase(Database, Protocol):
+    """A store in files, in which what was deleted may still be."""
+
+    @property
+    def keeps_deleted(self) -> str | None:
+        """Where what was deleted is still in the database's files after `expunge`, in a sentence; None: nowhere."""
+
+    async def expunge(self) -> None:
+        """Overwrites in the database's files what was deleted, as far as it does not do so by itself."""
+
+
+async def open_database(url: str, *, serving: bool = True) -> ErasableDatabase:
     """Opens the store and brings its schema to head. Only a process that is `serving` creates one, and a second of them
     is refused on SQLite."""
     if is_sqlite(url):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,28 +12,43 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 
 from runtime.store.database.revision import misfit
 from runtime.store.database.url import is_postgresql, is_sqlite, sqlite_path, unknown_kind
+from runtime.store.encryption.keyring import connection_name
 from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
 
 BUSY_SECONDS = 30
 """How long a writer of SQLite waits for another process's transaction, in seconds."""
 
 
-def open_engine(url: str, *, pool_size: int = 5, read_only: bool = False) -> Engine:
+def open_engine(url: str, *, pool_size: int = 5, read_only: bool = False, program: str | None = None) -> Engine:
     """An engine for `sqlite:///…` or `postgresql://…`; the folder of a SQLite file is created when it is missing.
 
-    A `read_only` transaction of SQLite waits for no writer and blocks none.
+    A `read_only` transaction of SQLite waits for no writer and blocks none. `program`: what PostgreSQL lists its
+    connections under; by default as those of a process that reads what people wrote.
     """
     if is_sqlite(url):
         return _sqlite(url, read_only)
     if is_postgresql(url):
-        address = make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg")
+        first, servers = _servers(url.replace("postgres://", "postgresql://", 1))
         return create_engine(
-            address,
+            make_url(first).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
             max_overflow=0,
-            connect_args={"connect_timeout": 10, "application_name": "horizonai"},
+            connect_args={"connect_timeout": 10, "application_name": program or connection_name(), **servers},
         )
     raise unknown_kind(url)
+
+
+def _servers(url: str) -> tuple[str, dict[str, str]]:
+    """A URL with its first server alone, and where it names several the parameters `host` and `port` of all of them
+    (libpq: Specifying Multiple Hosts): SQLAlchemy parses one."""
+    authority = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+    _, _, rest = authority.rpartition("@")[2].partition(",")
+    if not rest:
+        return url, {}
+    from psycopg.conninfo import conninfo_to_dict  # loaded with the engine; never needed on SQLite
+
+    read = conninfo_to_dict(url)
+    return url.replace(f",{rest}", "", 1), {name: str(read[name]) for name in ("host", "port") if read.get(name)}
 
 
 def _sqlite(url: str, read_only: bool) -> Engine:
@@ -52,6 +68,10 @@ def _sqlite(url: str, read_only: bool) -> Engine:
             opened.callback(connection.close)
             # The driver's own implicit transactions would leave DDL and SAVEPOINT outside of one.
             connection.isolation_level = None
+            if not path.exists() or not path.stat().st_size:
+                # So that a new file can shrink; one that has tables stays as it is (`compact`), and is not asked: that
+                # would wait for another process's transaction.
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             if read_only:
@@ -73,22 +93,38 @@ def store_errors(url: str) -> Iterator[None]:
     """Translates the driver's errors into the store's."""
     try:
         yield
-    except exc.OperationalError as error:
-        raise operational_error(url, str(error.orig)) from error
-    except sqlite3.Error as error:  # from a Statement, which calls the driver directly
-        raise operational_error(url, str(error)) from error
-    except exc.DatabaseError as error:
-        raise _refusal(url, error.orig) from error
     except Exception as error:
-        if is_sqlite(url):
+        told = store_error(url, error)
+        if told is error:
             raise
-        from psycopg import DatabaseError, Error  # loaded with the engine; never needed on SQLite
+        raise told from error
 
-        if not isinstance(error, Error):
-            raise
-        # Broken connections are operational or interface errors; those that a server refused have a code of their own.
-        refused = isinstance(error, DatabaseError) and error.sqlstate is not None and error.sqlstate[:2] in _REFUSALS
-        raise (_refusal(url, error) if refused else operational_error(url, str(error))) from error
+
+def store_error(url: str, error: Exception) -> Exception:
+    """The StoreError for an error of the driver, with that as its cause; any other error itself."""
+    told: Exception = error
+    match error:
+        case exc.OperationalError():
+            told = operational_error(url, str(error.orig))
+        case sqlite3.Error():  # from a Statement, which calls the driver directly
+            told = operational_error(url, str(error))
+        case exc.DatabaseError():
+            told = _refusal(url, error.orig)
+        case _ if not is_sqlite(url):
+            told = _of_postgresql(url, error)
+    if told is not error:
+        told.__cause__ = error
+    return told
+
+
+def _of_postgresql(url: str, error: Exception) -> Exception:
+    from psycopg import DatabaseError, Error  # loaded with the engine; never needed on SQLite
+
+    if not isinstance(error, Error):
+        return error
+    # Broken connections are operational or interface errors; those that a server refused have a code of their own.
+    refused = isinstance(error, DatabaseError) and error.sqlstate is not None and error.sqlstate[:2] in _REFUSALS
+    return _refusal(url, error) if refused else operational_error(url, str(error))
 
 
 _REFUSALS = ("22", "23", "42")

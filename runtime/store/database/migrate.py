@@ -13,23 +13,28 @@ from sqlalchemy import Connection, Engine, inspect
 from runtime.store.database.engine import open_engine, store_errors
 from runtime.store.database.revision import HEAD, fits, too_old
 from runtime.store.database.url import is_sqlite, sqlite_path
+from runtime.store.encryption import in_use
 from runtime.store.errors import StoreMissing, masked
 
 MIGRATION_LOCK = 7_402_215
 """Key of the PostgreSQL advisory lock that prevents two starting replicas from migrating concurrently."""
 
 
-def open_migrated(url: str, *, pool_size: int = 5, create: bool = True) -> Engine:
+def open_migrated(url: str, *, pool_size: int = 5, create: bool = True, reads_texts: bool = True) -> Engine:
     """An engine on a store whose schema is at head. Raises StoreError, and leaves nothing open then.
 
-    Without `create` nothing is created where there is no store, and StoreMissing is raised.
+    Without `create` nothing is created where there is no store, and StoreMissing is raised. A process that reads what
+    people wrote needs the keys that it is encrypted with, and is refused without them.
     """
     if not create and is_sqlite(url) and not (path := sqlite_path(url)).exists():
         raise StoreMissing(f"There is no store at {masked(url)}: there is no file {path.absolute()}.")
-    engine = open_engine(url, pool_size=pool_size)
+    engine = open_engine(url, pool_size=pool_size, program=None if reads_texts else "horizonai-reconcile")
     try:
         with store_errors(url):
             migrate(engine, create=create)
+            if reads_texts:
+                with engine.begin() as connection:
+                    in_use.check(connection)
     except BaseException:
         engine.dispose()
         raise

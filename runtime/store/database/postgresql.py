@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from runtime.store.database.engine import store_errors
 from runtime.store.database.migrate import open_migrated
 from runtime.store.database.operation import P, T, bound
+from runtime.store.database.statement import is_pipelined
 
 TRUSTED_SECONDS = 1.0
 """How long a connection to PostgreSQL is assumed to be alive after its use. A check before every transaction would be
@@ -37,12 +38,27 @@ class PostgresqlDatabase:
         self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """See Database."""
+        run = self._run_pipelined if is_pipelined(operation) else self._run
         job = bound(operation, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, job)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run, job)
+
+    async def write_unhurried(
+        self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """See Database."""
+        return await self.write(operation, *args, **kwargs)
 
     async def read(self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See Database."""
         return await self.write(operation, *args, **kwargs)
+
+    @property
+    def keeps_deleted(self) -> str | None:
+        """See Database."""
+        return "In PostgreSQL's files and its log: deleted rows, until it uses their space again."
+
+    async def expunge(self) -> None:
+        """See Database. PostgreSQL does so by itself (autovacuum); to wait for it would take as long as the tables."""
 
     async def close(self) -> None:
         """See Database."""
@@ -55,17 +71,33 @@ class PostgresqlDatabase:
         with store_errors(self._url), self._transaction() as connection:
             return operation(connection)
 
+    def _run_pipelined(self, operation: Callable[[Connection], T]) -> T:
+        """Its commit travels with its last statements: psycopg's own would be a round trip more."""
+        with store_errors(self._url), self._kept_connection() as connection:
+            raw: Any = connection.connection.driver_connection
+            with raw.pipeline():
+                result = operation(connection)
+                raw.execute("COMMIT")
+            return result
+
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         """A transaction on this thread's connection, ended at the driver, which begins it with the first statement."""
-        connection = self._connection()
-        raw: Any = connection.connection.driver_connection
-        try:
+        with self._kept_connection() as connection:
             yield connection
             if connection.in_transaction():  # a function of the API has used SQLAlchemy, which tracks the transaction
                 connection.commit()
             else:
+                raw: Any = connection.connection.driver_connection
                 raw.commit()
+
+    @contextmanager
+    def _kept_connection(self) -> Iterator[Connection]:
+        """This thread's connection, which is kept unless its transaction fails."""
+        connection = self._connection()
+        raw: Any = connection.connection.driver_connection
+        try:
+            yield connection
         except BaseException:
             if raw.closed:
                 connection.invalidate()

@@ -7,7 +7,7 @@ import re
 
 from runtime.store.errors import StoreOutdated
 
-HEAD = "1_0019"
+HEAD = "1_0047"
 """`<generation>_<step>` of the newest migration; see `runtime.store.database.migrate`."""
 
 

@@ -2,36 +2,81 @@
 
 It is executed by the driver directly, inside the connection's transaction, and reads and writes plain tuples
 (docs/adr/0002-raw-sql.md). The schema stays in `tables`.
+
+Where STORE_KEY is set, this is where texts are encrypted and decrypted: parameters that are written into encrypted
+columns (`runtime.store.encryption.sql`), and cells that say that they are encrypted.
+
+PostgreSQL is a round trip away. In a `pipelined` operation statements are sent one after the other, and only a result
+that is read is waited for: `rows`, `first`, `one` and `run` do, `do` and `later` do not.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from runtime.store.encryption import keyring
+from runtime.store.encryption.columns import ENCRYPTED, EncryptedColumn
+from runtime.store.encryption.keyring import HEAD, HEAD_BYTES, Keyring
+from runtime.store.encryption.sql import encrypted_parameters, reads_encrypted
+
+LENGTH = len(HEAD)
 PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+
+Operation = TypeVar("Operation", bound=Callable[..., Any])
+
+_PIPELINED: set[Callable[..., Any]] = set()
+
+
+def pipelined(operation: Operation) -> Operation:
+    """Marks an operation on the store as one that executes nothing but statements of this module, which on PostgreSQL
+    are then sent in a pipeline, its commit included."""
+    _PIPELINED.add(operation)
+    return operation
+
+
+def is_pipelined(operation: Callable[..., Any]) -> bool:
+    """Whether an operation is marked as `pipelined`."""
+    return operation in _PIPELINED
 
 
 class Statement:
     """One statement, for either database."""
 
-    __slots__ = ("_names", "_positional", "_pyformat")
+    __slots__ = ("_counted", "_encrypted", "_positional", "_pyformat", "_reads", "_values", "sql")
 
     def __init__(self, sql: str) -> None:
+        self.sql = sql
+        self._encrypted: Mapping[str, EncryptedColumn] | None = None
+        """Parameters of encrypted columns, once the SQL was looked at for them."""
+        self._reads = False
         # SQLite gets its parameters by position: Python's driver releases the GIL for each name that it looks up, and
         # waits to get it back. Up to Python 3.12.3 it treats numbers (`?1`) as names too and warns about each, which
         # takes five times as long as the row; so a parameter that is used twice is passed twice.
-        self._names = tuple(PARAMETER.findall(sql))
+        self._values = _values_of(PARAMETER.findall(sql))
         self._positional = PARAMETER.sub("?", sql)
-        self._pyformat = PARAMETER.sub(r"%(\1)s", sql)
+        self._pyformat = PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+        # In a pipeline the driver knows the number of rows only after a statement that returns some.
+        self._counted = self._pyformat if " RETURNING " in sql else f"{self._pyformat} RETURNING 1"
 
     def rows(self, connection: Connection, /, **parameters: object) -> list[tuple[Any, ...]]:
         """All rows of the answer."""
-        found: list[tuple[Any, ...]] = self.executed(connection, parameters).fetchall()
-        return found
+        found: list[tuple[Any, ...]] = self._executed(connection, parameters).fetchall()
+        return found if keyring.current is None else self._readable(found, keyring.current)
+
+    def rows_later(self, connection: Connection, /, **parameters: object) -> Callable[[], list[tuple[Any, ...]]]:
+        """As `rows`; they are returned when they are asked for, which waits for everything before them as well. SQLite
+        reads them only then."""
+        if connection.dialect.name == "sqlite":
+            return partial(self.rows, connection, **parameters)
+        fetch: Callable[[], list[tuple[Any, ...]]] = self._executed(connection, parameters).fetchall
+        keys = keyring.current
+        return fetch if keys is None else lambda: self._readable(fetch(), keys)
 
     def first(self, connection: Connection, /, **parameters: object) -> tuple[Any, ...] | None:
         """The first row, None when there is none."""
@@ -43,25 +88,134 @@ class Statement:
         return self.rows(connection, **parameters)[0]
 
     def run(self, connection: Connection, /, **parameters: object) -> int:
-        """Executes and returns the number of changed rows."""
-        changed: int = self.executed(connection, parameters).rowcount
-        return changed
+        """Executes an INSERT, UPDATE or DELETE, and returns the number of changed rows."""
+        return self.later(connection, **parameters)()
+
+    def later(self, connection: Connection, /, **parameters: object) -> Callable[[], int]:
+        """As `run`; the number is returned when it is asked for, which waits for everything before it as well."""
+        raw: Any = connection.connection.driver_connection
+        given = self._given(parameters)
+        if connection.dialect.name == "sqlite":
+            changed: int = raw.execute(self._positional, self._values(given)).rowcount
+            return lambda: changed
+        if not raw.pgconn.pipeline_status:
+            changed = raw.execute(self._pyformat, given).rowcount
+            return lambda: changed
+        cursor = raw.execute(self._counted, given)
+        return lambda: len(cursor.fetchall())
+
+    def do(self, connection: Connection, /, **parameters: object) -> None:
+        """Executes without waiting for a result."""
+        self._executed(connection, parameters)
 
     def each(self, connection: Connection, parameters: Sequence[dict[str, object]], /) -> None:
         """Executes once for each set of parameters."""
-        if parameters:
-            raw: Any = connection.connection.driver_connection
-            if connection.dialect.name == "sqlite":
-                raw.executemany(self._positional, [[row[name] for name in self._names] for row in parameters])
-            else:
-                raw.cursor().executemany(self._pyformat, parameters)
+        for one in parameters:
+            self.do(connection, **one)
 
-    def executed(self, connection: Connection, parameters: Mapping[str, object]) -> Any:
+    def each_row(self, connection: Connection, /, **parameters: object) -> Iterator[tuple[Any, ...]]:
+        """As `rows`, one by one where the driver does not have all of them."""
+        cursor = self._executed(connection, parameters)
+        keys = keyring.current
+        return iter(cursor) if keys is None else (row for found in cursor for row in self._readable([found], keys))
+
+    def added(self, connection: Connection, /, **parameters: object) -> int | None:
+        """Executes an INSERT on SQLite, and returns the new row's id; None when a conflict prevented it."""
+        cursor = self._executed(connection, parameters)
+        return int(cursor.lastrowid) if cursor.rowcount else None
+
+    def _executed(self, connection: Connection, parameters: Mapping[str, object]) -> Any:
         """The driver's cursor, after it has executed the statement."""
         raw: Any = connection.connection.driver_connection
+        given = self._given(parameters)
         if connection.dialect.name == "sqlite":
-            return raw.execute(self._positional, [parameters[name] for name in self._names])
-        return raw.execute(self._pyformat, parameters)
+            return raw.execute(self._positional, self._values(given))
+        return raw.execute(self._pyformat, given)
+
+    def _given(self, parameters: Mapping[str, object]) -> Mapping[str, object]:
+        """The parameters as they are stored."""
+        keys = keyring.current
+        if keys is None:
+            return parameters
+        columns = self._encrypted
+        if columns is None:
+            columns = self._look()
+        if not columns:
+            return parameters
+        given = dict(parameters)
+        for name, column in columns.items():
+            value = given[name]
+            if isinstance(value, (str, bytes)):
+                given[name] = keys.encrypted(value, column)
+        return given
+
+    def _readable(self, rows: list[tuple[Any, ...]], keys: Keyring) -> list[tuple[Any, ...]]:
+        """The rows with the texts of their encrypted cells."""
+        if self._encrypted is None:
+            self._look()
+        return [_decrypted(row, keys) for row in rows] if self._reads else rows
+
+    def _look(self) -> Mapping[str, EncryptedColumn]:
+        self._encrypted, self._reads = encrypted_parameters(self.sql), reads_encrypted(self.sql)
+        return self._encrypted
+
+
+def _decrypted(row: tuple[Any, ...], keys: Keyring) -> tuple[Any, ...]:
+    """A row with the texts of its encrypted cells."""
+    for cell in row:
+        kind = type(cell)
+        if (kind is str and cell[:LENGTH] == HEAD) or (kind is bytes and cell[:LENGTH] == HEAD_BYTES):
+            return tuple([_text_of(cell, keys) for cell in row])
+    return row
+
+
+def _text_of(cell: Any, keys: Keyring) -> Any:
+    kind = type(cell)
+    if kind is str:
+        return keys.decrypted(cell) if cell[:LENGTH] == HEAD else cell
+    return keys.decrypted_bytes(cell) if kind is bytes and cell[:LENGTH] == HEAD_BYTES else cell
+
+
+def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequence[object]]:
+    """What takes the values of these names from a mapping, in their order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda parameters: [parameters[name] for name in names]
+
+
+class InsertRows:
+    """A statement that adds several rows: each one more travels to PostgreSQL, and with SQLite gives the GIL away."""
+
+    __slots__ = ("_encrypted", "_sql", "_values")
+
+    MOST = 16
+    """Rows of one statement."""
+
+    def __init__(self, table: str, *columns: str) -> None:
+        head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 - our own names
+        self._sql = cache(lambda mark, rows: head + ", ".join([f"({', '.join([mark] * len(columns))})"] * rows))
+        self._values = _values_of(columns)
+        of_table = ENCRYPTED.get(table, {})
+        self._encrypted = {name: of_table[name] for name in columns if name in of_table}
+
+    def run(self, connection: Connection, rows: Sequence[Mapping[str, object]], /) -> None:
+        """Adds the rows, in their order."""
+        raw: Any = connection.connection.driver_connection
+        mark = "?" if connection.dialect.name == "sqlite" else "%s"
+        for first in range(0, len(rows), self.MOST):
+            part = [self._given(row) for row in rows[first : first + self.MOST]]
+            raw.execute(self._sql(mark, len(part)), [value for row in part for value in self._values(row)])
+
+    def _given(self, row: Mapping[str, object]) -> Mapping[str, object]:
+        keys = keyring.current
+        if keys is None or not self._encrypted:
+            return row
+        encrypted = {
+            name: keys.encrypted(value, column)
+            for name, column in self._encrypted.items()
+            if isinstance(value := row[name], str | bytes)
+        }
+        return {**row, **encrypted}
 
 
 class Insert:
@@ -79,8 +233,7 @@ class Insert:
             row = self._on_postgresql.first(connection, **parameters)
             return None if row is None else int(row[0])
         # SQLite's driver knows the id; RETURNING would double the time.
-        cursor = self._on_sqlite.executed(connection, parameters)
-        return int(cursor.lastrowid) if cursor.rowcount else None
+        return self._on_sqlite.added(connection, **parameters)
 
     def one(self, connection: Connection, /, **parameters: object) -> int:
         """The row's id, where no conflict is possible."""

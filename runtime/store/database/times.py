@@ -29,8 +29,8 @@ def seconds_since(moment: str) -> float:
     A clock that was set back leaves such timestamps. What began then began at some time in the past: who waited for
     it to be over would wait as much longer as the clock was set back.
     """
-    now = timestamp()
-    return math.inf if is_to_come(moment, now) else max(_seconds(now) - _seconds(moment), 0.0)
+    seconds = time.time() - _seconds(moment)
+    return math.inf if seconds < -SKEW_SECONDS else max(seconds, 0.0)
 
 
 def is_to_come(moment: str, now: str) -> bool:

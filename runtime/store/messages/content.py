@@ -9,10 +9,11 @@ before `content` stored.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
+
+from pydantic_core import from_json
 
 from runtime.content.parameters import content_of
 from runtime.content.parts import KINDS, Content, Location, Media, Part, Quoted, Referral
@@ -41,9 +42,9 @@ def dump_content(content: Content) -> str:
 
 def load_content(content: str | None, body: str, params: str) -> Content:
     """A message from its row."""
-    document = json.loads(content) if content is not None else {}
+    document = from_json(content) if content is not None else {}
     if document.get("v") != VERSION or any(part["kind"] not in _PARTS for part in document["parts"]):
-        return _without_content(body, json.loads(params))
+        return _without_content(body, from_json(params))
     quoted, referral = document.get("quoted"), document.get("referral")
     return Content(
         tuple([_part(part) for part in document["parts"]]),

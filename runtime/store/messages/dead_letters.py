@@ -13,12 +13,15 @@ The serving process finds the reopened messages by itself, so any process may do
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy import Connection
 
-from runtime.store.catalog import record_audit
+from runtime.store.audit import Actor, Entry, client_of_conversation, record
 from runtime.store.database.statement import Statement
+from runtime.store.delivery_errors import in_words
 from runtime.store.errors import NotDeadLetters, OutOfPlace
 
 KIND = "dead_letter"
@@ -48,13 +51,19 @@ class DeadLetter:
     failed_at: str
     answered_since: str | None
     """When the newest later message of its user was answered: an answer to this one would come out of place."""
+    conversation_id: int
     messages: Sequence[DeadMessage]
+    error_code: str | None = None
+    """Twilio's, where the notice to the user reached no phone."""
+    undelivered: str | None = None
+    """The same in words."""
 
 
 LIST = Statement(
     "SELECT turns.id, turns.bot_id, coalesce(bots.client, turns.bot_id), coalesce(turns.error, ''), turns.finished_at,"
     " (SELECT max(later.finished_at) FROM turns AS later WHERE later.conversation_id = turns.conversation_id"
-    " AND later.id > turns.id AND later.state = 'answered'), turns.conversation_id FROM turns"
+    " AND later.id > turns.id AND later.state = 'answered'), turns.conversation_id, (SELECT min(error_code) FROM outbox"
+    " WHERE outbox.turn_id = turns.id AND error_code IS NOT NULL) FROM turns"
     " LEFT JOIN bots ON bots.id = turns.bot_id WHERE turns.state = 'dead'"
     " AND turns.id > :after AND (CAST(:clients AS text) = ''"
     " OR replace(CAST(:clients AS text), ' ' || coalesce(bots.client, turns.bot_id) || ' ', '')"
@@ -96,12 +105,45 @@ def list_dead_letters(
     """Dead letters by id, of these clients or of all; `after` is the last id of the previous page."""
     # No id has a blank in it. Two of them, so that the blank between neighbours is each one's own; no client is none.
     wanted = "" if clients is None else f" {'  '.join(clients)} "
+    rows = LIST.rows(connection, clients=wanted, limit=limit, after=after)
     return [
-        DeadLetter(turn_id, bot_id, label, error, at, since, _messages(connection, conversation_id, turn_id))
-        for turn_id, bot_id, label, error, at, since, conversation_id in LIST.rows(
-            connection, clients=wanted, limit=limit, after=after
+        DeadLetter(
+            turn_id,
+            bot_id,
+            label,
+            error,
+            at,
+            since,
+            conversation_id,
+            _messages(connection, conversation_id, turn_id),
+            code,
+            in_words(code),
         )
+        for turn_id, bot_id, label, error, at, since, conversation_id, code in rows
     ]
+
+
+def listed_by(
+    connection: Connection,
+    actor: Actor,
+    *,
+    clients: Collection[str] | None = None,
+    limit: int = 1000,
+    after: int = 0,
+    texts: bool = True,
+) -> list[DeadLetter]:
+    """As `list_dead_letters`, for a person or a program: recorded in the audit, for each client. Without `texts`, what
+    people wrote is left out."""
+    found = list_dead_letters(connection, clients=clients, limit=limit, after=after)
+    for client, letters in groupby(sorted(found, key=attrgetter("client", "id")), attrgetter("client")):
+        ids = {letter.conversation_id for letter in letters}
+        what = ["texts" if texts else "addresses"]
+        record(connection, actor, Entry("read", KIND, client, client, sorted(ids), what))
+    return found if texts else [_without_texts(letter) for letter in found]
+
+
+def _without_texts(letter: DeadLetter) -> DeadLetter:
+    return replace(letter, messages=[replace(message, body=None) for message in letter.messages])
 
 
 def client_of(connection: Connection, turn_id: int) -> str | None:
@@ -110,7 +152,7 @@ def client_of(connection: Connection, turn_id: int) -> str | None:
     return None if row is None else str(row[0])
 
 
-def retry(connection: Connection, turn_id: int, actor: str) -> bool:
+def retry(connection: Connection, turn_id: int, actor: Actor) -> bool:
     """Reopens a dead letter's messages, in their position before later ones; False when the turn is not a dead
     letter. Raises OutOfPlace."""
     answered, is_running = LATER.one(connection, id=turn_id)
@@ -119,18 +161,18 @@ def retry(connection: Connection, turn_id: int, actor: str) -> bool:
     return force_retry(connection, turn_id, actor)
 
 
-def force_retry(connection: Connection, turn_id: int, actor: str) -> bool:
+def force_retry(connection: Connection, turn_id: int, actor: Actor) -> bool:
     """The same, also when the answer comes after those to later messages."""
     return _leave(connection, turn_id, actor, "retried", RETRY, OPEN_AGAIN, TAKE_BACK)
 
 
-def drop(connection: Connection, turn_id: int, actor: str) -> bool:
+def drop(connection: Connection, turn_id: int, actor: Actor) -> bool:
     """Drops a dead letter; False when the turn is not a dead letter."""
     return _leave(connection, turn_id, actor, "dropped", LEAVE, DROP)
 
 
 def leave_all(
-    connection: Connection, way: Callable[[Connection, int, str], bool], turn_ids: Sequence[int], actor: str
+    connection: Connection, way: Callable[[Connection, int, Actor], bool], turn_ids: Sequence[int], actor: Actor
 ) -> None:
     """Retries or drops dead letters, all of them or none; raises NotDeadLetters or OutOfPlace."""
     unknown = [turn_id for turn_id in dict.fromkeys(turn_ids) if not way(connection, turn_id, actor)]
@@ -139,14 +181,15 @@ def leave_all(
 
 
 def _leave(
-    connection: Connection, turn_id: int, actor: str, action: str, leave: Statement, *changes: Statement
+    connection: Connection, turn_id: int, actor: Actor, action: str, leave: Statement, *changes: Statement
 ) -> bool:
     left = leave.first(connection, id=turn_id)
     if left is None:
         return False
     for change in changes:
         change.run(connection, conversation_id=left[0], turn_id=turn_id)
-    record_audit(connection, actor=actor, action=action, kind=KIND, object_id=str(turn_id), overridden=None, fields=())
+    entry = Entry(action, KIND, str(turn_id), client_of_conversation(connection, left[0]), [left[0]])
+    record(connection, actor, entry)
     return True
 
 

@@ -40,7 +40,7 @@ def hand_over(connection: Connection, turn: Turn) -> bool:
     MOVE.run(connection, bot_id=successor, conversation_id=conversation_id, turn_id=turn.id)
     for message in turn.messages:
         if (opting := opting_of(message.content)) is not None:
-            conversations.record_opting(connection, conversation_id, opting)
+            conversations.record_opting(connection, conversation_id, opting, "word", message.received_at)
     end_turn(connection, turn, Ending("unanswered", reason=REASON))
     if connection.dialect.name == "postgresql":
         jobs.defer_rest(connection, conversation_id)

@@ -8,16 +8,18 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from runtime.content.opting import opting_of
+from runtime.content.opting import Opting, may_opt_out
 from runtime.content.parts import Content
 from runtime.content.rendering import as_text
-from runtime.store.database.statement import Insert, Statement
+from runtime.store.database.statement import Insert, Statement, pipelined
 from runtime.store.database.times import timestamp
-from runtime.store.messages import conversations
+from runtime.store.messages import conversations, handoffs, opt_outs
 from runtime.store.messages.content import dump_content
-from runtime.store.messages.conversations import conversation_of
+from runtime.store.messages.conversations import OptedBy, user_of
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
 from runtime.store.messages.turns import remember
+from runtime.store.usage import ledger
+from runtime.store.usage.ledger import MessagePrices
 
 InboxState = Literal["open", "limited", "answered"]
 """To be answered, stored only, or answered before this store was restored from a backup."""
@@ -36,6 +38,15 @@ class InboundMessage(NamedTuple):
     content: Content
     params: str
     """Every parameter without a column, as JSON: also those that are not in `content`."""
+    number: str = ""
+    """The bot's, in E.164."""
+    prices: MessagePrices | None = None
+    """Of what Twilio charges for it; None: it is not added to the ledger."""
+    opting: Opting | None = None
+    """What its user asks for with it, where it says nothing else."""
+    opted_by: OptedBy = "word"
+    is_discarded_if_blocked: bool = False
+    """Whether nothing of it is kept where its user is blocked (`data.blocked: discard`), but that it came."""
 
 
 class StoredMessage(NamedTuple):
@@ -43,6 +54,8 @@ class StoredMessage(NamedTuple):
 
     inbox_id: int
     conversation_id: int
+    has_new_number: bool = False
+    """Whether WhatsApp showed another number of the user's before."""
 
 
 ADD_MESSAGE = Insert(
@@ -58,22 +71,46 @@ ADD_MESSAGE_OF_KNOWN = Statement(
     " FROM conversation_aliases WHERE bot_id = :bot_id AND alias = :sender"
     " ON CONFLICT (account_sid, message_sid) DO NOTHING RETURNING id, conversation_id"
 )
+DISCARD = Statement(
+    "UPDATE inbox SET sender = '', body = '', params = '{}', content = NULL, state = 'dropped' WHERE id = :id"
+)
 SEEN = Statement("SELECT 1 FROM inbox WHERE account_sid = :account_sid AND message_sid = :message_sid")
+# Materialized, since SQLite would group all messages of the store by an index, and look at each for its state.
 OPEN_CONVERSATIONS = Statement(
-    "SELECT conversation_id FROM inbox WHERE state = 'open' GROUP BY conversation_id ORDER BY min(id)"
+    "WITH open AS MATERIALIZED (SELECT id, conversation_id FROM inbox WHERE state = 'open')"
+    " SELECT conversation_id FROM open GROUP BY conversation_id ORDER BY min(id)"
 )
 
 
+@pipelined
 def store_message(connection: Connection, message: InboundMessage, state: InboxState = "open") -> StoredMessage | None:
-    """Stores a message, and whether its user opts out or in with it; None for a duplicate (Twilio delivers some
-    twice)."""
-    stored = _store(connection, message, state)
-    if stored is not None and (opting := opting_of(message.content)) is not None:
-        conversations.record_opting(connection, stored.conversation_id, opting)
+    """Stores a message, what it costs, and whether its user opts out or in with it or comes from an ad; None for a
+    duplicate (Twilio delivers some twice)."""
+    now = timestamp()
+    stored = _store(connection, message, state, now)
+    if stored is None:
+        return None
+    if message.opting is not None:
+        conversations.record_opting(connection, stored.conversation_id, message.opting, message.opted_by, now)
+    elif may_opt_out(message.content) and _comes_after_marketing(connection, stored, message.content):
+        conversations.record_opting(connection, stored.conversation_id, "out", "word", now)
+    if message.is_discarded_if_blocked and conversations.blocked_since(connection, stored.conversation_id) is not None:
+        DISCARD.run(connection, id=stored.inbox_id)
+    elif message.content.referral is not None:
+        conversations.record_referral(connection, stored.conversation_id)
+    if message.prices is not None:
+        ledger.add_message_in(
+            connection, message.prices, bot_id=message.bot_id, number=message.number, inbox_id=stored.inbox_id, at=now
+        )
     return stored
 
 
-def _store(connection: Connection, message: InboundMessage, state: InboxState) -> StoredMessage | None:
+def _comes_after_marketing(connection: Connection, stored: StoredMessage, content: Content) -> bool:
+    quoted = content.quoted.message_sid if content.quoted is not None else None
+    return opt_outs.comes_after_marketing(connection, stored.conversation_id, stored.inbox_id, quoted)
+
+
+def _store(connection: Connection, message: InboundMessage, state: InboxState, now: str) -> StoredMessage | None:
     values = {
         "account_sid": message.account_sid,
         "message_sid": message.message_sid,
@@ -83,18 +120,17 @@ def _store(connection: Connection, message: InboundMessage, state: InboxState) -
         "params": message.params,
         "content": dump_content(message.content),
         "state": state,
-        "now": timestamp(),
+        "now": now,
     }
-    if message.user_key == message.sender:
-        # Nearly every message is a further one of a user with one address: one statement for those.
-        known = ADD_MESSAGE_OF_KNOWN.first(connection, **values)
-        if known is not None:
-            return StoredMessage(*known)
-    conversation_id = conversation_of(
-        connection, message.bot_id, message.user_key, message.sender, message.content.profile_name
-    )
-    inbox_id = ADD_MESSAGE.run(connection, conversation_id=conversation_id, **values)
-    return None if inbox_id is None else StoredMessage(inbox_id, conversation_id)
+    if message.user_key == message.sender and connection.dialect.name != "sqlite":
+        # Nearly every message is a further one of a user with one address. For those PostgreSQL is asked once; SQLite
+        # takes longer for one statement with RETURNING than for two.
+        row = ADD_MESSAGE_OF_KNOWN.first(connection, **values)
+        if row is not None:
+            return StoredMessage(*row)
+    user = user_of(connection, message.bot_id, message.user_key, message.sender, message.content.profile_name)
+    inbox_id = ADD_MESSAGE.run(connection, conversation_id=user.conversation_id, **values)
+    return None if inbox_id is None else StoredMessage(inbox_id, user.conversation_id, user.has_new_number)
 
 
 def store_messages(
@@ -109,16 +145,25 @@ def store_limited(
     message: InboundMessage,
     items: Sequence[tuple[str, int]],
     notice: OutboundMessage | None = None,
+    of_notice: Sequence[tuple[str, int]] = (),
 ) -> tuple[StoredMessage | None, OutboxRow | None]:
-    """Stores a message that is not answered, with its items of the memory and the notice to its user, in its
-    conversation; nothing for a duplicate."""
+    """Stores a message that is not answered, with its items of the memory and the notice to its user with its own, in
+    its conversation; nothing for a duplicate, neither of a person who is blocked, and no notice where
+    people have the conversation."""
     taken = store_message(connection, message, "limited")
     if taken is None:
         return None, None
-    remember(connection, taken.conversation_id, items)
-    if notice is None:
+    if conversations.blocked_since(connection, taken.conversation_id) is not None:
         return taken, None
-    return taken, add_to_outbox(connection, replace(notice, conversation_id=taken.conversation_id))
+    remember(connection, taken.conversation_id, items)
+    if notice is None or handoffs.has_person(connection, taken.conversation_id):
+        return taken, None
+    remember(connection, taken.conversation_id, of_notice)
+    is_after_ad = conversations.reply_after_ad(
+        connection, taken.conversation_id, *conversations.ad_state(connection, taken.conversation_id)
+    )
+    located = replace(notice, conversation_id=taken.conversation_id)
+    return taken, add_to_outbox(connection, located, is_after_ad=is_after_ad)
 
 
 def store_all_limited(

@@ -1,7 +1,8 @@
 """Messages to send: the intent is on disk before the send, the outcome after it. Functions over a connection.
 
     ready ──claim──► sending ──► sent       with Twilio's sid, then its delivery status
-                        └──────► failed     refused for good, or its outcome cannot be known
+       │                └──────► failed     refused for good, or its outcome cannot be known
+       └──────────────────────► withheld    a person took the conversation before it was sent
 
 What Twilio accepted may fail later; then it may be sent again (`postponed_sends`).
 
@@ -12,23 +13,49 @@ claiming it again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from runtime.store.database.statement import Insert, Statement
+from runtime.store.database.statement import Insert, Statement, pipelined
 from runtime.store.database.times import SKEW_SECONDS, later, timestamp
-from runtime.store.errors import OptedOut
-from runtime.store.messages import conversations
-from runtime.store.messages.outbound_content import OutboundContent, OutboundTemplate, decoded, encoded
-from schemas.addresses import is_user_id, other_spelling
+from runtime.store.delivery_errors import OUTSIDE
+from runtime.store.errors import NumberNeeded, OptedOut, PersonBlocked
+from runtime.store.messages import conversations, person_marks
+from runtime.store.messages.conversations import KnownUser
+from runtime.store.messages.opt_outs import NOT_MARKETING, REFUSING_CODES, note_refusal
+from runtime.store.messages.outbound_content import (
+    OutboundContent,
+    OutboundLocation,
+    OutboundTemplate,
+    OutboundText,
+    decoded,
+    encoded,
+)
+from runtime.store.usage import ledger
+from runtime.store.usage.ledger import Line, MessageCategory, MessagePrices, SentMessageFacts
+from schemas.addresses import is_user_id, number_of, other_spelling
 
 Channel = Literal["twiml", "rest"]
 
-STATUS_RANK = {"accepted": 1, "scheduled": 1, "queued": 2, "sending": 3, "sent": 4, "delivered": 5, "read": 6}
-"""Twilio's callbacks come in any order; a status never goes back."""
 FINAL_STATUSES = frozenset({"failed", "undelivered", "canceled"})
+STATUS_RANK = {
+    "accepted": 1,
+    "scheduled": 1,
+    "queued": 2,
+    "sending": 3,
+    "sent": 4,
+    **dict.fromkeys(FINAL_STATUSES, 5),
+    "delivered": 6,
+    "read": 7,
+}
+"""Twilio's callbacks come late, twice and in any order: the highest rank counts, and a status never goes back. What was
+shown on a phone has not failed, whatever comes after it. A status that is not known here ranks below all."""
+SETTLED = frozenset({"failed", "replaced", "withheld"})
+"""States of rows that no status changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +73,33 @@ class OutboundMessage:
     part: int = 0
     bot_id: str | None = None
     conversation_id: int | None = None
+    template_category: MessageCategory = "template"
+    """Meta's category, where the content is a template."""
+    author: str | None = None
+    """The person who wrote it; None: the assistant, or a program."""
 
     def __post_init__(self) -> None:
-        if self.channel == "twiml" and isinstance(self.content, OutboundTemplate):
-            raise ValueError("TwiML carries no content template; send it over REST.")
+        if self.channel == "twiml" and isinstance(self.content, OutboundTemplate | OutboundLocation):
+            raise ValueError("TwiML carries neither a content template nor a place; send it over REST.")
+
+    @property
+    def category(self) -> MessageCategory:
+        """By which Meta charges for it."""
+        return self.template_category if isinstance(self.content, OutboundTemplate) else "service"
+
+    @property
+    def needs_number(self) -> bool:
+        """Whether WhatsApp delivers it to a number only. Meta: templates of this category refuse ids of users."""
+        return self.category == "authentication"
+
+    @property
+    def is_marketing(self) -> bool:
+        """Whether, sent by itself, it is what a person who wants no marketing does not get."""
+        return self.category not in NOT_MARKETING
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """A message of the outbox."""
+class OutboxRow(NamedTuple):
+    """A message of the outbox. A named tuple, as all that each message makes several of."""
 
     id: int
     turn_id: int | None
@@ -70,6 +115,8 @@ class OutboxRow:
     claimed_at: str | None
     resumed: int = 0
     """Number of processes that resumed this row and crashed before recording an outcome."""
+    author: str | None = None
+    """The person who wrote it."""
 
 
 class SendTakenOver(Exception):
@@ -80,6 +127,10 @@ class SendPostponed(Exception):
     """A message is not to be sent yet: the part before it failed for a passing reason and is sent again first."""
 
 
+class SendWithheld(Exception):
+    """A message of the assistant is not sent any more: a person took its conversation."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedStatus:
     """The row that a status callback was about."""
@@ -87,22 +138,58 @@ class RecordedStatus:
     row_id: int
     before: str | None
     """Its status until then."""
+    charged: Sequence[Line] = ()
+    """What it added to the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedStatus:
+    """A sent message of which a callback may still come."""
+
+    account_sid: str
+    message_sid: str | None
+    """None: it was sent in a webhook's response, and no callback named it yet."""
+    sender: str
+    recipient: str
+    status: str | None
+    sent_at: datetime
 
 
 COLUMNS = (
     "id, turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, content, channel, state,"
-    " claimed_at, resumed"
+    " claimed_at, resumed, author"
 )
 ADD = Insert(
     "INSERT INTO outbox (turn_id, conversation_id, bot_id, part, account_sid, sender, recipient, body, content,"
-    " channel, state, created_at, claimed_at) VALUES (:turn_id, :conversation_id, :bot_id, :part, :account_sid,"
-    " :sender, :recipient, :body, :content, :channel, :state, :now, :claimed_at)"
+    " channel, state, created_at, claimed_at, category, is_after_ad, author) VALUES (:turn_id, :conversation_id,"
+    " :bot_id, :part, :account_sid, :sender, :recipient, :body, :content, :channel, :state, :now, :claimed_at,"
+    " :category, :is_after_ad, :author)"
 )
 CLAIM = Statement(
     "UPDATE outbox SET state = 'sending', channel = :channel, claimed_at = :now, disputed = 0"
     " WHERE id = :id AND state IN ('ready', 'sending') AND coalesce(claimed_at, '') = :claimed_at"
+    " AND withheld_at IS NULL"
 )
-STATE = Statement("SELECT state FROM outbox WHERE id = :id")
+STATE = Statement("SELECT state, withheld_at, error FROM outbox WHERE id = :id")
+WITHHOLD = Statement(
+    "UPDATE outbox SET withheld_at = :now, error = :reason,"
+    " state = CASE WHEN state = 'sending' THEN state ELSE 'withheld' END"
+    " WHERE conversation_id = :conversation_id AND turn_id IS NOT NULL AND author IS NULL"
+    " AND state IN ('ready', 'postponed', 'sending') AND withheld_at IS NULL RETURNING state"
+)
+"""One that is being sent has left, or is found not to have left; it is never claimed again."""
+SETTLE_WITHHELD = Statement(
+    "UPDATE outbox SET state = 'withheld', settled_at = :now"
+    " WHERE id = :id AND state = 'sending' AND withheld_at IS NOT NULL"
+)
+WITHHELD = "A person took the conversation before it was sent."
+WITHHOLD_ALL = Statement(
+    "UPDATE outbox SET withheld_at = :now, error = :reason, settled_at = CASE WHEN state = 'sending' THEN NULL"
+    " ELSE :now END, state = CASE WHEN state = 'sending' THEN state ELSE 'withheld' END"
+    " WHERE conversation_id = :conversation_id AND state IN ('ready', 'postponed', 'sending', 'waiting')"
+    " AND withheld_at IS NULL"
+)
+BLOCKED = "The person was blocked before it was sent."
 FAILED = Statement(
     "UPDATE outbox SET state = 'failed', error = :error, error_code = :code, settled_at = :now"
     " WHERE id = :id AND state IN ('ready', 'sending')"
@@ -111,6 +198,7 @@ FAILED_REST = Statement(
     "UPDATE outbox SET state = 'failed', error = :error, settled_at = :now"
     " WHERE turn_id = :turn_id AND part > :part AND state IN ('ready', 'postponed')"
 )
+IN_WORDS = Statement("UPDATE outbox SET content = NULL WHERE id = :id")
 RESUMED = Statement("UPDATE outbox SET resumed = resumed + :count WHERE id = :id")
 UNSENT_OF = Statement(
     f"SELECT {COLUMNS} FROM outbox WHERE conversation_id = :conversation_id"  # noqa: S608 - our own column names
@@ -122,26 +210,39 @@ UNSENT_CONVERSATIONS = Statement(
 )
 UNSENT_PROACTIVE = Statement(
     f"SELECT {COLUMNS} FROM outbox WHERE turn_id IS NULL AND state IN ('ready', 'sending')"  # noqa: S608
+    " AND waits_until IS NULL AND campaign_id IS NULL"
     " AND (coalesce(claimed_at, created_at) < :before OR coalesce(claimed_at, created_at) > :ahead) ORDER BY id"
 )
+_STATUS = "id, status, charged, bot_id, sender, turn_id, coalesce(claimed_at, created_at), category, is_after_ad"
 BY_ID = Statement(
-    "SELECT id, status FROM outbox WHERE id = :id AND account_sid = :account_sid AND sender = :sender"
+    f"SELECT {_STATUS} FROM outbox WHERE id = :id AND account_sid = :account_sid AND sender = :sender"  # noqa: S608
     " AND recipient IN (:recipient, :other)"
 )
-BY_SID = Statement("SELECT id, status FROM outbox WHERE account_sid = :account_sid AND message_sid = :message_sid")
-OLDEST_TWIML = Statement(
-    "SELECT id, status FROM outbox WHERE account_sid = :account_sid AND message_sid IS NULL AND channel = 'twiml'"
-    " AND state IN ('sending', 'sent') AND sender = :sender AND recipient IN (:recipient, :other)"
-    " ORDER BY id LIMIT 1"
+BY_SID = Statement(
+    f"SELECT {_STATUS} FROM outbox WHERE account_sid = :account_sid AND message_sid = :message_sid"  # noqa: S608
 )
+OLDEST_TWIML = Statement(
+    f"SELECT {_STATUS} FROM outbox WHERE account_sid = :account_sid AND message_sid IS NULL"  # noqa: S608
+    " AND channel = 'twiml' AND state IN ('sending', 'sent') AND sender = :sender"
+    " AND recipient IN (:recipient, :other) ORDER BY id LIMIT 1"
+)
+SENT_ROW = Statement(f"SELECT {_STATUS} FROM outbox WHERE id = :id")  # noqa: S608
 STATUS = Statement("SELECT status FROM outbox WHERE id = :id")
 SET_STATUS = Statement(
-    "UPDATE outbox SET status = :status, message_sid = :message_sid, error = coalesce(:error, error) WHERE id = :id"
+    "UPDATE outbox SET status = :status, message_sid = :message_sid, error = coalesce(:error, error),"
+    " charged = :charged WHERE id = :id AND charged = :was_charged"
 )
+SENT_SINCE = Statement(
+    "SELECT id, account_sid, message_sid, sender, recipient, status, coalesce(claimed_at, created_at), state, charged"
+    " FROM outbox WHERE id > :behind ORDER BY id DESC LIMIT :limit"
+)
+CHARGE = Statement("UPDATE outbox SET charged = :charged WHERE id = :id AND charged = :was_charged")
 
 
-def add_to_outbox(connection: Connection, message: OutboundMessage, turn_id: int | None = None) -> OutboxRow:
-    """Writes the intent to send."""
+def add_to_outbox(
+    connection: Connection, message: OutboundMessage, turn_id: int | None = None, *, is_after_ad: bool = False
+) -> OutboxRow:
+    """Writes the intent to send. `is_after_ad`: whether Meta charges nothing for it, see `conversations`."""
     now = timestamp()
     state = "sending" if message.claimed else "ready"
     claimed_at = now if message.claimed else None
@@ -160,6 +261,9 @@ def add_to_outbox(connection: Connection, message: OutboundMessage, turn_id: int
         state=state,
         now=now,
         claimed_at=claimed_at,
+        category=message.category,
+        is_after_ad=int(is_after_ad),
+        author=message.author,
     )
     return OutboxRow(
         row_id,
@@ -174,37 +278,79 @@ def add_to_outbox(connection: Connection, message: OutboundMessage, turn_id: int
         message.channel,
         state,
         claimed_at,
+        0,
+        message.author,
     )
+
+
+def located(connection: Connection, message: OutboundMessage) -> tuple[OutboundMessage, KnownUser | None]:
+    """A bot's proactive message in its conversation with the recipient. For a user id it goes to their number where
+    that is known, for Twilio refuses the id then, else to the address from which they last wrote. Raises OptedOut,
+    PersonBlocked and NumberNeeded."""
+    bot_id, to = message.bot_id or "", message.recipient
+    known = conversations.known_user(connection, bot_id, to)
+    if known is None:
+        _check_number(message, to)
+        made = conversations.conversation_of(connection, bot_id, to, to)
+        _check_wanted(message, conversations.known_user(connection, bot_id, to))
+        return replace(message, conversation_id=made), None
+    _check_wanted(message, known)
+    if is_user_id(to) and known.address is not None:
+        to = conversations.reply_address(known.address, known.phone)
+    _check_number(message, to)
+    return replace(message, recipient=to, conversation_id=known.conversation_id), known
 
 
 def add_proactive(connection: Connection, message: OutboundMessage) -> tuple[OutboxRow, str | None]:
     """Writes the intent to send a proactive message, in the bot's conversation with the recipient; also returns when
-    the user last wrote to it. Without a bot there is no conversation. For a user id it goes to the address from which
-    the user last wrote: while WhatsApp shows a number, Twilio refuses the id. Raises OptedOut."""
+    the user last wrote to it. Without a bot there is no conversation. Raises OptedOut, PersonBlocked and
+    NumberNeeded."""
     if message.bot_id is None:
+        _check_number(message, message.recipient)
+        for mark in person_marks.marks_for(connection, "", [message.recipient]):
+            if mark.kind == "blocked":
+                raise PersonBlocked(mark.at)
         return add_to_outbox(connection, message), None
-    to = message.recipient
-    known = conversations.known_user(connection, message.bot_id, to)
+    found, known = located(connection, message)
     if known is None:
-        conversation_id = conversations.conversation_of(connection, message.bot_id, to, to)
-        return add_to_outbox(connection, replace(message, conversation_id=conversation_id)), None
-    if known.opted_out_at is not None:
-        raise OptedOut(known.opted_out_at)
-    if is_user_id(to) and known.address is not None:
-        to = known.address
-    located = replace(message, recipient=to, conversation_id=known.conversation_id)
-    return add_to_outbox(connection, located), known.last_inbound
+        return add_to_outbox(connection, found), None
+    is_after_ad = conversations.reply_after_ad(
+        connection, known.conversation_id, *conversations.ad_state(connection, known.conversation_id)
+    )
+    return add_to_outbox(connection, found, is_after_ad=is_after_ad), known.last_inbound
 
 
+def _check_wanted(message: OutboundMessage, known: KnownUser | None) -> None:
+    """Raises PersonBlocked, and OptedOut for a message of a list that its recipient left; both may be known of a person
+    with whom there was no conversation any more."""
+    if known is None:
+        return
+    if known.blocked_at is not None:
+        raise PersonBlocked(known.blocked_at)
+    if known.opted_out_at is not None and (known.opted_out_of == "all" or message.is_marketing):
+        raise OptedOut(known.opted_out_at, known.opted_out_of or "marketing")
+
+
+def _check_number(message: OutboundMessage, to: str) -> None:
+    """Raises NumberNeeded for a template that WhatsApp delivers to a number only."""
+    if message.needs_number and is_user_id(to):
+        raise NumberNeeded(number_of(to))
+
+
+@pipelined
 def claim(connection: Connection, row: OutboxRow, channel: Channel) -> OutboxRow:
     """Marks a row as being sent over a channel, and returns it; raises SendTakenOver when it was claimed by another
-    process or is settled, SendPostponed when it is not to be sent yet."""
+    process or is settled, SendPostponed when it is not to be sent yet, SendWithheld when it never is."""
     now = timestamp()
     if not CLAIM.run(connection, id=row.id, claimed_at=row.claimed_at or "", channel=channel, now=now):
-        if STATE.first(connection, id=row.id) == ("postponed",):
+        state, withheld_at, why = STATE.first(connection, id=row.id) or ("", None, None)
+        if withheld_at is not None:
+            said = "its person was blocked" if why == BLOCKED else "a person took its conversation"
+            raise SendWithheld(f"Message {row.id} is not sent: {said} at {withheld_at}.")
+        if state == "postponed":
             raise SendPostponed(f"Message {row.id} waits until the part before it is sent again.")
         raise SendTakenOver(f"Message {row.id} was taken over by another replica while this one was silent.")
-    return replace(row, state="sending", channel=channel, claimed_at=now)
+    return row._replace(state="sending", channel=channel, claimed_at=now)
 
 
 def mark_failed(connection: Connection, row: OutboxRow, error: str, code: str | None = None) -> int:
@@ -212,10 +358,39 @@ def mark_failed(connection: Connection, row: OutboxRow, error: str, code: str | 
     number. `code` is Twilio's, where it refused the message."""
     now = timestamp()
     failed = FAILED.run(connection, id=row.id, error=error, code=code, now=now)
+    if code in REFUSING_CODES and failed:
+        note_refusal(connection, row.id, code)
+    if code in OUTSIDE and failed:
+        conversations.note_window_refused(connection, row.id, now)
     if row.turn_id is not None:
         rest = "The part before this one could not be sent."
         failed += FAILED_REST.run(connection, turn_id=row.turn_id, part=row.part, error=rest, now=now)
     return failed
+
+
+def withhold(connection: Connection, conversation_id: int) -> int:
+    """Withholds what the assistant has not sent yet in a conversation; returns the number of messages that certainly
+    were not."""
+    rows = WITHHOLD.rows(connection, conversation_id=conversation_id, now=timestamp(), reason=WITHHELD)
+    return sum(state == "withheld" for (state,) in rows)
+
+
+def withhold_all(connection: Connection, conversation_id: int) -> int:
+    """Withholds everything that was not sent yet in a conversation; returns how many messages."""
+    return WITHHOLD_ALL.run(connection, conversation_id=conversation_id, now=timestamp(), reason=BLOCKED)
+
+
+def settle_withheld(connection: Connection, row_id: int) -> None:
+    """Records that a message was withheld which its process had claimed, and which Twilio does not have."""
+    SETTLE_WITHHELD.run(connection, id=row_id, now=timestamp())
+
+
+def put_in_words(connection: Connection, row: OutboxRow) -> OutboxRow:
+    """Claims a row that is being sent again, replaces its buttons or list by its readable form, and returns it; raises
+    as `claim` does."""
+    mine = claim(connection, row, row.channel)
+    IN_WORDS.run(connection, id=row.id)
+    return mine._replace(content=OutboundText(row.content.readable))
 
 
 def mark_resumed(connection: Connection, row_id: int) -> None:
@@ -257,6 +432,15 @@ def status_of(connection: Connection, row_id: int) -> str | None:
     return None if status is None else str(status)
 
 
+def latest_status(current: str | None, status: str) -> str:
+    """Of the recorded status and one that came now, the one that is further on its way. Of two ends the first stays,
+    of `accepted` and `scheduled` the last."""
+    if current is None:
+        return status
+    known, new = STATUS_RANK.get(current, 0), STATUS_RANK.get(status, 0)
+    return status if new > known or (new == known and status not in FINAL_STATUSES) else current
+
+
 def record_status(
     connection: Connection,
     *,
@@ -267,8 +451,10 @@ def record_status(
     status: str,
     error: str | None,
     row_id: int | None,
+    prices: MessagePrices,
 ) -> RecordedStatus | None:
-    """Records a status callback; None when the message is not in the outbox.
+    """Records a status callback, and adds what it makes known to the ledger; None when the message is not in the
+    outbox.
 
     For a message sent over REST the callback's URL contains the row's id, which identifies it unless the message was
     attributed to another row (see `send_matching`). An answer that was sent as TwiML has no sid here at first: the
@@ -276,17 +462,59 @@ def record_status(
     """
     other = other_spelling(recipient)
     parties = {"account_sid": account_sid, "sender": sender, "recipient": recipient, "other": other}
-    found = BY_SID.first(connection, account_sid=account_sid, message_sid=message_sid)
-    if found is None and row_id is not None:
-        found = BY_ID.first(connection, id=row_id, **parties)
-    elif found is None:
-        found = OLDEST_TWIML.first(connection, **parties)
-    if found is None:
-        return None
-    found_id, current = found
-    if current in FINAL_STATUSES or (
-        status not in FINAL_STATUSES and STATUS_RANK.get(status, 0) < STATUS_RANK.get(current, 0)
-    ):
-        status = current
-    SET_STATUS.run(connection, id=found_id, status=status, message_sid=message_sid, error=error)
-    return RecordedStatus(found_id, current)
+    while True:
+        found = BY_SID.first(connection, account_sid=account_sid, message_sid=message_sid)
+        if found is None and row_id is not None:
+            found = BY_ID.first(connection, id=row_id, **parties)
+        elif found is None:
+            found = OLDEST_TWIML.first(connection, **parties)
+        if found is None:
+            return None
+        current, step = found[1:3]
+        latest = latest_status(current, status)
+        if SET_STATUS.run(
+            connection,
+            id=found[0],
+            status=latest,
+            message_sid=message_sid,
+            error=error,
+            charged=max(step, ledger.step_of(latest)),
+            was_charged=step,
+        ):
+            charged = ledger.add_message_out(connection, prices, _facts(found), latest, step)
+            return RecordedStatus(found[0], current, charged)
+        # On PostgreSQL another callback about it was committed between the two statements.
+
+
+def awaited_statuses(
+    connection: Connection, behind: int, oldest: datetime, limit: int
+) -> tuple[list[AwaitedStatus], int]:
+    """Messages after row `behind` that were sent since `oldest` and may still be charged, of the newest `limit` rows;
+    and the row behind which there are none."""
+    rows = SENT_SINCE.rows(connection, behind=behind, limit=limit)
+    open_ids, awaited = [], []
+    for row_id, account_sid, message_sid, sender, recipient, status, sent_at, state, charged in rows:
+        at = datetime.fromisoformat(sent_at)
+        if at < oldest or state in SETTLED or charged >= ledger.META or status in FINAL_STATUSES:
+            continue
+        open_ids.append(row_id)
+        if state == "sent":
+            awaited.append(AwaitedStatus(account_sid, message_sid, sender, recipient, status, at))
+    last = rows[0][0] if rows else behind
+    return awaited, min(open_ids) - 1 if open_ids else last
+
+
+def charge(connection: Connection, row_id: int, prices: MessagePrices) -> list[Line]:
+    """Adds to the ledger what the row's status makes known, where it was recorded otherwise than by a callback."""
+    found = SENT_ROW.one(connection, id=row_id)
+    status, step = found[1:3]
+    reached = ledger.step_of(status or "")
+    if reached <= step or not CHARGE.run(connection, id=row_id, charged=reached, was_charged=step):
+        return []
+    return ledger.add_message_out(connection, prices, _facts(found), status, step)
+
+
+def _facts(row: tuple[Any, ...]) -> SentMessageFacts:
+    """Of a row of _STATUS."""
+    row_id, _, _, bot_id, sender, turn_id, sent_at, category, is_after_ad = row
+    return SentMessageFacts(row_id, bot_id, number_of(sender), turn_id, sent_at, category, bool(is_after_ad))

@@ -5,28 +5,32 @@ messages that Twilio lists to the same user, where another row's message may mat
 process that takes one marks each of those rows as disputed, and the sender of such a row checks before it is recorded
 as sent. As many messages as rows of the same text are sent, regardless of which is attributed to which.
 
-    text        the same text, and no file
+    text        the same text, and no file; likewise a place by its name
     media       the same caption, and a file
     template    the same text where Twilio's rendering is as expected; else the one that matches no other row
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from runtime.store.database.statement import Statement
+from runtime.store.database.statement import Statement, pipelined
 from runtime.store.database.times import timestamp
+from runtime.store.messages import outbox
 from runtime.store.messages.outbound_content import (
     OutboundContent,
+    OutboundLocation,
     OutboundMedia,
     OutboundTemplate,
     OutboundText,
     decoded,
 )
 from runtime.store.messages.outbox import OutboxRow, SendTakenOver
+from runtime.store.usage.ledger import Line, MessagePrices
 
 MEDIA_SID = "MM"
 """Prefix of Twilio's ids of messages with files, whose number of files may not be counted yet."""
@@ -50,9 +54,13 @@ HOLD = Statement(
 HOLD_SENDING = Statement("UPDATE outbox SET disputed = disputed WHERE id = :id AND state = 'sending'")
 DISPUTE = Statement("UPDATE outbox SET disputed = 1 WHERE id = :id AND state = 'sending'")
 OTHER_S = Statement("SELECT 1 FROM outbox WHERE message_sid = :message_sid AND id <> :id LIMIT 1")
-NAMELESS = Statement(
-    "SELECT id, body, content FROM outbox WHERE message_sid IS NULL AND state = 'sent' AND sender = :sender"
-    " AND recipient = :recipient AND claimed_at >= :since AND id <> :id"
+OWNERS = Statement("SELECT channel, body, content FROM outbox WHERE message_sid = :message_sid AND id <> :id")
+REPLIES = Statement(
+    "SELECT id, body, content, message_sid FROM outbox WHERE (message_sid IS NULL OR channel = 'twiml')"
+    " AND state = 'sent' AND sender = :sender AND recipient = :recipient AND claimed_at >= :since AND id <> :id"
+)
+TAKE_SID = Statement(
+    "UPDATE outbox SET message_sid = NULL WHERE message_sid = :message_sid AND id <> :id AND channel = 'twiml'"
 )
 
 
@@ -68,6 +76,24 @@ class ListedMessage:
     """Whether it was sent in a webhook's response, which Twilio calls `outbound-reply`."""
 
 
+class SentReply(NamedTuple):
+    """A row that was sent in a webhook's response. Its callbacks name no row, and go to the oldest one without an id:
+    where those of one message were lost, each later one goes to the row before its own."""
+
+    content: OutboundContent
+    message_sid: str | None
+    """As a callback said, perhaps of another message."""
+
+
+class SettledSend(NamedTuple):
+    """A row whose message Twilio has."""
+
+    message_sid: str
+    status: str
+    charged: Sequence[Line]
+    """What its status added to the ledger."""
+
+
 class SentMeanwhile(Exception):
     """Another matching message was sent while Twilio was asked; only a new list shows it reliably."""
 
@@ -79,7 +105,7 @@ class Undecidable(Exception):
 def fits(content: OutboundContent, message: ListedMessage) -> bool:
     """Whether a listed message may be the one with this content."""
     match content:
-        case OutboundText():
+        case OutboundText() | OutboundLocation():
             return message.body == content.body and message.files == 0
         case OutboundMedia():
             return message.body == content.caption and (message.files > 0 or message.sid.startswith(MEDIA_SID))
@@ -92,7 +118,7 @@ def may_be_mistaken(one: OutboundContent, other: OutboundContent) -> bool:
     match one, other:
         case (OutboundTemplate(), _) | (_, OutboundTemplate()):
             return True
-        case (OutboundText(), OutboundText()):
+        case (OutboundText() | OutboundLocation(), OutboundText() | OutboundLocation()):
             return one.body == other.body
         case (OutboundMedia(), OutboundMedia()):
             return one.caption == other.caption
@@ -100,46 +126,60 @@ def may_be_mistaken(one: OutboundContent, other: OutboundContent) -> bool:
             return False
 
 
-def mark_sent(connection: Connection, row_id: int, message_sid: str | None, status: str | None) -> bool:
-    """Records that a row was sent, unless another process did; without Twilio's id for a webhook's response.
+@pipelined
+def mark_sent(
+    connection: Connection, row_id: int, message_sid: str | None, status: str | None, prices: MessagePrices | None
+) -> Sequence[Line] | None:
+    """Records that a row was sent, unless another process did; without Twilio's id for a webhook's response. Returns
+    what that added to the ledger: mostly nothing, since callbacks do. `prices`: where the status is one of
+    CHARGED_BY_TWILIO.
 
-    False when its message is, or may be, attributed to another row: then it is settled like one with an unknown
+    None when its message is, or may be, attributed to another row: then it is settled like one with an unknown
     outcome.
     """
     values = {"id": row_id, "message_sid": message_sid, "status": status, "now": timestamp()}
-    if SENT.run(connection, **values) or not HOLD_SENDING.run(connection, id=row_id):
-        return True
-    if message_sid is None or _is_other_s(connection, message_sid, row_id):
-        return False
-    SENT_UNDISPUTED.run(connection, **values)
-    return True
+    if not SENT.run(connection, **values) and HOLD_SENDING.run(connection, id=row_id):
+        if message_sid is None or _is_other_s(connection, message_sid, row_id):
+            return None
+        SENT_UNDISPUTED.do(connection, **values)
+    return [] if prices is None else outbox.charge(connection, row_id, prices)
 
 
-def nameless(connection: Connection, row: OutboxRow, since: str) -> dict[int, OutboundContent]:
-    """Other rows that were sent to a row's user since a timestamp and have no id of Twilio yet: their ids and contents.
-    All of them were sent in webhooks' responses."""
-    found = NAMELESS.rows(connection, sender=row.sender, recipient=row.recipient, since=since, id=row.id)
-    return {row_id: decoded(body, content) for row_id, body, content in found}
+def replies(connection: Connection, row: OutboxRow, since: str) -> dict[int, SentReply]:
+    """Other rows that were sent to a row's user in webhooks' responses since a timestamp, by their ids."""
+    found = REPLIES.rows(connection, sender=row.sender, recipient=row.recipient, since=since, id=row.id)
+    return {row_id: SentReply(decoded(body, content), sid) for row_id, body, content, sid in found}
 
 
 def settle(
-    connection: Connection, row: OutboxRow, listed: Sequence[ListedMessage], since: str, known: Collection[int]
-) -> tuple[str, str] | None:
+    connection: Connection,
+    row: OutboxRow,
+    listed: Sequence[ListedMessage],
+    since: str,
+    known: Collection[int],
+    prices: MessagePrices,
+) -> SettledSend | None:
     """Finds a row's message among those that Twilio listed to its user since a timestamp, oldest first, and records
-    that it was sent: its id and status, None when none is left for it.
+    that it was sent, with what that makes known to the ledger; None when none is left for it.
 
-    `known` were `nameless` long enough before, so they are in the list. Raises SentMeanwhile when further matching rows
-    are nameless now, Undecidable, and SendTakenOver when another process owns the row.
+    `known` were `replies` long enough before, so they are in the list. Raises SentMeanwhile when further matching rows
+    have no id now, Undecidable, and SendTakenOver when another process owns the row.
     """
     told, sending = _hold(connection, row)
     message_sid, status = told
-    if message_sid is None or _is_other_s(connection, message_sid, row.id):
-        free = [
-            message
-            for message in listed
-            if fits(row.content, message) and not _is_other_s(connection, message.sid, row.id)
-        ]
-        without_sid = nameless(connection, row, since)
+    by_sid = {message.sid: message for message in listed}
+    sent = replies(connection, row, since)
+    if (
+        message_sid is None
+        or _is_other_s(connection, message_sid, row.id)
+        or _is_mistaken(row, by_sid.get(message_sid), sent)
+    ):
+        free = [message for message in listed if fits(row.content, message) and _is_free(connection, message, row.id)]
+        without_sid = {
+            row_id: reply.content
+            for row_id, reply in sent.items()
+            if reply.message_sid is None or _says_another(reply.content, by_sid.get(reply.message_sid))
+        }
         if isinstance(row.content, OutboundTemplate):
             found = _of_template(row.content, free, [*sending, *without_sid.values()])
         else:
@@ -150,8 +190,9 @@ def settle(
         if found is None:
             return None
         message_sid, status = found.sid, found.status
+        TAKE_SID.do(connection, message_sid=message_sid, id=row.id)
     SENT_UNDISPUTED.run(connection, id=row.id, message_sid=message_sid, status=status, now=timestamp())
-    return message_sid, str(status)
+    return SettledSend(message_sid, str(status), outbox.charge(connection, row.id, prices))
 
 
 def _of_template(
@@ -205,3 +246,24 @@ def _hold(connection: Connection, row: OutboxRow) -> tuple[tuple[str | None, str
 
 def _is_other_s(connection: Connection, message_sid: str, row_id: int) -> bool:
     return OTHER_S.first(connection, message_sid=message_sid, id=row_id) is not None
+
+
+def _is_free(connection: Connection, message: ListedMessage, row_id: int) -> bool:
+    """Whether a listed message is not another row's. That a callback of a webhook's response brought its id to a row
+    with another text says nothing."""
+    owners = OWNERS.rows(connection, message_sid=message.sid, id=row_id)
+    return all(channel == "twiml" and not fits(decoded(body, content), message) for channel, body, content in owners)
+
+
+def _is_mistaken(row: OutboxRow, message: ListedMessage | None, sent: Mapping[int, SentReply]) -> bool:
+    """Whether the message that a callback attributed to a row is another one's, whose text it has."""
+    return (
+        row.channel == "twiml"
+        and message is not None
+        and not fits(row.content, message)
+        and any(fits(reply.content, message) for reply in sent.values())
+    )
+
+
+def _says_another(content: OutboundContent, message: ListedMessage | None) -> bool:
+    return message is not None and not fits(content, message)

@@ -1,0 +1,189 @@
+"""Reports: a client's month as the client gets it, beside another month, and as CSV. Each figure leads to the
+conversations behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from runtime.console.behind import conversations_behind, is_figure
+from runtime.console.page import HOME, OpenPage, OperatorPage, OperatorVisit, Visit, not_here
+from runtime.console.paging import clients_of, page_number
+from runtime.console.words import Sentence
+from runtime.reports.content import Branding, ClientReport, document
+from runtime.reports.csv import report_csv
+from runtime.reports.figures import Figures, read_figures
+from runtime.reports.money import NoRate, bill
+from runtime.reports.month import BadMonth, Month, month_of, parsed_month
+from runtime.reports.words import Words
+from runtime.store.audit import Entry, record
+from runtime.store.console.summaries import summaries_by
+from runtime.store.database.database import Database
+from runtime.store.usage.reporting import ReportReader, read_with
+from schemas.money import Language
+from schemas.tariffs import Agency
+
+PATH: Final = f"{HOME}/reports"
+LISTED: Final = 50
+NO_RATE: Final = Sentence(
+    "No hay tipo de cambio para este mes: se agrega una fila a agency.exchange en tariffs.yaml y se aplica."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthFound:
+    """A client's month, as the store has it."""
+
+    clients: list[str]
+    """Those that may be chosen from."""
+    months: list[str]
+    """Those of which there is usage of the chosen one, newest first."""
+    figures: Figures | None
+    """None: no client is chosen."""
+    agency: Agency
+
+    def sheet(self, language: Language) -> ClientReport | None:
+        """The report; None where no client is chosen. Raises NoRate."""
+        if self.figures is None:
+            return None
+        owed = bill(self.figures, self.agency, with_vat=True)
+        return document(self.figures, owed, Branding(self.agency.name, None, None), Words(language))
+
+
+class ReportPages:
+    """Handlers of /console/reports."""
+
+    def __init__(self, database: Database, timezone: str) -> None:
+        self._database = database
+        self._timezone = timezone
+
+    def pages(self) -> list[OperatorPage | OpenPage]:
+        """The pages served."""
+        return [
+            OperatorPage("GET", PATH, self.show),
+            OperatorPage("GET", f"{PATH}/csv", self.csv),
+            OperatorPage("GET", f"{PATH}/conversations", self.conversations),
+        ]
+
+    async def show(self, visit: OperatorVisit) -> web.StreamResponse:
+        """GET /console/reports"""
+        month, other = month_asked_for(visit), visit.query("with")
+        found = await self._read(visit, month)
+        report, compared, problem = None, None, None
+        try:
+            report = found.sheet(visit.language)
+            if report is not None and other:
+                compared = (await self._read(visit, month_asked_for(visit, "with"))).sheet(visit.language)
+        except NoRate:
+            problem = NO_RATE
+        if report is not None:
+            await self._audit(visit, found, "read")
+        return visit.page(
+            "reports.html",
+            clients=found.clients,
+            months=sorted({*found.months, str(month)}, reverse=True),
+            client="" if found.figures is None else found.figures.client,
+            month=str(month),
+            other=other,
+            report=report,
+            compared=compared,
+            problem=problem,
+        )
+
+    async def csv(self, visit: OperatorVisit) -> web.StreamResponse:
+        """GET /console/reports/csv"""
+        month = month_asked_for(visit)
+        found = await self._read(visit, month)
+        if found.figures is None:
+            raise not_here()
+        try:
+            owed = bill(found.figures, found.agency, with_vat=True)
+        except NoRate as error:
+            raise not_here() from error
+        await self._audit(visit, found, "exported")
+        name = quote(f"{found.figures.client}-{month}.csv", safe="")
+        return web.Response(
+            # With its mark, spreadsheets read it as UTF-8.
+            body=report_csv(found.figures, owed, Words(visit.language)).encode("utf-8-sig"),
+            content_type="text/csv",
+            charset="utf-8",
+            headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
+        )
+
+    async def conversations(self, visit: OperatorVisit) -> web.StreamResponse:
+        """GET /console/reports/conversations: those whose messages a figure counts."""
+        client, month, figure = visit.query("client"), month_asked_for(visit), visit.query("figure")
+        number = page_number(visit)
+        found = await self._read(visit, month)
+        if found.figures is None or not is_figure(figure):
+            raise not_here()
+        behind = await self._database.read(
+            read_with, conversations_behind, found.figures.client, month, self._timezone, figure
+        )
+        counts = dict(behind[number * LISTED : (number + 1) * LISTED])
+        shown = await self._database.write(
+            summaries_by, visit.actor, found.figures.client, list(counts), f"report {month}"
+        )
+        return visit.page(
+            "behind.html",
+            client=client,
+            name=found.figures.name,
+            month=str(month),
+            words=Words(visit.language).month(month),
+            figure=figure,
+            total=len(behind),
+            messages=sum(count for _, count in behind),
+            counts=counts,
+            conversations=shown,
+            number=number,
+            has_more=len(behind) > (number + 1) * LISTED,
+        )
+
+    async def _audit(self, visit: OperatorVisit, found: MonthFound, action: str) -> None:
+        if found.figures is not None:
+            await self._database.write(record, visit.actor, report_entry(found.figures, action))
+
+    async def _read(self, visit: OperatorVisit, month: Month) -> MonthFound:
+        """What the store has. Raises Declined for a client that is not one of the operator's, or is not known."""
+        is_asked_for = clients_of(visit) is not None and visit.query("client") != ""
+        found = await read_month(self._database, visit.query("client"), visit.clients, month, self._timezone)
+        if is_asked_for and found.figures is None:
+            raise not_here()
+        return found
+
+
+async def read_month(
+    database: Database, client: str, seen: Sequence[str] | None, month: Month, timezone: str
+) -> MonthFound:
+    """The month of a client; of the only one there is where it is "". `seen`: those that may be chosen; None: all."""
+    return await database.read(read_with, _read, client, seen, month, timezone, datetime.now(UTC))
+
+
+def report_entry(figures: Figures, action: str) -> Entry:
+    """For the audit: that a report was read, or exported."""
+    return Entry(action, "report", figures.client, figures.client, fields=[str(figures.month)])
+
+
+def _read(
+    reader: ReportReader, client: str, seen: Sequence[str] | None, month: Month, timezone: str, now: datetime
+) -> MonthFound:
+    clients = [one for one in reader.clients() if seen is None or one in seen]
+    chosen = client or (clients[0] if len(clients) == 1 else "")
+    is_known = chosen in clients
+    figures = read_figures(reader, chosen, month, timezone, now) if is_known else None
+    months = reader.months(chosen)[::-1] if is_known else []
+    return MonthFound(clients, months, figures, reader.tariffs().agency)
+
+
+def month_asked_for(visit: Visit, name: str = "month") -> Month:
+    """`?month=`, the present one without it; raises Declined for another text, and for one to come."""
+    now = datetime.now(UTC)
+    try:
+        return parsed_month(visit.query(name), now) if visit.query(name) else month_of(now)
+    except BadMonth as error:
+        raise not_here() from error
