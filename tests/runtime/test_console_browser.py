@@ -47,13 +47,22 @@ class Watched:
     """A page whose console is watched: what a browser reports there, a violation of the policy as well, is a defect."""
 
     def __init__(self, context: BrowserContext, url: str) -> None:
-        self.page: Page = context.new_page()
         self.url = url
         self.reported: list[str] = []
-        self.page.on("console", lambda message: self.reported.append(f"{self.page.url}: {message.text}"))
-        self.page.on("pageerror", lambda error: self.reported.append(f"{self.page.url}: {error}"))
+        self.page: Page = self._watched(context)
+
+    def _watched(self, context: BrowserContext) -> Page:
+        page = context.new_page()
+        page.on("console", lambda message: self.reported.append(f"{page.url}: {message.text}"))
+        page.on("pageerror", lambda error: self.reported.append(f"{page.url}: {error}"))
+        return page
 
     def open(self, path: str) -> Page:
+        """The path in a tab of its own, as large as the one before: what that one still loads cannot interrupt it."""
+        before, self.page = self.page, self._watched(self.page.context)
+        assert before.viewport_size is not None
+        self.page.set_viewport_size(before.viewport_size)
+        before.close()
         self.page.goto(self.url + path)
         return self.page
 
