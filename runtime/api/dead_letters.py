@@ -57,7 +57,7 @@ class DeadLetters:
     async def index(self, call: Call) -> object:
         """GET /dead-letters/"""
         limit, after = page_of(call)
-        letters = await self._database.write(
+        letters = await self._database.read_traced(
             dead_letters.listed_by,
             call.caller.actor,
             clients=clients_asked_for(call),

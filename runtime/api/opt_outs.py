@@ -42,7 +42,7 @@ class OptOuts:
     async def index(self, call: Call) -> object:
         """GET /opt-outs/"""
         limit, after = page_of(call)
-        records = await self._database.write(
+        records = await self._database.read_traced(
             opt_outs.listed_by,
             call.caller.actor,
             clients=clients_asked_for(call),

@@ -43,7 +43,7 @@ class Replays:
         if not clients_asked_for(call):
             raise ApiError(404, "not_found", f"There is no client {asked}; see GET /bots/.")
         try:
-            found = await self._database.write(replays.recent_turns, call.caller.actor, asked, limit)
+            found = await self._database.read_traced(replays.recent_turns, call.caller.actor, asked, limit)
         except NotReplayable as error:
             raise ApiError(409, "not_replayable", str(error)) from error
         return [asdict(turn) for turn in found]

@@ -98,7 +98,7 @@ class ConversationThreads:
         state = _one_of(call, "state", get_args(ConversationState))
         limit = whole_number(call.query.get("limit", "100"), "limit", 1, 1000)
         after = call.query.get("after")
-        found = await self._database.write(
+        found = await self._database.read_traced(
             threads.listed_by,
             call.caller.actor,
             clients=_clients(call),
@@ -118,7 +118,7 @@ class ConversationThreads:
         limit = whole_number(call.query.get("limit", "100"), "limit", 1, 1000)
         conversation = await conversation_of(self._operators, call)
         actor = call.caller.actor
-        thread = await self._database.write(threads.read_by, actor, conversation.id, limit=limit, before=before)
+        thread = await self._database.read_traced(threads.read_by, actor, conversation.id, limit=limit, before=before)
         if thread is None:
             raise none(str(conversation.id))
         return {**asdict(thread), "conversation": _document(thread.conversation)}

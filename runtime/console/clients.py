@@ -70,7 +70,7 @@ class ClientPages:
         label = visit.request.match_info["id"]
         if not visit.operator.sees(label):
             raise not_here()
-        found = await self._database.write(client.read_by, visit.actor, label, datetime.now(UTC).date())
+        found = await self._database.read_traced(client.read_by, visit.actor, label, datetime.now(UTC).date())
         if found is None:
             raise not_here()
         seen = newest_look(found.reports)

@@ -53,7 +53,9 @@ class ConversationList:
         elif wanted and not is_one and not search.is_number(wanted):
             hint = WHERE_TO_SEARCH
         elif wanted:
-            matching = await self._database.write(search.search, visit.actor, wanted, clients=clients, limit=LISTED)
+            matching = await self._database.read_traced(
+                search.search, visit.actor, wanted, clients=clients, limit=LISTED
+            )
             found = [one for one in matching if span[0] <= (one.last_inbound or "") < span[1]]
         else:
             found = await self._newest(visit, chosen, clients, span)
@@ -79,7 +81,7 @@ class ConversationList:
         self, visit: OperatorVisit, chosen: str, clients: Sequence[str] | None, span: tuple[str, str]
     ) -> Sequence[ConversationSummary]:
         after = visit.query("after")
-        return await self._database.write(
+        return await self._database.read_traced(
             threads.listed_by,
             visit.actor,
             clients=clients,

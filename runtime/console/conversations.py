@@ -177,7 +177,7 @@ class ConversationPages:
     ) -> web.Response:
         earlier = visit.query("earlier") or NEWEST
         seen = await self._database.read(news.digest_of, conversation.id)
-        thread = await self._database.write(
+        thread = await self._database.read_traced(
             threads.read_by, visit.actor, conversation.id, limit=MESSAGES, before=earlier
         )
         facts = await self._database.read(person.facts_of, conversation.id)

@@ -63,7 +63,7 @@ class OwnPages:
         client = _client(visit)
         found = await read_month(self._database, client, [client], month_asked_for(visit), self._timezone)
         if found.figures is not None:
-            await self._database.write(record, visit.actor, report_entry(found.figures, "read"))
+            await self._database.write_unhurried(record, visit.actor, report_entry(found.figures, "read"))
         return await self._page(visit, client, "own_report.html", **_sheet(visit, found))
 
     async def linked(self, visit: Visit) -> web.StreamResponse:
@@ -81,7 +81,7 @@ class OwnPages:
     async def waiting(self, visit: OperatorVisit) -> web.StreamResponse:
         """GET /console/own/waiting"""
         client = _client(visit)
-        people = await self._database.write(
+        people = await self._database.read_traced(
             threads.listed_by, visit.actor, clients=[client], waiting=True, limit=LISTED
         )
         return await self._page(
@@ -100,7 +100,7 @@ class OwnPages:
         if summary is None or summary.client != client:
             raise not_here()
         before = visit.query("earlier") or "9999"
-        thread = await self._database.write(read_by_client, visit.actor, id_, limit=MESSAGES, before=before)
+        thread = await self._database.read_traced(read_by_client, visit.actor, id_, limit=MESSAGES, before=before)
         if thread is None:
             raise not_here()
         entries = [entry for entry in timeline(thread, self._timezone) if entry.kind in ("day", "message")]
@@ -119,10 +119,10 @@ class OwnPages:
         client, after = _client(visit), visit.query("after")
         wanted = visit.query("q").strip()[:SEARCHED_CHARACTERS]
         if wanted:
-            found = await self._database.write(search.search, visit.actor, wanted, clients=[client], limit=LISTED)
+            found = await self._database.read_traced(search.search, visit.actor, wanted, clients=[client], limit=LISTED)
         else:
             before = number_of(after) if after else LAST
-            found = await self._database.write(
+            found = await self._database.read_traced(
                 threads.listed_by, visit.actor, clients=[client], before=before, limit=LISTED + 1
             )
         more = found[LISTED - 1].newest if len(found) > LISTED else None

@@ -81,7 +81,7 @@ class PlanPages:
             raise not_here()
         kind: ReportKind = "apply" if run else "plan"
         entry = Entry("read", "plan", run or "last")
-        text = await self._database.write(audited, visit.actor, entry, reconcile_reports.document, kind, run)
+        text = await self._database.read_traced(audited, visit.actor, entry, reconcile_reports.document, kind, run)
         if text is None:
             raise not_here()
         response = web.Response(text=text, content_type="text/html", charset="utf-8")

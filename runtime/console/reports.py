@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from runtime.console.behind import conversations_behind, is_figure
 from runtime.console.page import HOME, OpenPage, OperatorPage, OperatorVisit, Visit, not_here
 from runtime.console.paging import clients_of, page_number
 from runtime.console.words import Sentence
@@ -24,6 +23,7 @@ from runtime.reports.words import Words
 from runtime.store.audit import Entry, record
 from runtime.store.console.summaries import summaries_by
 from runtime.store.database.database import Database
+from runtime.store.usage.behind import behind_figure, is_figure
 from runtime.store.usage.reporting import ReportReader, read_with
 from schemas.money import Language
 from schemas.tariffs import Agency
@@ -119,25 +119,25 @@ class ReportPages:
         """GET /console/reports/conversations: those whose messages a figure counts."""
         client, month, figure = visit.query("client"), month_asked_for(visit), visit.query("figure")
         number = page_number(visit)
-        found = await self._read(visit, month)
-        if found.figures is None or not is_figure(figure):
+        clients_of(visit)
+        if not is_figure(figure):
             raise not_here()
-        behind = await self._database.read(
-            read_with, conversations_behind, found.figures.client, month, self._timezone, figure
-        )
-        counts = dict(behind[number * LISTED : (number + 1) * LISTED])
-        shown = await self._database.write(
-            summaries_by, visit.actor, found.figures.client, list(counts), f"report {month}"
-        )
+        span = month.year, month.number
+        found = await self._database.read(behind_figure, client, *span, self._timezone, figure)
+        if found is None:
+            raise not_here()
+        name, behind = found
+        counts = {one.id: one.messages for one in behind[number * LISTED : (number + 1) * LISTED]}
+        shown = await self._database.read_traced(summaries_by, visit.actor, client, list(counts), f"report {month}")
         return visit.page(
             "behind.html",
             client=client,
-            name=found.figures.name,
+            name=name,
             month=str(month),
             words=Words(visit.language).month(month),
             figure=figure,
             total=len(behind),
-            messages=sum(count for _, count in behind),
+            messages=sum(one.messages for one in behind),
             counts=counts,
             conversations=shown,
             number=number,
@@ -146,7 +146,7 @@ class ReportPages:
 
     async def _audit(self, visit: OperatorVisit, found: MonthFound, action: str) -> None:
         if found.figures is not None:
-            await self._database.write(record, visit.actor, report_entry(found.figures, action))
+            await self._database.write_unhurried(record, visit.actor, report_entry(found.figures, action))
 
     async def _read(self, visit: OperatorVisit, month: Month) -> MonthFound:
         """What the store has. Raises Declined for a client that is not one of the operator's, or is not known."""

@@ -69,7 +69,7 @@ class TurnPages:
     async def show(self, visit: OperatorVisit) -> web.StreamResponse:
         """GET /console/conversations/{id}/turns/{turn}"""
         conversation = await conversation_of(visit, self._people)
-        turn = await self._database.write(
+        turn = await self._database.read_traced(
             turns.read_by, visit.actor, conversation.client, conversation.id, id_of(visit, "turn")
         )
         if turn is None:
@@ -129,7 +129,9 @@ class TurnPages:
         from runtime.store.messages.case_text import case_text
 
         try:
-            turn = await self._database.write(replays.turn_for, visit.actor, conversation.id, id_of(visit, "turn"))
+            turn = await self._database.read_traced(
+                replays.turn_for, visit.actor, conversation.id, id_of(visit, "turn")
+            )
             return case_text(name, turn, case_of(turn, self._timezone, expected))
         except NoConversation as error:
             raise not_here() from error

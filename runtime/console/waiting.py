@@ -112,10 +112,10 @@ class WaitingPages:
         self, visit: OperatorVisit, problem: Sentence | None = None, out_of_place: int | None = None
     ) -> web.Response:
         clients, after = clients_of(visit), visit.query("after")
-        people = await self._database.write(
+        people = await self._database.read_traced(
             threads.listed_by, visit.actor, clients=clients, waiting=True, limit=MOST_PEOPLE
         )
-        letters = await self._database.write(
+        letters = await self._database.read_traced(
             dead_letters.listed_by,
             visit.actor,
             clients=clients,

@@ -1,6 +1,7 @@
 """Who read what people wrote, and who changed what: from where, when, of which client. Functions over a connection.
 
-An entry is written in the transaction of what it is about, so that neither is there without the other. Entries are only
+An entry is written in the transaction of what it is about, so that neither is there without the other; that of a read
+before anyone gets what was read (`runtime.store.database.traces`). Entries are only
 added: triggers of both databases refuse to change one, and to delete one younger than FLOOR_DAYS (`delete_before`).
 None has an address or words of a person: conversations are named by their ids, so an erasure leaves nothing here.
 """
@@ -9,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Concatenate, Final, Literal
+from functools import partial
+from typing import Any, Concatenate, Final, Literal
 
 from sqlalchemy import Connection
 
@@ -17,6 +19,7 @@ from runtime.store.codec import dump_json
 from runtime.store.database.operation import P, T
 from runtime.store.database.statement import Insert, Statement
 from runtime.store.database.times import timestamp
+from runtime.store.database.traces import leave
 
 Via = Literal["api", "cli", "console", "desk", "reconcile", "runtime"]
 FLOOR_DAYS: Final = 90
@@ -70,8 +73,8 @@ CLIENT_OF_BOT: Final = Statement("SELECT coalesce(client, id) FROM bots WHERE id
 
 def record(connection: Connection, actor: Actor, entry: Entry) -> None:
     """Adds an entry."""
-    ADD.run(
-        connection,
+    add = partial(
+        _add,
         at=timestamp(),
         actor=actor.name,
         action=entry.action,
@@ -84,6 +87,11 @@ def record(connection: Connection, actor: Actor, entry: Entry) -> None:
         address=actor.address,
         conversations=dump_json(sorted(entry.conversations)) if entry.conversations else None,
     )
+    leave(connection, add)
+
+
+def _add(connection: Connection, **row: Any) -> None:
+    ADD.run(connection, **row)
 
 
 def delete_before(connection: Connection, before: str, limit: int) -> int:

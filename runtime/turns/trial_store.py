@@ -94,6 +94,10 @@ class TrialStore:
         """See Database."""
         return self._answer(operation, *args)
 
+    async def read_traced(self, operation: Callable[Concatenate[Any, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """See Database."""
+        return self._answer(operation, *args)
+
     @property
     def keeps_deleted(self) -> str | None:
         """See Database: there are no files."""

@@ -6,9 +6,11 @@ Words are compared in Python, not by the database: texts may be encrypted there.
 
 from __future__ import annotations
 
+import re
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from sqlalchemy import Connection
@@ -28,6 +30,8 @@ MOST_READ: Final = 20_000
 LEAST_DIGITS: Final = 6
 """From this number of digits on, and with nothing else, a text is taken for a number."""
 
+ACCENTS: Final = re.compile("[\u0300-\u036f]")
+"""What compatibility decomposition takes off a Latin letter."""
 BOTS = Statement("SELECT id, coalesce(client, id) FROM bots")
 BY_ALIAS = Statement("SELECT conversation_id FROM conversation_aliases WHERE bot_id = :bot_id AND alias = :alias")
 RECENT = Statement(
@@ -49,7 +53,7 @@ def search(
     """What is found among these clients, or among all; the newest first. Words are looked for in one client only."""
     bots = [bot_id for bot_id, client in BOTS.rows(connection) if clients is None or client in clients]
     found = _by_number(connection, bots, text) if is_number(text) else _by_words(connection, bots, text)
-    ids = list(dict.fromkeys(found))[:limit]
+    ids = list(islice(_each_once(found), limit))
     summaries = [one for id_ in ids if (one := threads.summary_of(connection, id_)) is not None]
     for client in sorted({one.client for one in summaries}):
         mine = [one.id for one in summaries if one.client == client]
@@ -67,17 +71,27 @@ def _by_number(connection: Connection, bots: Sequence[str], text: str) -> Iterat
 def _by_words(connection: Connection, bots: Sequence[str], text: str) -> Iterator[int]:
     wanted, since = _plain(text), timestamp(time.time() - SEARCHED_DAYS * 86_400)
     for bot_id in bots:
-        for conversation_id, content, body, params, name in RECENT.rows(
+        for conversation_id, content, body, params, name in RECENT.each_row(
             connection, bot_id=bot_id, since=since, limit=MOST_READ
         ):
             if wanted in _plain(name or "") or wanted in _plain(as_text(load_content(content, body, params))):
                 yield int(conversation_id)
 
 
+def _each_once(ids: Iterable[int]) -> Iterator[int]:
+    """Read no further than they are asked for."""
+    known: set[int] = set()
+    for id_ in ids:
+        if id_ not in known:
+            known.add(id_)
+            yield id_
+
+
 def _plain(text: str) -> str:
     """Without capitals and accents."""
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+    if text.isascii():
+        return text.lower()
+    return ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
 
 
 def _digits(text: str) -> str:

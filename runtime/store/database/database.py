@@ -38,6 +38,12 @@ class Database(Protocol):
     async def read(self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a function that only reads."""
 
+    async def read_traced(
+        self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Runs a function that only reads but for the traces that it leaves; returns when these are on disk. Not for
+        what changes anything by itself."""
+
     async def close(self) -> None:
         """Finishes what was queued and closes the database."""
 

@@ -52,6 +52,12 @@ class PostgresqlDatabase:
         """See Database."""
         return await self.write(operation, *args, **kwargs)
 
+    async def read_traced(
+        self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """See Database."""
+        return await self.write(operation, *args, **kwargs)
+
     @property
     def keeps_deleted(self) -> str | None:
         """See Database."""

@@ -26,6 +26,7 @@ from runtime.store.database.lock_file import held_lock
 from runtime.store.database.migrate import open_migrated
 from runtime.store.database.operation import P, T, bound
 from runtime.store.database.statement import is_pipelined
+from runtime.store.database.traces import left, traced
 from runtime.store.database.url import sqlite_path
 from runtime.store.errors import StoreError
 
@@ -88,6 +89,15 @@ class SqliteDatabase:
     async def read(self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See Database."""
         return await _in_pool(self._readers, self._reader, self._url, bound(operation, *args, **kwargs))
+
+    async def read_traced(
+        self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """See Database."""
+        result, traces = await self.read(traced, operation, *args, **kwargs)
+        if traces:
+            await self.write_unhurried(left, traces)
+        return result
 
     @property
     def keeps_deleted(self) -> str | None:
