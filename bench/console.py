@@ -198,6 +198,8 @@ def _open(
         visitor, list_page = visitors[each % 2], "/console/conversations?list=assistant"
         one = f"/console/conversations/{shown[each // 2]}"
         stream, page = ("/console/conversations/0/live", list_page) if each % 2 else (f"{one}/live", one)
+        if visitor.get(page, compressed=True).status != 200:
+            raise BenchError(f"{page} cannot be opened")
         opened.append(pool.submit(visitor.keep_open, stream, page, over))
     return opened
 

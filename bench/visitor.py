@@ -63,7 +63,8 @@ class Visitor:
             raise BenchError(f"the invitation was not accepted, HTTP {entered.status}: {entered.text[:500]}")
 
     def keep_open(self, stream: str, page: str, over: threading.Event) -> int:
-        """Listens to a page's stream, and gets the page again as console.js does, until it is over; gives how often."""
+        """Listens to a page's stream, and gets the page again as console.js does, until it is over; gives how often.
+        Someone has got the page before."""
         connection = self._connection()
         connection.request("GET", stream, headers=self._headers({}))
         response = connection.getresponse()

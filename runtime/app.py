@@ -42,6 +42,8 @@ from runtime.api.users import Users
 from runtime.budgets.budgets import Budgets
 from runtime.catalog import Catalog, open_catalog
 from runtime.console.live import Live
+from runtime.console.page_process import Beginning
+from runtime.console.page_store import PageStore
 from runtime.console.pages import ConsoleParts, console
 from runtime.delivery.campaigns import Campaigns
 from runtime.delivery.delivery import Delivery
@@ -185,9 +187,23 @@ class Service:
         stack.push_async_callback(views.close)
         desks = Desks(base.database, base.catalog, base.secrets, base.accounts, views, timers)
         stack.push_async_callback(desks.close)
-        live = Live(base.database)
+        console_store = PageStore(base.database, Beginning(settings.database_url, settings.store_keys))
+        stack.push_async_callback(console_store.close)
+        live = Live(console_store)
         app = _web_application(
-            base, way_out, views, desks, admission, timers, health, connections, unsigned, let_in, public_url, live
+            base,
+            way_out,
+            views,
+            desks,
+            admission,
+            timers,
+            health,
+            connections,
+            unsigned,
+            let_in,
+            public_url,
+            live,
+            console_store,
         )
         runner = web.AppRunner(
             app,
@@ -466,6 +482,7 @@ def _web_application(
     let_in: LetIn,
     public_url: str,
     live: Live,
+    console_store: PageStore,
 ) -> web.Application:
     settings, database = base.settings, base.database
     webhooks = Webhooks(
@@ -506,7 +523,7 @@ def _web_application(
     parts = ConsoleParts(
         people, shown, _proactive(base, way_out), _templates(base, way_out), base.prices, live, base.catalog
     )
-    routes += console(database, parts, settings, public_url, CallerAddresses(settings.proxies).of).routes()
+    routes += console(console_store, parts, settings, public_url, CallerAddresses(settings.proxies).of).routes()
     routes += [*MediaFiles(database, way_out.links).routes(), *DeskWebhook(database, desks, timers).routes()]
     routes += TemplateEventsWebhook(public_url, database, base.accounts, timers, unsigned).routes()
     routes += [endpoint.route() for endpoint in [*endpoints, openapi_endpoint(endpoints)]]

@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 from aiohttp import web
 
-from runtime.console.rendering import rendered
 from runtime.console.words import Sentence
 from runtime.store.audit import Actor
 from runtime.store.console.accounts import Operator, Role
@@ -27,6 +26,19 @@ HOME: Final = "/console"
 OWN: Final = f"{HOME}/own"
 """The first page of an account of a client itself."""
 NOTHING_HERE: Final = Sentence("No existe, o no es de tus clientes.")
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFrom:
+    """What a page is made from."""
+
+    template: str
+    language: Language
+    values: Mapping[str, Any]
+
+
+MADE_FROM: Final = web.ResponseKey("made_from", MadeFrom)
+"""What the page of a response is made from, once its handler is done."""
 
 
 class Declined(Exception):
@@ -63,9 +75,10 @@ class Visit:
         return {"here": self.request.path, "form_token": self.form_token, "operator": None, "may": ()}
 
     def page(self, template: str, status: int = 200, **values: Any) -> web.Response:
-        """A page made from a template."""
-        text = rendered(template, self.language, self.context() | values)
-        return web.Response(status=status, text=text, content_type="text/html", charset="utf-8")
+        """A page that is made from a template, once its handler is done."""
+        response = web.Response(status=status, content_type="text/html", charset="utf-8")
+        response[MADE_FROM] = MadeFrom(template, self.language, self.context() | values)
+        return response
 
     def query(self, name: str) -> str:
         """A parameter of the address; "" without it."""

@@ -19,6 +19,7 @@ from runtime.console.forge import Forge
 from runtime.console.live import Live, LivePages
 from runtime.console.offered_templates import TemplatePages
 from runtime.console.own import OwnPages
+from runtime.console.page_store import PageStore
 from runtime.console.plans import PlanPages
 from runtime.console.reports import ReportPages
 from runtime.console.sign_in import SignInPages
@@ -32,7 +33,6 @@ from runtime.delivery.templates import Templates
 from runtime.media.showing import FilesOfUsers
 from runtime.price_list import PriceList
 from runtime.settings import Settings
-from runtime.store.database.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ConsoleParts:
 
 
 def console(
-    database: Database,
+    database: PageStore,
     parts: ConsoleParts,
     settings: Settings,
     public_url: str | None,

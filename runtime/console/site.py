@@ -22,6 +22,7 @@ from aiohttp import web
 from runtime.console.cookies import DOOR, LANGUAGE, SESSION, cookie_of, is_https, set_cookie
 from runtime.console.page import (
     HOME,
+    MADE_FROM,
     OWN,
     PERMISSIONS,
     Declined,
@@ -32,10 +33,10 @@ from runtime.console.page import (
     not_here,
     redirect,
 )
+from runtime.console.page_store import PageStore
 from runtime.console.words import LANGUAGES, Sentence
 from runtime.store.console import accounts
 from runtime.store.console.sessions import note_request
-from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.text import is_storable
 from schemas.money import Language
@@ -71,7 +72,7 @@ class ConsoleSite:
 
     def __init__(
         self,
-        database: Database,
+        database: PageStore,
         pages: Sequence[OperatorPage | OpenPage],
         address_of: Callable[[web.Request], str | None],
         public_url: str | None,
@@ -96,25 +97,34 @@ class ConsoleSite:
                 raise web.HTTPNotFound
             language = _language(request)
             try:
-                if request.query.get("lang") in LANGUAGES and request.method == "GET":
-                    return self._in_language(request)
-                response = await self._answer(page, request, language)
-            except Declined as refusal:
-                response = self._refused(request, language, refusal)
-            except StoreError as error:
-                log.error("console_store_failed", path=request.path, error=str(error))
-                response = self._refused(request, language, Declined(503, STORE_FAILED))
+                return await self._made(await respond(request, language))
             except web.HTTPException:
                 raise
             except Exception:
                 log.exception("console_page_failed", method=request.method, path=request.path)
-                response = self._refused(request, language, Declined(500, BUG))
-            if not response.prepared:
-                for name, value in {"Cache-Control": "no-store", **HEADERS}.items():
-                    response.headers.setdefault(name, value)
-            return response
+                return await self._made(self._refused(request, language, Declined(500, BUG)))
+
+        async def respond(request: web.Request, language: Language) -> web.StreamResponse:
+            try:
+                if request.query.get("lang") in LANGUAGES and request.method == "GET":
+                    return self._in_language(request)
+                return await self._answer(page, request, language)
+            except Declined as refusal:
+                return self._refused(request, language, refusal)
+            except StoreError as error:
+                log.error("console_store_failed", path=request.path, error=str(error))
+                return self._refused(request, language, Declined(503, STORE_FAILED))
 
         return handle
+
+    async def _made(self, response: web.StreamResponse) -> web.StreamResponse:
+        """A response with its page, and with the headers of all."""
+        if isinstance(response, web.Response) and (made_from := response.get(MADE_FROM)) is not None:
+            response.text = await self._database.made(made_from)
+        if not response.prepared:
+            for name, value in {"Cache-Control": "no-store", **HEADERS}.items():
+                response.headers.setdefault(name, value)
+        return response
 
     async def _on(self) -> bool:
         """Whether anyone was ever invited; they are never deleted, so this is asked until it is true."""
@@ -204,7 +214,7 @@ class ConsoleSite:
 
     def _refused(self, request: web.Request, language: Language, refusal: Declined) -> web.Response:
         visit = Visit(request=request, language=language, address=None, form={}, form_token="", session=None)
-        return visit.page("refused.html", refusal.status, refusal=refusal)
+        return visit.page("refused.html", refusal.status, http_status=refusal.status, sentence=refusal.sentence)
 
 
 def is_own(request: web.Request, public_host: str) -> bool:

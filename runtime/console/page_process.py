@@ -1,0 +1,153 @@
+"""The process in which pages are read from the store and made, beside the service: what they take of a processor is not
+taken from those who write messages. The service starts it with the first page (`runtime.console.page_store`), and it
+ends with its standard input.
+
+    service ─── number, job ───► reads in threads, pages one after the other ─── number, outcome ───► service
+
+Both ways: the length of a pickle in LENGTH bytes, then the pickle. The first one is a Beginning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from signal import SIG_IGN, SIGINT, SIGTERM, signal
+from traceback import format_exception
+from typing import Any, BinaryIO, Final
+
+from runtime.console.rendering import rendered
+from runtime.store.database.database import Database, open_database
+from runtime.store.database.traces import traced
+from runtime.store.encryption import keyring
+from runtime.store_keys import StoreKeys
+from schemas.money import Language
+
+NICENESS: Final = 10
+"""Where processors are short, people who wait for an answer on WhatsApp go first."""
+LENGTH: Final = 4
+BYTE_ORDER: Final = "big"
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What the process needs to begin."""
+
+    database_url: str
+    keys: StoreKeys | None
+    """That texts in the store are encrypted with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A function that reads from the store: its outcome is the result with the traces that it leaves, not written."""
+
+    operation: Callable[..., Any]
+    arguments: Sequence[Any]
+    named: Mapping[str, Any]
+
+    async def done(self, database: Database) -> object:
+        """Does it."""
+        return await database.read(traced, self.operation, *self.arguments, **self.named)
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """A page from a template: its outcome is the text."""
+
+    template: str
+    language: Language
+    values: Mapping[str, Any]
+
+    async def done(self, _database: Database) -> object:
+        """Does it."""
+        return rendered(self.template, self.language, self.values)
+
+
+Job = Read | Make
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An exception that a job raised, as it is sent: exceptions are not pickled by what they are made from."""
+
+    kind: type[Exception]
+    args: Sequence[Any]
+    state: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, error: Exception) -> Raised:
+        """An exception, with where it was raised as a note."""
+        error.add_note("".join(format_exception(error)))
+        return cls(type(error), error.args, vars(error))
+
+    def again(self) -> Exception:
+        """The same exception."""
+        error = self.kind.__new__(self.kind)
+        error.args = tuple(self.args)
+        vars(error).update(self.state)
+        return error
+
+
+Outcome = tuple[int, Any]
+"""The number of a job, and its result or what it Raised."""
+
+
+def framed(value: object) -> bytes:
+    """A value as it is sent."""
+    data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    return len(data).to_bytes(LENGTH, BYTE_ORDER) + data
+
+
+async def received(reader: asyncio.StreamReader) -> Any:
+    """The next value. Raises asyncio.IncompleteReadError at the end."""
+    length = int.from_bytes(await reader.readexactly(LENGTH), BYTE_ORDER)
+    return pickle.loads(await reader.readexactly(length))  # noqa: S301 - from the service itself, or its own process
+
+
+def main() -> None:
+    """Serves until standard input ends, which it does however the service ends; signals to both are the service's. What
+    anything prints goes to standard error."""
+    signal(SIGINT, SIG_IGN)
+    signal(SIGTERM, SIG_IGN)
+    os.nice(NICENESS)
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        asyncio.run(_serve(out))
+
+
+async def _serve(out: BinaryIO) -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    beginning: Beginning = await received(reader)
+    keyring.use(beginning.keys)
+    database = await open_database(beginning.database_url, serving=False)
+    try:
+        async with asyncio.TaskGroup() as jobs:
+            while True:
+                try:
+                    number, job = await received(reader)
+                except asyncio.IncompleteReadError:
+                    return
+                jobs.create_task(_answer(out, number, job, database))
+    finally:
+        await database.close()
+
+
+async def _answer(out: BinaryIO, number: int, job: Job, database: Database) -> None:
+    try:
+        frame = framed((number, await job.done(database)))
+    except Exception as error:  # noqa: BLE001 - raised in the service
+        frame = framed((number, Raised.of(error)))
+    out.write(frame)
+    out.flush()
+
+
+if __name__ == "__main__":
+    # As a module with its own name: what is sent is known by it.
+    from runtime.console.page_process import main as named_main
+
+    named_main()

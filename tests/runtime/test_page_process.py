@@ -1,0 +1,123 @@
+"""Pages are read and made in a process beside the service, which comes and goes without anyone noticing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from runtime.console import page_store
+from runtime.console.page import MadeFrom
+from runtime.console.page_process import Beginning
+from runtime.console.page_store import PageStore
+from runtime.console.words import Sentence
+from runtime.store import audit_reading
+from runtime.store.audit import Actor, Entry, audited
+from runtime.store.audit_reading import AuditFilter
+from runtime.store.console import accounts
+from runtime.store.database.database import Database, open_database
+from runtime.store.errors import NoConversation
+from runtime.store.messages import replays
+from tests.runtime.console import Browser, sign_in
+from tests.runtime.stores import new_store
+from tests.runtime_process import Runtime, start_runtime
+from tests.sandbox_process import Sandbox, wait_until
+
+ANA = Actor("ana@horizonai.cl", "console", None)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, sandbox_process: Sandbox) -> Iterator[Runtime]:
+    runtime = start_runtime(tmp_path, sandbox_process)
+    yield runtime
+    runtime.stop()
+
+
+@pytest.fixture
+def ana(runtime: Runtime) -> Browser:
+    """An operator who has signed in, so that the process runs."""
+    return sign_in(runtime, "ana@horizonai.cl", "--role", "admin")
+
+
+def process_of(runtime: Runtime) -> int:
+    """The newest one."""
+    return [int(line["pid"]) for line in runtime.log() if line["event"] == "page_process_started"][-1]
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is no more, or waits for its parent to ask how it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_a_page_comes_although_the_process_was_killed(runtime: Runtime, ana: Browser) -> None:
+    killed = process_of(runtime)
+    os.kill(killed, signal.SIGKILL)
+    assert ana.get("/console").status == 200
+    assert process_of(runtime) != killed
+
+
+@pytest.mark.parametrize("ending", ["stop", "kill"])
+def test_it_ends_with_the_service_however_that_ends(runtime: Runtime, ana: Browser, ending: str) -> None:
+    pid = process_of(runtime)
+    assert not has_ended(pid)
+    getattr(runtime, ending)()
+    wait_until(lambda: has_ended(pid), what="the end of the page process")
+
+
+def test_a_service_without_pages_has_none(runtime: Runtime) -> None:
+    runtime.api("GET", "/bots/")
+    assert not [line for line in runtime.log() if line["event"] == "page_process_started"]
+
+
+@pytest_asyncio.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[PageStore, Database]]:
+    with new_store(request.param, tmp_path) as url:
+        database = await open_database(url)
+        pages = PageStore(database, Beginning(url, None))
+        yield pages, database
+        await pages.close()
+        await database.close()
+
+
+async def test_what_was_read_is_in_the_audit_before_it_is_given(store: tuple[PageStore, Database]) -> None:
+    pages, database = store
+    found = await pages.read_traced(audited, ANA, Entry("read", "operator", "all"), accounts.any_operator)
+    entries = await database.read(audit_reading.newest_entries, AuditFilter(), limit=10)
+    assert found is False
+    assert [(entry.actor, entry.action, entry.kind) for entry in entries] == [("ana@horizonai.cl", "read", "operator")]
+
+
+async def test_what_a_read_raises_is_raised_with_its_sentence_and_leaves_nothing(
+    store: tuple[PageStore, Database],
+) -> None:
+    pages, database = store
+    with pytest.raises(NoConversation, match=r"^There is no conversation 7;"):
+        await pages.read_traced(replays.turn_for, ANA, 7, None)
+    assert await database.read(audit_reading.newest_entries, AuditFilter(), limit=10) == []
+
+
+async def test_a_page_that_cannot_be_made_says_where(store: tuple[PageStore, Database]) -> None:
+    pages, _ = store
+    with pytest.raises(Exception, match="http_status") as raised:
+        await pages.made(MadeFrom("refused.html", "es", {"sentence": Sentence("No.")}))
+    assert any("refused.html" in note for note in raised.value.__notes__)
+
+
+async def test_it_ends_when_no_page_was_asked_for_some_time(
+    store: tuple[PageStore, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages, _ = store
+    await pages.read(accounts.any_operator)
+    running = pages.running
+    assert running is not None
+    monkeypatch.setattr(page_store, "IDLE_SECONDS", 0.0)
+    await pages.read(accounts.any_operator)
+    assert await running.process.wait() == 0
+    assert await pages.read(accounts.any_operator) is False, "from another one"
