@@ -28,7 +28,7 @@ QUICK = 40_000
 SPREAD = timedelta(days=55)
 LARGEST_SHARE = 5
 """One message of this number is the largest client's."""
-LARGEST = "cliente-0000"
+LARGEST, ORDINARY = "cliente-0000", "cliente-0500"
 TIMES = 30
 RATE, SECONDS, ROUNDS = 100, 20, 3
 USERS = 1_000
@@ -134,10 +134,15 @@ def _pages(server: Process, database: str) -> dict[str, tuple[float, float, floa
             admin,
             f"/console/conversations?list=assistant&client={LARGEST}&q={SAID[-6:-1]}",
         ),
+        "conversations by a text that no one wrote": (
+            admin,
+            f"/console/conversations?list=assistant&client={LARGEST}&q=zarzaparrilla",
+        ),
         "conversation": (admin, f"/console/conversations/{conversation}"),
         "turn": (admin, f"/console/conversations/{_of_turn(database, row)}/turns/{row}"),
         "waiting room": (admin, "/console/waiting"),
-        "report": (admin, f"/console/reports?client={LARGEST}&month={month}"),
+        "report": (admin, f"/console/reports?client={ORDINARY}&month={month}"),
+        "report of the largest client": (admin, f"/console/reports?client={LARGEST}&month={month}"),
         "conversations behind a figure": (
             admin,
             f"/console/reports/conversations?client={LARGEST}&month={month}&figure=received",
