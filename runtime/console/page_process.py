@@ -49,8 +49,9 @@ class Read:
     arguments: Sequence[Any]
     named: Mapping[str, Any]
 
-    async def done(self, database: Database) -> object:
+    async def done(self, store: _Store) -> object:
         """Does it."""
+        database = await store.database()
         return await database.read(traced, self.operation, *self.arguments, **self.named)
 
 
@@ -62,7 +63,7 @@ class Make:
     language: Language
     values: Mapping[str, Any]
 
-    async def done(self, _database: Database) -> object:
+    async def done(self, _store: _Store) -> object:
         """Does it."""
         return rendered(self.template, self.language, self.values)
 
@@ -124,22 +125,42 @@ async def _serve(out: BinaryIO) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     beginning: Beginning = await received(reader)
     keyring.use(beginning.keys)
-    database = await open_database(beginning.database_url, serving=False)
-    try:
-        async with asyncio.TaskGroup() as jobs:
-            while True:
-                try:
-                    number, job = await received(reader)
-                except asyncio.IncompleteReadError:
-                    return
-                jobs.create_task(_answer(out, number, job, database))
-    finally:
-        await database.close()
+    store = _Store(beginning.database_url)
+    async with asyncio.TaskGroup() as jobs:
+        while True:
+            try:
+                number, job = await received(reader)
+            except asyncio.IncompleteReadError:
+                break
+            jobs.create_task(_answer(out, number, job, store))
+    await store.close()
 
 
-async def _answer(out: BinaryIO, number: int, job: Job, database: Database) -> None:
+class _Store:
+    """The store, opened with the first job that needs it; where that fails, the job raises it and the next one tries
+    again."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._database: Database | None = None
+        self._opening = asyncio.Lock()
+
+    async def database(self) -> Database:
+        """The opened one. Raises StoreError."""
+        async with self._opening:
+            if self._database is None:
+                self._database = await open_database(self._url, serving=False)
+            return self._database
+
+    async def close(self) -> None:
+        """Closes what was opened."""
+        if self._database is not None:
+            await self._database.close()
+
+
+async def _answer(out: BinaryIO, number: int, job: Job, store: _Store) -> None:
     try:
-        frame = framed((number, await job.done(database)))
+        frame = framed((number, await job.done(store)))
     except Exception as error:  # noqa: BLE001 - raised in the service
         frame = framed((number, Raised.of(error)))
     out.write(frame)

@@ -21,9 +21,12 @@ from runtime.console.page_process import Beginning, Job, Make, Outcome, Raised, 
 from runtime.store.database.database import Database
 from runtime.store.database.operation import P, T
 from runtime.store.database.traces import left
+from runtime.store.errors import StoreError
 
 IDLE_SECONDS: Final = 600.0
 """After this time without a page the process ends: it takes as much memory as a small service."""
+END_SECONDS: Final = 10.0
+"""How long it is waited for at the end."""
 TRIES: Final = 2
 """Of a job whose process ended; jobs change nothing."""
 PROGRAM: Final = "runtime.console.page_process"
@@ -31,8 +34,11 @@ PROGRAM: Final = "runtime.console.page_process"
 log = structlog.get_logger("runtime.console")
 
 
-class PageProcessEnded(Exception):
-    """The process ended before it answered."""
+class PageProcessEnded(StoreError):
+    """The process ended before it answered, or cannot be started."""
+
+    def __init__(self) -> None:
+        super().__init__("The process that reads and makes the console's pages ended; its last words are in the log.")
 
 
 @dataclass(slots=True, eq=False)
@@ -89,9 +95,14 @@ class Running:
         """Ends it, and waits until it has ended."""
         assert self.process.stdin is not None
         self.process.stdin.close()
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
         if self.listening is not None:
             await self.listening
-        await self.process.wait()
 
 
 class PageStore:
@@ -170,9 +181,13 @@ class PageStore:
     async def _started(self) -> Running:
         # It imports what the service does, wherever that was found.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", PROGRAM, stdin=PIPE, stdout=PIPE, env=environment
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", PROGRAM, stdin=PIPE, stdout=PIPE, env=environment
+            )
+        except OSError as error:
+            log.error("page_process_not_started", error=str(error))
+            raise PageProcessEnded from error
         assert process.stdin is not None
         process.stdin.write(framed(self._beginning))
         running = Running(process)

@@ -20,13 +20,14 @@ from runtime.store.audit import Actor, Entry, audited
 from runtime.store.audit_reading import AuditFilter
 from runtime.store.console import accounts
 from runtime.store.database.database import Database, open_database
-from runtime.store.errors import NoConversation
+from runtime.store.errors import NoConversation, StoreMissing
 from runtime.store.messages import replays
 from tests.runtime.console import Browser, sign_in
 from tests.runtime.stores import new_store
 from tests.runtime_process import Runtime, start_runtime
 from tests.sandbox_process import Sandbox, wait_until
 
+REFUSED = {"http_status": 404, "here": "/console", "form_token": "", "operator": None, "may": ()}
 ANA = Actor("ana@horizonai.cl", "console", None)
 
 
@@ -121,3 +122,15 @@ async def test_it_ends_when_no_page_was_asked_for_some_time(
     await pages.read(accounts.any_operator)
     assert await running.process.wait() == 0
     assert await pages.read(accounts.any_operator) is False, "from another one"
+
+
+async def test_a_store_that_cannot_be_opened_is_said_by_each_read_and_ends_nothing(
+    store: tuple[PageStore, Database], tmp_path: Path
+) -> None:
+    _, database = store
+    pages = PageStore(database, Beginning(f"sqlite:///{tmp_path}/none.db", None))
+    for _ in range(2):
+        with pytest.raises(StoreMissing, match=r"none\.db"):
+            await pages.read(accounts.any_operator)
+    assert "No." in await pages.made(MadeFrom("refused.html", "es", {"sentence": Sentence("No."), **REFUSED}))
+    await pages.close()

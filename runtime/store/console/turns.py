@@ -105,8 +105,8 @@ OLDER_ITEMS = Statement(
 )
 COSTS = Statement(
     "SELECT usage.kind, usage_prices.model, sum(quantity), sum(amount), count(*) - count(amount) FROM usage"
-    " LEFT JOIN usage_prices ON usage_prices.id = usage.price_id WHERE client = :client AND month >= :since"
-    " AND month <= :until AND (turn_id = :turn OR inbox_id IN"
+    " LEFT JOIN usage_prices ON usage_prices.id = usage.price_id WHERE client = :client"
+    " AND (month, at) >= (:since, :from_at) AND month <= :until AND (turn_id = :turn OR inbox_id IN"
     " (SELECT id FROM inbox WHERE conversation_id = :id AND turn_id = :turn)"
     " OR outbox_id IN (SELECT id FROM outbox WHERE turn_id = :turn))"
     " GROUP BY usage.kind, usage_prices.model ORDER BY 4 DESC"
@@ -183,8 +183,11 @@ def _said(item: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _costs(connection: Connection, client: str, conversation_id: int, turn: int, times: TurnTimes) -> list[TurnCost]:
-    since, until = (times.received or times.started)[:7], max(times.finished or "", times.sent or "", times.started)[:7]
-    rows = COSTS.rows(connection, client=client, since=since, until=until, id=conversation_id, turn=turn)
+    from_at = threads.ledger_begins(times.received or times.started)
+    until = max(times.finished or "", times.sent or "", times.started)[:7]
+    rows = COSTS.rows(
+        connection, client=client, since=from_at[:7], from_at=from_at, until=until, id=conversation_id, turn=turn
+    )
     return [
         TurnCost(kind, model, int(quantity), None if unknown or amount is None else int(amount))
         for kind, model, quantity, amount, unknown in rows

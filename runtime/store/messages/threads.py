@@ -203,16 +203,24 @@ CALLS = Statement(
 )
 NOTES = Statement("SELECT id, at, author, body FROM conversation_notes WHERE conversation_id = :id ORDER BY id")
 COST = Statement(
-    "SELECT coalesce(sum(amount), 0) FROM usage WHERE client = :client AND month >= :since AND month <= :until"
+    "SELECT coalesce(sum(amount), 0) FROM usage WHERE client = :client AND (month, at) >= (:since, :from_at)"
+    " AND month <= :until"
     " AND (inbox_id IN (SELECT id FROM inbox WHERE conversation_id = :id AND received_at >= :first)"
     " OR turn_id IN (SELECT id FROM turns WHERE conversation_id = :id AND started_at >= :first)"
     " OR outbox_id IN (SELECT id FROM outbox WHERE conversation_id = :id AND created_at >= :first))"
 )
 SEEN = Statement("UPDATE conversations SET seen_up_to = :newest WHERE id = :id AND coalesce(seen_up_to, 0) < :newest")
+LEDGER_SECONDS = 3600.0
+"""How much earlier than its message a line of the ledger may be dated: by another replica's clock."""
 FEW_CLIENTS = 20
 """Of more clients than that the newest conversations are looked for among those of all."""
 LAST = 2**62
 """Above every id."""
+
+
+def ledger_begins(first: str) -> str:
+    """From when on the ledger has the lines of messages since a timestamp."""
+    return later(first, -LEDGER_SECONDS) if first else ""
 
 
 def list_conversations(
@@ -276,9 +284,9 @@ def thread_of(connection: Connection, conversation_id: int, *, limit: int = 100,
     messages = sorted(both, key=lambda message: (message.at, message.direction, message.id))[-limit:]
     first, last = (messages[0].at, messages[-1].at) if messages else ("", "")
     calls = CALLS.rows(connection, id=conversation_id, since=first, until="9999" if before == "9999" else last)
-    (cost,) = COST.one(
-        connection, client=summary.client, since=first[:7], until=last[:7], first=first, id=conversation_id
-    )
+    from_at = ledger_begins(first)
+    months = {"since": from_at[:7], "until": last[:7]}
+    (cost,) = COST.one(connection, client=summary.client, from_at=from_at, first=first, id=conversation_id, **months)
     notes = [ThreadNote(*row) for row in NOTES.rows(connection, id=conversation_id)]
     return Thread(summary, messages, list(calls_of(calls)), notes, int(cost))
 
