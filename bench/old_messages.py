@@ -81,6 +81,11 @@ def fill(database: str, messages: OldMessages) -> None:
     """Adds them to a store that has been migrated."""
     for table, names in COLUMNS.items():
         add_rows(database, table, names, messages.rows(table))
+    if not database.startswith("sqlite:///"):
+        with psycopg.connect(database, autocommit=True) as server:
+            # As in a store that has been there for long; autovacuum would do it while something is measured.
+            server.execute("VACUUM (ANALYZE)")
+            server.execute("CHECKPOINT")
 
 
 def add_rows(database: str, table: str, names: str, rows: Iterator[tuple[object, ...]]) -> None:
