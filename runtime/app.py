@@ -42,7 +42,7 @@ from runtime.api.users import Users
 from runtime.budgets.budgets import Budgets
 from runtime.catalog import Catalog, open_catalog
 from runtime.console.live import Live
-from runtime.console.page_process import Beginning
+from runtime.console.page_process import StoreAccess
 from runtime.console.page_store import PageStore
 from runtime.console.pages import ConsoleParts, console
 from runtime.delivery.campaigns import Campaigns
@@ -187,7 +187,7 @@ class Service:
         stack.push_async_callback(views.close)
         desks = Desks(base.database, base.catalog, base.secrets, base.accounts, views, timers)
         stack.push_async_callback(desks.close)
-        console_store = PageStore(base.database, Beginning(settings.database_url, settings.store_keys))
+        console_store = PageStore(base.database, StoreAccess(settings.database_url, settings.store_keys))
         stack.push_async_callback(console_store.close)
         live = Live(console_store)
         app = _web_application(

@@ -4,7 +4,7 @@ ends with its standard input.
 
     service ─── number, job ───► reads in threads, pages one after the other ─── number, outcome ───► service
 
-Both ways: the length of a pickle in LENGTH bytes, then the pickle. The first one is a Beginning.
+Both ways: the length of a pickle in LENGTH bytes, then the pickle. The first one is a StoreAccess.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ BYTE_ORDER: Final = "big"
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
-    """What the process needs to begin."""
+class StoreAccess:
+    """What the process reads the store with; the first thing that it is sent."""
 
     database_url: str
     keys: StoreKeys | None
@@ -93,7 +93,7 @@ class Raised:
         return error
 
 
-Outcome = tuple[int, Any]
+JobOutcome = tuple[int, Any]
 """The number of a job, and its result or what it Raised."""
 
 
@@ -123,9 +123,9 @@ def main() -> None:
 async def _serve(out: BinaryIO) -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    beginning: Beginning = await received(reader)
-    keyring.use(beginning.keys)
-    store = _Store(beginning.database_url)
+    access: StoreAccess = await received(reader)
+    keyring.use(access.keys)
+    store = _Store(access.database_url)
     async with asyncio.TaskGroup() as jobs:
         while True:
             try:

@@ -17,7 +17,7 @@ from typing import Any, Concatenate, Final
 import structlog
 
 from runtime.console.page import MadeFrom
-from runtime.console.page_process import Beginning, Job, Make, Outcome, Raised, Read, framed, received
+from runtime.console.page_process import Job, JobOutcome, Make, Raised, Read, StoreAccess, framed, received
 from runtime.store.database.database import Database
 from runtime.store.database.operation import P, T
 from runtime.store.database.traces import left
@@ -73,7 +73,7 @@ class Running:
         assert self.process.stdout is not None
         try:
             while True:
-                outcome: Outcome = await received(self.process.stdout)
+                outcome: JobOutcome = await received(self.process.stdout)
                 self._settle(*outcome)
         except asyncio.IncompleteReadError:
             pass
@@ -108,9 +108,9 @@ class Running:
 class PageStore:
     """A Database for pages."""
 
-    def __init__(self, database: Database, beginning: Beginning) -> None:
+    def __init__(self, database: Database, access: StoreAccess) -> None:
         self._database = database
-        self._beginning = beginning
+        self._access = access
         self.running: Running | None = None
         """The process, where there is one."""
         self._starting = asyncio.Lock()
@@ -189,7 +189,7 @@ class PageStore:
             log.error("page_process_not_started", error=str(error))
             raise PageProcessEnded from error
         assert process.stdin is not None
-        process.stdin.write(framed(self._beginning))
+        process.stdin.write(framed(self._access))
         running = Running(process)
         running.listening = asyncio.create_task(running.listen())
         log.info("page_process_started", pid=process.pid)

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from runtime.console import page_store
 from runtime.console.page import MadeFrom
-from runtime.console.page_process import Beginning
+from runtime.console.page_process import StoreAccess
 from runtime.console.page_store import PageStore
 from runtime.console.words import Sentence
 from runtime.store import audit_reading
@@ -81,7 +81,7 @@ def test_a_service_without_pages_has_none(runtime: Runtime) -> None:
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[PageStore, Database]]:
     with new_store(request.param, tmp_path) as url:
         database = await open_database(url)
-        pages = PageStore(database, Beginning(url, None))
+        pages = PageStore(database, StoreAccess(url, None))
         yield pages, database
         await pages.close()
         await database.close()
@@ -128,7 +128,7 @@ async def test_a_store_that_cannot_be_opened_is_said_by_each_read_and_ends_nothi
     store: tuple[PageStore, Database], tmp_path: Path
 ) -> None:
     _, database = store
-    pages = PageStore(database, Beginning(f"sqlite:///{tmp_path}/none.db", None))
+    pages = PageStore(database, StoreAccess(f"sqlite:///{tmp_path}/none.db", None))
     for _ in range(2):
         with pytest.raises(StoreMissing, match=r"none\.db"):
             await pages.read(accounts.any_operator)
