@@ -42,7 +42,7 @@ CROWDED_SECONDS: Final = 60.0
 """The same, where a client's messages wait until Twilio has deleted others."""
 RUN_SECONDS: Final = 10.0
 """How long a run deletes before it records how far it has come."""
-BITE_ROWS: Final = 100
+BITE_ROWS: Final = 40
 """Rows that one transaction deletes, about."""
 VACUUM_PAGES: Final = 32
 PAGE: Final = 200

@@ -361,8 +361,9 @@ def test_a_person_is_exported_and_erased_while_they_write(
         writing.join()
         assert statuses <= {200, 404, 502}
         wait_until(person.is_quiet, what="everything that was said to be answered or dropped")
-        # What one of the erasures left, since another was at it, is deleted by its timer.
-        continued = 3 * FIRST_SECONDS + PATIENCE
+        # What one of the erasures left, since another was at it, is deleted by its timer: each try later than the one
+        # before by twice as much, and the first two may meet another, too.
+        continued = (1 + 2 + 4) * FIRST_SECONDS + PATIENCE
         answers: list[Answer] = []
 
         def is_forgotten() -> bool:
