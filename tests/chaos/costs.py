@@ -27,8 +27,8 @@ LONG_AGO = {
     "postgresql": "UPDATE outbox SET claimed_at = to_char((claimed_at::timestamptz - interval '900 seconds')"
     " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') WHERE claimed_at IS NOT NULL",
 }
-"""Callbacks of what was sent are not waited for any longer, and a proactive message whose outcome no replica knows, since
-the store was away when Twilio answered, counts as interrupted (`runtime.delivery.interrupted_proactive`)."""
+"""Callbacks of what was sent are not waited for any longer, and a proactive message whose outcome no replica knows,
+since the store was away when Twilio answered, counts as interrupted (`runtime.delivery.interrupted_proactive`)."""
 
 Key = tuple[str, str, str]
 """The business number, the kind and the user's country."""
