@@ -89,6 +89,9 @@ class Budgets:
         self._kept: dict[str, _Client] = {}
         self._admitted: dict[int, _Client] = {}
         self._untold: set[str] = set()
+        self._alone = True
+        self._unused: dict[str, _Client] = {}
+        self._has_unused = asyncio.Event()
 
     async def admit(self, client: str, budget: Budget, key: int) -> bool:
         """Whether a turn may begin; False when the budget is used up. `client`: the label that the ledger has; `key`:
@@ -142,7 +145,7 @@ class Budgets:
         cost = _sum(lines) + taken_in * (prices.message_in.amount(1) or 0)
         message = (prices.message_out.amount(1) or 0) + (prices.meta["service"].amount(1) or 0)
         kept.account.end(key, cost, sent, message, self._clock())
-        kept.changed.set()
+        self._freed(kept)
 
     def added(self, client: str, lines: Iterable[Line]) -> None:
         """Adds what a provider reported after the end of a turn."""
@@ -155,7 +158,15 @@ class Budgets:
         kept = self._admitted.pop(key, None)
         if kept is not None:
             kept.account.drop(key)
-            kept.changed.set()
+            self._freed(kept)
+
+    def _freed(self, kept: _Client) -> None:
+        """Tells turns that wait here; and near the end of a budget, those that wait elsewhere, by what is given back."""
+        kept.changed.set()
+        account = kept.account
+        if account.is_scarce and not account.running and not self._alone:
+            self._unused[account.client] = kept
+            self._has_unused.set()
 
     async def used(self, client: str, budget: Budget) -> Use | None:
         """How much of a budget is used up, as the ledger has it; None where it has no rate. Raises StoreError."""
@@ -192,12 +203,17 @@ class Budgets:
 
     async def start(self, *, alone: bool) -> None:
         """Deletes what an earlier process left, where only this one serves the store."""
+        self._alone = alone
         if alone:
             await self._database.write(budgets.drop_all)
 
     async def keep(self) -> None:
-        """Renews the allotments with turns under way, and returns those of clients without messages, until
-        cancelled."""
+        """Renews the allotments with turns under way, and returns what is not used of others, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._renew())
+            tasks.create_task(self._give_back_what_is_unused())
+
+    async def _renew(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             await self._return_idle()
@@ -210,6 +226,33 @@ class Budgets:
                 log.warning("budgets_unavailable", error=str(error))
             except Exception:
                 log.exception("budgets_unavailable")
+
+    async def _give_back_what_is_unused(self) -> None:
+        """Until each message on its way is in the ledger, what it may cost is kept: this looks again then."""
+        while True:
+            await self._has_unused.wait()
+            self._has_unused.clear()
+            for client, kept in list(self._unused.items()):
+                if await self._gave_back(kept):
+                    del self._unused[client]
+            if self._unused:
+                self._has_unused.set()
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _gave_back(self, kept: _Client) -> bool:
+        """False while messages are on their way. What the store could not be told is returned with what is idle."""
+        if kept.account.running or kept.lock.locked():
+            return True  # a turn here uses it, or asks for more; its end gives back what it leaves
+        async with kept.lock:
+            try:
+                await self._take(kept, gives_back=True)
+            except StoreError as error:
+                log.warning("budgets_unavailable", error=str(error))
+                return True
+            except Exception:
+                log.exception("budgets_unavailable")
+                return True
+        return not kept.account.sent
 
     async def _return_idle(self) -> None:
         """What is allotted and not used would be missing where a list of people is begun."""
@@ -241,11 +284,13 @@ class Budgets:
         kept.account.begin(_month(), limit)
         return kept
 
-    async def _take(self, kept: _Client) -> None:
+    async def _take(self, kept: _Client, *, gives_back: bool = False) -> None:
         account = kept.account
         since, before = await self._old(kept)
         asked_at = self._clock()
-        request = account.request(self._replica, before.amount, since, asked_at)
+        request = (account.giving_back if gives_back else account.request)(
+            self._replica, before.amount, since, asked_at
+        )
         taken = await self._database.write(budgets.take, request)
         if (account.month, account.budget) == (request.month, request.budget):
             account.taken(taken, asked_at, self._clock())

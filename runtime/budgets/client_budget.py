@@ -11,7 +11,7 @@ stay within the allotment together, and not only one by one. What is left below 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from runtime.store.usage.budgets import AllotmentRequest, Taken
@@ -67,6 +67,8 @@ class ClientBudget:
     exceeded_at: float = float("-inf")
     used: int = 0
     """Since the allotment was taken."""
+    is_scarce: bool = False
+    """Whether the allotment is less than what was wanted: others may wait for what is left of it."""
     running: dict[int, _Admitted] = field(default_factory=dict)
     sent: dict[int, _OnTheWay] = field(default_factory=dict)
     costs: deque[int] = field(default_factory=_first)
@@ -143,6 +145,12 @@ class ClientBudget:
             dead=[(name, version) for name, (version, at) in self.seen.items() if now - at > HOLD_SECONDS],
         )
 
+    def giving_back(self, replica: str, spent_before: int, since: str, now: float) -> AllotmentRequest:
+        """What to ask the store for to keep what turns and messages under way may cost, and nothing further: none is
+        admitted by what was left."""
+        self.left = 0
+        return replace(self.request(replica, spent_before, since, now), least=0, wanted=0)
+
     def is_under_way(self, now: float) -> bool:
         """Whether a turn of the client runs here, or has messages on their way: then the allotment is to be renewed."""
         self._forget_old(now)
@@ -163,6 +171,7 @@ class ClientBudget:
     def taken(self, taken: Taken, asked_at: float, now: float) -> None:
         """Notes the store's answer to a request that was made at `asked_at`."""
         self.left, self.used, self.taken_at = taken.granted, 0, asked_at
+        self.is_scarce = taken.is_scarce
         self.exceeded_at = asked_at if taken.spent + taken.reserved >= self.budget else float("-inf")
         self.sent = {key: one for key, one in self.sent.items() if key in taken.sent}
         known = self.seen

@@ -31,7 +31,7 @@ from tests.documents.receiver import Receiver, receiving
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime.stores import new_store
 from tests.runtime_process import Line
-from tests.sandbox_process import Sandbox, wait_until
+from tests.sandbox_process import PATIENCE, Sandbox, wait_until
 
 STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 NOTICE = "Volvemos el próximo mes."
@@ -293,3 +293,26 @@ async def test_a_turn_that_waited_long_for_what_another_replica_holds_is_admitte
 
         await database.write(budgets.return_all, "other", ["la-cocina"])
         assert [await asyncio.wait_for(turn, 30) for turn in waiting] == [True]
+
+
+async def test_the_rest_of_a_budget_that_a_replica_has_not_used_is_free_for_the_others_with_its_turn_s_end(
+    url: str,
+) -> None:
+    async with a_store(url) as database:
+        await spend(database, 9.9)
+        prices = PriceList(database, await open_catalog(database))
+        # For both the time stands still: nothing is old, and nobody has waited for long.
+        one, other = Budgets(database, prices, lambda: 0.0), Budgets(database, prices, lambda: 0.0)
+        budget = Budget(monthly=10, on_exceeded="pause")
+        for each in (one, other):
+            await each.start(alone=False)
+        keeping = asyncio.create_task(one.keep())
+        assert await one.admit("la-cocina", budget, 1)
+        waiting = asyncio.create_task(other.admit("la-cocina", budget, 2))
+        while await database.read(allotments) < 2:
+            pass
+
+        await one.ended(1, [], "whatsapp:+56912345678", taken_in=0, sent=0)
+        async with asyncio.timeout(PATIENCE):
+            assert await waiting
+        keeping.cancel()

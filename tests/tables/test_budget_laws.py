@@ -90,6 +90,17 @@ class Budget(RuleBasedStateMachine):
         del replica.running[turn]
         replica.account.end(turn, cost, sent, MESSAGE, self.now)
 
+    @rule(at=REPLICAS)
+    def give_back(self, at: int) -> None:
+        """What it does not use; as the runtime does it near the end of a budget."""
+        replica = self.replicas[at]
+        if replica.running:
+            return
+        replica.account.begin(MONTH, self.budget)
+        with self.engine.begin() as connection:
+            taken = budgets.take(connection, replica.account.giving_back(replica.name, 0, "", self.now))
+        replica.account.taken(taken, self.now, self.now)
+
     @rule(people=st.integers(1, 40))
     def begin_list(self, people: int) -> None:
         """One that the budget has no room for does not begin."""

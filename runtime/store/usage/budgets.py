@@ -76,6 +76,8 @@ class Taken:
     others: Sequence[Allotment]
     reserved: int = 0
     """For lists of people."""
+    is_scarce: bool = False
+    """Whether `granted` is less than what was wanted: what this replica does not use, others wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ def take(connection: Connection, request: AllotmentRequest) -> Taken:
     if left >= request.least:
         granted = max(min(request.wanted, left // SHARE), request.least)
     PUT.run(connection, client=request.client, replica=request.replica, granted=under_way + granted)
-    return Taken(granted, is_last, total, set(uncharged), others, recent.reserved)
+    return Taken(granted, is_last, total, set(uncharged), others, recent.reserved, granted < request.wanted)
 
 
 def check_room(connection: Connection, bound: ListBound, list_id: str, amount: int) -> None:
