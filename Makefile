@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo play test test-pythons test-long mutants check fix schema guide picture conversations bench chaos audit restore-drill image lock release clean
+.PHONY: help setup demo play test test-pythons test-long test-full mutants check fix schema guide picture conversations bench chaos audit restore-drill image lock release clean
 
 help: ## list the tasks
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,14 +28,17 @@ play: $(STAMP) ## leave sandbox and runtime running to be played with; Ctrl-C en
 	@$(BIN)/python -m demo play
 
 test: $(STAMP) ## run the tests in parallel; ARGS="tests/project -k lock" narrows them; those of words are `make check`'s
-	$(BIN)/python -m pytest -n 6 --dist worksteal -m "not long" \
+	$(BIN)/python -m pytest -n 6 --dist worksteal -m "not long and not full" \
 	  --ignore tests/project/test_words.py --ignore tests/project/test_events.py $(ARGS)
 
 test-pythons: ## run the tests on each supported Python that this machine has, from pyenv or the PATH
 	@bash .ci/test-pythons
 
 test-long: $(STAMP) $(TOOLS_STAMP) ## run the few tests that take longer: three replicas under kills, real time-outs
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m long $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m long $(ARGS)
+
+test-full: $(STAMP) $(TOOLS_STAMP) ## run at full size what the others run in short: 2,000 recipients, 200 files of 16 MB, fuzzing
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m full $(ARGS)
 
 mutants: $(STAMP) ## change pure modules line by line: which changes does no test notice? MODULE=runtime/memory.py does one
 	@$(BIN)/python -m tests.mutants $(MODULE)

@@ -22,13 +22,17 @@ import socket
 import sys
 import threading
 
+from pydantic import BaseModel
+
 DESCRIPTORS = 4
+ROOMS = {"schemas", "reconciler", "runtime"}
 
 
 def main(descriptor: int, preloaded: list[str]) -> None:
     """Serves until the socket's other end is closed. Each program comes out of the loop in a process of its own."""
     for name in preloaded:
         importlib.import_module(name)
+    _complete_models(BaseModel)
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -42,6 +46,15 @@ def main(descriptor: int, preloaded: list[str]) -> None:
             for each in descriptors:
                 os.close(each)
     _keep_or_become(*descriptors)
+
+
+def _complete_models(parent: type[BaseModel]) -> None:
+    """A model whose validator is made with its first use (`defer_build`) would have it made by each program.
+    Of the SDKs' models, a program uses few."""
+    for model in parent.__subclasses__():
+        if not model.__pydantic_complete__ and model.__module__.partition(".")[0] in ROOMS:
+            model.model_rebuild(raise_errors=False)
+        _complete_models(model)
 
 
 def _keep_or_become(request: int, stdout: int, stderr: int, report: int) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.forked import programs
 from tests.sandbox_process import ROOT
 
 VALID = """\
@@ -51,6 +52,8 @@ def environment(**settings: str) -> dict[str, str]:
 
 def reconcile(root: Path, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     """Runs `reconcile` in a folder, without a terminal."""
+    if not stdin:
+        return programs().run("reconciler.cli", arguments, root, environment(**settings))
     return subprocess.run(
         [sys.executable, "-m", "reconciler.cli", *arguments],
         cwd=root,

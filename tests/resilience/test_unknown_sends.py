@@ -23,7 +23,6 @@ from runtime.price_list import prices_of_messages
 from runtime.resilience.breakers import Breakers
 from runtime.settings import Settings
 from runtime.store.audit import Actor
-from runtime.store.database.migrate import open_migrated
 from runtime.store.database.times import timestamp
 from runtime.store.messages import outbox, send_matching
 from runtime.store.messages.outbound_content import OutboundContent, OutboundMedia, OutboundTemplate, OutboundText
@@ -34,7 +33,7 @@ from runtime.twilio.client import Twilio
 from runtime.twilio.twiml import message_twiml
 from schemas.default_tariffs import DEFAULT
 from tests.bare_server import Serve, answer
-from tests.runtime.stores import drop_database, make_database, readable
+from tests.runtime.stores import make_file, migrated_store, readable
 from tests.sandbox_process import Sandbox
 
 SEND = {"provider": "twilio", "method": "POST", "path": "/2010-04-01/Accounts/*/Messages.json"}
@@ -49,10 +48,9 @@ PICTURE = "https://whatsapp.example.cl/media/5f3a/menu.png"
 @pytest.fixture
 def settings(tmp_path: Path, sandbox: Sandbox) -> Settings:
     sandbox.register(NUMBER)
-    store = open_migrated(url := f"sqlite:///{tmp_path}/store.db")
-    store.dispose()
+    make_file(tmp_path / "store.db")
     return Settings(
-        database_url=url,
+        database_url=f"sqlite:///{tmp_path}/store.db",
         public_url="http://127.0.0.1:9",
         twilio_account_sid=sandbox.account_sid,
         twilio_auth_token=sandbox.auth_token,
@@ -204,12 +202,8 @@ async def test_of_two_templates_of_which_one_went_out_none_is_sent_again(
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """A migrated store without a serving process."""
-    url = make_database() if request.param == "postgresql" else f"sqlite:///{tmp_path}/store.db"
-    engine = open_migrated(url)
-    yield engine
-    engine.dispose()
-    if request.param == "postgresql":
-        drop_database(url)
+    with migrated_store(request.param, tmp_path) as engine:
+        yield engine
 
 
 def sending(engine: Engine, content: OutboundContent, channel: Channel = "rest") -> OutboxRow:

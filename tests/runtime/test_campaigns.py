@@ -151,25 +151,22 @@ def has_reached(shop: Line, least: int) -> bool:
     return len(sent_to(shop)) >= least
 
 
-@pytest.mark.long
-@pytest.mark.parametrize(
-    "served", ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])], indirect=True
-)
-def test_a_list_of_two_thousand_that_is_killed_twice_reaches_everybody_once(
-    served: Fleet, sandbox: Sandbox, tmp_path: Path, request: pytest.FixtureRequest
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.mark.parametrize("size", [pytest.param(400, marks=pytest.mark.long), pytest.param(2000, marks=pytest.mark.full)])
+def test_a_long_list_that_is_killed_twice_reaches_everybody_once(
+    size: int, store: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    kind = "postgresql" if "postgresql" in served.database_url else "sqlite"
-    with fleet_on(kind, tmp_path, sandbox, CAMPAIGN_MAX="5000") as fleet:
+    with fleet_on(store, tmp_path, sandbox, CAMPAIGN_MAX="5000") as fleet:
         runtime = fleet.replicas[0]
         shop = shop_with_templates(runtime, sandbox)
-        own, rows = token(shop), people(2000)
-        assert post(shop, own, rows).json["people"] == 2000
-        for reached in (300, 1100):
+        own, rows = token(shop), people(size)
+        assert post(shop, own, rows).json["people"] == size
+        for reached in (size // 7, size // 2):
             wait_until(partial(has_reached, shop, reached), 300)
             runtime.kill()
             runtime.start_again()
         wait_until(lambda: now(shop, own)["state"] == "done", 600)
-        assert now(shop, own)["rows"] == {"sent": 2000}
+        assert now(shop, own)["rows"] == {"sent": size}
         assert sent_to(shop) == sorted(f"whatsapp:{row['to']}" for row in rows)
 
 

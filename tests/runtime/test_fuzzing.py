@@ -1,5 +1,5 @@
 """Whatever comes in, nothing breaks: forms and messages of webhooks, long answers, manifests, and every request that
-the API describes. Few examples in the suite, many in `make test-long`."""
+the API describes. Few examples in the suite, more in `make test-long`, many in `make test-full`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ from tests.runtime_process import Runtime, open_line
 from tests.sandbox_process import ROOT, Sandbox
 
 EXAMPLES = pytest.mark.parametrize(
-    "examples", [pytest.param(25, id="few"), pytest.param(2000, marks=pytest.mark.long, id="many")]
+    "examples",
+    [
+        pytest.param(25, id="few"),
+        pytest.param(250, marks=pytest.mark.long, id="more"),
+        pytest.param(2000, marks=pytest.mark.full, id="many"),
+    ],
 )
 ANYTHING = st.text(st.characters(exclude_categories=["Cs"]))
 PIECES = st.one_of(
@@ -138,15 +143,18 @@ def test_no_text_of_a_manifest_breaks_its_reader(examples: int) -> None:
     holds(law, YAML, min(examples, 1000))
 
 
-@pytest.mark.long
+@pytest.mark.parametrize(
+    "examples",
+    [pytest.param(3, marks=pytest.mark.long, id="few"), pytest.param(15, marks=pytest.mark.full, id="many")],
+)
 @pytest.mark.parametrize("has_token", [True, False], ids=["with a token of every scope", "without"])
 def test_no_described_request_breaks_the_service(
-    has_token: bool, runtime_factory: Callable[..., Runtime], sandbox: Sandbox, tmp_path: Path
+    has_token: bool, examples: int, runtime_factory: Callable[..., Runtime], sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Schemathesis makes requests from /openapi.json, right and wrong ones; no answer is a 5xx."""
     program = ROOT / "build" / "tools" / "bin" / "schemathesis"
     if not program.exists():
-        reason = "`make test-long` installs schemathesis"
+        reason = "`make test-long` and `make test-full` install schemathesis"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
     served = runtime_factory()
     open_line(served, sandbox)  # without any bot there is no account to erase a person at, which is a 502
@@ -158,7 +166,7 @@ def test_no_described_request_breaks_the_service(
         token = served.command("token", "create", "fuzzing", *scopes).out.strip()
         header = ["--header", f"Authorization: Bearer {token}"]
     checks = ["--checks", "not_a_server_error,content_type_conformance"]
-    limits = ["--max-examples", "15", "--request-timeout", "20", "--seed", "1", "--workers", "1", "--no-color"]
+    limits = ["--max-examples", str(examples), "--request-timeout", "20", "--seed", "1", "--workers", "1", "--no-color"]
     done = subprocess.run(
         [str(program), "run", str(described), "--url", served.url, *header, *checks, *limits],
         cwd=tmp_path,

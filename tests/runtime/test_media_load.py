@@ -78,8 +78,8 @@ def send(shop: Line, user: int, url: str, content_type: str) -> None:
 
 @pytest.mark.parametrize(
     ("users", "megabytes", "kinds", "most"),
-    [(12, 3, ["image/jpeg"], 40), pytest.param(200, 16, [*KINDS], 350, marks=pytest.mark.long)],
-    ids=["short", "long"],
+    [(12, 3, ["image/jpeg"], 40), pytest.param(200, 16, [*KINDS], 350, marks=pytest.mark.full)],
+    ids=["few", "many"],
 )
 def test_memory_does_not_grow_with_the_files_that_wait(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox, tmp_path: Path, users: int, megabytes: int,

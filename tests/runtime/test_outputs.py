@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.store.database.migrate import open_migrated
 from tests.pseudo_terminal import Terminal
+from tests.runtime.stores import make_file
 from tests.sandbox_process import ROOT
 
 FULL_DISK = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -23,8 +23,8 @@ def address(folder: Path) -> str:
 
 
 def make_store(folder: Path) -> None:
-    """What `migrate` does."""
-    open_migrated(address(folder)).dispose()
+    """What `migrate` leaves."""
+    make_file(folder / "runtime.db")
 
 
 def environment(folder: Path) -> dict[str, str]:

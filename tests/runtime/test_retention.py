@@ -36,7 +36,7 @@ from runtime.store.tables import campaign_rows, campaigns, items, outbox, turns
 from runtime.store.timers import Timer
 from runtime.store.usage.reporting import reading
 from tests.runtime.month_rows import rows
-from tests.runtime.stores import new_store
+from tests.runtime.stores import make_file, new_store
 
 NOW = datetime.now(UTC)
 OLD, NEW = timedelta(days=200), timedelta(days=20)
@@ -46,7 +46,6 @@ Json = dict[str, Any]
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with new_store(request.param, tmp_path) as made:
-        open_migrated(made).dispose()
         yield made
 
 
@@ -366,7 +365,7 @@ def with_many(url: str, count: int = 120) -> Shop:
 
 def test_the_file_of_a_new_store_shrinks(tmp_path: Path) -> None:
     url, file = f"sqlite:///{tmp_path}/store.db", tmp_path / "store.db"
-    open_migrated(url).dispose()
+    make_file(file)
     with_many(url)
     before = file.stat().st_size
     swept(url)
