@@ -27,6 +27,7 @@ PRELOADED = (
     "genai_prices.update_prices",
     "httpcore2",
     "jsonschema_rs",
+    "openai.resources.admin.admin",
     "openai.resources.beta.assistants",
     "openai.resources.beta.beta",
     "openai.resources.files",
@@ -66,6 +67,7 @@ PRELOADED = (
     "runtime.store.database.postgresql",
     "structlog",
     "twilio.request_validator",
+    "twilio.rest.api.v2010",
     "uvloop",
 )
 """What the service and the commands import sooner or later."""

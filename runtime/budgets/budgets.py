@@ -161,7 +161,7 @@ class Budgets:
             self._freed(kept)
 
     def _freed(self, kept: _Client) -> None:
-        """Tells turns that wait here; and near the end of a budget, those that wait elsewhere, by what is given back."""
+        """Tells turns that wait here, and near the end of a budget those that wait elsewhere, by what is given back."""
         kept.changed.set()
         account = kept.account
         if account.is_scarce and not account.running and not self._alone:

@@ -160,6 +160,9 @@ class EmbeddedInbox:
                     while await self._answer(conversation_id, chain, begun) and self._may_begin():
                         begun = None
                     begun = None
+                except (TurnTakenOver, SendTakenOver) as error:
+                    # By a person, who may have written meanwhile.
+                    log.warning("taken_over", error=str(error))
                 except StoreError as error:
                     # What is on disk is not given up, and the outcome of the last write is looked up.
                     log.error("store_unavailable", error=str(error))
@@ -170,8 +173,6 @@ class EmbeddedInbox:
         except asyncio.CancelledError:
             await self._owned.release(conversation_id)
             raise
-        except (TurnTakenOver, SendTakenOver) as error:
-            log.warning("taken_over", error=str(error))
         except Exception:
             self._failed.add(conversation_id)
             log.exception("conversation_failed", conversation=conversation_id)

@@ -152,7 +152,9 @@ def has_reached(shop: Line, least: int) -> bool:
 
 
 @pytest.mark.parametrize("store", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-@pytest.mark.parametrize("size", [pytest.param(400, marks=pytest.mark.long), pytest.param(2000, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "size", [pytest.param(400, marks=pytest.mark.long), pytest.param(2000, marks=pytest.mark.full)]
+)
 def test_a_long_list_that_is_killed_twice_reaches_everybody_once(
     size: int, store: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -113,6 +113,17 @@ def test_an_answer_in_the_making_is_not_sent_once_a_person_takes_the_conversatio
     assert rows(office.runtime, f"SELECT max(starts) FROM turns WHERE conversation_id = {id_}") == [(1,)]
 
 
+def test_what_a_person_writes_while_the_assistant_makes_an_answer_is_sent_without_another_event(
+    office: Office,
+) -> None:
+    shop, id_ = office.opened()
+    before = office.runtime.ended_turns()
+    shop.write("piensa 2s", wait=0)
+    office.runtime.wait_for_turns(1, after=before)
+    assert office.call("POST", f"/conversations/{id_}/messages", {"text": "Soy Carla"})[0] == 202
+    wait_until(lambda: [sent["body"] for sent in shop.outbound(USER)][1:] == ["Soy Carla"], what="the reply")
+
+
 def test_the_second_of_two_operators_is_told_who_has_it(office: Office) -> None:
     _, id_ = office.opened()
     office.call("POST", f"/conversations/{id_}/take")

@@ -66,6 +66,19 @@ def test_it_waits_for_the_answer_to_one_template_and_is_sent_before_the_assistan
     assert (third["status"] != "waiting", third["window_until"] is not None) == (True, True)
 
 
+def test_what_waited_is_sent_in_the_order_in_which_it_was_written_also_where_twilio_fails_with_the_first(
+    shop: Line, sandbox: Sandbox
+) -> None:
+    send(shop)
+    send(shop, "Lo esperamos hasta las 20:00.")
+    wait_until(lambda: shown(shop) == [ASKED])
+    rule = {"provider": "twilio", "method": "POST", "path": "/2010-04-01/Accounts/*/Messages.json"}
+    sandbox.faults(rule | {"kind": "status", "status": 500, "containing": "pedido", "times": 1})
+    shop.write("¿Qué pasó?", USER)
+    wait_until(lambda: len(shown(shop)) == 4)
+    assert [text for text in shown(shop) if not text.startswith("[")][1:] == [NEWS, "Lo esperamos hasta las 20:00."]
+
+
 def test_without_a_template_for_it_nothing_is_sent(served: Fleet, sandbox: Sandbox) -> None:
     shop = shop_with_templates(served.replicas[0], sandbox)
     refused = send(shop)

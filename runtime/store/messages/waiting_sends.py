@@ -28,6 +28,8 @@ from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 
 KIND: Final = "waiting_send"
 """Timers: one for each message that waits."""
+BEHIND_SECONDS: Final = 1.0
+"""Seconds between two looks of a message whether the one that waited before it has gone out."""
 LONGEST_LOOK: Final = 30.0
 """Seconds between two looks for an answer that no turn has seen."""
 UNANSWERED: Final = "The person did not answer in time, so it was not sent."
@@ -95,6 +97,10 @@ LAST_INBOUND = Statement("SELECT max(received_at) FROM inbox WHERE conversation_
 WAITING = Statement(
     f"SELECT {outbox.COLUMNS} FROM outbox WHERE conversation_id = :id AND state = 'waiting'"  # noqa: S608
     " AND waits_until > :now ORDER BY id"
+)
+EARLIER = Statement(
+    "SELECT 1 FROM outbox WHERE conversation_id = :conversation_id AND id < :id AND waits_until IS NOT NULL"
+    " AND state IN ('ready', 'sending') LIMIT 1"
 )
 READY = Statement("UPDATE outbox SET state = 'ready' WHERE id = :id AND state = 'waiting'")
 NO_LONGER = Statement("UPDATE conversations SET waiting_since = NULL WHERE id = :id")
@@ -190,18 +196,25 @@ def next_step(connection: Connection, message_id: int, remember: Remember) -> Ne
     created_at, until, *columns = found
     row = outbox.row_of(*columns)
     if row.state in ("ready", "sending"):
-        return NextStep("send", row)
+        return _in_order(connection, row)
     if row.state != "waiting" or row.conversation_id is None:
         return NextStep("done")
     (heard,) = LAST_INBOUND.one(connection, id=row.conversation_id)
     if heard is not None and heard > created_at:
         release(connection, row.conversation_id, remember)
-        return NextStep("send", row._replace(state="ready"))
+        return _in_order(connection, row._replace(state="ready"))
     left = (datetime.fromisoformat(until) - datetime.now(UTC)).total_seconds()
     if left <= 0:
         FAIL.run(connection, id=row.id, error=UNANSWERED, now=timestamp())
         return NextStep("expired", row)
     return _while_waiting(connection, row, created_at, min(left, LONGEST_LOOK))
+
+
+def _in_order(connection: Connection, row: OutboxRow) -> NextStep:
+    """People read what waited for them in the order in which it was written, also where Twilio fails with the first."""
+    if EARLIER.first(connection, conversation_id=row.conversation_id, id=row.id) is not None:
+        return NextStep("wait", row, BEHIND_SECONDS)
+    return NextStep("send", row)
 
 
 def fail(connection: Connection, message_id: int, error: str) -> None:
