@@ -17,10 +17,13 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
+from typing import Self
 
 from pydantic import BaseModel
 
@@ -35,17 +38,69 @@ def main(descriptor: int, preloaded: list[str]) -> None:
     _complete_models(BaseModel)
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    with socket.socket(fileno=descriptor) as requests:
+    with socket.socket(fileno=descriptor) as requests, _Ends() as ends:
         while True:
+            ends.report_until_readable(requests)
             message, descriptors, _, _ = socket.recv_fds(requests, 1, DESCRIPTORS)
             if not message:
                 return
-            if os.fork() == 0:
+            request, stdout, stderr, report = descriptors
+            pid = os.fork()
+            if pid == 0:
                 break
-            for each in descriptors:
+            ends.begun(pid, report)
+            for each in (request, stdout, stderr):
                 os.close(each)
-    _keep_or_become(*descriptors)
+    os.close(report)
+    _become(request, stdout, stderr)
+
+
+class _Ends:
+    """Reports the id and the end of each program to who started it; only a parent can wait for a process. In a program
+    it is closed."""
+
+    def __enter__(self) -> Self:
+        self._reports: dict[int, int] = {}
+        self._ended, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        signal.set_wakeup_fd(self._wake)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for each in (self._ended, self._wake, *self._reports.values()):
+            os.close(each)
+
+    def begun(self, pid: int, report: int) -> None:
+        """`report`: the pipe on which it is reported."""
+        self._reports[pid] = report
+        _say(report, pid)
+
+    def report_until_readable(self, requests: socket.socket) -> None:
+        """Reports ends until there is a request, or the socket's other end is closed."""
+        while True:
+            readable, _, _ = select.select([requests, self._ended], [], [])
+            if self._ended in readable:
+                os.read(self._ended, 4096)
+                self._report()
+            if requests in readable:
+                return
+
+    def _report(self) -> None:
+        while self._reports:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            report = self._reports.pop(pid)
+            _say(report, os.waitstatus_to_exitcode(status))
+            os.close(report)
+
+
+def _say(report: int, number: int) -> None:
+    with suppress(BrokenPipeError):
+        os.write(report, f"{number}\n".encode())
 
 
 def _complete_models(parent: type[BaseModel]) -> None:
@@ -55,22 +110,6 @@ def _complete_models(parent: type[BaseModel]) -> None:
         if not model.__pydantic_complete__ and model.__module__.partition(".")[0] in ROOMS:
             model.model_rebuild(raise_errors=False)
         _complete_models(model)
-
-
-def _keep_or_become(request: int, stdout: int, stderr: int, report: int) -> None:
-    """The parent of the program reports its id and its end: only a parent can wait for a process."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    pid = os.fork()
-    if pid == 0:
-        os.close(report)
-        _become(request, stdout, stderr)
-        return
-    for each in (request, stdout, stderr):
-        os.close(each)
-    os.write(report, f"{pid}\n".encode())
-    _, status = os.waitpid(pid, 0)
-    os.write(report, f"{os.waitstatus_to_exitcode(status)}\n".encode())
-    os._exit(0)
 
 
 def _become(request: int, stdout: int, stderr: int) -> None:
