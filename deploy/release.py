@@ -142,7 +142,7 @@ def try_wheel(wheel: Path, lock: Path, version: str) -> None:
         venv.create(folder, with_pip=True)
         binaries = Path(folder, "bin")
         pip = [str(binaries / "python"), "-m", "pip"]
-        _run([*pip, "install", "--quiet", "--require-hashes", "--requirement", str(lock)])
+        _run([*pip, "install", "--quiet", "--no-compile", "--require-hashes", "--requirement", str(lock)])
         _run([*pip, "install", "--quiet", "--no-deps", "--no-index", str(wheel)])
         _run([*pip, "check"])
         for program in PROGRAMS:

@@ -21,7 +21,7 @@ SILENCES = replace(SHORT, freezes=1, cuts=1)
     [
         ("sqlite", SHORT, SEED),
         pytest.param("postgresql", SILENCES, SEED, marks=[pytest.mark.postgres, pytest.mark.long]),
-        pytest.param("postgresql", SILENCES, SEED + 2, marks=[pytest.mark.postgres, pytest.mark.long], id="no pause"),
+        pytest.param("postgresql", SILENCES, SEED + 2, marks=[pytest.mark.postgres, pytest.mark.full], id="no pause"),
     ],
 )
 def test_nothing_is_lost_doubled_or_confused_across_kills(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from sqlalchemy import Connection, text
 
 from runtime.store import timers
 from runtime.store.database.engine import open_engine
+from tests.forked import Program, programs
 from tests.runtime.stores import drop_database, make_database, new_store
 from tests.sandbox_process import PATIENCE, ROOT, wait_until
 
@@ -32,17 +31,18 @@ class Place:
     url: str
     file: Path
     cleanup: ExitStack
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[Program] = field(default_factory=list)
 
     @property
     def replicas(self) -> int:
         """How many processes may serve the store."""
         return 1 if self.url.startswith("sqlite") else 2
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> Program:
         """One process more, running already when this returns."""
-        command = [sys.executable, "-m", "tests.drivers.timers_process", self.url, str(self.file)]
-        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        module, arguments = "tests.drivers.timers_process", [self.url, str(self.file)]
+        with self.file.with_suffix(".log").open("ab") as log:
+            process = programs().start(module, arguments, ROOT, os.environ, log.fileno(), log.fileno())
         self.processes.append(process)
         self.cleanup.callback(_end, process)
         self.wait_for(("up",), process.pid)
@@ -53,7 +53,7 @@ class Place:
         for _ in range(self.replicas):
             self.start()
 
-    def process(self, pid: int) -> subprocess.Popen[bytes]:
+    def process(self, pid: int) -> Program:
         """The process of that number."""
         return next(process for process in self.processes if process.pid == pid)
 
@@ -101,7 +101,7 @@ class Place:
         wait_until(lambda: self.rows("SELECT count(*) FROM timers") == [(left,)], what="the last timer")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Program) -> None:
     if process.poll() is None:
         process.kill()
     process.wait()

@@ -144,10 +144,13 @@ def test_no_text_of_a_manifest_breaks_its_reader(examples: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "examples",
-    [pytest.param(3, marks=pytest.mark.long, id="few"), pytest.param(15, marks=pytest.mark.full, id="many")],
+    ("has_token", "examples"),
+    [
+        pytest.param(True, 3, marks=pytest.mark.long, id="few, with a token of every scope"),
+        pytest.param(True, 15, marks=pytest.mark.full, id="many, with a token of every scope"),
+        pytest.param(False, 15, marks=pytest.mark.full, id="many, without"),
+    ],
 )
-@pytest.mark.parametrize("has_token", [True, False], ids=["with a token of every scope", "without"])
 def test_no_described_request_breaks_the_service(
     has_token: bool, examples: int, runtime_factory: Callable[..., Runtime], sandbox: Sandbox, tmp_path: Path
 ) -> None:
