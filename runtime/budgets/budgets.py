@@ -240,7 +240,7 @@ class Budgets:
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def _gave_back(self, kept: _Client) -> bool:
-        """False while messages are on their way. What the store could not be told is returned with what is idle."""
+        """False while messages are on their way. Where the store fails, it is returned with what is idle."""
         if kept.account.running or kept.lock.locked():
             return True  # a turn here uses it, or asks for more; its end gives back what it leaves
         async with kept.lock:

@@ -301,7 +301,7 @@ async def test_the_rest_of_a_budget_that_a_replica_has_not_used_is_free_for_the_
     async with a_store(url) as database:
         await spend(database, 9.9)
         prices = PriceList(database, await open_catalog(database))
-        # For both the time stands still: nothing is old, and nobody has waited for long.
+        # For both the time stands still: nothing is old, and no turn has waited for long.
         one, other = Budgets(database, prices, lambda: 0.0), Budgets(database, prices, lambda: 0.0)
         budget = Budget(monthly=10, on_exceeded="pause")
         for each in (one, other):
