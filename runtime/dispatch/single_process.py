@@ -163,6 +163,7 @@ class EmbeddedInbox:
                 except (TurnTakenOver, SendTakenOver) as error:
                     # By a person, who may have written meanwhile.
                     log.warning("taken_over", error=str(error))
+                    begun = None
                 except StoreError as error:
                     # What is on disk is not given up, and the outcome of the last write is looked up.
                     log.error("store_unavailable", error=str(error))

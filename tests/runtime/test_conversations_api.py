@@ -122,6 +122,10 @@ def test_what_a_person_writes_while_the_assistant_makes_an_answer_is_sent_withou
     office.runtime.wait_for_turns(1, after=before)
     assert office.call("POST", f"/conversations/{id_}/messages", {"text": "Soy Carla"})[0] == 202
     wait_until(lambda: [sent["body"] for sent in shop.outbound(USER)][1:] == ["Soy Carla"], what="the reply")
+    wait_until(lambda: office.thread(id_)["messages"][-2]["reason"] == "human", what="the turn to end")
+    asked = office.sandbox.calls("openai", "POST", "/v1/responses")
+    mine = [call["body"]["input"] for call in asked if shop.bot["id"] in str(call["body"]["metadata"])]
+    assert [said[-1]["content"] for said in mine].count("piensa 2s") == 1, "it is paid for once"
 
 
 def test_the_second_of_two_operators_is_told_who_has_it(office: Office) -> None:
