@@ -52,7 +52,6 @@ class Running:
 
     async def ask(self, job: Job) -> Any:
         """A job's result; raises what it raised, and PageProcessEnded."""
-        assert self.process.stdin is not None
         if self.listening is None or self.listening.done():
             raise PageProcessEnded
         frame = framed((self.last + 1, job))
@@ -60,13 +59,20 @@ class Running:
         number = self.last
         future = self.waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            self.process.stdin.write(frame)
-            await self.process.stdin.drain()
+            await self.write(frame)
             return await future
-        except ConnectionError as error:
-            raise PageProcessEnded from error
         finally:
             self.waiting.pop(number, None)
+
+    async def write(self, frame: bytes) -> None:
+        """Writes to its input. Raises PageProcessEnded."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(frame)
+            await self.process.stdin.drain()
+        except (ConnectionError, RuntimeError) as error:
+            # uvloop's, where the end of the process has closed the pipe, and its output is still to be read.
+            raise PageProcessEnded from error
 
     async def listen(self) -> None:
         """Hands outcomes to those who wait, until the process ends."""
@@ -188,11 +194,10 @@ class PageStore:
         except OSError as error:
             log.error("page_process_not_started", error=str(error))
             raise PageProcessEnded from error
-        assert process.stdin is not None
-        process.stdin.write(framed(self._access))
         running = Running(process)
         running.listening = asyncio.create_task(running.listen())
         log.info("page_process_started", pid=process.pid)
+        await running.write(framed(self._access))
         return running
 
     def _stop_waiting(self) -> None:

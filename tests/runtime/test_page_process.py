@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import uvloop
 
 from runtime.console import page_store
 from runtime.console.page import MadeFrom
@@ -122,6 +124,28 @@ async def test_it_ends_when_no_page_was_asked_for_some_time(
     await pages.read(accounts.any_operator)
     assert await running.process.wait() == 0
     assert await pages.read(accounts.any_operator) is False, "from another one"
+
+
+def test_a_pipe_that_is_closed_before_the_end_is_known_means_another_process(tmp_path: Path) -> None:
+    async def read_twice() -> bool:
+        with new_store("sqlite", tmp_path) as url:
+            database = await open_database(url)
+            pages = PageStore(database, StoreAccess(url, None))
+            try:
+                await pages.read(accounts.any_operator)
+                assert pages.running is not None
+                assert pages.running.process.stdin is not None
+                pages.running.process.stdin.transport.abort()
+                for _ in range(2):  # steps of the loop, which closes it
+                    await asyncio.sleep(0)
+                return await pages.read(accounts.any_operator)
+            finally:
+                await pages.close()
+                await database.close()
+
+    # The service's loop, which refuses to write to a closed pipe with another error than asyncio's own.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(read_twice()) is False
 
 
 async def test_a_store_that_cannot_be_opened_is_said_by_each_read_and_ends_nothing(
