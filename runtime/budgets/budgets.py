@@ -233,8 +233,9 @@ class Budgets:
             await self._has_unused.wait()
             self._has_unused.clear()
             for client, kept in list(self._unused.items()):
-                if await self._gave_back(kept):
-                    del self._unused[client]
+                del self._unused[client]  # before: a turn that ends meanwhile adds it again
+                if not await self._gave_back(kept):
+                    self._unused[client] = kept
             if self._unused:
                 self._has_unused.set()
                 await asyncio.sleep(LOOK_SECONDS)
