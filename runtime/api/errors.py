@@ -20,6 +20,7 @@ from runtime.store.errors import (
     ObjectNotFound,
     RecordDamaged,
     RunDiffers,
+    StoreBusy,
     StoreError,
     StoreOutdated,
     StoreUnreachable,
@@ -133,6 +134,9 @@ def _from_store(error: StoreError) -> ApiError:
     if isinstance(error, StoreUnreachable):
         log.error("store_unavailable", error=str(error))
         return ApiError(503, "store_unavailable", "The store cannot be reached; try again later.")
+    if isinstance(error, StoreBusy):
+        log.warning("store_busy", error=str(error))
+        return ApiError(503, "store_busy", "The store is busy; try again.")
     if isinstance(error, StoreOutdated):
         log.error("schema_mismatch", error=str(error))
         message = "The store's schema is not the one that this service needs; run `horizonai-whatsapp-bot migrate`."

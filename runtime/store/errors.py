@@ -3,7 +3,7 @@
     StoreError
     ├── StoreMissing        there is no store at that address
     ├── StoreUnreachable    no answer: server down, file not readable, time-out
-    ├── StoreBusy           it works and is too slow
+    ├── StoreBusy           it works and is too slow, or others are in the way
     ├── StoreRefused        the token or the database role is not accepted
     ├── StoreOutdated       the schema is older than this program, or of an unknown generation
     ├── RecordDamaged       a row that is asked for is not what this program writes
@@ -51,7 +51,7 @@ class StoreUnreachable(StoreError):
 
 
 class StoreBusy(StoreError):
-    """The store is too slow; the call may be repeated a little later."""
+    """The store is too slow, or has ended a transaction because of others; the call may be repeated a little later."""
 
 
 class StoreRefused(StoreError):

@@ -1,19 +1,22 @@
 """The runtime on PostgreSQL: the same behaviour, another store."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Barrier
 from uuid import uuid4
 
 import psycopg
 import pytest
+from sqlalchemy import Connection
 
 from runtime.store.database.database import open_database
-from runtime.store.database.statement import Statement
-from runtime.store.errors import StoreError, StoreOutdated, StoreUnreachable
+from runtime.store.database.postgresql import TRIES
+from runtime.store.database.statement import Statement, pipelined
+from runtime.store.errors import StoreBusy, StoreError, StoreOutdated, StoreUnreachable
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Runtime, open_line, start_runtime
-from tests.sandbox_process import Sandbox, wait_until
+from tests.sandbox_process import PATIENCE, Sandbox, wait_until
 
 pytestmark = pytest.mark.postgres
 
@@ -109,6 +112,55 @@ async def test_what_the_driver_says_is_said_in_the_store_s_words() -> None:
         )
         assert {type(one) for one in said} <= {StoreUnreachable, list}
         assert [await database.read(Statement("SELECT 1").rows) for _ in range(8)] == [[(1,)]] * 8
+    finally:
+        await database.close()
+        drop_database(url)
+
+
+@pytest.mark.parametrize("mark", [lambda operation: operation, pipelined], ids=["one by one", "pipelined"])
+async def test_of_operations_that_wait_for_each_other_none_is_lost(
+    mark: Callable[[Callable[..., int]], Callable[..., int]],
+) -> None:
+    url = make_database()
+    database = await open_database(url)
+    both = Barrier(2)
+    calls: list[int] = []
+
+    def count(connection: Connection, first: int) -> int:
+        calls.append(first)
+        COUNT.run(connection, id=first)
+        if len(calls) <= 2:
+            both.wait(PATIENCE)
+        return COUNT.run(connection, id=1 - first)
+
+    try:
+        await database.write(Statement("CREATE TABLE counters (id integer, count integer)").do)
+        await database.write(Statement("INSERT INTO counters VALUES (0, 0), (1, 0)").do)
+        operation = mark(count)
+        assert await asyncio.gather(*(database.write(operation, first) for first in (0, 1))) == [1, 1]
+        assert len(calls) == 3
+        assert await database.read(Statement("SELECT count FROM counters").rows) == [(2,), (2,)]
+    finally:
+        await database.close()
+        drop_database(url)
+
+
+COUNT = Statement("UPDATE counters SET count = count + 1 WHERE id = :id")
+
+
+async def test_a_transaction_that_others_end_again_and_again_is_told_to_be_so() -> None:
+    url = make_database()
+    database = await open_database(url)
+    calls: list[Connection] = []
+
+    def ended(connection: Connection) -> None:
+        calls.append(connection)
+        Statement("DO $$ BEGIN RAISE SQLSTATE '40P01' USING MESSAGE = 'deadlock detected'; END $$").do(connection)
+
+    try:
+        with pytest.raises(StoreBusy, match="has ended a transaction because of others: deadlock detected; try again"):
+            await database.write(ended)
+        assert len(calls) == TRIES
     finally:
         await database.close()
         drop_database(url)

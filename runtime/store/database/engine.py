@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 from runtime.store.database.revision import misfit
 from runtime.store.database.url import is_postgresql, is_sqlite, sqlite_path, unknown_kind
 from runtime.store.encryption.keyring import connection_name
-from runtime.store.errors import StoreError, StoreRefused, StoreUnreachable, masked
+from runtime.store.errors import StoreBusy, StoreError, StoreRefused, StoreUnreachable, masked
 
 BUSY_SECONDS = 30
 """How long a writer of SQLite waits for another process's transaction, in seconds."""
@@ -104,6 +104,9 @@ def store_error(url: str, error: Exception) -> Exception:
     """The StoreError for an error of the driver, with that as its cause; any other error itself."""
     told: Exception = error
     match error:
+        case _ if may_begin_again(error):
+            detail = _first_line(str(error))
+            told = StoreBusy(f"The store {masked(url)} has ended a transaction because of others: {detail}; try again.")
         case exc.OperationalError():
             told = operational_error(url, str(error.orig))
         case sqlite3.Error():  # from a Statement, which calls the driver directly
@@ -127,6 +130,17 @@ def _of_postgresql(url: str, error: Exception) -> Exception:
     return _refusal(url, error) if refused else operational_error(url, str(error))
 
 
+def may_begin_again(error: Exception) -> bool:
+    """Whether PostgreSQL has ended a transaction only because of others, so that it may be begun again."""
+    return _sqlstate(error)[:2] == _ENDED_FOR_OTHERS
+
+
+def _sqlstate(error: Exception) -> str:
+    return getattr(error.orig if isinstance(error, exc.DBAPIError) else error, "sqlstate", None) or ""
+
+
+_ENDED_FOR_OTHERS = "40"
+"""PostgreSQL's error class of deadlocks and of transactions that cannot be one after the other."""
 _REFUSALS = ("22", "23", "42")
 """PostgreSQL's error classes of a wrong statement: its data, a constraint, its syntax or a name in it."""
 

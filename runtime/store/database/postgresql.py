@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Concatenate
 
+import structlog
 from sqlalchemy import Connection
 
-from runtime.store.database.engine import store_errors
+from runtime.store.database.engine import may_begin_again, store_errors
 from runtime.store.database.migrate import open_migrated
 from runtime.store.database.operation import P, T, bound
 from runtime.store.database.statement import is_pipelined
@@ -21,10 +22,18 @@ from runtime.store.database.statement import is_pipelined
 TRUSTED_SECONDS = 1.0
 """How long a connection to PostgreSQL is assumed to be alive after its use. A check before every transaction would be
 one round trip of five."""
+TRIES = 5
+"""How often a transaction is begun that PostgreSQL ends because others wait for it as it does for them."""
+
+log = structlog.get_logger("runtime.store")
 
 
 class PostgresqlDatabase:
-    """A small thread pool, a transaction for each function; each thread keeps its connection."""
+    """A small thread pool, a transaction for each function; each thread keeps its connection.
+
+    Of transactions that wait for each other PostgreSQL ends one (a deadlock), which has then changed nothing: its
+    function is called again.
+    """
 
     THREADS = 8
 
@@ -40,7 +49,7 @@ class PostgresqlDatabase:
         """See Database."""
         run = self._run_pipelined if is_pipelined(operation) else self._run
         job = bound(operation, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run, job)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._begun, run, job)
 
     async def write_unhurried(
         self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -73,13 +82,24 @@ class PostgresqlDatabase:
             kept.connection.close()
         self._engine.dispose()
 
+    def _begun(self, run: Callable[[Callable[[Connection], T]], T], operation: Callable[[Connection], T]) -> T:
+        with store_errors(self._url):
+            for _ in range(TRIES - 1):
+                try:
+                    return run(operation)
+                except Exception as error:
+                    if not may_begin_again(error):
+                        raise
+                    log.warning("transaction_begun_again", error=str(error).partition("\n")[0])
+            return run(operation)
+
     def _run(self, operation: Callable[[Connection], T]) -> T:
-        with store_errors(self._url), self._transaction() as connection:
+        with self._transaction() as connection:
             return operation(connection)
 
     def _run_pipelined(self, operation: Callable[[Connection], T]) -> T:
         """Its commit travels with its last statements: psycopg's own would be a round trip more."""
-        with store_errors(self._url), self._kept_connection() as connection:
+        with self._kept_connection() as connection:
             raw: Any = connection.connection.driver_connection
             with raw.pipeline():
                 result = operation(connection)

@@ -16,7 +16,7 @@ to the number: to the id Twilio refuses them while the number is known.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -130,11 +130,16 @@ COLUMNS = (
 )
 """The fields of a Conversation, in their order, for statements that read one."""
 
-ALIASES = Statement(
+_ALIASES = (
     "SELECT alias, conversation_id, phone FROM conversation_aliases LEFT JOIN conversations"
     " ON conversations.id = conversation_id"
     " WHERE conversation_aliases.bot_id = :bot_id AND alias IN (:user_key, :sender, :other)"
 )
+ALIASES: Mapping[str, Statement] = {
+    "sqlite": Statement(_ALIASES),
+    "postgresql": Statement(f"{_ALIASES} FOR KEY SHARE OF conversation_aliases"),
+}
+"""On PostgreSQL an erasure waits for those who store something under an address that it detaches."""
 PUT_ALIAS = Statement(
     "INSERT INTO conversation_aliases (bot_id, alias, conversation_id) VALUES (:bot_id, :alias, :conversation_id)"
     " ON CONFLICT (bot_id, alias) DO UPDATE SET conversation_id = excluded.conversation_id"
@@ -183,6 +188,7 @@ REPLIED = Statement(
 KEEP_THREAD = Statement(
     "UPDATE conversations SET thread_id = :thread_id WHERE id = (SELECT conversation_id FROM turns"
     " WHERE id = :turn_id AND state = 'running' AND starts = :starts AND started_at = :started_at)"
+    " AND user_key <> ''"
 )
 KNOWN = Statement(
     "SELECT id, last_inbound, (SELECT sender FROM inbox WHERE conversation_id = known.id AND sender <> ''"
@@ -198,6 +204,9 @@ KNOWN = Statement(
 WINDOW = Statement(
     "SELECT (SELECT max(received_at) FROM inbox WHERE conversation_id = conversations.id AND sender <> ''),"
     " window_refused_at FROM conversations WHERE id = :id"
+)
+LOCK_OF_MESSAGE = Statement(
+    "SELECT 1 FROM conversations WHERE id = (SELECT conversation_id FROM outbox WHERE id = :row_id) FOR UPDATE"
 )
 NOTE_WINDOW_REFUSED = Statement(
     "UPDATE conversations SET window_refused_at = :now"
@@ -240,7 +249,9 @@ def user_of(
     """The conversation of a bot with the user of a message, created with the first one; and whether they have another
     number since."""
     other = other_spelling(sender)
-    aliases = ALIASES.rows(connection, bot_id=bot_id, user_key=user_key, sender=sender, other=other)
+    aliases = ALIASES[connection.dialect.name].rows(
+        connection, bot_id=bot_id, user_key=user_key, sender=sender, other=other
+    )
     found = {alias: int(conversation_id) for alias, conversation_id, _ in aliases}
     phones: dict[int, str | None] = {conversation_id: phone for _, conversation_id, phone in aliases}
     known = found.get(user_key)
@@ -374,6 +385,13 @@ def window_facts(connection: Connection, conversation_id: int) -> tuple[str | No
     """When the user last wrote, and when WhatsApp last refused free text to them."""
     last_inbound, refused_at = WINDOW.one(connection, id=conversation_id)
     return last_inbound, refused_at
+
+
+def lock_of_message(connection: Connection, row_id: int) -> None:
+    """Has all that changes the conversation of a message of the outbox wait until the transaction ends. What changes
+    both begins with the conversation, as the end of a turn does: otherwise two would wait for each other."""
+    if connection.dialect.name == "postgresql":
+        LOCK_OF_MESSAGE.do(connection, row_id=row_id)
 
 
 def note_window_refused(connection: Connection, row_id: int, now: str) -> None:

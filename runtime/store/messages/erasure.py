@@ -132,7 +132,8 @@ def forget(connection: Connection, address: str, actor: Actor, clients: Clients 
     The ids that lead to the rest elsewhere stay until `erase_ids`.
     """
     with overwriting(connection):
-        person = people.find_person(connection, address, clients)
+        _lock(connection, [one.id for one in people.find_person(connection, address, clients).conversations])
+        person = people.find_person(connection, address, clients)  # what a turn has left that was waited for, too
         hashes = person_marks.hashes_of(connection, person.addresses)
         for one in person.conversations:
             _keep_marks(connection, one, hashes)
@@ -145,6 +146,7 @@ def forget(connection: Connection, address: str, actor: Actor, clients: Clients 
 
 def forget_conversations(connection: Connection, conversation_ids: Sequence[int]) -> list[ErasedUser]:
     """Erases conversations of any person, as `forget` does; also those that were before."""
+    _lock(connection, conversation_ids)
     found = [people.conversation_of(connection, one) for one in conversation_ids]
     return [_forgotten(connection, one) for one in found if one is not None]
 
@@ -164,6 +166,7 @@ def erase_ids(connection: Connection, conversation_ids: Sequence[int]) -> None:
     On PostgreSQL a message may have been stored in one while it was erased; it is deleted as well.
     """
     with overwriting(connection):
+        _lock(connection, conversation_ids)
         for id_ in conversation_ids:
             _empty(connection, id_)
             DELETE_DESK.run(connection, id=id_)
@@ -235,6 +238,13 @@ def finish_later(
     return receipts.issue(
         connection, action=action, by=continued.by, client=continued.client, people=hashes, facts=facts
     )
+
+
+def _lock(connection: Connection, conversation_ids: Sequence[int]) -> None:
+    """Has all that changes in these conversations wait until the transaction ends. As the end of a turn does, it comes
+    before any change to what they consist of: otherwise both would wait for each other."""
+    for id_ in sorted(conversation_ids):
+        handoffs.locked(connection, id_)
 
 
 def _keep_marks(connection: Connection, conversation: PersonConversation, hashes: Collection[str]) -> None:

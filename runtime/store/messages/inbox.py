@@ -68,9 +68,11 @@ ADD_MESSAGE_OF_KNOWN = Statement(
     "INSERT INTO inbox (account_sid, message_sid, bot_id, conversation_id, sender, body, params, content, state,"
     " received_at)"
     " SELECT :account_sid, :message_sid, bot_id, conversation_id, :sender, :body, :params, :content, :state, :now"
-    " FROM conversation_aliases WHERE bot_id = :bot_id AND alias = :sender"
+    " FROM conversation_aliases WHERE bot_id = :bot_id AND alias = :sender FOR KEY SHARE"
     " ON CONFLICT (account_sid, message_sid) DO NOTHING RETURNING id, conversation_id"
 )
+"""On PostgreSQL only. An erasure detaches the address first, and waits for those who store a message under it: it finds
+the message, or the message finds another conversation."""
 DISCARD = Statement(
     "UPDATE inbox SET sender = '', body = '', params = '{}', content = NULL, state = 'dropped' WHERE id = :id"
 )

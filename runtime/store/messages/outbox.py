@@ -357,6 +357,8 @@ def mark_failed(connection: Connection, row: OutboxRow, error: str, code: str | 
     """Records that a row failed for good, and why, together with the following parts of its answer; returns their
     number. `code` is Twilio's, where it refused the message."""
     now = timestamp()
+    if code in OUTSIDE or code in REFUSING_CODES:
+        conversations.lock_of_message(connection, row.id)
     failed = FAILED.run(connection, id=row.id, error=error, code=code, now=now)
     if code in REFUSING_CODES and failed:
         note_refusal(connection, row.id, code)

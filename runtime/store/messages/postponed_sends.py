@@ -125,6 +125,8 @@ def record_callback(
     """Records a status callback; `code` is Twilio's error, empty where there is none. A message that failed for a
     passing reason is postponed in the same transaction, by a pause that is multiplied by `spread`; call `Timers.wake`
     then. One that came too late for WhatsApp waits for its person, where the client says so, for `waits_seconds`."""
+    if row_id is not None and (code in OUTSIDE or code in REFUSING_CODES):
+        conversations.lock_of_message(connection, row_id)
     recorded = outbox.record_status(
         connection,
         account_sid=account_sid,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -54,11 +54,18 @@ _BESIDE = (
     f" {last_answers.COLUMNS}, {conversations.COLUMNS}"
 )
 """What a turn needs to know beside its messages."""
-WAITING = Statement(
+_WAITING = (
     f"SELECT {_MESSAGE}, inbox.turn_id, {_BESIDE}"  # noqa: S608
     f" FROM inbox JOIN conversations ON conversations.id = inbox.conversation_id{last_answers.JOIN}, catalog"
-    " WHERE inbox.conversation_id = :conversation_id AND inbox.state = 'open' ORDER BY inbox.id LIMIT :limit"
+    " WHERE inbox.conversation_id = :conversation_id AND inbox.state = 'open' AND user_key <> ''"
+    " ORDER BY inbox.id LIMIT :limit"
 )
+WAITING: Mapping[str, Statement] = {
+    "sqlite": Statement(_WAITING),
+    "postgresql": Statement(f"{_WAITING} FOR KEY SHARE OF conversations"),
+}
+"""None of a conversation that was erased. On PostgreSQL an erasure waits for those who begin a turn in one, and they
+for an erasure: it finds the turn, or the turn is not begun."""
 TURN_ID, BESIDE = 8, slice(9, None)
 """Columns of a row of WAITING beside the message."""
 ALONE = Statement(
@@ -118,7 +125,7 @@ def begin_turn(
     that one's, and two that began its turns from each other would count as its crashes. At most `memory_items` items of
     the conversation are loaded, unless the bot's policy sets another number.
     """
-    waiting = WAITING.rows(connection, conversation_id=conversation_id, limit=BURST_LIMIT)
+    waiting = WAITING[connection.dialect.name].rows(connection, conversation_id=conversation_id, limit=BURST_LIMIT)
     if not waiting:
         return None
     if mine is not None and _is_taken_over(connection, mine):

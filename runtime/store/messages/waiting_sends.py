@@ -149,6 +149,7 @@ def after_refusal(connection: Connection, row_id: int, seconds: float, error: st
     found = CONVERSATION.first(connection, id=row_id)
     if found is None:
         return False
+    conversations.lock_of_message(connection, row_id)
     replaced = REPLACE.run(connection, id=row_id) if error is None else REFUSED.run(connection, id=row_id, error=error)
     if not replaced:
         return False
