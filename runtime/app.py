@@ -41,6 +41,7 @@ from runtime.api.threads import ConversationThreads
 from runtime.api.users import Users
 from runtime.budgets.budgets import Budgets
 from runtime.catalog import Catalog, open_catalog
+from runtime.console.counted_months import CountedMonths
 from runtime.console.live import Live
 from runtime.console.page_process import StoreAccess
 from runtime.console.page_store import PageStore
@@ -189,7 +190,7 @@ class Service:
         stack.push_async_callback(desks.close)
         console_store = PageStore(base.database, StoreAccess(settings.database_url, settings.store_keys))
         stack.push_async_callback(console_store.close)
-        live = Live(console_store)
+        live, months = Live(console_store), CountedMonths(console_store, settings.timezone)
         app = _web_application(
             base,
             way_out,
@@ -203,6 +204,7 @@ class Service:
             let_in,
             public_url,
             live,
+            months,
             console_store,
         )
         runner = web.AppRunner(
@@ -215,6 +217,7 @@ class Service:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(live.stop)
+        stack.push_async_callback(months.stop)
         stack.push_async_callback(inbox.stop, settings.stop_grace_seconds)
         await base.prices.load()
         # What an earlier process left is read before this process adds to it.
@@ -482,6 +485,7 @@ def _web_application(
     let_in: LetIn,
     public_url: str,
     live: Live,
+    months: CountedMonths,
     console_store: PageStore,
 ) -> web.Application:
     settings, database = base.settings, base.database
@@ -520,9 +524,8 @@ def _web_application(
     app = web.Application(middlewares=[connections.middleware(), guard(let_in)], client_max_size=MAX_BODY_BYTES)
     app[CONNECTIONS] = connections
     routes = [*webhooks.routes(), *health.routes(), *MetricsPage(base.metrics, database, base.budgets).routes()]
-    parts = ConsoleParts(
-        people, shown, _proactive(base, way_out), _templates(base, way_out), base.prices, live, base.catalog
-    )
+    proactive, templates = _proactive(base, way_out), _templates(base, way_out)
+    parts = ConsoleParts(people, shown, proactive, templates, base.prices, live, months, base.catalog)
     routes += console(console_store, parts, settings, public_url, CallerAddresses(settings.proxies).of).routes()
     routes += [*MediaFiles(database, way_out.links).routes(), *DeskWebhook(database, desks, timers).routes()]
     routes += TemplateEventsWebhook(public_url, database, base.accounts, timers, unsigned).routes()

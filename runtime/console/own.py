@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from runtime.console.conversations import ConversationPages
+from runtime.console.counted_months import CountedMonths, MonthFound
 from runtime.console.page import HOME, OWN, Declined, OpenPage, OperatorPage, OperatorVisit, Visit, not_here
 from runtime.console.paging import id_of, number_of
-from runtime.console.reports import NO_RATE, MonthFound, month_asked_for, read_month, report_entry
+from runtime.console.reports import NO_RATE, month_asked_for, report_entry
 from runtime.console.site import HEADERS
 from runtime.console.timeline import timeline
 from runtime.console.words import Sentence
@@ -39,9 +40,12 @@ NO_LINK: Final = Sentence("Este enlace venció o ya no sirve. Quien te lo envió
 class OwnPages:
     """Handlers of /console/own and /console/report."""
 
-    def __init__(self, database: Database, conversations: ConversationPages, timezone: str) -> None:
+    def __init__(
+        self, database: Database, months: CountedMonths, conversations: ConversationPages, timezone: str
+    ) -> None:
         """`conversations`: of the agency, which shows files that users sent."""
         self._database = database
+        self._months = months
         self._conversations = conversations
         self._timezone = timezone
 
@@ -61,7 +65,7 @@ class OwnPages:
     async def report(self, visit: OperatorVisit) -> web.StreamResponse:
         """GET /console/own"""
         client = _client(visit)
-        found = await read_month(self._database, client, [client], month_asked_for(visit), self._timezone)
+        found = await self._months.read(client, [client], month_asked_for(visit))
         if found.figures is not None:
             await self._database.write_unhurried(record, visit.actor, report_entry(found.figures, "read"))
         return await self._page(visit, client, "own_report.html", **_sheet(visit, found))
@@ -73,7 +77,7 @@ class OwnPages:
         if link is None:
             raise Declined(404, NO_LINK)
         month = month_asked_for(visit)
-        found = await read_month(self._database, link.client, [link.client], month, self._timezone)
+        found = await self._months.read(link.client, [link.client], month)
         response = await self._page(visit, link.client, "own_link.html", link=link, **_sheet(visit, found))
         response.headers["X-Robots-Tag"] = "noindex"
         return response

@@ -14,6 +14,7 @@ from runtime.console.audit import AuditPages
 from runtime.console.clients import ClientPages
 from runtime.console.conversations import ConversationPages
 from runtime.console.cookies import is_https
+from runtime.console.counted_months import CountedMonths
 from runtime.console.fleet import FleetPages
 from runtime.console.forge import Forge
 from runtime.console.live import Live, LivePages
@@ -47,6 +48,8 @@ class ConsoleParts:
     templates: Templates
     prices: PriceList
     live: Live
+    months: CountedMonths
+    """Of reports."""
     catalog: Catalog
 
 
@@ -65,13 +68,13 @@ def console(
         *ClientPages(database, forge, settings.timezone).pages(),
         *PlanPages(database, forge, settings.timezone).pages(),
         *conversations.pages(),
-        *OwnPages(database, conversations, settings.timezone).pages(),
+        *OwnPages(database, parts.months, conversations, settings.timezone).pages(),
         *LivePages(parts.live, parts.people).pages(),
         *TemplatePages(database, parts.people, parts.proactive, parts.templates, parts.prices).pages(),
         *TurnPages(database, parts.people, settings.timezone).pages(),
         *TryingPages(database, parts.catalog, settings).pages(),
         *WaitingPages(database, settings.timezone).pages(),
-        *ReportPages(database, settings.timezone).pages(),
+        *ReportPages(database, parts.months, settings.timezone).pages(),
         *AuditPages(database, settings.timezone).pages(),
         *AccessPages(database, public_url, settings.timezone).pages(),
         *SignInPages(database, is_https=is_https(public_url), timezone=settings.timezone).pages(),

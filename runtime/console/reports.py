@@ -3,20 +3,18 @@ conversations behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
 
 from aiohttp import web
 
+from runtime.console.counted_months import CountedMonths, MonthFound
 from runtime.console.page import HOME, OpenPage, OperatorPage, OperatorVisit, Visit, not_here
 from runtime.console.paging import clients_of, page_number
 from runtime.console.words import Sentence
-from runtime.reports.content import Branding, ClientReport, document
 from runtime.reports.csv import report_csv
-from runtime.reports.figures import Figures, read_figures
+from runtime.reports.figures import Figures
 from runtime.reports.money import NoRate, bill
 from runtime.reports.month import BadMonth, Month, month_of, parsed_month
 from runtime.reports.words import Words
@@ -24,9 +22,6 @@ from runtime.store.audit import Entry, record
 from runtime.store.console.summaries import summaries_by
 from runtime.store.database.database import Database
 from runtime.store.usage.behind import behind_figure, is_figure
-from runtime.store.usage.reporting import ReportReader, read_with
-from schemas.money import Language
-from schemas.tariffs import Agency
 
 PATH: Final = f"{HOME}/reports"
 LISTED: Final = 50
@@ -35,31 +30,12 @@ NO_RATE: Final = Sentence(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class MonthFound:
-    """A client's month, as the store has it."""
-
-    clients: list[str]
-    """Those that may be chosen from."""
-    months: list[str]
-    """Those of which there is usage of the chosen one, newest first."""
-    figures: Figures | None
-    """None: no client is chosen."""
-    agency: Agency
-
-    def sheet(self, language: Language) -> ClientReport | None:
-        """The report; None where no client is chosen. Raises NoRate."""
-        if self.figures is None:
-            return None
-        owed = bill(self.figures, self.agency, with_vat=True)
-        return document(self.figures, owed, Branding(self.agency.name, None, None), Words(language))
-
-
 class ReportPages:
     """Handlers of /console/reports."""
 
-    def __init__(self, database: Database, timezone: str) -> None:
+    def __init__(self, database: Database, months: CountedMonths, timezone: str) -> None:
         self._database = database
+        self._months = months
         self._timezone = timezone
 
     def pages(self) -> list[OperatorPage | OpenPage]:
@@ -151,33 +127,15 @@ class ReportPages:
     async def _read(self, visit: OperatorVisit, month: Month) -> MonthFound:
         """What the store has. Raises Declined for a client that is not one of the operator's, or is not known."""
         is_asked_for = clients_of(visit) is not None and visit.query("client") != ""
-        found = await read_month(self._database, visit.query("client"), visit.clients, month, self._timezone)
+        found = await self._months.read(visit.query("client"), visit.clients, month)
         if is_asked_for and found.figures is None:
             raise not_here()
         return found
 
 
-async def read_month(
-    database: Database, client: str, seen: Sequence[str] | None, month: Month, timezone: str
-) -> MonthFound:
-    """The month of a client; of the only one there is where it is "". `seen`: those that may be chosen; None: all."""
-    return await database.read(read_with, _read, client, seen, month, timezone, datetime.now(UTC))
-
-
 def report_entry(figures: Figures, action: str) -> Entry:
     """For the audit: that a report was read, or exported."""
     return Entry(action, "report", figures.client, figures.client, fields=[str(figures.month)])
-
-
-def _read(
-    reader: ReportReader, client: str, seen: Sequence[str] | None, month: Month, timezone: str, now: datetime
-) -> MonthFound:
-    clients = [one for one in reader.clients() if seen is None or one in seen]
-    chosen = client or (clients[0] if len(clients) == 1 else "")
-    is_known = chosen in clients
-    figures = read_figures(reader, chosen, month, timezone, now) if is_known else None
-    months = reader.months(chosen)[::-1] if is_known else []
-    return MonthFound(clients, months, figures, reader.tariffs().agency)
 
 
 def month_asked_for(visit: Visit, name: str = "month") -> Month:
