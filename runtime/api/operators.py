@@ -139,7 +139,8 @@ class OperatorActions:
             await self._database.write(files.discard, file.upload)
             raise ApiError(413, "too_large", f"WhatsApp takes at most {kind.max_bytes // 1_000_000} MB of such a file.")
         entry = Entry("stored", "file", file.sha256, conversation.client, [conversation.id])
-        await self._database.write(audited, call.caller.actor, entry, reply_files.finish, file, conversation.id)
+        finish = self._database.write(audited, call.caller.actor, entry, reply_files.finish, file, conversation.id)
+        await answered(finish)
         return None
 
     async def take(self, call: Call) -> object:

@@ -30,6 +30,7 @@ from runtime.dispatch.timers import Timers
 from runtime.media.viewing import MediaViews
 from runtime.store.database.database import Database
 from runtime.store.database.times import timestamp
+from runtime.store.errors import NoConversation
 from runtime.store.messages import desk
 from runtime.store.messages.desk import OURS, DeskConversation, Unsure
 from runtime.twilio.accounts import Accounts
@@ -87,7 +88,7 @@ class Sync:
         """Does what there is to do; returns the seconds after which it is to be done again. Raises ProviderError."""
         try:
             return await self._run()
-        except PersonWithdrawn:
+        except (PersonWithdrawn, NoConversation):
             log.info("desk_person_withdrawn", conversation=self._shown.id)
             return None
 

@@ -13,9 +13,13 @@ from sqlalchemy import Connection, Engine
 from runtime.content.parts import Content, Text
 from runtime.store.audit import Actor
 from runtime.store.database.engine import open_engine
-from runtime.store.messages import erasure, handoffs, jobs, turns
+from runtime.store.errors import NoConversation
+from runtime.store.files import Receiving
+from runtime.store.messages import erasure, handoffs, jobs, operators, outbox, reply_files, turns
 from runtime.store.messages.erasure import ErasedConversation
 from runtime.store.messages.inbox import InboundMessage, StoredMessage
+from runtime.store.messages.outbound_content import OutboundText
+from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.messages.turn_start import begin_turn
 from runtime.store.messages.turns import Ending, Turn, TurnTakenOver
 from tests.runtime.stores import drop_database, make_database
@@ -27,6 +31,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SENDER = "whatsapp:+56912345678"
+ME = Actor("test", "cli")
 
 
 @pytest.fixture
@@ -45,10 +50,11 @@ class Concurrent:
     watching: "psycopg.Connection[tuple[object, ...]]"
 
     def waiting(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Begins it, and returns once it waits for a lock."""
+        """Begins it, and returns once it waits for a lock; fails where it ends without."""
         before = self._count()
         future = self.pool.submit(operation, *args, **kwargs)
-        wait_until(lambda: self._count() > before, what="a transaction that waits for this one")
+        wait_until(lambda: self._count() > before or future.done(), what="a transaction that waits for this one")
+        assert not future.done(), future
         return future
 
     def _count(self) -> int:
@@ -72,7 +78,7 @@ def message(sid: str) -> InboundMessage:
 def forget(engine: Engine) -> ErasedConversation:
     """Erases the person of `message` in a transaction."""
     with engine.begin() as connection:
-        return erasure.forget(connection, SENDER, Actor("test", "cli"))
+        return erasure.forget(connection, SENDER, ME)
 
 
 def begun(connection: Connection, conversation_id: int) -> Turn:
@@ -122,7 +128,7 @@ def test_what_comes_during_an_erasure_is_of_another_conversation(concurrent: Con
             return begin_turn(connection, first.conversation_id, 10, 0, None, 9)
 
     with engine.begin() as connection:
-        erasure.forget(connection, SENDER, Actor("test", "cli"))
+        erasure.forget(connection, SENDER, ME)
         stored, begun_of_the_first = concurrent.waiting(store), concurrent.waiting(begin)
     second = stored.result()
     assert begun_of_the_first.result() is None
@@ -146,3 +152,66 @@ def test_a_turn_ends_though_an_erasure_of_its_conversation_has_begun(database_ur
     assert [one.deleted for one in erased.result().conversations] == [1]
     with psycopg.connect(database_url) as other:
         assert other.execute("SELECT count(*) FROM turns").fetchall() == [(0,)]
+
+
+def note(connection: Connection, conversation_id: int) -> object:
+    return operators.add_note(connection, conversation_id, ME, "Llamar a Ana.")
+
+
+def reply(connection: Connection, conversation_id: int) -> object:
+    return operators.reply(connection, conversation_id, ME, outbound(conversation_id), ("{}", 1), None)
+
+
+def take(connection: Connection, conversation_id: int) -> object:
+    return operators.take(connection, conversation_id, ME, None)
+
+
+def keep_file(connection: Connection, conversation_id: int) -> None:
+    reply_files.finish(connection, Receiving("0" * 64), conversation_id)
+
+
+@pytest.mark.parametrize("act", [note, reply, take, keep_file])
+def test_what_a_person_does_during_an_erasure_finds_no_conversation(
+    concurrent: Concurrent, act: Callable[[Connection, int], object]
+) -> None:
+    with concurrent.engine.begin() as connection:
+        taken = jobs.store_message(connection, message("SM1"))
+        assert taken is not None
+
+    def do() -> object:
+        with concurrent.engine.begin() as other:
+            return act(other, taken.conversation_id)
+
+    with concurrent.engine.begin() as connection:
+        erasure.forget(connection, SENDER, ME)
+        done = concurrent.waiting(do)
+    with pytest.raises(NoConversation):
+        done.result()
+
+
+def outbound(conversation_id: int | None = None) -> OutboundMessage:
+    return OutboundMessage(
+        account_sid="AC1",
+        sender="whatsapp:+15550000001",
+        recipient=SENDER,
+        content=OutboundText("Hola, Ana."),
+        channel="rest",
+        claimed=False,
+        bot_id="bot",
+        conversation_id=conversation_id,
+    )
+
+
+def test_a_proactive_message_during_an_erasure_is_of_another_conversation(concurrent: Concurrent) -> None:
+    with concurrent.engine.begin() as connection:
+        taken = jobs.store_message(connection, message("SM1"))
+        assert taken is not None
+
+    def send() -> OutboxRow:
+        with concurrent.engine.begin() as other:
+            return outbox.add_proactive(other, outbound())[0]
+
+    with concurrent.engine.begin() as connection:
+        erasure.forget(connection, SENDER, ME)
+        sent = concurrent.waiting(send)
+    assert sent.result().conversation_id not in (None, taken.conversation_id)

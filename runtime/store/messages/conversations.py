@@ -205,8 +205,9 @@ WINDOW = Statement(
     "SELECT (SELECT max(received_at) FROM inbox WHERE conversation_id = conversations.id AND sender <> ''),"
     " window_refused_at FROM conversations WHERE id = :id"
 )
+HOLD = Statement("SELECT 1 FROM conversations WHERE id = :id AND user_key <> '' FOR KEY SHARE")
 LOCK_OF_MESSAGE = Statement(
-    "SELECT 1 FROM conversations WHERE id = (SELECT conversation_id FROM outbox WHERE id = :row_id) FOR UPDATE"
+    "SELECT 1 FROM conversations WHERE id = (SELECT conversation_id FROM outbox WHERE id = :row_id) FOR NO KEY UPDATE"
 )
 NOTE_WINDOW_REFUSED = Statement(
     "UPDATE conversations SET window_refused_at = :now"
@@ -385,6 +386,11 @@ def window_facts(connection: Connection, conversation_id: int) -> tuple[str | No
     """When the user last wrote, and when WhatsApp last refused free text to them."""
     last_inbound, refused_at = WINDOW.one(connection, id=conversation_id)
     return last_inbound, refused_at
+
+
+def is_held(connection: Connection, conversation_id: int) -> bool:
+    """Has an erasure of a conversation wait until the transaction ends; False where it was erased."""
+    return connection.dialect.name == "sqlite" or HOLD.first(connection, id=conversation_id) is not None
 
 
 def lock_of_message(connection: Connection, row_id: int) -> None:

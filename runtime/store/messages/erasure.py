@@ -92,6 +92,7 @@ class ErasedConversation:
     """What still holds for them."""
 
 
+LOCK = Statement("SELECT 1 FROM conversations WHERE id = :id FOR UPDATE")
 ACCOUNTS = Statement("SELECT DISTINCT account_sid FROM inbox WHERE conversation_id = :id ORDER BY account_sid")
 CUT_OFF = Statement("SELECT id, progress FROM turns WHERE conversation_id = :id AND progress IS NOT NULL ORDER BY id")
 DESK = Statement("SELECT place, desk_id FROM desk_conversations WHERE conversation_id = :id AND desk_id IS NOT NULL")
@@ -243,8 +244,9 @@ def finish_later(
 def _lock(connection: Connection, conversation_ids: Sequence[int]) -> None:
     """Has all that changes in these conversations wait until the transaction ends. As the end of a turn does, it comes
     before any change to what they consist of: otherwise both would wait for each other."""
-    for id_ in sorted(conversation_ids):
-        handoffs.locked(connection, id_)
+    if connection.dialect.name == "postgresql":
+        for id_ in sorted(conversation_ids):
+            LOCK.rows(connection, id=id_)
 
 
 def _keep_marks(connection: Connection, conversation: PersonConversation, hashes: Collection[str]) -> None:

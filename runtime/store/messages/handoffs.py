@@ -64,10 +64,16 @@ class Held(NamedTuple):
     """The person who has taken it."""
     operator_at: str | None
     """When a person last wrote in it."""
+    is_erased: bool
+    """Whether its user was erased: nothing is written in it any more."""
 
 
-HELD = "SELECT id, bot_id, state, state_since, state_until, operator, operator_at FROM conversations WHERE id = :id"
-LOCK: Mapping[str, Statement] = {"sqlite": Statement(HELD), "postgresql": Statement(f"{HELD} FOR UPDATE")}
+HELD = (
+    "SELECT id, bot_id, state, state_since, state_until, operator, operator_at, user_key = '' FROM conversations"
+    " WHERE id = :id"
+)
+LOCK: Mapping[str, Statement] = {"sqlite": Statement(HELD), "postgresql": Statement(f"{HELD} FOR NO KEY UPDATE")}
+"""On PostgreSQL it waits for the end of a turn, and not for the begin of one."""
 STATE: Mapping[str, Statement] = {
     "sqlite": Statement("SELECT state FROM conversations WHERE id = :id"),
     "postgresql": Statement("SELECT state FROM conversations WHERE id = :id FOR SHARE"),

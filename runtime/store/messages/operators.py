@@ -192,7 +192,7 @@ def correspondent(connection: Connection, conversation_id: int) -> Correspondent
 
 def _locked(connection: Connection, conversation_id: int) -> Held:
     held = handoffs.locked(connection, conversation_id)
-    if held is None:
+    if held is None or held.is_erased:
         raise NoConversation(conversation_id)
     return held
 

@@ -289,6 +289,8 @@ def located(connection: Connection, message: OutboundMessage) -> tuple[OutboundM
     PersonBlocked and NumberNeeded."""
     bot_id, to = message.bot_id or "", message.recipient
     known = conversations.known_user(connection, bot_id, to)
+    if known is not None and not conversations.is_held(connection, known.conversation_id):
+        known = conversations.known_user(connection, bot_id, to)  # the one that was found has just been erased
     if known is None:
         _check_number(message, to)
         made = conversations.conversation_of(connection, bot_id, to, to)

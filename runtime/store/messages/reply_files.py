@@ -15,7 +15,9 @@ from sqlalchemy import Connection
 from runtime.store import files, timers
 from runtime.store.database.statement import Statement
 from runtime.store.database.times import timestamp
+from runtime.store.errors import NoConversation
 from runtime.store.files import Receiving
+from runtime.store.messages import handoffs
 from runtime.store.timers import Timer
 
 KIND = "reply_file"
@@ -33,7 +35,10 @@ OTHERS = Statement("SELECT 1 FROM reply_files WHERE sha256 = :content_hash LIMIT
 
 
 def finish(connection: Connection, received: Receiving, conversation_id: int) -> None:
-    """Makes an upload a file of a conversation, for a day from now."""
+    """Makes an upload a file of a conversation, for a day from now. Raises NoConversation."""
+    held = handoffs.locked(connection, conversation_id)
+    if held is None or held.is_erased:
+        raise NoConversation(conversation_id)
     files.finish(connection, received)
     ADD.run(connection, content_hash=received.sha256, id=conversation_id, now=timestamp())
     timers.put(connection, KIND, f"{received.sha256} {conversation_id}", datetime.now(UTC) + KEPT, {})
