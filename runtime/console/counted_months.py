@@ -1,5 +1,5 @@
-"""Months as reports of the console show them. One in which much was written takes up to a second to count: it is shown
-as it was counted a while ago, and counted again beside. The report says until when its figures are.
+"""Months as reports of the console show them. One in which much was written takes long to count, a second at worst: it
+is shown as it was counted a while ago, and counted again beside. The report says until when its figures are.
 
     a month ──► never counted, or longer than KEPT_SECONDS ago ──► counted
             ──► within FRESH_SECONDS ──► shown as it was counted
