@@ -7,14 +7,7 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
-from runtime.content.parts import Content, Text
-from runtime.store.audit import Actor
-from runtime.store.database.engine import open_engine
-from runtime.store.database.migrate import migrate
-from runtime.store.messages.erasure import erase_ids, forget
-from runtime.store.messages.inbox import InboundMessage, store_message
 from tests.drivers.fleet import Fleet, answers, fleet_on
-from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import NO_NOTE, Runtime, inbound_fields
 from tests.sandbox_process import Sandbox, wait_until
 
@@ -107,29 +100,3 @@ def test_what_a_provider_does_not_delete_keeps_nothing_here_but_the_way_to_it(fl
         assert forgotten(runtime, "command") == (2, 1)
         assert [item for item in (USER, USER_ID, session.id, "acuerdas") if item in kept(fleet)] == []
         assert list(live.beta.agents.sessions.list()) == []
-
-
-@pytest.mark.postgres
-def test_a_message_that_was_on_its_way_into_the_store_meanwhile_goes_as_well() -> None:
-    url = make_database()
-    engine = open_engine(url)
-    try:
-        migrate(engine)
-        address = f"whatsapp:{USER}"
-        content = Content((Text("clave"),), profile_name="Ana")
-        first, late = (InboundMessage("AC", f"SM{n}", "shop", address, address, content, "{}") for n in (1, 2))
-        with engine.begin() as connection:
-            store_message(connection, first)
-        with engine.begin() as slow:
-            store_message(slow, late)
-            with engine.begin() as connection:
-                erased = forget(connection, address, Actor("me", "cli"))
-        with engine.begin() as connection:
-            erase_ids(connection, [one.id for one in erased.conversations])
-            rows = connection.exec_driver_sql("SELECT sender, body, state FROM inbox").fetchall()
-            aliases = connection.exec_driver_sql("SELECT count(*) FROM conversation_aliases").scalar_one()
-    finally:
-        engine.dispose()
-        drop_database(url)
-    assert (sum(one.messages for one in erased.conversations), aliases) == (1, 0)
-    assert [tuple(row) for row in rows] == [("", "", "dropped")] * 2

@@ -162,10 +162,7 @@ def left_of(connection: Connection, conversation_ids: Collection[int], addresses
 
 
 def erase_ids(connection: Connection, conversation_ids: Sequence[int]) -> None:
-    """Deletes the rest of erased conversations: addresses, and the provider's thread.
-
-    On PostgreSQL a message may have been stored in one while it was erased; it is deleted as well.
-    """
+    """Deletes the rest of erased conversations: addresses, the provider's thread, and what was written since."""
     with overwriting(connection):
         _lock(connection, conversation_ids)
         for id_ in conversation_ids:
