@@ -188,7 +188,9 @@ class Service:
         stack.push_async_callback(views.close)
         desks = Desks(base.database, base.catalog, base.secrets, base.accounts, views, timers)
         stack.push_async_callback(desks.close)
-        console_store = PageStore(base.database, StoreAccess(settings.database_url, settings.store_keys))
+        console_store = PageStore(
+            base.database, StoreAccess(settings.database_url, settings.store_keys, settings.database_connections)
+        )
         stack.push_async_callback(console_store.close)
         live, months = Live(console_store), CountedMonths(console_store, settings.timezone)
         app = _web_application(
@@ -397,7 +399,7 @@ class _WayOut:
 
 
 async def _opened(settings: Settings, stack: AsyncExitStack, *, serving: bool = True) -> _Base:
-    database = await open_database(settings.database_url, serving=serving)
+    database = await open_database(settings.database_url, serving=serving, connections=settings.database_connections)
     stack.push_async_callback(database.close)
     catalog = await open_catalog(database)
     secrets, metrics = Secrets(), Metrics()

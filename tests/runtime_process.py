@@ -190,6 +190,7 @@ def start_runtime(
         "PYTHONPATH": str(ROOT),
         "API_TOKEN": API_TOKEN,
         "DATABASE_URL": f"sqlite:///{folder}/runtime.db",
+        "DATABASE_CONNECTIONS": "4",  # of many at a time, on one server that takes a hundred
         "LOG_FORMAT": "json",
         "ALLOW_PRIVATE_ENDPOINTS": "true",
         "DEBOUNCE_SECONDS": "0",

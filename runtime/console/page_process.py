@@ -39,6 +39,8 @@ class StoreAccess:
     database_url: str
     keys: StoreKeys | None
     """That texts in the store are encrypted with."""
+    connections: int
+    """To PostgreSQL, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ async def _serve(out: BinaryIO) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     access: StoreAccess = await received(reader)
     keyring.use(access.keys)
-    store = _Store(access.database_url)
+    store = _Store(access)
     async with asyncio.TaskGroup() as jobs:
         while True:
             try:
@@ -140,8 +142,8 @@ class _Store:
     """The store, opened with the first job that needs it; where that fails, the job raises it and the next one tries
     again."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, access: StoreAccess) -> None:
+        self._access = access
         self._database: Database | None = None
         self._opening = asyncio.Lock()
 
@@ -149,7 +151,9 @@ class _Store:
         """The opened one. Raises StoreError."""
         async with self._opening:
             if self._database is None:
-                self._database = await open_database(self._url, serving=False)
+                self._database = await open_database(
+                    self._access.database_url, serving=False, connections=self._access.connections
+                )
             return self._database
 
     async def close(self) -> None:

@@ -55,6 +55,10 @@ class Desk:
         rows = self.conversation.get("messages", ())
         return [str(row["content"]) for row in rows if not row["private"]]
 
+    def notes(self) -> list[str]:
+        """The notes at the desk of it."""
+        return [str(row["content"]) for row in self.conversation.get("messages", ()) if row["private"]]
+
     def shows(self, text: str) -> None:
         """Waits until something is at the desk."""
         wait_until(lambda: any(text in said for said in self.said()), what=f"{text!r} at the desk: {self.said()}")

@@ -164,3 +164,15 @@ async def test_a_transaction_that_others_end_again_and_again_is_told_to_be_so() 
     finally:
         await database.close()
         drop_database(url)
+
+
+async def test_a_store_has_no_more_connections_than_it_is_given() -> None:
+    url = make_database()
+    database = await open_database(url, connections=2)
+    own = Statement("SELECT count(*) FROM pg_stat_activity, pg_sleep(0.05) WHERE datname = current_database()")
+    try:
+        counted = await asyncio.gather(*(database.read(own.rows) for _ in range(8)))
+        assert max(count for ((count,),) in counted) == 2
+    finally:
+        await database.close()
+        drop_database(url)

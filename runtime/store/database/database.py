@@ -16,7 +16,7 @@ from typing import Concatenate, Protocol
 from sqlalchemy import Connection
 
 from runtime.store.database.operation import P, T
-from runtime.store.database.postgresql import PostgresqlDatabase
+from runtime.store.database.postgresql import CONNECTIONS, PostgresqlDatabase
 from runtime.store.database.sqlite import SqliteDatabase
 from runtime.store.database.url import is_sqlite
 
@@ -59,9 +59,9 @@ class ErasableDatabase(Database, Protocol):
         """Overwrites in the database's files what was deleted, as far as it does not do so by itself."""
 
 
-async def open_database(url: str, *, serving: bool = True) -> ErasableDatabase:
+async def open_database(url: str, *, serving: bool = True, connections: int = CONNECTIONS) -> ErasableDatabase:
     """Opens the store and brings its schema to head. Only a process that is `serving` creates one, and a second of them
-    is refused on SQLite."""
+    is refused on SQLite. `connections`: to PostgreSQL, at most."""
     if is_sqlite(url):
         return await asyncio.to_thread(SqliteDatabase, url, serving)
-    return await asyncio.to_thread(PostgresqlDatabase, url, serving)
+    return await asyncio.to_thread(PostgresqlDatabase, url, serving, connections)

@@ -19,6 +19,7 @@ from runtime.store.database.migrate import open_migrated
 from runtime.store.database.operation import P, T, bound
 from runtime.store.database.statement import is_pipelined
 
+CONNECTIONS = 8
 TRUSTED_SECONDS = 1.0
 """How long a connection to PostgreSQL is assumed to be alive after its use. A check before every transaction would be
 one round trip of five."""
@@ -35,12 +36,10 @@ class PostgresqlDatabase:
     function is called again.
     """
 
-    THREADS = 8
-
-    def __init__(self, url: str, serving: bool) -> None:
+    def __init__(self, url: str, serving: bool, connections: int) -> None:
         self._url = url
-        self._engine = open_migrated(url, pool_size=self.THREADS, create=serving)
-        self._threads = ThreadPoolExecutor(max_workers=self.THREADS, thread_name_prefix="store")
+        self._engine = open_migrated(url, pool_size=connections, create=serving)
+        self._threads = ThreadPoolExecutor(max_workers=connections, thread_name_prefix="store")
         self._kept: dict[int, _Kept] = {}
 
     async def write(
