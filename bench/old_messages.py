@@ -100,4 +100,7 @@ def add_rows(database: str, table: str, names: str, rows: Iterator[tuple[object,
         with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
+        if names.split(", ")[0] == "id" and table != "bots":
+            # New rows come after these, as they do on SQLite: what looks for new ones looks behind the newest.
+            cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
         server.execute(f"ANALYZE {table}")

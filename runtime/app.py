@@ -188,9 +188,7 @@ class Service:
         stack.push_async_callback(views.close)
         desks = Desks(base.database, base.catalog, base.secrets, base.accounts, views, timers)
         stack.push_async_callback(desks.close)
-        console_store = PageStore(
-            base.database, StoreAccess(settings.database_url, settings.store_keys, settings.database_connections)
-        )
+        console_store = PageStore(base.database, StoreAccess(settings.database_url, settings.store_keys))
         stack.push_async_callback(console_store.close)
         live, months = Live(console_store), CountedMonths(console_store, settings.timezone)
         app = _web_application(

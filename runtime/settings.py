@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     database_url: str = "sqlite:///data/horizonai.db"
     """The store."""
     database_connections: int = Field(default=8, ge=2, le=64)
-    """Connections of a process to PostgreSQL for its store at most; the console's pages have as many of their own."""
+    """Connections of a process to PostgreSQL for its store, at most."""
     store_key: SecretStr | None = None
     """Keys that what people and assistants wrote is encrypted with in the store, with commas between them: the first
     for new texts, the others for older ones. `plain` first: new texts are not encrypted."""

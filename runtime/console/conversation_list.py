@@ -60,7 +60,7 @@ class ConversationList:
         else:
             found = await self._newest(visit, chosen, clients, span)
             after = found[LISTED - 1].newest if len(found) > LISTED else None
-        bots = await self._database.read(trials.bots_of, visit.clients)
+        choices = await self._database.read(trials.choice_of, visit.clients, MOST_CLIENTS)
         keep = {"list": chosen, "client": visit.query("client"), "q": wanted}
         keep |= {"from": first.isoformat() if first else "", "to": last.isoformat() if last else ""}
         return {
@@ -74,7 +74,7 @@ class ConversationList:
             "keep": {name: value for name, value in keep.items() if value},
             "first": first.isoformat() if first else "",
             "last": last.isoformat() if last else "",
-            "choices": bots if len(bots) <= MOST_CLIENTS else [],
+            "choices": choices,
         }
 
     async def _newest(

@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 from runtime.content.parts import Content, Text
 from runtime.price_list import prices_of_messages
 from runtime.store.audit import Actor
-from runtime.store.console import news, turns
+from runtime.store.catalog import put_bot
+from runtime.store.console import news, trials, turns
 from runtime.store.console.turns import TurnCost
 from runtime.store.messages import operators, turn_start
 from runtime.store.messages import turns as ends
@@ -19,6 +20,7 @@ from runtime.store.messages.inbox import InboundMessage
 from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.outbox import OutboundMessage
 from runtime.store.messages.turns import Ending
+from runtime.store.records import BotRecord
 from runtime.store.usage import prices
 from runtime.store.usage.ledger import Line
 from schemas.default_tariffs import DEFAULT
@@ -85,3 +87,12 @@ def test_a_look_finds_what_is_new_since_the_one_before(store: Engine) -> None:
     assert first.sessions == {}
     assert set(first.digests) == {id_}
     assert second.digests[id_] != first.digests[id_], "a note changes what the thread shows"
+
+
+def test_clients_are_offered_where_there_are_not_too_many(store: Engine) -> None:
+    with store.begin() as connection:
+        for number in range(3):
+            put_bot(connection, BotRecord(f"b{number}", f"B{number}", f"+5690000000{number}", client=f"c{number}"))
+        assert [len(trials.choice_of(connection, None, most)) for most in (2, 3)] == [0, 3]
+        assert [bot.client for bot in trials.choice_of(connection, ["c0", "c2"], 2)] == ["c0", "c2"]
+        assert trials.choice_of(connection, ["c0", "c2"], 1) == []

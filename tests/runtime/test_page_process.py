@@ -83,7 +83,7 @@ def test_a_service_without_pages_has_none(runtime: Runtime) -> None:
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[PageStore, Database]]:
     with new_store(request.param, tmp_path) as url:
         database = await open_database(url)
-        pages = PageStore(database, StoreAccess(url, None, 2))
+        pages = PageStore(database, StoreAccess(url, None))
         yield pages, database
         await pages.close()
         await database.close()
@@ -130,7 +130,7 @@ def test_a_pipe_that_is_closed_before_the_end_is_known_means_another_process(tmp
     async def read_twice() -> bool:
         with new_store("sqlite", tmp_path) as url:
             database = await open_database(url)
-            pages = PageStore(database, StoreAccess(url, None, 2))
+            pages = PageStore(database, StoreAccess(url, None))
             try:
                 await pages.read(accounts.any_operator)
                 assert pages.running is not None
@@ -152,7 +152,7 @@ async def test_a_store_that_cannot_be_opened_is_said_by_each_read_and_ends_nothi
     store: tuple[PageStore, Database], tmp_path: Path
 ) -> None:
     _, database = store
-    pages = PageStore(database, StoreAccess(f"sqlite:///{tmp_path}/none.db", None, 2))
+    pages = PageStore(database, StoreAccess(f"sqlite:///{tmp_path}/none.db", None))
     for _ in range(2):
         with pytest.raises(StoreMissing, match=r"none\.db"):
             await pages.read(accounts.any_operator)

@@ -22,11 +22,20 @@ class TriableBot:
 
 
 BOTS = Statement("SELECT id, coalesce(client, id), name FROM bots ORDER BY name, id")
+SOME = Statement("SELECT id FROM bots LIMIT :limit")
 
 
 def bots_of(connection: Connection, clients: Sequence[str] | None) -> list[TriableBot]:
     """The bots of these clients, or all, by name."""
     return [TriableBot(*row) for row in BOTS.rows(connection) if clients is None or row[1] in clients]
+
+
+def choice_of(connection: Connection, clients: Sequence[str] | None, most: int) -> list[TriableBot]:
+    """As `bots_of`; none where there are more than `most`."""
+    if clients is None and len(SOME.rows(connection, limit=most + 1)) > most:
+        return []
+    found = bots_of(connection, clients)
+    return found if len(found) <= most else []
 
 
 def record_trial(connection: Connection, actor: Actor, bot: TriableBot, variant: str, nano_usd: int | None) -> None:
