@@ -88,7 +88,7 @@ async def sent(value: object) -> Any:
         framed,
         One,
     ],
-    ids=repr,
+    ids=lambda value: getattr(value, "__qualname__", type(value).__name__),
 )
 async def test_it_comes_out_as_it_went_in(value: object) -> None:
     found = await sent(value)
