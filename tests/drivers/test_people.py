@@ -261,6 +261,7 @@ def test_nothing_is_left_of_a_client_that_is_erased_after_its_bot_was_deleted(
     person = life()
     person.lives(["says", "shows", "is_reminded", "is_noted"])
     wait_until(person.is_quiet, what="everything that was said to be answered")
+    person.desk.shows(person.marker)
     client, replica = person.desk.line.bot["id"], served.replicas[-1]
     exported = replica.command("client", "export", client, "--out", str(replica.folder.parent), "--no-media")
     assert exported.code == 0, exported.err
