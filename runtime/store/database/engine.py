@@ -132,15 +132,16 @@ def _of_postgresql(url: str, error: Exception) -> Exception:
 
 def may_begin_again(error: Exception) -> bool:
     """Whether PostgreSQL has ended a transaction only because of others, so that it may be begun again."""
-    return _sqlstate(error)[:2] == _ENDED_FOR_OTHERS
+    return _sqlstate(error) in _ENDED_FOR_OTHERS
 
 
 def _sqlstate(error: Exception) -> str:
     return getattr(error.orig if isinstance(error, exc.DBAPIError) else error, "sqlstate", None) or ""
 
 
-_ENDED_FOR_OTHERS = "40"
-"""PostgreSQL's error class of deadlocks and of transactions that cannot be one after the other."""
+_ENDED_FOR_OTHERS = ("40001", "40P01")
+"""PostgreSQL's codes of transactions that cannot be one after the other, and of a deadlock. 40003, of the same class,
+is left out: what it ended may have changed something."""
 _REFUSALS = ("22", "23", "42")
 """PostgreSQL's error classes of a wrong statement: its data, a constraint, its syntax or a name in it."""
 
