@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -10,11 +11,10 @@ from zoneinfo import ZoneInfo
 from runtime.console.page import OperatorVisit
 from runtime.console.paging import clients_of, number_of
 from runtime.console.words import Sentence
-from runtime.store.console import accounts, search, trials
-from runtime.store.database.database import Database
+from runtime.store.console import search
+from runtime.store.console.conversation_pages import ListedConversations, ListQuery
 from runtime.store.database.times import timestamp
-from runtime.store.messages import threads
-from runtime.store.messages.threads import LAST, ConversationSummary
+from runtime.store.messages.threads import LAST
 
 LISTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "waiting": {"waiting": True},
@@ -33,64 +33,75 @@ WHERE_TO_SEARCH: Final = Sentence("Para buscar palabras, elige un cliente en la 
 WHERE_DATES: Final = Sentence("Para filtrar por fecha, elige también un cliente.")
 
 
-class ConversationList:
-    """Reads it; a read is in the audit."""
+@dataclass(frozen=True, slots=True)
+class AskedList:
+    """The list that a page asks for."""
 
-    def __init__(self, database: Database, timezone: str) -> None:
-        self._database = database
+    query: ListQuery
+    chosen: str
+    """Of LISTS."""
+    wanted: str
+    """What is searched for, also where it cannot be."""
+    first: date | None
+    last: date | None
+    span: tuple[str, str]
+    """From when to when, as texts of `timestamp`."""
+    hint: Sentence | None
+    """Why nothing is listed."""
+
+
+class ConversationList:
+    """What it is asked for, and what the template needs of what was found; a read is in the audit."""
+
+    def __init__(self, timezone: str) -> None:
         self._timezone = timezone
 
-    async def of(self, visit: OperatorVisit) -> dict[str, Any]:
-        """What the template needs. Raises Declined."""
+    def asked(self, visit: OperatorVisit) -> AskedList:
+        """What a page asks for. Raises Declined."""
         chosen = visit.query("list") if visit.query("list") in LISTS else "waiting"
         clients, wanted = clients_of(visit), visit.query("q").strip()[:SEARCHED_CHARACTERS]
         first, last = _day(visit.query("from")), _day(visit.query("to"))
         span, is_one = self._span(first, last), clients is not None and len(clients) == 1
-        after, hint = None, None
-        found: Sequence[ConversationSummary] = ()
+        hint = None
         if span != ALWAYS and not is_one:
             hint = WHERE_DATES
         elif wanted and not is_one and not search.is_number(wanted):
             hint = WHERE_TO_SEARCH
-        elif wanted:
-            matching = await self._database.read_traced(
-                search.search, visit.actor, wanted, clients=clients, limit=LISTED
-            )
-            found = [one for one in matching if span[0] <= (one.last_inbound or "") < span[1]]
-        else:
-            found = await self._newest(visit, chosen, clients, span)
-            after = found[LISTED - 1].newest if len(found) > LISTED else None
-        choices = await self._database.read(trials.choice_of, visit.clients, MOST_CLIENTS)
-        keep = {"list": chosen, "client": visit.query("client"), "q": wanted}
-        keep |= {"from": first.isoformat() if first else "", "to": last.isoformat() if last else ""}
+        after = visit.query("after")
+        before = number_of(after) if after else LAST
+        query = ListQuery(
+            clients=clients,
+            offered=visit.clients,
+            most_offered=MOST_CLIENTS,
+            limit=LISTED if wanted else LISTED + 1,
+            wanted="" if hint else wanted,
+            filters=None if hint else {"before": before, "since": span[0], "until": span[1], **LISTS[chosen]},
+        )
+        return AskedList(query, chosen, wanted, first, last, span, hint)
+
+    def values(self, visit: OperatorVisit, asked: AskedList, listed: ListedConversations) -> dict[str, Any]:
+        """What the template needs."""
+        found, after = listed.found, None
+        if asked.query.wanted:
+            found = [one for one in found if asked.span[0] <= (one.last_inbound or "") < asked.span[1]]
+        elif len(found) > LISTED:
+            after = found[LISTED - 1].newest
+        first = asked.first.isoformat() if asked.first else ""
+        last = asked.last.isoformat() if asked.last else ""
+        keep = {"list": asked.chosen, "client": visit.query("client"), "q": asked.wanted, "from": first, "to": last}
         return {
-            "chosen": chosen,
+            "chosen": asked.chosen,
             "client": visit.query("client"),
             "conversations": found[:LISTED],
             "after": after,
-            "names": await self._database.read(accounts.names),
-            "wanted": wanted,
-            "hint": hint,
+            "names": listed.names,
+            "wanted": asked.wanted,
+            "hint": asked.hint,
             "keep": {name: value for name, value in keep.items() if value},
-            "first": first.isoformat() if first else "",
-            "last": last.isoformat() if last else "",
-            "choices": choices,
+            "first": first,
+            "last": last,
+            "choices": listed.choices,
         }
-
-    async def _newest(
-        self, visit: OperatorVisit, chosen: str, clients: Sequence[str] | None, span: tuple[str, str]
-    ) -> Sequence[ConversationSummary]:
-        after = visit.query("after")
-        return await self._database.read_traced(
-            threads.listed_by,
-            visit.actor,
-            clients=clients,
-            before=number_of(after) if after else LAST,
-            limit=LISTED + 1,
-            since=span[0],
-            until=span[1],
-            **LISTS[chosen],
-        )
 
     def _span(self, first: date | None, last: date | None) -> tuple[str, str]:
         """From when to when, as texts of `timestamp`, in the installation's zone; the last day is within."""

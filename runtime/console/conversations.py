@@ -21,11 +21,11 @@ from runtime.delivery.splitting import MESSAGE_LIMIT
 from runtime.errors import PermanentError, TemporaryError
 from runtime.media.fetching import NotThere
 from runtime.media.showing import FileDeleted, FilesOfUsers, NoSuchFile
-from runtime.store.console import accounts, news, person
+from runtime.store.console import accounts, conversation_pages
 from runtime.store.database.database import Database
 from runtime.store.delivery_errors import delivery_error
 from runtime.store.errors import ConversationTaken, NoConversation, PersonBlocked, RecordDamaged, WindowClosed
-from runtime.store.messages import operators, threads
+from runtime.store.messages import operators
 from runtime.store.messages.outbound_content import OutboundText
 from runtime.store.messages.threads import ConversationSummary
 from runtime.text import is_blank
@@ -58,7 +58,7 @@ class ConversationPages:
         self._people = people
         self._files = files
         self._timezone = timezone
-        self._list = ConversationList(database, timezone)
+        self._list = ConversationList(timezone)
 
     def pages(self) -> list[OperatorPage | OpenPage]:
         """The pages served."""
@@ -77,7 +77,10 @@ class ConversationPages:
     async def index(self, visit: OperatorVisit) -> web.StreamResponse:
         """GET /console/conversations"""
         live = None if visit.query("after") else {"id": 0, "page": visit.request.path_qs, "seen": None}
-        return visit.page("conversations.html", thread=None, live=live, **await self._list.of(visit))
+        asked = self._list.asked(visit)
+        listed = await self._database.read_traced(conversation_pages.listed, visit.actor, asked.query)
+        values = self._list.values(visit, asked, listed)
+        return visit.page("conversations.html", thread=None, live=live, **values)
 
     async def show(self, visit: OperatorVisit) -> web.StreamResponse:
         """GET /console/conversations/{id}"""
@@ -176,13 +179,13 @@ class ConversationPages:
         is_taken: bool = False,
     ) -> web.Response:
         earlier = visit.query("earlier") or NEWEST
-        seen = await self._database.read(news.digest_of, conversation.id)
-        thread = await self._database.read_traced(
-            threads.read_by, visit.actor, conversation.id, limit=MESSAGES, before=earlier
+        asked = self._list.asked(visit)
+        shown = await self._database.read_traced(
+            conversation_pages.shown, visit.actor, conversation.id, MESSAGES, earlier, asked.query
         )
-        facts = await self._database.read(person.facts_of, conversation.id)
-        if thread is None or facts is None:
+        if shown is None:
             raise not_here()
+        thread = shown.thread
         zone = await self._zone(conversation.bot_id)
         until = thread.conversation.window_until
         return visit.page(
@@ -191,18 +194,18 @@ class ConversationPages:
             thread=thread,
             entries=timeline(thread, zone),
             earlier=thread.messages[0].at if len(thread.messages) == MESSAGES else None,
-            facts=facts,
+            facts=shown.facts,
             zone=zone,
             left=max(-seconds_from(until), 0.0) if until is not None else 0.0,
             problem=problem,
             draft=draft,
             is_taken=is_taken,
             kept=kept_query(visit),
-            live={"id": conversation.id, "page": address_of(visit, conversation.id), "seen": seen}
+            live={"id": conversation.id, "page": address_of(visit, conversation.id), "seen": shown.digest}
             if earlier == NEWEST
             else None,
             delivery_error=delivery_error,
-            **await self._list.of(visit),
+            **self._list.values(visit, asked, shown.listed),
         )
 
     async def _zone(self, bot_id: str) -> str:

@@ -45,6 +45,9 @@ CONVERSATIONS_AT_ONCE = 2_000
 CONNECTIONS = 4
 POLL_SECONDS = 0.2
 """Interval of polling for the next message of a conversation, for which there is no NOTIFY."""
+FINISH_SECONDS = 0.05
+"""How long the job of a turn that has ended waits to be deleted together with others: alone, that would be one of four
+transactions of a message. What its user writes meanwhile waits for the next poll."""
 HEARTBEAT_SECONDS = 2.0
 MAINTENANCE_SECONDS = 1.0
 RELEASE_WEBHOOKS_SECONDS = 0.3
@@ -165,6 +168,8 @@ class ReplicatedInbox:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        if self._ended:
+            await self._finish(self._ended)
         if self._claimer is not None:
             await self._database.write(jobs.unregister, self._claimer)
         await self._app.close_async()
@@ -189,7 +194,7 @@ class ReplicatedInbox:
             await self._requeue(job, STORE_PAUSE_SECONDS)
         else:
             if not self._ended:
-                asyncio.get_running_loop().call_soon(self._finish_ended)
+                asyncio.get_running_loop().call_later(FINISH_SECONDS, self._finish_ended)
             self._ended.append(job.id)
 
     async def _run(self, job_id: int, conversation_id: int, resume: bool, begun: Turn | None = None) -> None:
@@ -226,7 +231,9 @@ class ReplicatedInbox:
             log.warning("job_not_requeued", conversation=job.conversation_id, error=str(error))
 
     def _finish_ended(self) -> None:
-        """Deletes the claimed jobs that ended in this iteration of the loop."""
+        """Deletes the claimed jobs that ended in the last FINISH_SECONDS."""
+        if self._stopping:
+            return
         ended, self._ended = self._ended, []
         task = asyncio.create_task(self._finish(ended))
         self._claimed.add(task)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from runtime.store.codec import dump_json
 from runtime.store.database.operation import P, T
-from runtime.store.database.statement import Insert, Statement
+from runtime.store.database.statement import Statement
 from runtime.store.database.times import timestamp
 from runtime.store.database.traces import leave
 
@@ -54,7 +54,7 @@ class Entry:
     """The manifest that declares what was changed by hand."""
 
 
-ADD: Final = Insert(
+ADD: Final = Statement(
     "INSERT INTO audit (at, actor, action, kind, object_id, overridden, fields, client, via, address, conversations)"
     " VALUES (:at, :actor, :action, :kind, :object_id, :overridden, :fields, :client, :via, :address, :conversations)"
 )
@@ -91,7 +91,7 @@ def record(connection: Connection, actor: Actor, entry: Entry) -> None:
 
 
 def _add(connection: Connection, **row: Any) -> None:
-    ADD.run(connection, **row)
+    ADD.do(connection, **row)
 
 
 def delete_before(connection: Connection, before: str, limit: int) -> int:

@@ -37,5 +37,6 @@ def optings_of(turn: Turn, policy: Policy) -> Sequence[MessageOpting]:
         if asked is None and message.received_at == out and may_opt_out(message.content):
             asked = "out"
         is_new = asked is not None and message.received_at == (out if asked == "out" else back)
-        found.append(MessageOpting(asked, is_new))
+        # Of two in the same millisecond the first one did it.
+        found.append(MessageOpting(asked, is_new and MessageOpting(asked, is_new) not in found))
     return found

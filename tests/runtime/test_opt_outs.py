@@ -4,6 +4,7 @@ hold back, and what is confirmed."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -224,6 +225,10 @@ def test_a_second_word_changes_nothing_and_needs_no_confirmation(shop: Shop) -> 
     shop.hears("BAJA")
     turn = shop.turn(shop.hears("STOP"))
     assert [tuple(one) for one in optings_of(turn, Policy())] == [("out", True), ("out", False)]
+    # So too where both came within a millisecond.
+    first, second = turn.messages
+    at_once = replace(turn, messages=[first, second._replace(received_at=first.received_at)])
+    assert [tuple(one) for one in optings_of(at_once, Policy())] == [("out", True), ("out", False)]
 
 
 def test_a_proactive_message_that_waits_to_be_sent_again_is_not_sent_to_who_opts_out_meanwhile(shop: Shop) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Barrier
 from uuid import uuid4
 
 import psycopg
@@ -16,7 +15,7 @@ from runtime.store.database.statement import Statement, pipelined
 from runtime.store.errors import StoreBusy, StoreError, StoreOutdated, StoreUnreachable
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import Runtime, open_line, start_runtime
-from tests.sandbox_process import PATIENCE, Sandbox, wait_until
+from tests.sandbox_process import Sandbox, wait_until
 
 pytestmark = pytest.mark.postgres
 
@@ -123,14 +122,15 @@ async def test_of_operations_that_wait_for_each_other_none_is_lost(
 ) -> None:
     url = make_database()
     database = await open_database(url)
-    both = Barrier(2)
     calls: list[int] = []
+    held: set[int] = set()
 
     def count(connection: Connection, first: int) -> int:
         calls.append(first)
         COUNT.run(connection, id=first)
-        if len(calls) <= 2:
-            both.wait(PATIENCE)
+        held.add(first)
+        while len(held) < 2:
+            BRIEFLY.rows(connection)
         return COUNT.run(connection, id=1 - first)
 
     try:
@@ -146,6 +146,7 @@ async def test_of_operations_that_wait_for_each_other_none_is_lost(
 
 
 COUNT = Statement("UPDATE counters SET count = count + 1 WHERE id = :id")
+BRIEFLY = Statement("SELECT pg_sleep(0.01)")
 
 
 async def test_a_transaction_that_others_end_again_and_again_is_told_to_be_so() -> None:
@@ -168,11 +169,12 @@ async def test_a_transaction_that_others_end_again_and_again_is_told_to_be_so() 
 
 async def test_a_store_has_no_more_connections_than_it_is_given() -> None:
     url = make_database()
-    database = await open_database(url, connections=2)
+    database = await open_database(url, connections=3)
     own = Statement("SELECT count(*) FROM pg_stat_activity, pg_sleep(0.05) WHERE datname = current_database()")
+    of_pipelines = pipelined(lambda connection: own.rows(connection))
     try:
-        counted = await asyncio.gather(*(database.read(own.rows) for _ in range(8)))
-        assert max(count for ((count,),) in counted) == 2
+        counted = await asyncio.gather(*(database.read(read) for read in [own.rows, of_pipelines] * 8))
+        assert max(count for ((count,),) in counted) == 3
     finally:
         await database.close()
         drop_database(url)

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from runtime.store.console import sessions
 from runtime.store.console.sessions import Session
-from runtime.store.database.statement import Statement
+from runtime.store.database.statement import Statement, pipelined
 from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
 from runtime.store.tokens import token_digest
@@ -176,6 +176,7 @@ def names(connection: Connection) -> dict[str, str]:
     return dict(NAMES.rows(connection))
 
 
+@pipelined
 def visitor(connection: Connection, token: str) -> tuple[Operator, Session] | None:
     """Whose session it is, once both steps are done; None where there is none, or they may not sign in any more."""
     session = sessions.find(connection, token)

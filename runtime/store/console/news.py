@@ -11,16 +11,16 @@ each time, and the caller knows those that it has seen.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from runtime.store.audit import client_of_bot
+from runtime.store.audit import CLIENT_OF_BOT
 from runtime.store.console import accounts
-from runtime.store.database.statement import Statement
+from runtime.store.database.statement import Statement, pipelined
 from runtime.store.messages.threads import KIND
 
 OVERLAP: Final = 50
@@ -79,39 +79,53 @@ LAST_OUT = Statement(
 )
 
 
+@pipelined
 def look(
     connection: Connection, cursor: NewsCursor | None, conversations: Collection[int], sessions: Collection[str]
 ) -> ConversationNews:
     """What is new since a look, about what is shown; the first one begins now, with rows that are not new."""
+    found = {id_: _digest_later(connection, id_) for id_ in conversations}
     newest = NewsCursor(*NEWEST.one(connection))
+    rows = _rows(connection, cursor or newest)
     visitors = {token: accounts.visitor(connection, token) for token in sessions}
-    digests = {id_: digest for id_ in conversations if (digest := digest_of(connection, id_)) is not None}
     return ConversationNews(
         newest,
-        _rows(connection, cursor or newest),
-        digests,
+        rows,
+        {id_: digest for id_, later in found.items() if (digest := later()) is not None},
         {token: found[0].clients for token, found in visitors.items() if found is not None},
     )
 
 
 def _rows(connection: Connection, cursor: NewsCursor) -> list[NewsRow]:
-    clients: dict[str | None, str | None] = {}
-    found: list[NewsRow] = []
-    for table, statement, after in (("inbox", RECEIVED, cursor.inbox), ("outbox", SENT, cursor.outbox)):
-        for id_, bot_id in statement.rows(connection, after=after - OVERLAP, limit=MOST + OVERLAP):
-            if bot_id not in clients:
-                clients[bot_id] = client_of_bot(connection, bot_id)
-            found.append(NewsRow(table, id_, clients[bot_id]))
-    done = DONE.rows(connection, after=cursor.audit - OVERLAP, kind=KIND, limit=MOST + OVERLAP)
-    return [*found, *(NewsRow("audit", id_, client) for id_, client in done)]
+    most = MOST + OVERLAP
+    received = RECEIVED.rows_later(connection, after=cursor.inbox - OVERLAP, limit=most)
+    sent = SENT.rows_later(connection, after=cursor.outbox - OVERLAP, limit=most)
+    done = DONE.rows(connection, after=cursor.audit - OVERLAP, kind=KIND, limit=most)
+    found = [("inbox", id_, bot_id) for id_, bot_id in received()] + [("outbox", id_, bot_id) for id_, bot_id in sent()]
+    asked = {bot_id: CLIENT_OF_BOT.rows_later(connection, id=bot_id) for bot_id in {bot_id for *_, bot_id in found}}
+    clients = {bot_id: client[0][0] if (client := later()) else bot_id for bot_id, later in asked.items()}
+    return [
+        *(NewsRow(table, id_, clients[bot_id]) for table, id_, bot_id in found),
+        *(NewsRow("audit", id_, client) for id_, client in done),
+    ]
 
 
 def digest_of(connection: Connection, conversation_id: int) -> str | None:
     """What changes with a conversation: its state, its last messages and their delivery, notes, what is remembered.
     None when there is no such conversation."""
-    state = STATE.first(connection, id=conversation_id)
-    if state is None:
-        return None
-    received = LAST_IN.rows(connection, id=conversation_id)
-    sent = LAST_OUT.rows(connection, id=conversation_id, limit=NEWEST_SENT)
-    return sha256(repr((state, received, sent)).encode()).hexdigest()[:16]
+    return _digest_later(connection, conversation_id)()
+
+
+def _digest_later(connection: Connection, conversation_id: int) -> Callable[[], str | None]:
+    """As `digest_of`; read when it is asked for."""
+    state = STATE.rows_later(connection, id=conversation_id)
+    received = LAST_IN.rows_later(connection, id=conversation_id)
+    sent = LAST_OUT.rows_later(connection, id=conversation_id, limit=NEWEST_SENT)
+
+    def digest() -> str | None:
+        found = state()
+        if not found:
+            return None
+        return sha256(repr((found[0], received(), sent())).encode()).hexdigest()[:16]
+
+    return digest

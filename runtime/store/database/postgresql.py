@@ -1,4 +1,5 @@
-"""The store on PostgreSQL: a small thread pool, a transaction for each function."""
+"""The store on PostgreSQL: a transaction for each function. `pipelined` ones are done on the event loop (`pipeline`), the
+others in a small thread pool."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from sqlalchemy import Connection
 from runtime.store.database.engine import may_begin_again, store_errors
 from runtime.store.database.migrate import open_migrated
 from runtime.store.database.operation import P, T, bound
+from runtime.store.database.pipeline import Pipelines
 from runtime.store.database.statement import is_pipelined
 
 CONNECTIONS = 8
@@ -30,7 +32,7 @@ log = structlog.get_logger("runtime.store")
 
 
 class PostgresqlDatabase:
-    """A small thread pool, a transaction for each function; each thread keeps its connection.
+    """A transaction for each function; half of the connections are pipelines, the others belong to a thread each.
 
     Of transactions that wait for each other PostgreSQL ends one (a deadlock), which has then changed nothing: its
     function is called again.
@@ -38,17 +40,26 @@ class PostgresqlDatabase:
 
     def __init__(self, url: str, serving: bool, connections: int) -> None:
         self._url = url
-        self._engine = open_migrated(url, pool_size=connections, create=serving)
-        self._threads = ThreadPoolExecutor(max_workers=connections, thread_name_prefix="store")
+        of_loop = connections // 2
+        self._engine = open_migrated(url, pool_size=connections - of_loop, create=serving)
+        self._threads = ThreadPoolExecutor(max_workers=connections - of_loop, thread_name_prefix="store")
+        self._pipelines = Pipelines(url, self._engine.dialect, of_loop) if of_loop else None
         self._kept: dict[int, _Kept] = {}
 
     async def write(
         self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """See Database."""
-        run = self._run_pipelined if is_pipelined(operation) else self._run
         job = bound(operation, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._begun, run, job)
+        with store_errors(self._url):
+            for _ in range(TRIES - 1):
+                try:
+                    return await self._done(is_pipelined(operation), job)
+                except Exception as error:
+                    if not may_begin_again(error):
+                        raise
+                    log.warning("transaction_begun_again", error=str(error).partition("\n")[0])
+            return await self._done(is_pipelined(operation), job)
 
     async def write_unhurried(
         self, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -76,34 +87,21 @@ class PostgresqlDatabase:
 
     async def close(self) -> None:
         """See Database."""
+        if self._pipelines is not None:
+            await self._pipelines.close()
         await asyncio.to_thread(self._threads.shutdown)
         for kept in self._kept.values():
             kept.connection.close()
         self._engine.dispose()
 
-    def _begun(self, run: Callable[[Callable[[Connection], T]], T], operation: Callable[[Connection], T]) -> T:
-        with store_errors(self._url):
-            for _ in range(TRIES - 1):
-                try:
-                    return run(operation)
-                except Exception as error:
-                    if not may_begin_again(error):
-                        raise
-                    log.warning("transaction_begun_again", error=str(error).partition("\n")[0])
-            return run(operation)
+    async def _done(self, is_brief: bool, operation: Callable[[Connection], T]) -> T:
+        if is_brief and self._pipelines is not None:
+            return await self._pipelines.run(operation)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, operation)
 
     def _run(self, operation: Callable[[Connection], T]) -> T:
         with self._transaction() as connection:
             return operation(connection)
-
-    def _run_pipelined(self, operation: Callable[[Connection], T]) -> T:
-        """Its commit travels with its last statements: psycopg's own would be a round trip more."""
-        with self._kept_connection() as connection:
-            raw: Any = connection.connection.driver_connection
-            with raw.pipeline():
-                result = operation(connection)
-                raw.execute("COMMIT")
-            return result
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

@@ -7,7 +7,7 @@ Where STORE_KEY is set, this is where texts are encrypted and decrypted: paramet
 columns (`runtime.store.encryption.sql`), and cells that say that they are encrypted.
 
 PostgreSQL is a round trip away. In a `pipelined` operation statements are sent one after the other, and only a result
-that is read is waited for: `rows`, `first`, `one` and `run` do, `do` and `later` do not.
+that is read is waited for: `rows`, `first`, `one` and `run` do, `do` and `later` do not (`pipeline`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PIPELINED: set[Callable[..., Any]] = set()
 
 def pipelined(operation: Operation) -> Operation:
     """Marks an operation on the store as one that executes nothing but statements of this module, which on PostgreSQL
-    are then sent in a pipeline, its commit included."""
+    are then sent in a pipeline."""
     _PIPELINED.add(operation)
     return operation
 
@@ -48,7 +48,7 @@ def is_pipelined(operation: Callable[..., Any]) -> bool:
 class Statement:
     """One statement, for either database."""
 
-    __slots__ = ("_counted", "_encrypted", "_positional", "_pyformat", "_reads", "_values", "sql")
+    __slots__ = ("_encrypted", "_numbered", "_once", "_positional", "_pyformat", "_reads", "_values", "sql")
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
@@ -58,11 +58,13 @@ class Statement:
         # SQLite gets its parameters by position: Python's driver releases the GIL for each name that it looks up, and
         # waits to get it back. Up to Python 3.12.3 it treats numbers (`?1`) as names too and warns about each, which
         # takes five times as long as the row; so a parameter that is used twice is passed twice.
-        self._values = _values_of(PARAMETER.findall(sql))
+        names = PARAMETER.findall(sql)
+        self._values = _values_of(names)
         self._positional = PARAMETER.sub("?", sql)
         self._pyformat = PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
-        # In a pipeline the driver knows the number of rows only after a statement that returns some.
-        self._counted = self._pyformat if " RETURNING " in sql else f"{self._pyformat} RETURNING 1"
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names), 1)}
+        self._numbered = PARAMETER.sub(lambda found: f"${numbers[found[1]]}", sql).encode()
+        self._once = _values_of(list(numbers))
 
     def rows(self, connection: Connection, /, **parameters: object) -> list[tuple[Any, ...]]:
         """All rows of the answer."""
@@ -98,11 +100,20 @@ class Statement:
         if connection.dialect.name == "sqlite":
             changed: int = raw.execute(self._positional, self._values(given)).rowcount
             return lambda: changed
-        if not raw.pgconn.pipeline_status:
-            changed = raw.execute(self._pyformat, given).rowcount
-            return lambda: changed
-        cursor = raw.execute(self._counted, given)
-        return lambda: len(cursor.fetchall())
+        if _is_pipeline(connection, raw):
+            count: Callable[[], int] = raw.send(self._numbered, self._once(given)).count
+            return count
+        changed = raw.execute(self._pyformat, given).rowcount
+        return lambda: changed
+
+    def last(self, connection: Connection, /, **parameters: object) -> int:
+        """As `run`, where nothing that follows must be undone together with it: a pipeline commits here, so that the
+        number and the end of the transaction are waited for together."""
+        counted = self.later(connection, **parameters)
+        raw: Any = connection.connection.driver_connection
+        if _is_pipeline(connection, raw):
+            raw.commit()
+        return counted()
 
     def do(self, connection: Connection, /, **parameters: object) -> None:
         """Executes without waiting for a result."""
@@ -130,6 +141,8 @@ class Statement:
         given = self._given(parameters)
         if connection.dialect.name == "sqlite":
             return raw.execute(self._positional, self._values(given))
+        if _is_pipeline(connection, raw):
+            return raw.send(self._numbered, self._once(given))
         return raw.execute(self._pyformat, given)
 
     def _given(self, parameters: Mapping[str, object]) -> Mapping[str, object]:
@@ -160,6 +173,11 @@ class Statement:
         return self._encrypted
 
 
+def _is_pipeline(connection: object, raw: object) -> bool:
+    """Whether an operation is done on a connection of the event loop (`pipeline`), which is its own driver's."""
+    return connection is raw
+
+
 def _decrypted(row: tuple[Any, ...], keys: Keyring) -> tuple[Any, ...]:
     """A row with the texts of its encrypted cells."""
     for cell in row:
@@ -186,14 +204,14 @@ def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequenc
 class InsertRows:
     """A statement that adds several rows: each one more travels to PostgreSQL, and with SQLite gives the GIL away."""
 
-    __slots__ = ("_encrypted", "_sql", "_values")
+    __slots__ = ("_columns", "_encrypted", "_head", "_values")
 
     MOST = 16
     """Rows of one statement."""
 
     def __init__(self, table: str, *columns: str) -> None:
-        head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 - our own names
-        self._sql = cache(lambda mark, rows: head + ", ".join([f"({', '.join([mark] * len(columns))})"] * rows))
+        self._head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 - our own names
+        self._columns = len(columns)
         self._values = _values_of(columns)
         of_table = ENCRYPTED.get(table, {})
         self._encrypted = {name: of_table[name] for name in columns if name in of_table}
@@ -201,10 +219,14 @@ class InsertRows:
     def run(self, connection: Connection, rows: Sequence[Mapping[str, object]], /) -> None:
         """Adds the rows, in their order."""
         raw: Any = connection.connection.driver_connection
-        mark = "?" if connection.dialect.name == "sqlite" else "%s"
         for first in range(0, len(rows), self.MOST):
             part = [self._given(row) for row in rows[first : first + self.MOST]]
-            raw.execute(self._sql(mark, len(part)), [value for row in part for value in self._values(row)])
+            values = [value for row in part for value in self._values(row)]
+            if _is_pipeline(connection, raw):
+                raw.send(self._head.encode() + _numbered_rows(self._columns, len(part)), values)
+            else:
+                mark = "?" if connection.dialect.name == "sqlite" else "%s"
+                raw.execute(self._head + ", ".join([f"({', '.join([mark] * self._columns)})"] * len(part)), values)
 
     def _given(self, row: Mapping[str, object]) -> Mapping[str, object]:
         keys = keyring.current
@@ -216,6 +238,12 @@ class InsertRows:
             if isinstance(value := row[name], str | bytes)
         }
         return {**row, **encrypted}
+
+
+@cache
+def _numbered_rows(columns: int, rows: int) -> bytes:
+    numbers = [[f"${row * columns + column}" for column in range(1, columns + 1)] for row in range(rows)]
+    return ", ".join(f"({', '.join(row)})" for row in numbers).encode()
 
 
 class Insert:
@@ -237,6 +265,13 @@ class Insert:
 
     def one(self, connection: Connection, /, **parameters: object) -> int:
         """The row's id, where no conflict is possible."""
-        row_id = self.run(connection, **parameters)
+        return self.one_later(connection, **parameters)()
+
+    def one_later(self, connection: Connection, /, **parameters: object) -> Callable[[], int]:
+        """As `one`; the id is returned when it is asked for, which waits for everything before it as well."""
+        if connection.dialect.name != "sqlite":
+            found = self._on_postgresql.rows_later(connection, **parameters)
+            return lambda: int(found()[0][0])
+        row_id = self._on_sqlite.added(connection, **parameters)
         assert row_id is not None, "an insert without conflicts returned no id"
-        return row_id
+        return lambda: row_id

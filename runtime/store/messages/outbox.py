@@ -13,7 +13,7 @@ claiming it again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -243,10 +243,17 @@ def add_to_outbox(
     connection: Connection, message: OutboundMessage, turn_id: int | None = None, *, is_after_ad: bool = False
 ) -> OutboxRow:
     """Writes the intent to send. `is_after_ad`: whether Meta charges nothing for it, see `conversations`."""
+    return add_later(connection, message, turn_id, is_after_ad=is_after_ad)()
+
+
+def add_later(
+    connection: Connection, message: OutboundMessage, turn_id: int | None, *, is_after_ad: bool
+) -> Callable[[], OutboxRow]:
+    """As `add_to_outbox`; the row is returned when it is asked for, which waits for everything before it as well."""
     now = timestamp()
     state = "sending" if message.claimed else "ready"
     claimed_at = now if message.claimed else None
-    row_id = ADD.one(
+    row_id = ADD.one_later(
         connection,
         turn_id=turn_id,
         conversation_id=message.conversation_id,
@@ -265,8 +272,8 @@ def add_to_outbox(
         is_after_ad=int(is_after_ad),
         author=message.author,
     )
-    return OutboxRow(
-        row_id,
+    return lambda: OutboxRow(
+        row_id(),
         turn_id,
         message.conversation_id,
         message.bot_id,

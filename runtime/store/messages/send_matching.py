@@ -138,7 +138,8 @@ def mark_sent(
     outcome.
     """
     values = {"id": row_id, "message_sid": message_sid, "status": status, "now": timestamp()}
-    if not SENT.run(connection, **values) and HOLD_SENDING.run(connection, id=row_id):
+    sent = SENT.last if prices is None else SENT.run
+    if not sent(connection, **values) and HOLD_SENDING.run(connection, id=row_id):
         if message_sid is None or _is_other_s(connection, message_sid, row_id):
             return None
         SENT_UNDISPUTED.do(connection, **values)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from runtime.content.parts import Media
 from runtime.content.rendering import as_text
 from runtime.store.audit import Actor, Entry, record
-from runtime.store.database.statement import Statement
+from runtime.store.database.statement import Statement, pipelined
 from runtime.store.database.times import later
 from runtime.store.database.traces import leave
 from runtime.store.delivery_errors import in_words
@@ -265,6 +265,7 @@ def _newest_of(connection: Connection, clients: Sequence[str], asked: Mapping[st
     return sorted(found, key=lambda one: -one.newest)[: asked["limit"]]
 
 
+@pipelined
 def summary_of(connection: Connection, conversation_id: int) -> ConversationSummary | None:
     """One conversation; None when it does not exist, or its user was erased."""
     row = ONE.first(connection, id=conversation_id)

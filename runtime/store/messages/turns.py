@@ -20,7 +20,7 @@ from runtime.store.messages.content import dump_content
 from runtime.store.messages.conversations import Conversation
 from runtime.store.messages.handoffs import Handoff
 from runtime.store.messages.last_answers import LastAnswer
-from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_to_outbox
+from runtime.store.messages.outbox import OutboundMessage, OutboxRow, add_later
 from runtime.store.usage import ledger
 from runtime.store.usage.ledger import Line
 from runtime.store.usage.quantities import Usage
@@ -244,10 +244,10 @@ def end_turn(connection: Connection, turn: Turn, ending: Ending) -> list[OutboxR
     is_after_ad = bool(ending.outbound) and conversations.reply_after_ad(
         connection, conversation.id, conversation.referral_at, conversation.free_until
     )
-    rows = [add_to_outbox(connection, message, turn.id, is_after_ad=is_after_ad) for message in ending.outbound]
+    rows = [add_later(connection, message, turn.id, is_after_ad=is_after_ad) for message in ending.outbound]
     if not ended():
         raise taken_over(turn.id)
-    return rows
+    return [row() for row in rows]
 
 
 def add_usage(connection: Connection, turn_id: int, client: str, usage: Usage, lines: Sequence[Line]) -> None:
