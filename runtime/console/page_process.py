@@ -29,9 +29,10 @@ from runtime.store.encryption import keyring
 from runtime.store_keys import StoreKeys
 from schemas.money import Language
 
-CONNECTIONS: Final = 1
-"""To PostgreSQL, which does not know who is in a hurry: with ten consoles open on two cores, pages that were read
-several at a time made the p99 of answering four times as long."""
+CONNECTIONS: Final = 2
+"""To PostgreSQL, one for pages and one for the brief look at what is new. PostgreSQL does not know who is in a hurry:
+with ten consoles open on two cores, pages that were read several at a time made the p99 of answering four times as
+long."""
 NICENESS: Final = 10
 """Where processors are short, people who wait for an answer on WhatsApp go first."""
 LENGTH: Final = 4

@@ -8,7 +8,7 @@ None has an address or words of a person: conversations are named by their ids, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Concatenate, Final, Literal
@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from runtime.store.codec import dump_json
 from runtime.store.database.operation import P, T
-from runtime.store.database.statement import Statement
+from runtime.store.database.statement import InsertRows, Statement
 from runtime.store.database.times import timestamp
 from runtime.store.database.traces import leave
 
@@ -54,9 +54,10 @@ class Entry:
     """The manifest that declares what was changed by hand."""
 
 
-ADD: Final = Statement(
-    "INSERT INTO audit (at, actor, action, kind, object_id, overridden, fields, client, via, address, conversations)"
-    " VALUES (:at, :actor, :action, :kind, :object_id, :overridden, :fields, :client, :via, :address, :conversations)"
+ADD: Final = InsertRows(
+    "audit",
+    *("at", "actor", "action", "kind", "object_id", "overridden", "fields", "client", "via", "address"),
+    "conversations",
 )
 
 CLIENT_OF: Final = Statement(
@@ -71,27 +72,30 @@ DELETE_BEFORE: Final = Statement(
 CLIENT_OF_BOT: Final = Statement("SELECT coalesce(client, id) FROM bots WHERE id = :id")
 
 
-def record(connection: Connection, actor: Actor, entry: Entry) -> None:
-    """Adds an entry."""
-    add = partial(
-        _add,
-        at=timestamp(),
-        actor=actor.name,
-        action=entry.action,
-        kind=entry.kind,
-        object_id=entry.object_id,
-        overridden=entry.overridden,
-        fields=dump_json(list(entry.fields)),
-        client=entry.client,
-        via=actor.via,
-        address=actor.address,
-        conversations=dump_json(sorted(entry.conversations)) if entry.conversations else None,
-    )
-    leave(connection, add)
+def record(connection: Connection, actor: Actor, *entries: Entry) -> None:
+    """Adds entries."""
+    at = timestamp()
+    rows = [
+        {
+            "at": at,
+            "actor": actor.name,
+            "action": entry.action,
+            "kind": entry.kind,
+            "object_id": entry.object_id,
+            "overridden": entry.overridden,
+            "fields": dump_json(list(entry.fields)),
+            "client": entry.client,
+            "via": actor.via,
+            "address": actor.address,
+            "conversations": dump_json(sorted(entry.conversations)) if entry.conversations else None,
+        }
+        for entry in entries
+    ]
+    leave(connection, partial(_add, rows=rows))
 
 
-def _add(connection: Connection, **row: Any) -> None:
-    ADD.do(connection, **row)
+def _add(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    ADD.run(connection, rows)
 
 
 def delete_before(connection: Connection, before: str, limit: int) -> int:

@@ -195,8 +195,10 @@ class Pipeline:
         """Until it has come, or the connection is lost."""
         self._flush()
         self._wanted = sent
+        main = getcurrent().parent
+        assert main is not None, "a function is done in a greenlet"
         while sent.result is None and self.lost is None:
-            getcurrent().parent.switch()
+            main.switch()
         self._wanted = None
 
     def _name_of(self, key: Key) -> bytes | None:

@@ -1,5 +1,5 @@
-"""The store on PostgreSQL: a transaction for each function. `pipelined` ones are done on the event loop (`pipeline`), the
-others in a small thread pool."""
+"""The store on PostgreSQL: a transaction for each function. Those that are `pipelined` are done on the event loop
+(`pipeline`), the others in a small thread pool."""
 
 from __future__ import annotations
 

@@ -296,9 +296,12 @@ def listed_by(connection: Connection, /, actor: Actor, **filters: Any) -> list[C
     """As `list_conversations`, for a person: recorded in the audit, for each client."""
     found = list_conversations(connection, **filters)
     by_client = groupby(sorted(found, key=attrgetter("client", "id")), attrgetter("client"))
-    for client, conversations in by_client:
-        ids = [conversation.id for conversation in conversations]
-        record(connection, actor, Entry("read", KIND, client, client, ids, [f"{len(ids)} conversations"]))
+    of_clients = [(client, [conversation.id for conversation in some]) for client, some in by_client]
+    record(
+        connection,
+        actor,
+        *(Entry("read", KIND, client, client, ids, [f"{len(ids)} conversations"]) for client, ids in of_clients),
+    )
     return found
 
 
