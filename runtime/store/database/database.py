@@ -2,7 +2,7 @@
 
     webhook ─┐                                 ┌── BEGIN · fn · fn · fn, COMMIT in a thread      SQLite
     turn    ─┼─ await database.write(fn, …) ──►┤
-    API     ─┘                                 └── thread pool ── a transaction each             PostgreSQL
+    API     ─┘                                 └── a transaction each, brief ones without a thread  PostgreSQL
 
 A caller that awaits `write` continues after the commit, never before.
 """
