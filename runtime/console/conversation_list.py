@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from runtime.console.conversation_values import LISTED, AskedList
 from runtime.console.page import OperatorVisit
 from runtime.console.paging import clients_of, number_of
 from runtime.console.words import Sentence
 from runtime.store.console import search
-from runtime.store.console.conversation_pages import ListedConversations, ListQuery
+from runtime.store.console.conversation_pages import ListQuery
 from runtime.store.database.times import timestamp
 from runtime.store.messages.threads import LAST
 
@@ -24,7 +24,6 @@ LISTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "all": {},
 }
 """What `?list=` shows."""
-LISTED: Final = 50
 SEARCHED_CHARACTERS: Final = 100
 MOST_CLIENTS: Final = 300
 """Up to this number of clients they are offered by name; after that their ids are written."""
@@ -33,31 +32,14 @@ WHERE_TO_SEARCH: Final = Sentence("Para buscar palabras, elige un cliente en la 
 WHERE_DATES: Final = Sentence("Para filtrar por fecha, elige también un cliente.")
 
 
-@dataclass(frozen=True, slots=True)
-class AskedList:
-    """The list that a page asks for."""
-
-    query: ListQuery
-    chosen: str
-    """Of LISTS."""
-    wanted: str
-    """What is searched for, also where it cannot be."""
-    first: date | None
-    last: date | None
-    span: tuple[str, str]
-    """From when to when, as texts of `timestamp`."""
-    hint: Sentence | None
-    """Why nothing is listed."""
-
-
 class ConversationList:
-    """What it is asked for, and what the template needs of what was found; a read is in the audit."""
+    """What a page asks for by its address."""
 
     def __init__(self, timezone: str) -> None:
         self._timezone = timezone
 
     def asked(self, visit: OperatorVisit) -> AskedList:
-        """What a page asks for. Raises Declined."""
+        """The list. Raises Declined."""
         chosen = visit.query("list") if visit.query("list") in LISTS else "waiting"
         clients, wanted = clients_of(visit), visit.query("q").strip()[:SEARCHED_CHARACTERS]
         first, last = _day(visit.query("from")), _day(visit.query("to"))
@@ -77,31 +59,7 @@ class ConversationList:
             wanted="" if hint else wanted,
             filters=None if hint else {"before": before, "since": span[0], "until": span[1], **LISTS[chosen]},
         )
-        return AskedList(query, chosen, wanted, first, last, span, hint)
-
-    def values(self, visit: OperatorVisit, asked: AskedList, listed: ListedConversations) -> dict[str, Any]:
-        """What the template needs."""
-        found, after = listed.found, None
-        if asked.query.wanted:
-            found = [one for one in found if asked.span[0] <= (one.last_inbound or "") < asked.span[1]]
-        elif len(found) > LISTED:
-            after = found[LISTED - 1].newest
-        first = asked.first.isoformat() if asked.first else ""
-        last = asked.last.isoformat() if asked.last else ""
-        keep = {"list": asked.chosen, "client": visit.query("client"), "q": asked.wanted, "from": first, "to": last}
-        return {
-            "chosen": asked.chosen,
-            "client": visit.query("client"),
-            "conversations": found[:LISTED],
-            "after": after,
-            "names": listed.names,
-            "wanted": asked.wanted,
-            "hint": asked.hint,
-            "keep": {name: value for name, value in keep.items() if value},
-            "first": first,
-            "last": last,
-            "choices": listed.choices,
-        }
+        return AskedList(query, visit.query("client"), chosen, wanted, first, last, span, hint)
 
     def _span(self, first: date | None, last: date | None) -> tuple[str, str]:
         """From when to when, as texts of `timestamp`, in the installation's zone; the last day is within."""

@@ -6,15 +6,15 @@ Everything is read and done by the functions that the API and the commands use, 
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import partial
 from typing import Final, TypeVar
 
 from aiohttp import web
 
 from runtime.console.conversation_list import ConversationList
-from runtime.console.page import Declined, OpenPage, OperatorPage, OperatorVisit, not_here, redirect
+from runtime.console.conversation_values import MESSAGES, AskedThread, list_values, thread_values
+from runtime.console.page import Declined, OpenPage, OperatorPage, OperatorVisit, PageRead, not_here, redirect
 from runtime.console.paging import CONVERSATIONS, address_of, conversation_of, id_of, kept_query
-from runtime.console.rendering import seconds_from
-from runtime.console.timeline import timeline
 from runtime.console.words import Sentence
 from runtime.delivery.operators import BotDeleted, HumanOperators
 from runtime.delivery.splitting import MESSAGE_LIMIT
@@ -23,7 +23,6 @@ from runtime.media.fetching import NotThere
 from runtime.media.showing import FileDeleted, FilesOfUsers, NoSuchFile
 from runtime.store.console import accounts, conversation_pages
 from runtime.store.database.database import Database
-from runtime.store.delivery_errors import delivery_error
 from runtime.store.errors import ConversationTaken, NoConversation, PersonBlocked, RecordDamaged, WindowClosed
 from runtime.store.messages import operators
 from runtime.store.messages.outbound_content import OutboundText
@@ -31,7 +30,6 @@ from runtime.store.messages.threads import ConversationSummary
 from runtime.text import is_blank
 from runtime.twilio.accounts import AccountError, FormerAccount
 
-MESSAGES: Final = 60
 NEWEST: Final = "9999"
 """After every timestamp."""
 NOTE_LIMIT: Final = 4_000
@@ -78,9 +76,10 @@ class ConversationPages:
         """GET /console/conversations"""
         live = None if visit.query("after") else {"id": 0, "page": visit.request.path_qs, "seen": None}
         asked = self._list.asked(visit)
-        listed = await self._database.read_traced(conversation_pages.listed, visit.actor, asked.query)
-        values = self._list.values(visit, asked, listed)
-        return visit.page("conversations.html", thread=None, live=live, **values)
+        read = PageRead(
+            partial(conversation_pages.listed, actor=visit.actor, query=asked.query), partial(list_values, asked=asked)
+        )
+        return visit.page("conversations.html", read=read, thread=None, live=live)
 
     async def show(self, visit: OperatorVisit) -> web.StreamResponse:
         """GET /console/conversations/{id}"""
@@ -179,33 +178,28 @@ class ConversationPages:
         is_taken: bool = False,
     ) -> web.Response:
         earlier = visit.query("earlier") or NEWEST
-        asked = self._list.asked(visit)
-        shown = await self._database.read_traced(
-            conversation_pages.shown, visit.actor, conversation.id, MESSAGES, earlier, asked.query
+        asked = AskedThread(
+            self._list.asked(visit),
+            await self._zone(conversation.bot_id),
+            earlier == NEWEST,
+            address_of(visit, conversation.id),
         )
-        if shown is None:
-            raise not_here()
-        thread = shown.thread
-        zone = await self._zone(conversation.bot_id)
-        until = thread.conversation.window_until
+        operation = partial(
+            conversation_pages.shown,
+            actor=visit.actor,
+            conversation_id=conversation.id,
+            limit=MESSAGES,
+            before=earlier,
+            query=asked.beside.query,
+        )
         return visit.page(
             "conversations.html",
             status,
-            thread=thread,
-            entries=timeline(thread, zone),
-            earlier=thread.messages[0].at if len(thread.messages) == MESSAGES else None,
-            facts=shown.facts,
-            zone=zone,
-            left=max(-seconds_from(until), 0.0) if until is not None else 0.0,
+            read=PageRead(operation, partial(thread_values, asked=asked)),
             problem=problem,
             draft=draft,
             is_taken=is_taken,
             kept=kept_query(visit),
-            live={"id": conversation.id, "page": address_of(visit, conversation.id), "seen": shown.digest}
-            if earlier == NEWEST
-            else None,
-            delivery_error=delivery_error,
-            **self._list.values(visit, asked, shown.listed),
         )
 
     async def _zone(self, bot_id: str) -> str:

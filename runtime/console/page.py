@@ -29,12 +29,24 @@ NOTHING_HERE: Final = Sentence("No existe, o no es de tus clientes.")
 
 
 @dataclass(frozen=True, slots=True)
+class PageRead:
+    """What is read for a page where it is made. Both are functions of modules, or `partial`s of such."""
+
+    operation: Callable[..., Any]
+    """Over a connection. None: there is no such page."""
+    shape: Callable[[Any], Mapping[str, Any]]
+    """What was read → values of the template."""
+
+
+@dataclass(frozen=True, slots=True)
 class MadeFrom:
     """What a page is made from."""
 
     template: str
     language: Language
     values: Mapping[str, Any]
+    read: PageRead | None = None
+    """What adds to the values."""
 
 
 MADE_FROM: Final = web.ResponseKey("made_from", MadeFrom)
@@ -74,10 +86,10 @@ class Visit:
         """What every template is given."""
         return {"here": self.request.path, "form_token": self.form_token, "operator": None, "may": ()}
 
-    def page(self, template: str, status: int = 200, **values: Any) -> web.Response:
+    def page(self, template: str, status: int = 200, *, read: PageRead | None = None, **values: Any) -> web.Response:
         """A page that is made from a template, once its handler is done."""
         response = web.Response(status=status, content_type="text/html", charset="utf-8")
-        response[MADE_FROM] = MadeFrom(template, self.language, self.context() | values)
+        response[MADE_FROM] = MadeFrom(template, self.language, self.context() | values, read)
         return response
 
     def query(self, name: str) -> str:

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, Final
 
 from runtime.console.rendering import rendered
 from runtime.store.database.database import Database, open_database
-from runtime.store.database.traces import traced
+from runtime.store.database.traces import Trace, traced
 from runtime.store.encryption import keyring
 from runtime.store_keys import StoreKeys
 from schemas.money import Language
@@ -64,15 +64,26 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Make:
-    """A page from a template: its outcome is the text."""
+    """A page from a template: its outcome is the text, None where there is nothing to show, with the traces of what was
+    read for it, not written."""
 
     template: str
     language: Language
     values: Mapping[str, Any]
+    operation: Callable[..., Any] | None
+    """What is read for it."""
+    shape: Callable[[Any], Mapping[str, Any]] | None
+    """What was read → values."""
 
-    async def done(self, _store: _Store) -> object:
+    async def done(self, store: _Store) -> tuple[str | None, Sequence[Trace]]:
         """Does it."""
-        return rendered(self.template, self.language, self.values)
+        if self.operation is None or self.shape is None:
+            return rendered(self.template, self.language, self.values), ()
+        database = await store.database()
+        found, traces = await database.read(traced, self.operation)
+        if found is None:
+            return None, traces
+        return rendered(self.template, self.language, {**self.values, **self.shape(found)}), traces
 
 
 Job = Read | Make

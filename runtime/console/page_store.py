@@ -123,9 +123,13 @@ class PageStore:
         self._idle: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def made(self, page: MadeFrom) -> str:
-        """A page from its template."""
-        text: str = await self._done(Make(page.template, page.language, page.values))
+    async def made(self, page: MadeFrom) -> str | None:
+        """A page from its template; None where there is nothing to show. What is read for it is in the audit first."""
+        operation, shape = (None, None) if page.read is None else (page.read.operation, page.read.shape)
+        text: str | None
+        text, traces = await self._done(Make(page.template, page.language, page.values, operation, shape))
+        if traces:
+            await self._database.write_unhurried(left, traces)
         return text
 
     async def read(self, operation: Callable[Concatenate[Any, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -97,33 +97,33 @@ class ConsoleSite:
                 raise web.HTTPNotFound
             language = _language(request)
             try:
-                return await self._made(await respond(request, language))
+                return _with_headers(await respond(request, language))
             except web.HTTPException:
                 raise
             except Exception:
                 log.exception("console_page_failed", method=request.method, path=request.path)
-                return await self._made(self._refused(request, language, Declined(500, BUG)))
+                return _with_headers(await self._refused(request, language, Declined(500, BUG)))
 
         async def respond(request: web.Request, language: Language) -> web.StreamResponse:
             try:
                 if request.query.get("lang") in LANGUAGES and request.method == "GET":
                     return self._in_language(request)
-                return await self._answer(page, request, language)
+                return await self._made(await self._answer(page, request, language))
             except Declined as refusal:
-                return self._refused(request, language, refusal)
+                return await self._refused(request, language, refusal)
             except StoreError as error:
                 log.error("console_store_failed", path=request.path, error=str(error))
-                return self._refused(request, language, Declined(503, STORE_FAILED))
+                return await self._refused(request, language, Declined(503, STORE_FAILED))
 
         return handle
 
     async def _made(self, response: web.StreamResponse) -> web.StreamResponse:
-        """A response with its page, and with the headers of all."""
+        """A response with its page. Raises Declined where what it shows is not there."""
         if isinstance(response, web.Response) and (made_from := response.get(MADE_FROM)) is not None:
-            response.text = await self._database.made(made_from)
-        if not response.prepared:
-            for name, value in {"Cache-Control": "no-store", **HEADERS}.items():
-                response.headers.setdefault(name, value)
+            text = await self._database.made(made_from)
+            if text is None:
+                raise not_here()
+            response.text = text
         return response
 
     async def _on(self) -> bool:
@@ -212,9 +212,18 @@ class ConsoleSite:
         set_cookie(response, request, LANGUAGE, request.query["lang"], is_https=self._is_https)
         return response
 
-    def _refused(self, request: web.Request, language: Language, refusal: Declined) -> web.Response:
+    async def _refused(self, request: web.Request, language: Language, refusal: Declined) -> web.StreamResponse:
         visit = Visit(request=request, language=language, address=None, form={}, form_token="", session=None)
-        return visit.page("refused.html", refusal.status, http_status=refusal.status, sentence=refusal.sentence)
+        page = visit.page("refused.html", refusal.status, http_status=refusal.status, sentence=refusal.sentence)
+        return await self._made(page)
+
+
+def _with_headers(response: web.StreamResponse) -> web.StreamResponse:
+    """With the headers of all pages."""
+    if not response.prepared:
+        for name, value in {"Cache-Control": "no-store", **HEADERS}.items():
+            response.headers.setdefault(name, value)
+    return response
 
 
 def is_own(request: web.Request, public_host: str) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Concatenate, Final, Literal
+from typing import Concatenate, Final, Literal
 
 from sqlalchemy import Connection
 

@@ -6,14 +6,16 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 import uvloop
+from sqlalchemy import Connection
 
 from runtime.console import page_store
-from runtime.console.page import MadeFrom
+from runtime.console.page import MadeFrom, PageRead
 from runtime.console.page_process import StoreAccess
 from runtime.console.page_store import PageStore
 from runtime.console.words import Sentence
@@ -106,6 +108,30 @@ async def test_what_a_read_raises_is_raised_with_its_sentence_and_leaves_nothing
     assert await database.read(audit_reading.newest_entries, AuditFilter(), limit=10) == []
 
 
+async def test_a_page_is_made_where_it_is_read_and_that_is_in_the_audit(store: tuple[PageStore, Database]) -> None:
+    pages, database = store
+    entry = Entry("read", "operator", "all")
+    read = PageRead(partial(audited_for, entry=entry), said_so)
+    made = await pages.made(MadeFrom("refused.html", "es", REFUSED, read))
+    assert made is not None
+    assert "Nadie: False" in made
+    entries = await database.read(audit_reading.newest_entries, AuditFilter(), limit=10)
+    assert [(one.actor, one.action, one.kind) for one in entries] == [("ana@horizonai.cl", "read", "operator")]
+    assert await pages.made(MadeFrom("refused.html", "es", REFUSED, PageRead(nothing, said_so))) is None
+
+
+def audited_for(connection: Connection, entry: Entry) -> bool:
+    return audited(connection, ANA, entry, accounts.any_operator)
+
+
+def nothing(_connection: Connection) -> None:
+    """There is none."""
+
+
+def said_so(found: bool) -> dict[str, Sentence]:
+    return {"sentence": Sentence("Nadie: %(found)s", {"found": found})}
+
+
 async def test_a_page_that_cannot_be_made_says_where(store: tuple[PageStore, Database]) -> None:
     pages, _ = store
     with pytest.raises(Exception, match="http_status") as raised:
@@ -156,5 +182,7 @@ async def test_a_store_that_cannot_be_opened_is_said_by_each_read_and_ends_nothi
     for _ in range(2):
         with pytest.raises(StoreMissing, match=r"none\.db"):
             await pages.read(accounts.any_operator)
-    assert "No." in await pages.made(MadeFrom("refused.html", "es", {"sentence": Sentence("No."), **REFUSED}))
+    made = await pages.made(MadeFrom("refused.html", "es", {"sentence": Sentence("No."), **REFUSED}))
+    assert made is not None
+    assert "No." in made
     await pages.close()

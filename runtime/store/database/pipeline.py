@@ -95,6 +95,8 @@ class Pipeline:
         self._worker: greenlet | None = None
         self._is_begun = False
         """Whether anything was sent since the last sync."""
+        self._is_writing = False
+        """Whether the socket takes no more for now."""
         self._failure: Exception | None = None
         self._raw.nonblocking = 1
         self._raw.enter_pipeline_mode()
@@ -168,6 +170,8 @@ class Pipeline:
             self._end(is_kept=error is None)
         except Exception as raised:  # noqa: BLE001 - its caller's
             error = error or raised
+            if self._is_begun:  # it has not come to an end
+                self._lose(raised)
         if work.outcome.done():  # its caller was cancelled
             return
         if error is None:
@@ -181,15 +185,16 @@ class Pipeline:
             return
         if not is_kept and self._failure is None:
             self.send(b"ROLLBACK", ())
-        self._is_begun = False
         sync = Sent(self)
-        if self.lost is None:
-            self._expected.append(sync)
-            self._raw.pipeline_sync()
-            self._set_aside(sync)
+        self._raw.pipeline_sync()
+        self._expected.append(sync)
+        self._set_aside(sync)
+        if sync.result is None:
+            raise self.lost or OperationalError("the connection is closed")
+        self._is_begun = False
         failure, self._failure = self._failure, None
-        if failure is not None or sync.result is None:
-            raise failure or self.lost or OperationalError("the connection is closed")
+        if failure is not None:
+            raise failure
 
     def _set_aside(self, sent: Sent) -> None:
         """Until it has come, or the connection is lost."""
@@ -221,16 +226,25 @@ class Pipeline:
         except OperationalError as error:
             self._lose(error)
             return
-        if is_left:
-            self._loop.add_writer(self._socket, self._flush)
-        else:
+        if is_left and not self._is_writing:
+            self._loop.add_writer(self._socket, self._writable)
+        elif self._is_writing and not is_left:
             self._loop.remove_writer(self._socket)
+        self._is_writing = bool(is_left)
 
     def _readable(self) -> None:
         try:
             self._receive()
         except OperationalError as error:
             self._lose(error)
+        self._wake()
+
+    def _writable(self) -> None:
+        self._flush()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Goes on with the function where what it waits for has come."""
         wanted = self._wanted
         if wanted is not None and (wanted.result is not None or self.lost is not None):
             self._go_on()
@@ -250,17 +264,18 @@ class Pipeline:
                 self._is_between = True
 
     def _take(self, result: PGresult) -> None:
+        if not self._expected:  # what a server says that ends an idle connection
+            return
         if result.status == ExecStatus.FATAL_ERROR and self._failure is None:
             self._failure = error_from_result(result)
-        if not self._expected:
-            return
         sent = self._expected.popleft()
         sent.result = result
         if sent.prepares is not None and result.status != ExecStatus.COMMAND_OK:
             del self._prepared[sent.prepares]
 
     def _lose(self, error: Exception) -> None:
-        self.lost = self._failure or error
+        if self.lost is None:
+            self.lost = self._failure or error
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
 
