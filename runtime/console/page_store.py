@@ -11,7 +11,7 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Concatenate, Final
 
 import structlog
@@ -25,6 +25,8 @@ from runtime.store.errors import StoreError
 
 IDLE_SECONDS: Final = 600.0
 """After this time without a page the process ends: it takes as much memory as a small service."""
+PATIENCE_SECONDS: Final = 2.0
+"""How long a job may take a process that gives way to all others; then another one is started, which does not."""
 END_SECONDS: Final = 10.0
 """How long it is waited for at the end."""
 TRIES: Final = 2
@@ -46,6 +48,8 @@ class Running:
     """One process, and what it was asked."""
 
     process: Process
+    gives_way: bool
+    """See StoreAccess."""
     waiting: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     listening: asyncio.Task[None] | None = None
     last: int = 0
@@ -119,6 +123,7 @@ class PageStore:
         self._access = access
         self.running: Running | None = None
         """The process, where there is one."""
+        self._was_starved = False
         self._starting = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
@@ -163,15 +168,24 @@ class PageStore:
         await asyncio.gather(*self._ending)
 
     async def _done(self, job: Job) -> Any:
-        for tries_left in reversed(range(TRIES)):
+        tries_left = TRIES
+        while True:
             running = await self._process()
             self._stop_waiting()
             try:
-                return await running.ask(job)
+                async with asyncio.timeout(PATIENCE_SECONDS if running.gives_way else None):
+                    return await running.ask(job)
+            except TimeoutError:
+                # Others take all of the processors: pages would take minutes.
+                self._was_starved = True
+                if self.running is running:
+                    log.warning("page_process_starved", pid=running.process.pid)
+                    self._end_running()
             except PageProcessEnded:
                 if self.running is running:
                     self.running = None
                 code = await running.process.wait()
+                tries_left -= 1
                 log.error("page_process_ended", code=code, again=bool(tries_left))
                 if not tries_left:
                     raise
@@ -179,7 +193,6 @@ class PageStore:
                 if not running.waiting:
                     self._stop_waiting()
                     self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._end_idle)
-        raise AssertionError("unreachable: the last try returns or raises")
 
     async def _process(self) -> Running:
         """The process that runs, or a new one."""
@@ -198,10 +211,10 @@ class PageStore:
         except OSError as error:
             log.error("page_process_not_started", error=str(error))
             raise PageProcessEnded from error
-        running = Running(process)
+        running = Running(process, gives_way=_has_room() and not self._was_starved)
         running.listening = asyncio.create_task(running.listen())
         log.info("page_process_started", pid=process.pid)
-        await running.write(framed(self._access))
+        await running.write(framed(replace(self._access, gives_way=running.gives_way)))
         return running
 
     def _stop_waiting(self) -> None:
@@ -210,8 +223,17 @@ class PageStore:
             self._idle.cancel()
 
     def _end_idle(self) -> None:
+        self._was_starved = False
+        self._end_running()
+
+    def _end_running(self) -> None:
         running, self.running = self.running, None
         if running is not None:
             ending = asyncio.create_task(running.end())
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
+
+
+def _has_room() -> bool:
+    """Whether the processors have had time to spare in the last minute."""
+    return os.getloadavg()[0] < (os.cpu_count() or 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlalchemy import Connection
 
 from runtime.console import page_store
 from runtime.console.page import MadeFrom, PageRead
-from runtime.console.page_process import StoreAccess
+from runtime.console.page_process import GIVES_WAY, StoreAccess
 from runtime.console.page_store import PageStore
 from runtime.console.words import Sentence
 from runtime.store import audit_reading
@@ -29,7 +30,7 @@ from runtime.store.messages import replays
 from tests.runtime.console import Browser, sign_in
 from tests.runtime.stores import new_store
 from tests.runtime_process import Runtime, start_runtime
-from tests.sandbox_process import Sandbox, wait_until
+from tests.sandbox_process import PATIENCE, Sandbox, wait_until
 
 REFUSED = {"http_status": 404, "here": "/console", "form_token": "", "operator": None, "may": ()}
 ANA = Actor("ana@horizonai.cl", "console", None)
@@ -150,6 +151,44 @@ async def test_it_ends_when_no_page_was_asked_for_some_time(
     await pages.read(accounts.any_operator)
     assert await running.process.wait() == 0
     assert await pages.read(accounts.any_operator) is False, "from another one"
+
+
+@pytest.mark.skipif(GIVES_WAY is None, reason="only Linux has the policy")
+async def test_it_gives_way_to_others_unless_they_leave_it_nothing(
+    store: tuple[PageStore, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages, _ = store
+    monkeypatch.setattr(page_store, "_has_room", lambda: True)
+    monkeypatch.setattr(page_store, "PATIENCE_SECONDS", PATIENCE)
+    assert await pages.read(policy_of, 0.0) == GIVES_WAY
+    first = pages.running
+    assert first is not None
+    monkeypatch.setattr(page_store, "PATIENCE_SECONDS", 0.5)
+    assert await pages.read(policy_of, 2.0) == os.SCHED_OTHER
+    assert await first.process.wait() == 0, "the one that came to nothing ends"
+    monkeypatch.setattr(page_store, "IDLE_SECONDS", 0.0)
+    await pages.read(policy_of, 0.0)
+    second = pages.running
+    assert second is not None
+    assert await second.process.wait() == 0
+    monkeypatch.setattr(page_store, "PATIENCE_SECONDS", PATIENCE)
+    assert await pages.read(policy_of, 0.0) == GIVES_WAY, "after some time without pages it is tried again"
+
+
+async def test_it_does_not_where_the_processors_are_busy_as_it_starts(
+    store: tuple[PageStore, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages, _ = store
+    monkeypatch.setattr(page_store, "_has_room", lambda: False)
+    assert await pages.read(policy_of, 0.0) == os.SCHED_OTHER
+
+
+def policy_of(_connection: Connection, starved_seconds: float) -> int:
+    """The process's policy, which it is long in giving where it gives way."""
+    policy = os.sched_getscheduler(0)
+    if policy == GIVES_WAY:
+        time.sleep(starved_seconds)
+    return policy
 
 
 def test_a_pipe_that_is_closed_before_the_end_is_known_means_another_process(tmp_path: Path) -> None:
