@@ -1,8 +1,8 @@
 """Connections to PostgreSQL on the event loop, for `pipelined` functions: statements are sent one after the other, and
-a function that needs a result is set aside until it has come (a greenlet), while the loop goes on. No thread takes
-part.
+a function that needs a result is set aside until it has come (a greenlet), while the loop does other work. No thread
+takes part.
 
-    function ── send, send, rows ──► set aside ── the result has come ──► goes on ── returns ──► sync ──► its caller
+    function ── send, send, rows ──► set aside ── the result has come ──► continues ── returns ──► sync ──► its caller
 
 The statements up to a sync are one transaction, which the server begins and commits by itself (PostgreSQL, Message
 Flow, Pipelining): neither takes a statement. psycopg connects, and turns values into parameters and results into rows.
@@ -45,7 +45,7 @@ class Sent:
     def __init__(self, pipeline: Pipeline, prepares: Key | None = None) -> None:
         self._pipeline = pipeline
         self.prepares = prepares
-        """What it prepares, where it is no statement itself."""
+        """The statement that it prepares; None for one that is executed."""
         self.result: PGresult | None = None
 
     def fetchall(self) -> list[tuple[Any, ...]]:
@@ -244,7 +244,7 @@ class Pipeline:
         self._wake()
 
     def _wake(self) -> None:
-        """Goes on with the function where what it waits for has come."""
+        """Continues the function where what it waits for has come."""
         wanted = self._wanted
         if wanted is not None and (wanted.result is not None or self.lost is not None):
             self._go_on()
@@ -339,7 +339,7 @@ class Pipelines:
         self._over(pipeline)
 
     def _fail(self, error: Exception) -> None:
-        """Of those who wait the first is told; for the next one it is tried again."""
+        """It is raised for the first one that waits; for the next one it is tried again."""
         work = self._next()
         if work is not None:
             work.outcome.set_exception(error)
