@@ -63,7 +63,7 @@ class Sent:
         return result
 
 
-class Work(NamedTuple):
+class QueuedFunction(NamedTuple):
     """A function that is to be done, and where its outcome goes."""
 
     operation: Callable[[Any], Any]
@@ -102,7 +102,7 @@ class Pipeline:
         self._raw.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._readable)
 
-    def begin(self, work: Work) -> None:
+    def begin(self, work: QueuedFunction) -> None:
         """Does a function, up to where it waits for a result. `over` is called after its end."""
         self._worker = greenlet(self._do)
         self._worker.gr_context = work.context
@@ -152,7 +152,7 @@ class Pipeline:
         self._loop.remove_writer(self._socket)
         self._raw.finish()
 
-    def _go_on(self, *work: Work) -> None:
+    def _go_on(self, *work: QueuedFunction) -> None:
         worker = self._worker
         assert worker is not None
         worker.switch(*work)
@@ -160,7 +160,7 @@ class Pipeline:
             self._worker = None
             self._over(self)
 
-    def _do(self, work: Work) -> None:
+    def _do(self, work: QueuedFunction) -> None:
         result, error = None, None
         try:
             result = work.operation(self)
@@ -289,7 +289,7 @@ class Pipelines:
         self._most = most
         self._open: set[Pipeline] = set()
         self._idle: list[Pipeline] = []
-        self._waiting: deque[Work] = deque()
+        self._waiting: deque[QueuedFunction] = deque()
         self._opening: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         """Something has ended: what was done on a connection, or opening one."""
@@ -298,7 +298,7 @@ class Pipelines:
         """Does a function, in a transaction. Raises psycopg's errors. It is done also where its caller is cancelled
         after it has begun."""
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        work = Work(operation, outcome, copy_context())
+        work = QueuedFunction(operation, outcome, copy_context())
         if self._idle:
             self._idle.pop().begin(work)
         else:
@@ -366,7 +366,7 @@ class Pipelines:
             self._idle.append(pipeline)
         self._changed.set()
 
-    def _next(self) -> Work | None:
+    def _next(self) -> QueuedFunction | None:
         while self._waiting:
             work = self._waiting.popleft()
             if not work.outcome.done():
