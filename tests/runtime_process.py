@@ -11,9 +11,11 @@ import json
 import os
 import re
 import selectors
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -21,9 +23,11 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
+import psycopg
 import pytest
 from twilio.request_validator import RequestValidator
 
+from runtime.store.database.url import is_sqlite, sqlite_path
 from tests.collected_logs import COLLECTED
 from tests.forked import WARNINGS, Program, programs
 from tests.runtime.stores import make_file
@@ -119,12 +123,26 @@ class Runtime:
 
     def wait_for_turns(self, count: int, *, after: int | None = None) -> None:
         """Waits until `count` turns are running; the sandbox's ledger has a model's call only when it has ended. An
-        answer arrives before its turn has ended: `after` is the number of turns that this process ends before."""
+        answer arrives while its turn still counts as running: `after` is the number of turns that this process, the
+        only one of its store, ends before."""
 
         def under_way() -> bool:
-            return self._total("horizonai_turns_in_flight") == count and after in (None, self.ended_turns())
+            in_flight = self._total("horizonai_turns_in_flight")
+            return in_flight == count and (after is None or self._begun_after(after) == count)
 
         wait_until(under_way, what=f"{count} turns under way")
+
+    def _begun_after(self, ended: int) -> int:
+        """Turns that the store has as running, once this number of others has ended; 0 before."""
+        query, url = "SELECT count(*) FROM turns WHERE state = 'running'", self.environment["DATABASE_URL"]
+        if self.ended_turns() != ended:
+            return 0
+        if is_sqlite(url):
+            with closing(sqlite3.connect(self.folder / sqlite_path(url))) as store:
+                return int(store.execute(query).fetchone()[0])
+        with psycopg.connect(url) as server:
+            (running,) = server.execute(query).fetchone() or (0,)
+            return int(running)
 
     def _total(self, metric: str) -> int:
         text = self.api("GET", "/metrics").body.decode()

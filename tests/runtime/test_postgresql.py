@@ -138,7 +138,8 @@ async def test_of_operations_that_wait_for_each_other_none_is_lost(
         await database.write(Statement("INSERT INTO counters VALUES (0, 0), (1, 0)").do)
         operation = mark(count)
         assert await asyncio.gather(*(database.write(operation, first) for first in (0, 1))) == [1, 1]
-        assert len(calls) == 3
+        # PostgreSQL lets one that begins again before the other has woken come first, so it may end one more than once.
+        assert 3 <= len(calls) <= 1 + TRIES
         assert await database.read(Statement("SELECT count FROM counters").rows) == [(2,), (2,)]
     finally:
         await database.close()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ TRUSTED_SECONDS = 1.0
 one round trip of five."""
 TRIES = 5
 """How often a transaction is begun that PostgreSQL ends because others wait for it as it does for them."""
+PAUSE_SECONDS = 0.02
+"""Before it is begun again, at most; doubled each time."""
 
 log = structlog.get_logger("runtime.store")
 
@@ -52,13 +55,15 @@ class PostgresqlDatabase:
         """See Database."""
         job = bound(operation, *args, **kwargs)
         with store_errors(self._url):
-            for _ in range(TRIES - 1):
+            for number in range(TRIES - 1):
                 try:
                     return await self._done(is_pipelined(operation), job)
                 except Exception as error:
                     if not may_begin_again(error):
                         raise
                     log.warning("transaction_begun_again", error=str(error).partition("\n")[0])
+                # The other one first: it has yet to wake, and one that takes its row meanwhile waits for it once more.
+                await asyncio.sleep(PAUSE_SECONDS * 2**number * random.uniform(0.5, 1))  # noqa: S311 - protects nothing
             return await self._done(is_pipelined(operation), job)
 
     async def write_unhurried(
