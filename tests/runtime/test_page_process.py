@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -33,6 +34,9 @@ from tests.runtime_process import Runtime, start_runtime
 from tests.sandbox_process import PATIENCE, Sandbox, wait_until
 
 REFUSED = {"http_status": 404, "here": "/console", "form_token": "", "operator": None, "may": ()}
+on_linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="macOS has neither os.sched_getscheduler nor a policy of it"
+)
 ANA = Actor("ana@horizonai.cl", "console", None)
 
 
@@ -153,7 +157,7 @@ async def test_it_ends_when_no_page_was_asked_for_some_time(
     assert await pages.read(accounts.any_operator) is False, "from another one"
 
 
-@pytest.mark.skipif(GIVES_WAY is None, reason="only Linux has the policy")
+@on_linux
 async def test_it_gives_way_to_others_unless_they_leave_it_nothing(
     store: tuple[PageStore, Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +179,7 @@ async def test_it_gives_way_to_others_unless_they_leave_it_nothing(
     assert await pages.read(policy_of, 0.0) == GIVES_WAY, "after some time without pages it is tried again"
 
 
+@on_linux
 async def test_it_does_not_where_the_processors_are_busy_as_it_starts(
     store: tuple[PageStore, Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:

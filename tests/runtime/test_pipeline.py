@@ -7,7 +7,6 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import dialect
 
 from runtime.store.database.pipeline import PREPARED_FROM, Pipelines
 from runtime.store.database.statement import Insert, InsertRows, Statement
@@ -31,7 +30,7 @@ async def pipelines() -> AsyncIterator[Pipelines]:
     url = make_database()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE notes (id bigint PRIMARY KEY, text text)")
-    opened = Pipelines(url, dialect(), MOST)  # type: ignore[no-untyped-call]
+    opened = Pipelines(url, MOST)
     yield opened
     await opened.close()
     drop_database(url)
@@ -175,7 +174,7 @@ async def test_connections_that_end_are_replaced(pipelines: Pipelines) -> None:
 
 @pytest.mark.parametrize("most", [1, MOST])
 async def test_each_one_is_told_that_there_is_no_server(most: int) -> None:
-    nowhere = Pipelines("postgresql://u:p@127.0.0.1:1/x", dialect(), most)  # type: ignore[no-untyped-call]
+    nowhere = Pipelines("postgresql://u:p@127.0.0.1:1/x", most)
     told = await asyncio.gather(*(nowhere.run(OWN.one) for _ in range(3 * MOST)), return_exceptions=True)
     assert {type(one) for one in told} == {psycopg.OperationalError}
     await nowhere.close()

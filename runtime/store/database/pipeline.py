@@ -14,6 +14,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
+from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
 
 from greenlet import getcurrent, greenlet
@@ -75,8 +76,9 @@ class Pipeline:
     """One connection, and the function that has it. To the function it is what SQLAlchemy's connection is to others, as
     far as `statement` asks for that."""
 
-    def __init__(self, connection: AsyncConnection[Any], dialect: Any, over: Callable[[Pipeline], None]) -> None:
-        self.dialect = dialect
+    dialect = SimpleNamespace(name="postgresql")
+
+    def __init__(self, connection: AsyncConnection[Any], over: Callable[[Pipeline], None]) -> None:
         self.connection = self.driver_connection = self
         self.lost: Exception | None = None
         """Why the connection is of no use any more."""
@@ -283,9 +285,8 @@ class Pipeline:
 class Pipelines:
     """Functions, each on one of a few connections, which are opened when they are needed."""
 
-    def __init__(self, url: str, dialect: Any, most: int) -> None:
+    def __init__(self, url: str, most: int) -> None:
         self.url = url
-        self._dialect = dialect
         self._most = most
         self._open: set[Pipeline] = set()
         self._idle: list[Pipeline] = []
@@ -334,7 +335,7 @@ class Pipelines:
         except Exception as error:  # noqa: BLE001 - raised for one who waits
             self._fail(error)
             return
-        pipeline = Pipeline(connection, self._dialect, self._over)
+        pipeline = Pipeline(connection, self._over)
         self._open.add(pipeline)
         self._over(pipeline)
 

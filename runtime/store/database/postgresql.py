@@ -46,7 +46,7 @@ class PostgresqlDatabase:
         of_loop = connections // 2
         self._engine = open_migrated(url, pool_size=connections - of_loop, create=serving)
         self._threads = ThreadPoolExecutor(max_workers=connections - of_loop, thread_name_prefix="store")
-        self._pipelines = Pipelines(url, self._engine.dialect, of_loop) if of_loop else None
+        self._pipelines = Pipelines(url, of_loop) if of_loop else None
         self._kept: dict[int, _Kept] = {}
 
     async def write(
