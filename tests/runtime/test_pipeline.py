@@ -105,6 +105,19 @@ async def test_one_that_fails_has_done_nothing_and_the_connection_is_as_before(
         assert await pipelines.run(lambda connection, id_=number: ADD.run(connection, id=id_, text="c")) == 1
 
 
+async def test_a_statement_whose_preparation_was_skipped_is_prepared_again(pipelines: Pipelines) -> None:
+    late = Statement("SELECT text FROM notes WHERE id = :id")
+
+    def fails_before_it(connection: Connection) -> None:
+        fails_unread(connection)
+        late.do(connection, id=1)
+
+    for _ in range(PREPARED_FROM + 1):
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            await pipelines.run(fails_before_it)
+    assert await pipelines.run(lambda connection: late.rows(connection, id=1)) == []
+
+
 async def test_what_was_committed_stays_and_what_follows_is_another_transaction(pipelines: Pipelines) -> None:
     def commits(connection: Connection) -> None:
         assert ADD.last(connection, id=1, text="a") == 1
