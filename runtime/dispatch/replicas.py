@@ -43,11 +43,12 @@ from runtime.turns.turn import Turns
 CONVERSATIONS_AT_ONCE = 2_000
 """Maximum number of conversations that a replica works on; the rest waits in the store, for any replica."""
 CONNECTIONS = 4
-POLL_SECONDS = 0.2
-"""Interval of polling for the next message of a conversation, for which there is no NOTIFY."""
+POLL_SECONDS = 1.0
+"""Interval of polling for jobs: those whose pause is over, and those whose NOTIFY was lost. At 0.2 seconds it took half
+of the CPU of a replica without messages."""
 FINISH_SECONDS = 0.05
 """How long the job of a turn that has ended waits to be deleted together with others: alone, that would be one of four
-transactions of a message. What its user writes meanwhile waits for the next poll."""
+transactions of a message. What its user wrote meanwhile waits for that."""
 HEARTBEAT_SECONDS = 2.0
 MAINTENANCE_SECONDS = 1.0
 RELEASE_WEBHOOKS_SECONDS = 0.3

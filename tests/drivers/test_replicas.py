@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 
 import procrastinate
 import psycopg
 import pytest
-from procrastinate.jobs import Status
+from procrastinate.jobs import Job, Status
 
 from runtime.content.parts import Content, Text
 from runtime.delivery.part_order import PART_WAIT_SECONDS
@@ -27,7 +28,7 @@ from runtime.store.messages.turn_start import begin_turn
 from runtime.store.messages.turns import Ending, Turn
 from tests.drivers.fleet import Fleet, answers, fleet_on
 from tests.runtime.stores import drop_database, make_database
-from tests.runtime_process import inbound_fields, signed_webhook
+from tests.runtime_process import Runtime, inbound_fields, signed_webhook
 from tests.sandbox_process import Sandbox, wait_until
 
 pytestmark = pytest.mark.postgres
@@ -69,6 +70,17 @@ def test_what_a_stopped_replica_could_not_finish_another_one_answers(fleet: Flee
     for user in users:
         answers(shop, 1, user)
     assert {len(shop.outbound(user)) for user in users} == {1}
+
+
+def test_a_turn_that_ends_while_its_replica_stops_leaves_no_job(tmp_path: Path, sandbox: Sandbox) -> None:
+    with fleet_on("postgresql", tmp_path, sandbox, STOP_GRACE_SECONDS="20") as fleet:
+        shop = fleet.open_line()
+        fleet.deliver(shop, "piensa 2s")
+        fleet.wait_for_turns(shop, 1)
+        with ThreadPoolExecutor() as pool:
+            assert list(pool.map(Runtime.stop, fleet.replicas)) == [0, 0]
+        assert len(answers(shop, 1)) == 1
+        assert fleet.rows("SELECT status FROM procrastinate_jobs") == []
 
 
 @pytest.mark.long
@@ -344,6 +356,97 @@ def test_who_lost_a_job_cannot_end_it_for_who_has_it(database_url: str) -> None:
         jobs.store_message(connection, message("SM1"))
     engine.dispose()
     assert asyncio.run(lose()) == ["doing", "doing", None]
+
+
+def woken(listening: "psycopg.Connection[tuple[object, ...]]") -> int:
+    """How often replicas were woken since the last time it was asked."""
+    listening.execute("LISTEN asked")
+    listening.execute("NOTIFY asked")
+    channels = (notification.channel for notification in listening.notifies())
+    return sum(1 for _ in takewhile(lambda channel: channel != "asked", channels))
+
+
+def test_who_ends_or_requeues_a_job_wakes_the_replicas_where_one_can_be_fetched_now(database_url: str) -> None:
+    async def ends(*senders: str) -> list[int]:
+        connector = procrastinate.PsycopgConnector(conninfo=database_url, min_size=1, max_size=1)
+        async with procrastinate.App(connector=connector).open_async():
+            held = HeldJobs(connector)
+            worker = await held.register_worker()
+            counts = []
+            for _ in senders:
+                job = await held.fetch_job(["turns"], worker)
+                assert job is not None
+                await held.finish_job(job, Status.SUCCEEDED, delete_job=True)
+                counts.append(woken(listening))
+            return counts
+
+    ours, theirs = "whatsapp:+56900000001", "whatsapp:+56900000002"
+    engine = open_engine(database_url)
+    with psycopg.connect(database_url, autocommit=True) as listening:
+        listening.execute('LISTEN "procrastinate_queue_v1#turns"')
+        claimed = {}
+        with engine.begin() as connection:
+            worker = jobs.register(connection)
+            for sender in (ours, theirs):
+                claimed[sender] = jobs.store_and_claim(connection, message(f"SM1{sender}", sender), worker, None).job
+        assert woken(listening) == 0
+        with engine.begin() as connection:
+            jobs.store_and_claim(connection, message("SM2", ours), worker, None)
+            jobs.store_and_claim(connection, message("SM3", ours), worker, None)
+        assert woken(listening) == 2
+        for sender, count in ((theirs, 0), (ours, 1)):
+            job = claimed[sender]
+            assert job is not None
+            with engine.begin() as connection:
+                jobs.finish(connection, [job.id])
+            assert (sender, woken(listening)) == (sender, count)
+        assert asyncio.run(ends(ours, ours)) == [1, 0]
+        with engine.begin() as connection:
+            stopped = jobs.store_and_claim(connection, message("SM4", ours), worker, None).job
+            assert stopped is not None
+            jobs.retry(connection, stopped.id, 0)
+        assert woken(listening) == 1
+        assert fetched(listening) == stopped.id
+        with engine.begin() as connection:
+            assert [job.id for job in jobs.requeue_stalled(connection)] == [stopped.id]
+        assert woken(listening) == 1
+    engine.dispose()
+
+
+def test_a_notification_that_comes_while_a_replica_fetches_has_it_fetch_again(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute(f"ALTER DATABASE {other.info.dbname} SET track_functions = 'pl'")
+        calls = "SELECT calls FROM pg_stat_user_functions WHERE funcname = 'procrastinate_fetch_job_v2'"
+
+        async def fetch() -> Job | None:
+            connector = procrastinate.PsycopgConnector(conninfo=database_url, min_size=1, max_size=1)
+            async with procrastinate.App(connector=connector).open_async():
+                held, noticed = HeldJobs(connector), asyncio.Event()
+
+                async def notice(**_: object) -> None:
+                    noticed.set()
+
+                listening = asyncio.create_task(held.listen_for_jobs(on_notification=notice, queues=["turns"]))
+                while not noticed.is_set():  # LISTEN takes a while
+                    other.execute(f"SELECT {jobs.WAKE}")
+                    await asyncio.wait([asyncio.create_task(noticed.wait())], timeout=0.1)
+                noticed.clear()
+                with other.transaction():
+                    other.execute("LOCK TABLE procrastinate_jobs")
+                    fetching = asyncio.create_task(held.fetch_job(["turns"], 1))
+                    with psycopg.connect(database_url, autocommit=True) as third:
+                        blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                        await asyncio.to_thread(
+                            wait_until, lambda: third.execute(blocked).fetchall() == [(1,)], what="the look to wait"
+                        )
+                        third.execute(f"SELECT {jobs.WAKE}")
+                    await noticed.wait()
+                found = await fetching
+                listening.cancel()
+                return found
+
+        assert asyncio.run(fetch()) is None
+        wait_until(lambda: other.execute(calls).fetchall() == [(2,)], what="the second look to be counted")
 
 
 def test_a_message_and_its_job_are_stored_both_or_neither(database_url: str) -> None:

@@ -34,6 +34,10 @@ MAX_ATTEMPTS = 20
 MAINTENANCE_LOCK = 7_402_217
 """Key of the advisory lock under which stalled jobs are requeued, so that only one of two replicas requeues a job."""
 
+WAKE = f"""pg_notify('procrastinate_queue_v1#{QUEUE}', '{{"type": "job_inserted", "job_id": 0}}')"""
+"""Has every replica look for a job, as procrastinate does for one that is inserted. It does not for one that waited for
+its conversation, nor for one that is requeued."""
+
 DEFER = Statement(
     f"SELECT procrastinate_defer_jobs_v1(ARRAY[ROW('{QUEUE}', '{TASK}', 0, CAST(:conversation_id AS text), NULL,"
     " jsonb_build_object('conversation_id', CAST(:conversation_id AS bigint), 'resume', CAST(:resume AS boolean)),"
@@ -68,11 +72,16 @@ ELSEWHERE = Statement(
     "SELECT lock FROM procrastinate_jobs WHERE status = 'doing' AND lock = ANY(:locks) AND worker_id <> ALL(:workers)"
     " UNION SELECT CAST(conversation_id AS text) FROM inbox WHERE id = ANY(:messages) AND state <> 'open'"
 )
-AGAIN = Statement("SELECT procrastinate_retry_job_v2(:id, NULL, NULL, NULL, NULL)")
+AGAIN = Statement(f"SELECT procrastinate_retry_job_v2(:id, NULL, NULL, NULL, NULL), {WAKE}")
 GIVE_UP = Statement("SELECT procrastinate_finish_job_v1(:id, 'failed', true)")
-FINISH = Statement("DELETE FROM procrastinate_jobs WHERE id = ANY(:ids) AND status = 'doing' AND attempts = 0")
+FINISH = Statement(
+    "WITH ended AS (DELETE FROM procrastinate_jobs"  # noqa: S608
+    " WHERE id = ANY(:ids) AND status = 'doing' AND attempts = 0 RETURNING lock)"
+    f" SELECT {WAKE} FROM ended WHERE EXISTS"
+    " (SELECT 1 FROM procrastinate_jobs WHERE lock = ended.lock AND status = 'todo')"
+)
 RETRY = Statement(
-    "SELECT procrastinate_retry_job_v2(id, now() + make_interval(secs => :seconds), NULL, NULL, NULL)"
+    f"SELECT procrastinate_retry_job_v2(id, now() + make_interval(secs => :seconds), NULL, NULL, NULL), {WAKE}"  # noqa: S608
     " FROM (SELECT id FROM procrastinate_jobs WHERE id = :id AND status = 'doing' AND attempts = 0 FOR UPDATE) AS job"
 )
 PRUNE = Statement("SELECT procrastinate_prune_stalled_workers_v1(CAST(:stall_seconds AS float))")
@@ -164,7 +173,8 @@ def defer_missing(connection: Connection) -> int:
 
 @pipelined
 def finish(connection: Connection, ended: Collection[int]) -> None:
-    """Deletes claimed jobs that this process has ended, unless they were requeued since."""
+    """Deletes claimed jobs that this process has ended, unless they were requeued since, and has the next ones of their
+    conversations fetched."""
     FINISH.do(connection, ids=list(ended))
 
 
