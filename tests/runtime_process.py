@@ -320,6 +320,11 @@ class Line:
             if entry["from"] == f"whatsapp:{self.number}" and entry["to"] == f"whatsapp:{to}"
         ]
 
+    def only(self, fault: Json) -> Json:
+        """A fault of a provider's calls for this line alone: the sandbox is other tests' too, and what they began may
+        call it later."""
+        return fault | {"containing": self.bot["id"] if fault["provider"] == "openai" else self.number.lstrip("+")}
+
     def shown(self, to: str = "+56912345678") -> list[str]:
         """What the user's phone shows of this number, in the order in which it was delivered."""
         bodies = {entry["message_sid"]: entry["body"] for entry in self.outbound(to)}

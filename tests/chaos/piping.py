@@ -7,6 +7,7 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -25,6 +26,7 @@ class Piping(ABC):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._passing: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     @abstractmethod
     async def connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -39,6 +41,7 @@ class Piping(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.do(self.drop())
+        self.do(self._rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -55,6 +58,13 @@ class Piping(ABC):
             connection.cancel()
         await asyncio.gather(*passing, return_exceptions=True)
 
+    async def _rest(self) -> None:
+        """Ends what was accepted meanwhile, and waits until every connection is closed."""
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for connection in self._passing:
+                connection.cancel()
+            await asyncio.wait(others)
+
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -65,7 +75,12 @@ class Piping(ABC):
         self._passing.add(passing)
         passing.add_done_callback(self._passing.discard)
         # Also of one that is dropped before it has begun.
-        passing.add_done_callback(lambda _: writer.transport.abort())
+        passing.add_done_callback(lambda _: self._break_off(writer))
+
+    def _break_off(self, writer: asyncio.StreamWriter) -> None:
+        closing = asyncio.ensure_future(_broken_off(writer))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         onward: asyncio.StreamWriter | None = None
@@ -81,7 +96,13 @@ class Piping(ABC):
             for pump in pumps:
                 pump.cancel()
             if onward is not None:
-                onward.transport.abort()
+                await _broken_off(onward)
+
+
+async def _broken_off(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

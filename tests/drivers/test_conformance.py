@@ -72,7 +72,7 @@ def test_what_comes_while_an_answer_goes_out_is_answered_together_and_its_time_b
     calm: Fleet, sandbox: Sandbox
 ) -> None:
     shop = calm.open_line()
-    sandbox.faults(SEND | {"kind": "latency", "seconds": 2, "times": 1})
+    sandbox.faults(shop.only(SEND | {"kind": "latency", "seconds": 2, "times": 1}))
     calm.deliver(shop, "uno")
     wait_until(lambda: sandbox.fired() == 1)
     for word in ("dos", "tres"):
@@ -99,7 +99,7 @@ def test_a_slow_conversation_holds_up_no_other(calm: Fleet, sandbox: Sandbox) ->
 
 def test_a_model_that_fails_twice_is_asked_again_and_the_user_answered_once(calm: Fleet, sandbox: Sandbox) -> None:
     shop = calm.open_line()
-    sandbox.faults(MODEL | {"kind": "status", "status": 500, "times": 2})
+    sandbox.faults(shop.only(MODEL | {"kind": "status", "status": 500, "times": 2}))
     calm.deliver(shop, "Hola")
     (body,) = answers(shop, 1)
     assert "Hola" in body
@@ -107,7 +107,7 @@ def test_a_model_that_fails_twice_is_asked_again_and_the_user_answered_once(calm
 
 def test_a_turn_that_cannot_succeed_ends_in_one_apology_and_the_next_is_answered(calm: Fleet, sandbox: Sandbox) -> None:
     shop = calm.open_line(fallback_message=SORRY)
-    sandbox.faults(MODEL | {"kind": "status", "status": 400})
+    sandbox.faults(shop.only(MODEL | {"kind": "status", "status": 400}))
     calm.deliver(shop, "Hola")
     assert answers(shop, 1) == [SORRY]
     sandbox.faults()
@@ -126,7 +126,7 @@ def saying(text: str) -> dict[str, Any]:
 @pytest.mark.parametrize("odd", ["\x00", "\ud83d"], ids=["NUL", "half a character"])
 def test_a_character_that_nothing_can_carry_is_left_out_of_an_answer(calm: Fleet, sandbox: Sandbox, odd: str) -> None:
     shop = calm.open_line()
-    sandbox.faults(saying(f"Son{odd} las cinco."))
+    sandbox.faults(shop.only(saying(f"Son{odd} las cinco.")))
     calm.deliver(shop, "¿Qué hora es?")
     assert answers(shop, 1) == ["Son las cinco."]
     calm.deliver(shop, "¿Seguro?")
@@ -135,7 +135,7 @@ def test_a_character_that_nothing_can_carry_is_left_out_of_an_answer(calm: Fleet
 
 def test_an_answer_of_such_characters_only_is_none(calm: Fleet, sandbox: Sandbox) -> None:
     shop = calm.open_line(fallback_message=SORRY)
-    sandbox.faults(saying("\x00"))
+    sandbox.faults(shop.only(saying("\x00")))
     calm.deliver(shop, "Hola")
     assert answers(shop, 1) == [SORRY]
 
@@ -232,7 +232,7 @@ def test_messages_in_the_model_s_hands_at_a_kill_are_answered_once(fleet: Fleet,
 @pytest.mark.parametrize("kind", ["timeout_after_write", pytest.param("timeout_before_write", marks=pytest.mark.long)])
 def test_a_message_in_twilio_s_hands_at_a_kill_goes_out_once(fleet: Fleet, sandbox: Sandbox, kind: str) -> None:
     shop = fleet.open_line()
-    sandbox.faults(SEND | {"kind": kind, "seconds": 5, "times": 1})
+    sandbox.faults(shop.only(SEND | {"kind": kind, "seconds": 5, "times": 1}))
     fleet.deliver(shop, "Hola")
     wait_until(lambda: sandbox.fired() == 1)
     fleet.kill()

@@ -127,7 +127,7 @@ def test_turns_that_are_interrupted_at_any_step_are_answered_once_and_their_tran
 def test_what_fails_for_a_while_is_tried_again(fleet: Fleet, sandbox: Sandbox) -> None:
     shop = fleet.open_line()
     busy = {"kind": "status", "status": 503}
-    sandbox.faults(FILE | busy | {"times": 1}, SPEECH | busy | {"times": 1}, MODEL | busy | {"times": 1})
+    sandbox.faults(FILE | busy | {"times": 1}, SPEECH | busy | {"times": 1}, shop.only(MODEL | busy | {"times": 1}))
     send(shop, "voice", "¿Hay cazuela?")
 
     (answer,) = answers(shop, 1)

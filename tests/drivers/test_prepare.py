@@ -108,7 +108,7 @@ def test_an_attempt_after_a_failure_of_the_model_pays_nothing(
     fleet: Fleet, sandbox: Sandbox, transcriber: Transcriber
 ) -> None:
     shop = fleet.open_line()
-    sandbox.faults(MODEL | {"kind": "status", "status": 500, "times": 2})
+    sandbox.faults(shop.only(MODEL | {"kind": "status", "status": 500, "times": 2}))
     speak(fleet, shop, "https://media/1")
     speak(fleet, shop, "https://media/2")
 

@@ -20,11 +20,6 @@ def refusal(code: str) -> dict[str, Any]:
     return {"error": {"message": "No.", "type": code, "param": None, "code": code}}
 
 
-def only(shop: Line, fault: dict[str, Any]) -> dict[str, Any]:
-    """A fault of the model for one client's calls."""
-    return MODEL | {"containing": shop.bot["id"]} | fault
-
-
 def answered(shop: Line, user: str) -> list[str]:
     """What a user received."""
     return [entry["body"] for entry in shop.outbound(user)]
@@ -122,7 +117,7 @@ def test_a_client_whose_every_call_fails_stops_no_other_client(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox
 ) -> None:
     broken, sound = open_lines(runtime_factory(**SETTINGS | {"BREAKER_SECONDS": "60"}), sandbox, 2)
-    sandbox.faults(only(broken, {"kind": "status", "status": 500}))
+    sandbox.faults(broken.only(MODEL | {"kind": "status", "status": 500}))
     for user in USERS:
         broken.write("Hola", user, wait=0)
     wait_until(lambda: len(paused(broken)) == 1, what="the breaker to open")
@@ -138,7 +133,7 @@ def test_a_client_in_order_shows_at_once_that_only_the_others_calls_fail(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox
 ) -> None:
     *broken, sound = open_lines(runtime_factory(**SETTINGS | {"BREAKER_SECONDS": "60"}), sandbox, 5)
-    sandbox.faults(*(only(shop, {"kind": "status", "status": 500}) for shop in broken))
+    sandbox.faults(*(shop.only(MODEL | {"kind": "status", "status": 500}) for shop in broken))
     for shop in broken:
         for user in USERS[:3]:
             shop.write("Hola", user, wait=0)
@@ -170,7 +165,7 @@ def test_a_key_that_is_refused_to_one_client_only_holds_the_others_back_once(
     runtime_factory: Callable[..., Runtime], sandbox: Sandbox
 ) -> None:
     broken, sound = open_lines(runtime_factory(**SETTINGS), sandbox, 2)
-    sandbox.faults(only(broken, {"kind": "status", "status": 401, "body": refusal("invalid_api_key")}))
+    sandbox.faults(broken.only(MODEL | {"kind": "status", "status": 401, "body": refusal("invalid_api_key")}))
     assert broken.ask("Hola", USERS[0]) == SORRY
     assert "turn 1" in sound.ask("Hola", USERS[0])
 

@@ -54,7 +54,7 @@ def test_nothing_is_left_of_a_user_and_all_of_the_others(fleet: Fleet, sandbox: 
     sid = inbound_fields("")["MessageSid"]
     fleet.deliver(shop, "Mi clave es 1234", **fields, MessageSid=sid)
     answers(shop, 1)
-    sandbox.faults(MODEL | {"kind": "status", "status": 400, "times": 1})
+    sandbox.faults(shop.only(MODEL | {"kind": "status", "status": 400, "times": 1}))
     fleet.deliver(shop, "Mi clave es 5678", **fields)
     answers(shop, 2)
     runtime.made("/messages/", {"to": USER, "body": "Le recuerdo su clave", "bot_id": shop.bot["id"]})

@@ -33,7 +33,7 @@ def shop(service: Runtime, sandbox: Sandbox, endpoint: Endpoint) -> Line:
 def fail(shop: Line, text: str, **fault: object) -> int:
     """Has a message end as a dead letter, at its first request unless the fault says otherwise; gives its id."""
     known = len(letters(shop))
-    shop.sandbox.faults(MODEL | fault)
+    shop.sandbox.faults(shop.only(MODEL | fault))
     if known:
         # The user has the fallback message of the first failure already.
         shop.write(text, wait=0)
@@ -137,7 +137,7 @@ def test_words_that_openai_names_as_refused_are_not_sent_again(shop: Line) -> No
 
 def test_words_that_another_server_refuses_without_a_reason_do_not_end_the_conversation(shop: Line) -> None:
     fail(shop, "veneno")
-    shop.sandbox.faults(MODEL | {"times": 1})
+    shop.sandbox.faults(shop.only(MODEL | {"times": 1}))
 
     assert "¿Sigues ahí?" in shop.ask("¿Sigues ahí?")
 

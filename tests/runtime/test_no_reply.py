@@ -77,7 +77,7 @@ def words(text: str) -> Json:
 
 def after(fleet: Fleet, shop: Line, answer: str, user: str = USER) -> None:
     """The assistant has said this to a user."""
-    fleet.sandbox.faults(saying(words(answer)))
+    fleet.sandbox.faults(shop.only(saying(words(answer))))
     assert len(wrote(fleet, shop, "Hola", user)) == 1
     fleet.sandbox.faults()
 
@@ -159,7 +159,7 @@ def test_thanks_after_a_message_that_is_not_the_assistant_s_own_are_answered(fle
 
 def test_thanks_after_a_fallback_message_are_answered(fleet: Fleet, shop: Line) -> None:
     after(fleet, shop, "Abrimos a las 9.")
-    fleet.sandbox.faults(MODEL | {"kind": "status", "status": 400, "times": 1})
+    fleet.sandbox.faults(shop.only(MODEL | {"kind": "status", "status": 400, "times": 1}))
     assert wrote(fleet, shop, "Quiero una mesa.") == ["Lo sentimos."]
     fleet.sandbox.faults()
     assert len(wrote(fleet, shop, "gracias")) == 1
@@ -202,7 +202,7 @@ def test_thanks_for_an_answer_that_reached_no_phone_are_answered(fleet: Fleet, s
 def test_a_question_in_the_first_part_of_a_long_answer_counts(fleet: Fleet, shop: Line) -> None:
     long = "La carta es larga. " * 100
     for user, opening, answers in (("+56911111111", "¿Reservo?", 1), ("+56922222222", "Reservado.", 0)):
-        fleet.sandbox.faults(saying(words(f"{opening}\n\n{long}")))
+        fleet.sandbox.faults(shop.only(saying(words(f"{opening}\n\n{long}"))))
         assert len(wrote(fleet, shop, "Hola", user)) == 2
         fleet.sandbox.faults()
         assert len(wrote(fleet, shop, "gracias", user)) == answers, opening
@@ -261,7 +261,7 @@ def test_the_model_has_no_choice_where_something_may_be_asked(fleet: Fleet, shop
 def test_words_of_the_model_beside_its_choice_are_sent(fleet: Fleet, shop: Line) -> None:
     after(fleet, shop, "Abrimos a las 9.")
     call = {"type": "function_call", "name": "no_reply", "call_id": "call_1", "arguments": "{}", "status": "completed"}
-    fleet.sandbox.faults(saying(words("¡Que lo disfrute!"), call))
+    fleet.sandbox.faults(shop.only(saying(words("¡Que lo disfrute!"), call)))
     assert wrote(fleet, shop, "ok") == ["¡Que lo disfrute!"]
 
 
@@ -269,7 +269,7 @@ def test_a_model_that_calls_it_without_having_been_offered_it_calls_an_unknown_f
     fleet: Fleet, shop: Line
 ) -> None:
     call = {"type": "function_call", "name": "no_reply", "call_id": "call_1", "arguments": "{}", "status": "completed"}
-    fleet.sandbox.faults(saying(call))
+    fleet.sandbox.faults(shop.only(saying(call)))
     assert len(wrote(fleet, shop, "Hola")) == 1
     (output,) = [item["output"] for item in asked(shop)[-1]["input"] if item.get("type") == "function_call_output"]
     assert json.loads(output) == {"error": "no endpoint is configured for the function 'no_reply'"}
@@ -295,7 +295,7 @@ def test_a_server_without_tools_is_asked_again_without_this_one(fleet: Fleet) ->
     shop = fleet.open_line(model="sin-tools")
     after(fleet, shop, "Abrimos a las 9.")
     refused = {"error": {"message": TOOL_REFUSED, "type": "BadRequestError", "param": None, "code": 400}}
-    fleet.sandbox.faults(MODEL | {"kind": "status", "status": 400, "body": refused, "times": 1})
+    fleet.sandbox.faults(shop.only(MODEL | {"kind": "status", "status": 400, "body": refused, "times": 1}))
     assert len(wrote(fleet, shop, "ok")) == 1
     assert offered(shop) == []
 

@@ -70,7 +70,7 @@ def answered_once(shop: Line, text: str) -> None:
     ],
 )
 def test_answered_once_although(shop: Line, fault: dict[str, Any]) -> None:
-    shop.sandbox.faults(fault)
+    shop.sandbox.faults(shop.only(fault))
     shop.write("Hola", wait=0)
     answered_once(shop, "Hola")
 
@@ -83,7 +83,7 @@ def sends(shop: Line) -> list[tuple[int, float]]:
 
 @pytest.mark.long
 def test_a_number_sends_nothing_for_as_long_as_twilio_asks(shop: Line) -> None:
-    shop.sandbox.faults(SEND | {"kind": "retry_after", "retry_after": 3, "times": 1})
+    shop.sandbox.faults(shop.only(SEND | {"kind": "retry_after", "retry_after": 3, "times": 1}))
     shop.write("Hola", wait=0)
     wait_until(lambda: shop.sandbox.fired() == 1)
     shop.write("Hola", "+56922222222", wait=0)
@@ -96,7 +96,7 @@ def test_a_number_sends_nothing_for_as_long_as_twilio_asks(shop: Line) -> None:
 
 @pytest.mark.long
 def test_twilio_may_ask_for_no_longer_a_pause_than_a_turn_may_take(shop: Line) -> None:
-    shop.sandbox.faults(SEND | {"kind": "retry_after", "retry_after": 86_400, "times": 1})
+    shop.sandbox.faults(shop.only(SEND | {"kind": "retry_after", "retry_after": 86_400, "times": 1}))
     shop.write("Hola", wait=0)
 
     wait_until(lambda: len(shop.outbound()) == 1, what="the answer")
@@ -111,7 +111,7 @@ def test_the_same_answer_twice_is_not_mistaken_for_one(shop: Line) -> None:
     shop.sandbox.faults(same)
     shop.write("uno", wait=10)
     assert shop.write("dos", wait=10)["answers"][0]["body"] == "Claro."
-    shop.sandbox.faults(same, SEND | {"kind": "drop_connection", "times": 1})
+    shop.sandbox.faults(shop.only(same), shop.only(SEND | {"kind": "drop_connection", "times": 1}))
     shop.write("tres", wait=0)
     wait_until(lambda: len(shop.outbound()) == 3, what="the third answer")
 

@@ -332,7 +332,7 @@ def test_buttons_that_twilio_does_not_take_are_a_list_and_a_single_one_is_words(
 )  # fmt: skip
 def test_buttons_that_twilio_refuses_are_sent_in_words_once(fleet: Fleet, shop: Line, fault: Json) -> None:
     offer = call("offer_buttons", text="¿Confirmas el martes?", buttons=["Sí, confirmo", "Otro día"])
-    fleet.sandbox.faults(saying(offer), {"provider": "twilio", "times": 1} | fault)
+    fleet.sandbox.faults(shop.only(saying(offer)), {"provider": "twilio", "times": 1} | fault)
     fleet.sandbox.inbound(shop.number, "Hola", USER, wait=0)
     said = "¿Confirmas el martes?\n- Sí, confirmo\n- Otro día"
     wait_until(lambda: said in [message["body"] for message in shop.outbound()], what="the answer in words")
@@ -375,7 +375,7 @@ def test_an_answer_may_be_without_words(fleet: Fleet, shop: Line) -> None:
 def test_what_a_failed_turn_would_have_sent_is_not_sent_and_not_remembered(fleet: Fleet, shop: Line) -> None:
     failure = {"provider": "openai", "method": "POST", "path": MODEL, "kind": "status", "status": 400}
     refused = {"error": {"message": "no", "type": "invalid_request_error", "code": None, "param": None}}
-    fleet.sandbox.faults(saying(call("send_document", name="menu")), failure | {"body": refused, "times": 1})
+    fleet.sandbox.faults(shop.only(saying(call("send_document", name="menu"))), failure | {"body": refused, "times": 1})
     [message] = ask(fleet, shop)
     assert (message["body"], message["media"]) == ("Lo sentimos.", [])
     ask(fleet, shop, "¿Y?")
