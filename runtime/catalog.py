@@ -17,7 +17,7 @@ from runtime.store.errors import StoreError
 from runtime.store.records import AssistantRecord, BotRecord
 from schemas.canary import Variant
 from schemas.data_policy import seconds_of
-from schemas.policy import PolicyDocument, read_document
+from schemas.policy_document import PolicyDocument, read_document
 from schemas.timezones import zone_of_number
 
 POLL_SECONDS = 0.5

@@ -5,8 +5,6 @@
 What the block does not name is the assistant's own.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping
@@ -85,19 +83,3 @@ class CanaryRules(Strict):
         description="Upper bound of an answer's length, in tokens.",
         examples=[800],
     )
-
-
-class StoredCanary(CanaryRules):
-    """A canary as a bot's row has it: with the text of its instructions, wherever the manifest keeps it."""
-
-    instructions: Prompt | None = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Its own of an assistant's settings."""
-        own = {"reasoning_effort": self.reasoning_effort, "max_output_tokens": self.max_output_tokens}
-        return {key: value for key, value in own.items() if value is not None}
-
-    def is_over(self, today: date) -> bool:
-        """Whether its last day has passed. `today`: in the client's time zone."""
-        return today > date.fromisoformat(self.until)

@@ -8,8 +8,6 @@
 A case is tried by `reconcile test`; nothing of it is a live object, and the runtime never reads it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import datetime

@@ -4,8 +4,6 @@ them, and how long what they wrote is kept.
 Nothing is deleted unless it is declared.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal

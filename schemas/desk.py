@@ -1,7 +1,5 @@
 """The block `handoff.desk` of a manifest: where people see conversations and answer, beside WhatsApp."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints

@@ -6,8 +6,6 @@
 Here is what may be declared; the runtime decides when one of the triggers has happened.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag

@@ -3,22 +3,19 @@ bot.
 
     manifest ──► Policy ──► {"version": 1, "memory": {…}} ──► bot's row ──► PolicyDocument ──► turn
                  strict      `document_of`                                  `read_document`, lenient
+                                                                            (`schemas.policy_document`)
 
 A new key is one field of `Policy`: it is then a key of the manifest and of the column, is planned and compared, and
 every replica reads it. Writing validates the whole model. Reading takes what it knows, since a newer program may have
 written the row: while a release rolls out, old and new replicas answer from the same rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, ValidationError
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 from pydantic_core import PydanticCustomError
 
-from schemas.canary import ModelId, StoredCanary
 from schemas.data_policy import DataPolicy, Duration
 from schemas.handoff import HandoffPolicy
 from schemas.hours import Hours
@@ -486,66 +483,15 @@ class Policy(Strict):
         examples=[{"notify": ["turno@lacocina.cl"], "resume_after": "4h"}],
     )
 
-
-class StoredFile(Strict):
-    """A declared file as a bot's row has it; its bytes are in the store, under their hash."""
-
-    path: RelativePath
-    """As the manifest names it; its last part is the name that people see."""
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    size: int = Field(ge=1)
-    """Bytes."""
-    type: Annotated[str, StringConstraints(min_length=3, max_length=100)]
-
-    @property
-    def file_name(self) -> str:
-        """The name that people see."""
-        return self.path.rpartition("/")[2]
-
-    @property
-    def is_image(self) -> bool:
-        """Whether WhatsApp shows it as a picture."""
-        return self.type.startswith("image/")
-
-
-ContentSid = Annotated[str, StringConstraints(pattern=r"^HX[0-9a-fA-F]{32}$")]
-
-
-class PolicyDocument(Policy):
-    """A policy as it is stored in a bot's row: with what an apply adds to the keys of the manifest."""
-
-    version: Literal[1] = VERSION
-    files: dict[ThingName, StoredFile] | None = None
-    """The files of `media.files`, by name."""
-    contents: dict[str, ContentSid] | None = None
-    """Twilio's contents for buttons and lists in the bot's account, by shape (`schemas.content_shapes`)."""
-    fallback_model: ModelId | None = None
-    """Answers where the assistant's model is not available any more (`assistant.fallback_model`)."""
-    server_headers: dict[str, dict[str, str]] | None = None
-    """By MCP server of an agent and header, the variable with its value."""
-    template_sids: dict[TemplateName, ContentSid] | None = None
-    """Twilio's contents of the declared templates, by name."""
-    canary: StoredCanary | None = None
-    """The manifest's `assistant.canary`, with the text of its instructions."""
-
-
-_KEYS = set(Policy.model_fields)
-_STORED_KEYS = set(PolicyDocument.model_fields) - {"version"}
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyReading:
-    """What this program understands of a bot's row."""
-
-    policy: PolicyDocument
-    ignored: tuple[str, ...] = ()
-    """Keys that are not known here or do not fit, as dotted paths."""
+    @classmethod
+    def policy_keys(cls) -> set[str]:
+        """Names of its fields; of a client, which has others too, those of the policy."""
+        return set(Policy.model_fields)
 
 
 def keys_of(policy: Policy) -> dict[str, Any]:
     """A policy's values as JSON by key; {} when it sets nothing."""
-    keys = _STORED_KEYS if isinstance(policy, PolicyDocument) else _KEYS
-    said = policy.model_dump(mode="json", include=keys, exclude_none=True)
+    said = policy.model_dump(mode="json", include=policy.policy_keys(), exclude_none=True)
     return {key: value for key, value in said.items() if value != {}}
 
 
@@ -572,29 +518,3 @@ def keys_of_document(document: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in document.items()
         if value not in (None, {}) and (key, value) != ("version", VERSION)
     }
-
-
-def checked_document(document: dict[str, Any]) -> dict[str, Any]:
-    """The document as it is. Raises ValueError that names a known key whose value does not fit; a newer program's keys
-    are accepted."""
-    try:
-        PolicyDocument.model_validate(document, extra="ignore")
-    except ValidationError as invalid:
-        problem = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise ValueError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
-    return document
-
-
-def read_document(document: Mapping[str, Any]) -> PolicyReading:
-    """What can be used of a bot's row: every known key whose value fits, without what is unknown inside it."""
-    try:
-        return PolicyReading(PolicyDocument.model_validate(document))
-    except ValidationError as invalid:
-        problems = invalid.errors(include_url=False, include_context=False, include_input=False)
-    unfit = {str(problem["loc"][0]) for problem in problems if problem["type"] != "extra_forbidden"}
-    unknown = {".".join(map(str, problem["loc"])) for problem in problems if problem["type"] == "extra_forbidden"}
-    ignored = tuple(sorted(unfit | {path for path in unknown if path.split(".")[0] not in unfit}))
-    if "version" in unfit:
-        return PolicyReading(PolicyDocument(), ignored)
-    usable = {key: value for key, value in document.items() if key not in unfit}
-    return PolicyReading(PolicyDocument.model_validate(usable, extra="ignore"), ignored)

@@ -1,7 +1,5 @@
 """Secrets by reference: the name of an environment variable, never its value."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field, StringConstraints

@@ -1,4 +1,8 @@
-"""The base of every model of input from a person or another program."""
+"""The base of every model of input from a person or another program.
+
+Modules of a manifest's models are without `from __future__ import annotations`: Pydantic would compile each annotation
+once more, a tenth of their import.
+"""
 
 from pydantic import BaseModel, ConfigDict
 

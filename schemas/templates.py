@@ -10,8 +10,6 @@ approves a template once and for all, so one that changes gets another name: `<c
     whatsapp/card            anything with a header, a footer, or both sorts of buttons
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

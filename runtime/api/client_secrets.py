@@ -10,7 +10,7 @@ from runtime.store.catalog import catalog_version, list_all
 from runtime.store.database.database import Database
 from runtime.store.records import AssistantRecord, BotRecord
 from schemas.handoff import references_of
-from schemas.policy import read_document
+from schemas.policy_document import read_document
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from runtime.store.records import endpoint_values
 from runtime.text import is_blank
 from schemas.addresses import is_user_id, number_of
 from schemas.credentials import is_installation_credential
-from schemas.policy import PolicyDocument, checked_document, document_of, keys_of
+from schemas.policy import document_of, keys_of
+from schemas.policy_document import PolicyDocument, checked_document
 from schemas.templates import VALUE_LIMIT, TemplateName, VariableName
 
 Number = Annotated[str, Field(examples=["+15551234567"])]

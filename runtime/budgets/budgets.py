@@ -23,7 +23,8 @@ from runtime.store.records import BotRecord
 from runtime.store.usage import budgets
 from runtime.store.usage.budgets import ListBound, SpentSum
 from runtime.store.usage.ledger import Line
-from schemas.policy import Budget, read_document
+from schemas.policy import Budget
+from schemas.policy_document import read_document
 
 RENEW_SECONDS: Final = 8.0
 """Interval in which allotments with turns under way are renewed."""

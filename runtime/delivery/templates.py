@@ -15,7 +15,7 @@ from runtime.store.records import BotRecord
 from runtime.store.usage.ledger import MessageCategory
 from runtime.twilio.accounts import Accounts
 from runtime.twilio.approvals import APPROVED, Approvals
-from schemas.policy import PolicyDocument
+from schemas.policy_document import PolicyDocument
 from schemas.templates import Template, filled
 
 

@@ -23,7 +23,7 @@ from runtime.store.canary_stops import StoppedCanary
 from runtime.store.database.database import Database
 from runtime.store.timers import Timer
 from runtime.turns.canaries import CanaryWatch
-from schemas.policy import read_document
+from schemas.policy_document import read_document
 
 KIND, KEY = "canaries", "all"
 RUN_SECONDS = 30.0

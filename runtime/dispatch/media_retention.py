@@ -32,7 +32,7 @@ from runtime.store.timers import Timer
 from runtime.twilio.accounts import AccountError, Accounts
 from runtime.twilio.client import Twilio
 from schemas.data_policy import MediaRetention, seconds_of
-from schemas.policy import read_document
+from schemas.policy_document import read_document
 
 KIND: Final = "media_retention"
 KEY: Final = "all"

@@ -25,7 +25,7 @@ from runtime.store.timers import Timer
 from runtime.twilio.accounts import Account, Accounts
 from runtime.twilio.approvals import Approval
 from runtime.twilio.client import Twilio
-from schemas.policy import read_document
+from schemas.policy_document import read_document
 
 LOOK: Final = "template_event"
 """Timers: one for each template that something was decided about, `AC…/HX…`."""

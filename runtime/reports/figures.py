@@ -16,7 +16,8 @@ from runtime.reports.month import Month
 from runtime.store.records import VariantRecord
 from runtime.store.usage.reporting import ReportReader, UsageTotal
 from runtime.store.usage.traffic import Traffic, month_span, read_traffic, traffic_of, zone_of
-from schemas.policy import Budget, read_document
+from schemas.policy import Budget
+from schemas.policy_document import read_document
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from runtime.store.canaries import CanaryTally, VariantTally
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.records import AssistantRecord, BotRecord
-from schemas.canary import StoredCanary
+from schemas.policy_document import StoredCanary
 
 StopReason = Literal["failing", "failures", "handoffs"]
 """`failing`: FAILED_TURNS of its newest turns; `failures`, `handoffs`: their share exceeds the other variant's."""

@@ -21,7 +21,8 @@ from runtime.store.messages.turns import Turn
 from runtime.turns.sending import buttons_of
 from schemas.client_language import ClientLanguage, language_of
 from schemas.data_policy import ConsentPolicy
-from schemas.policy import Policy, PolicyDocument
+from schemas.policy import Policy
+from schemas.policy_document import PolicyDocument
 
 Act = Literal["given", "ask", "ask_again", "refused", "revoked"]
 """`given`: a yes is to be recorded; `ask`: nothing was said yet; `ask_again`: after a no."""

@@ -44,7 +44,8 @@ from schemas.content_shapes import (
     variables_of_list,
 )
 from schemas.function_names import HAND_OVER, OFFER_BUTTONS, OFFER_LIST, SEND_DOCUMENT, SEND_IMAGE, SEND_LOCATION
-from schemas.policy import MediaPolicy, PolicyDocument, StoredFile
+from schemas.policy import MediaPolicy
+from schemas.policy_document import PolicyDocument, StoredFile
 from schemas.sending_tools import MAX_SENDS, OFFERS, SENDING, sending_tools
 
 T = TypeVar("T")

@@ -58,7 +58,7 @@ from runtime.turns.read_files import FileReader
 from runtime.turns.trial_store import CONVERSATION, TrialStore
 from runtime.turns.turn import Turns
 from runtime.twilio.accounts import Account, Accounts
-from schemas.policy import read_document
+from schemas.policy_document import read_document
 from schemas.tariffs import Tariffs
 
 PHONE: Final = "+56900000000"

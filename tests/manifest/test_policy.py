@@ -14,14 +14,12 @@ from schemas.policy import (
     DocumentsPolicy,
     MediaPolicy,
     MediaSentences,
-    PolicyReading,
     VoicePolicy,
-    checked_document,
     document_of,
     keys_of,
     keys_of_document,
-    read_document,
 )
+from schemas.policy_document import PolicyReading, checked_document, read_document
 
 MUTE = Policy(media=MediaPolicy(voice=False))
 SHORT = Policy(media=MediaPolicy(documents=DocumentsPolicy(max_pages=3)))

@@ -32,7 +32,7 @@ from runtime.turns.leavings import WITHHELD
 from runtime.turns.outcome import Endings
 from runtime.turns.policy import HandOver, Say, Silent
 from runtime.turns.progress import Progress
-from schemas.policy import PolicyDocument
+from schemas.policy_document import PolicyDocument
 from tests.runtime.stores import readable
 
 BOT = BotRecord("bot", "Bot", "+15550001", instructions="Atiende.", model="m", fallback_message="Disculpa.")

@@ -27,7 +27,7 @@ from runtime.store.records import AssistantRecord, BotRecord
 from runtime.turns.context import LENGTH
 from runtime.turns.policy import Options
 from runtime.turns.request import Requests
-from schemas.policy import PolicyDocument
+from schemas.policy_document import PolicyDocument
 from tests.sandbox_process import Sandbox
 
 LINE = "Es domingo y está cerrado."

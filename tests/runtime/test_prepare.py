@@ -15,7 +15,7 @@ from runtime.store.messages.turns import WaitingMessage
 from runtime.store.records import BotRecord
 from runtime.turns.prepare import Attempt, Preparation, Preparer, Reading, prepared, reading_of
 from runtime.turns.progress import Progress
-from schemas.policy import PolicyDocument
+from schemas.policy_document import PolicyDocument
 
 CONFIGURATION = Configuration(BotRecord("shop", "Shop", "+15550000001"), None, PolicyDocument())
 CALL = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}

@@ -6,7 +6,8 @@ from typing import Any
 
 from runtime.engines.sending import SENT, AcceptedCall
 from runtime.turns.sending import Sending
-from schemas.policy import MediaPolicy, Place, PolicyDocument
+from schemas.policy import MediaPolicy, Place
+from schemas.policy_document import PolicyDocument
 
 CASA = AcceptedCall("send_location", '{"name": "casa"}')
 LOCAL = '{"name": "local"}'

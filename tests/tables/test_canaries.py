@@ -14,8 +14,8 @@ from runtime.catalog import Configuration
 from runtime.store.canaries import CanaryTally, VariantTally
 from runtime.store.records import AssistantRecord, BotRecord
 from runtime.turns.canaries import StopReason, assigned, reason_to_stop, share_of
-from schemas.canary import StoredCanary, digest_of
-from schemas.policy import PolicyDocument
+from schemas.canary import digest_of
+from schemas.policy_document import PolicyDocument, StoredCanary
 
 NOON = "2026-12-10T12:00:00.000Z"
 ASSISTANT = AssistantRecord("shop", "Shop", "Sé formal.", "gpt-6-luna", settings={"max_output_tokens": 800})

@@ -31,7 +31,7 @@ from runtime.store.reconcile_reports import ReportOfClient
 from runtime.store.records import BotRecord, RetentionRecord, RunRecord
 from runtime.store.variants import FAILED
 from schemas.canary import digest_of
-from schemas.policy import PolicyDocument, read_document
+from schemas.policy_document import PolicyDocument, read_document
 from schemas.reconcile_reports import ReportKind
 
 LOOKED_RUNS: Final = 100

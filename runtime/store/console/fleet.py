@@ -26,7 +26,7 @@ from runtime.store.sender_ratings import newest
 from runtime.store.tariffs import stored_tariffs
 from runtime.store.usage.ledger import FREE_SERVICE_MESSAGES
 from schemas.budgets import nanos_of
-from schemas.policy import read_document
+from schemas.policy_document import read_document
 from schemas.tariffs import Agency
 
 

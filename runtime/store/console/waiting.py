@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from runtime.store.database.statement import Statement
 from runtime.store.database.times import is_within
 from runtime.store.messages.threads import ConversationSummary
-from schemas.policy import read_document
+from schemas.policy_document import read_document
 
 POLICY = Statement("SELECT policy FROM bots WHERE id = :id")
 

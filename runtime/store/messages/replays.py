@@ -21,7 +21,7 @@ from runtime.store.database.statement import Statement
 from runtime.store.errors import NoConversation, NotReplayable
 from runtime.store.messages.threads import KIND, Thread, ThreadMessage, thread_of
 from schemas.cases import BUILT_IN
-from schemas.policy import PolicyDocument, read_document
+from schemas.policy_document import PolicyDocument, read_document
 from schemas.pseudonyms import Pseudonyms
 
 MESSAGES: Final = 1000

@@ -19,7 +19,7 @@ from runtime.store.messages.conversations import Conversation
 from runtime.store.messages.inbox import InboundMessage, StoredMessage, store_message
 from runtime.store.messages.last_answers import SentLast
 from runtime.store.messages.turns import HistoryItem, Hold, Turn, WaitingMessage, taken_over
-from schemas.policy import read_document
+from schemas.policy_document import read_document
 
 BURST_LIMIT = 100
 """Maximum number of messages that one turn answers."""

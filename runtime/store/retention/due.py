@@ -14,7 +14,7 @@ from runtime.store.database.times import timestamp
 from runtime.store.records import BotRecord
 from runtime.store.usage.traffic import month_span, zone_of
 from schemas.data_policy import MESSAGES_SECONDS, USAGE_SECONDS, Retention, seconds_of
-from schemas.policy import read_document
+from schemas.policy_document import read_document
 
 NEVER = ""
 """Before every timestamp: nothing is over."""

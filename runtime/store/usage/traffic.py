@@ -22,7 +22,7 @@ from runtime.store.codec import dump_json
 from runtime.store.database.times import timestamp
 from runtime.store.records import BotRecord
 from runtime.store.usage.reporting import MessageOfMonth, ReportReader
-from schemas.policy import read_document
+from schemas.policy_document import read_document
 from schemas.timezones import zone_of_number
 
 WINDOW_SECONDS: Final = 24 * 3600
