@@ -10,10 +10,9 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from reconciler.commands.printing import FORMATS
 from reconciler.errors import Exit, ReconcileError
@@ -26,6 +25,9 @@ from reconciler.streams import (
     report_lost_output,
 )
 from terminal.streams import fill_closed_streams
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS: Final[Mapping[str, str]] = {
     "validate": "Check every manifest and the tariffs, without network or secrets.",
@@ -74,6 +76,8 @@ class Commands(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Subcommands by name, without importing them, then this command's own options."""
+        from click.shell_completion import CompletionItem  # for the shell only
+
         names = [CompletionItem(name, help=said) for name, said in COMMANDS.items() if name.startswith(incomplete)]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from reconciler.origin import Origin
 from reconciler.recipient import ShownRecipient
-from runtime.store.records import EditRecord
+
+if TYPE_CHECKING:
+    from runtime.store.history_records import EditRecord
 
 KindName = Literal["knowledge", "template", "assistant", "content", "bot", "sender", "tariffs", "event_stream"]
 """What a change is about: a client's live object, the installation's tariffs, or a Twilio account's event stream."""

@@ -11,7 +11,7 @@ from reconciler.commit import manifests_commit
 from reconciler.model import Outcome, Plan
 from reconciler.planning.digest import digest
 from runtime.store.client.writer import StoreWriter
-from runtime.store.records import RunRecord
+from runtime.store.history_records import RunRecord
 
 
 @contextmanager

@@ -18,9 +18,9 @@ from reconciler.render.wording import visible
 from reconciler.settings import Settings
 from reconciler.status.budget import budget_status
 from reconciler.status.facts import bot_of
+from runtime.store.activity_records import ActivityRecord, SpentRecord
 from runtime.store.client.history import read_activity, read_spent
 from runtime.store.errors import StoreError
-from runtime.store.records import ActivityRecord, SpentRecord
 from terminal.language import label, said
 
 

@@ -19,7 +19,7 @@ from reconciler.settings import load_settings
 from reconciler.streams import print_error
 from runtime.store.client.history import read_runs
 from runtime.store.errors import StoreError
-from runtime.store.records import RunRecord
+from runtime.store.history_records import RunRecord
 
 
 @click.command()

@@ -24,7 +24,6 @@ from reconciler.planning.plan import Scope, make_plan
 from reconciler.settings import Settings, load_settings
 from reconciler.streams import print_error
 from runtime.store.errors import StoreError
-from terminal.questions import can_ask, confirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,8 @@ def reconcile(options: ReconcileOptions) -> Exit:
             _show_outcomes(looked.plan, (), options)
         return Exit.ERROR if looked.plan.errors or looked.plan.unresolved else Exit.OK
     if not at_once:
+        from terminal.questions import confirm
+
         confirm(_question(looked.plan))
     return _apply(options, settings, fleet, agreed=looked.plan, before=looked if at_once else None)
 
@@ -97,7 +98,11 @@ def _check_usage(options: ReconcileOptions) -> None:
         raise click.UsageError("--prune concerns all clients; leave --client out.")
     if options.expect is not None and not re.fullmatch(r"[0-9a-f]{64}", options.expect):
         raise Busy("--expect takes the 64 hex digits that a plan prints as its digest; nothing was applied.")
-    if not (options.dry_run or options.yes or options.expect or can_ask()):
+    if options.dry_run or options.yes or options.expect:
+        return
+    from terminal.questions import can_ask  # for a run that asks
+
+    if not can_ask():
         raise ReconcileError("There is no terminal to ask on: add --yes to apply, or --dry-run to see the plan only.")
 
 

@@ -26,10 +26,10 @@ from reconciler.status.canary import CanaryStatus
 from reconciler.status.facts import statuses
 from reconciler.status.row import REPLY_DAYS, ClientStatus
 from reconciler.status.undeclared import UndeclaredBot, undeclared_bots, undeclared_text
+from runtime.store.activity_records import CanaryRecord, ReplyCounts
 from runtime.store.client.history import read_activity, read_reply_counts, read_spent
 from runtime.store.database.times import timestamp
 from runtime.store.errors import StoreError
-from runtime.store.records import CanaryRecord, ReplyCounts
 from terminal.language import said
 
 FORMAT_VERSION = 1

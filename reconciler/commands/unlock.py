@@ -13,7 +13,7 @@ from reconciler.observation.sources import store_exists
 from reconciler.settings import Settings, load_settings
 from runtime.store.client.history import read_lease
 from runtime.store.errors import StoreError
-from runtime.store.records import Lease
+from runtime.store.history_records import Lease
 from terminal.questions import can_ask, confirm
 
 

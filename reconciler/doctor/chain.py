@@ -24,10 +24,11 @@ from reconciler.settings import Settings
 from reconciler.status.budget import BudgetStatus, budget_text
 from reconciler.status.facts import bot_of, days_left, sender_of
 from reconciler.status.undelivered import undelivered
+from runtime.store.activity_records import ActivityRecord
 from runtime.store.client.history import UNDELIVERED_HOURS
 from runtime.store.delivery_errors import OF_PERSON, delivery_error
 from runtime.store.errors import damage, repair
-from runtime.store.records import ActivityRecord, DamagedRecord
+from runtime.store.records import DamagedRecord
 from schemas import FunctionTool
 from schemas.addresses import whatsapp_address
 

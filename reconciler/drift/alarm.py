@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reconciler.drift.model_ends import ClientModelEnd, is_of_model
 from reconciler.model import Change, FieldChange, Plan
 from reconciler.render.wording import edit_text, finding_text, text_diff, value_text, visible
-from runtime.store.records import NoticeRecord
+from runtime.store.history_records import NoticeRecord
 
 SHOWN_AT_MOST = 20
 """Findings in one message; a phone shows no more, and `reconcile drift` shows all."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from reconciler.kinds.registry import KINDS
 from reconciler.model import Change, Finding, Plan
 from reconciler.observation.live_state import LiveState, Store
 from reconciler.settings import Settings
-from runtime.store.client.history import read_edits
 from runtime.store.errors import StoreError
-from runtime.store.records import EditRecord
+
+if TYPE_CHECKING:
+    from runtime.store.history_records import EditRecord
 
 
 def with_edits(plan: Plan, live_state: LiveState, settings: Settings) -> Plan:
@@ -25,6 +27,8 @@ def with_edits(plan: Plan, live_state: LiveState, settings: Settings) -> Plan:
     """
     if not isinstance(live_state.store, Store) or not any(_may_be_known(change) for change in plan.changes):
         return plan
+    from runtime.store.client.history import read_edits  # for drift only
+
     try:
         edits = read_edits(settings.bot_store_url, settings.api_token, settings.timeout)
     except StoreError as error:

@@ -16,7 +16,7 @@ from reconciler.settings import Settings
 from runtime.store.client.history import read_notices
 from runtime.store.client.writer import StoreWriter, open_writer
 from runtime.store.errors import StoreError
-from runtime.store.records import NoticeRecord
+from runtime.store.history_records import NoticeRecord
 
 CLAIM_SECONDS = 300
 """How long a finding that is being sent is left to its run; after a crash the next run sends it then."""

@@ -20,7 +20,7 @@ CHARACTERS: Final = (
     "\u00ad\u061c\u115f\u1160\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\u3164\ufeff\uffa0"
     "\ufff9-\ufffb\U000e0000-\U000e007f"
 )
-_INVISIBLE: Final = re.compile(f"[{CHARACTERS}]+|{JOINER}")
+_INVISIBLE: Final = f"[{CHARACTERS}]+|{JOINER}"
 _ANY: Final = re.compile(f"[{CHARACTERS}\u200d]")
 """Whether there may be one: looking for a set takes a fourth of the time, and most files have none."""
 _IN_LATIN_1: Final = "\u00ad"
@@ -31,7 +31,7 @@ def invisible(path: str, text: str) -> Iterator[Problem]:
     """A warning for each run of such characters in a file, MAX_PROBLEMS at most."""
     if (_IN_LATIN_1 not in text and _is_latin_1(text)) or _ANY.search(text) is None:
         return
-    for number, match in enumerate(_INVISIBLE.finditer(text)):
+    for number, match in enumerate(re.finditer(_INVISIBLE, text)):
         if number == MAX_PROBLEMS:
             return
         offset, run = match.start(), match[0]

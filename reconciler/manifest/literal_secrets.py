@@ -6,6 +6,7 @@ its position; its text is never repeated.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -15,27 +16,6 @@ from typing import Final
 _LONG_HEX = re.compile(r"[0-9a-fA-F]{24,}")
 NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
-SECRET = re.compile(
-    r"""(?<![A-Za-z0-9_-])(?:
-        (?P<openai>sk-[A-Za-z0-9_-]{16,})
-      | (?P<twilio>SK[0-9a-f]{32})(?![A-Za-z0-9])
-      | (?P<webhook>whsec_[A-Za-z0-9+/=_-]{16,})
-      | (?P<bearer>[Bb]earer[ ]+(?=[^\s"']*[0-9])[A-Za-z0-9._~+/-]{16,})
-      | (?P<github>gh[opsur]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})
-      | (?P<aws>(?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Za-z0-9])
-      | (?P<slack>xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,})
-      | (?P<google>AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{20,})
-      | (?P<mercado_pago>(?:APP_USR|TEST)-[0-9]{10,}-[0-9]{6}-[0-9a-f]{32}-[0-9]+)
-      | (?P<meta>EAA[A-Za-z0-9]{60,})
-      | (?P<stripe>[rs]k_(?:live|test)_[A-Za-z0-9]{16,})
-      | (?P<private_key>-----BEGIN[ ](?:[A-Z0-9]+[ ])*PRIVATE[ ]KEY-----)
-    )
-    | (?<![A-Za-z0-9])[Tt]wilio[^\n]{0,40}?(?<![A-Za-z0-9])(?P<twilio_token>[0-9a-f]{32})(?![A-Za-z0-9])
-    | (?:[?&](?:access_token|api_?key|auth|pass|passw(?:or)?d|secret|sig|signature|token)=)
-      (?P<url>(?=[^\s&"'<>#]*[0-9])[^\s&"'<>#{}$]{12,})
-    """,
-    re.VERBOSE,
-)
 _NAMES = {
     "openai": "an OpenAI API key",
     "twilio": "a Twilio API key",
@@ -61,6 +41,32 @@ _TRACE = re.compile(
 begins with a letter that is rare in prose, and none with a set: then only those letters are looked at."""
 
 
+@functools.cache
+def secret() -> re.Pattern[str]:
+    """What a secret looks like, in groups that `_NAMES` names; compiled for the first text with a trace of one."""
+    return re.compile(
+        r"""(?<![A-Za-z0-9_-])(?:
+            (?P<openai>sk-[A-Za-z0-9_-]{16,})
+          | (?P<twilio>SK[0-9a-f]{32})(?![A-Za-z0-9])
+          | (?P<webhook>whsec_[A-Za-z0-9+/=_-]{16,})
+          | (?P<bearer>[Bb]earer[ ]+(?=[^\s"']*[0-9])[A-Za-z0-9._~+/-]{16,})
+          | (?P<github>gh[opsur]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})
+          | (?P<aws>(?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Za-z0-9])
+          | (?P<slack>xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,})
+          | (?P<google>AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{20,})
+          | (?P<mercado_pago>(?:APP_USR|TEST)-[0-9]{10,}-[0-9]{6}-[0-9a-f]{32}-[0-9]+)
+          | (?P<meta>EAA[A-Za-z0-9]{60,})
+          | (?P<stripe>[rs]k_(?:live|test)_[A-Za-z0-9]{16,})
+          | (?P<private_key>-----BEGIN[ ](?:[A-Z0-9]+[ ])*PRIVATE[ ]KEY-----)
+        )
+        | (?<![A-Za-z0-9])[Tt]wilio[^\n]{0,40}?(?<![A-Za-z0-9])(?P<twilio_token>[0-9a-f]{32})(?![A-Za-z0-9])
+        | (?:[?&](?:access_token|api_?key|auth|pass|passw(?:or)?d|secret|sig|signature|token)=)
+          (?P<url>(?=[^\s&"'<>#]*[0-9])[^\s&"'<>#{}$]{12,})
+        """,
+        re.VERBOSE,
+    )
+
+
 def literal_secrets(text: str, own: Mapping[str, str] = NONE) -> Iterator[tuple[int, str]]:
     """Offset of each secret in a text, and what it is ("an OpenAI API key").
 
@@ -70,7 +76,7 @@ def literal_secrets(text: str, own: Mapping[str, str] = NONE) -> Iterator[tuple[
         if (offset := text.find(value)) >= 0:
             yield offset, f"the value of {variable}"
     if _TRACE.search(text) is not None:
-        for match in SECRET.finditer(text):
+        for match in secret().finditer(text):
             kind = match.lastgroup or "bearer"
             yield match.start(kind), _NAMES[kind]
 

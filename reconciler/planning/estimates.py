@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
 from reconciler.model import Change, Estimate, FieldChange, Plan
-from runtime.store.records import UsageRecord
+from runtime.store.activity_records import UsageRecord
 
 PriceOf: TypeAlias = Callable[[str, str], Fraction | None]
 """10⁻⁹ USD for one of a kind of a model; None where no price is known."""

@@ -18,7 +18,7 @@ from reconciler.manifest.document import YamlDocument
 from reconciler.manifest.edits import with_key, with_text
 from reconciler.manifest.shape import Loc
 from reconciler.planning.estimates import PriceOf, cost_of_answers
-from runtime.store.records import UsageRecord
+from runtime.store.activity_records import UsageRecord
 
 KEYS: Final = frozenset({"model", "fallback_model", "cheaper_model"})
 """Keys of a manifest that name a model, wherever they stand but in the parameters of functions."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler.model import Finding, Plan
-from runtime.store.records import OlderRecord
+from runtime.store.activity_records import OlderRecord
 from schemas.data_policy import MESSAGES_SECONDS, seconds_of
 
 RETENTION: Final = ("policy", "data", "retention")

@@ -17,7 +17,6 @@ from reconciler.event_streams import TYPE
 from reconciler.readers.http import Reader
 from reconciler.readers.shape import listed, mapping, text, understood
 from reconciler.settings import Settings
-from runtime.store.delivery_errors import DELIVERY_ERRORS
 from schemas.addresses import number_of
 from schemas.content_shapes import is_ours
 
@@ -243,6 +242,8 @@ def _path_and_query(url: str) -> str:
 
 def _offline(reason: Mapping[str, Any]) -> str:
     """Why a sender is offline, in Twilio's words, and in ours with what to do where the code is known."""
+    from runtime.store.delivery_errors import DELIVERY_ERRORS  # most senders are online
+
     code = str(reason.get("code") or "")
     known = DELIVERY_ERRORS.get(code)
     said = str(reason.get("message") or "Twilio gives no reason")

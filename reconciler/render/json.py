@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.model import DESTRUCTIVE, Change, Outcome, Plan
 from reconciler.planning.digest import digest
 from reconciler.recipient import ShownRecipient
-from runtime.store.records import EditRecord
+from runtime.store.history_records import EditRecord
 
 FORMAT_VERSION = 1
 

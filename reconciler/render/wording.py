@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.manifest.invisible import CHARACTERS, JOINER
 from reconciler.model import DESTRUCTIVE, Action, Estimate, FieldChange, Finding, Outcome, Plan
-from runtime.store.records import EditRecord
 from terminal.language import label, said
+
+if TYPE_CHECKING:
+    from runtime.store.history_records import EditRecord
 
 SIGNS: Final[dict[Action, str]] = {
     "create": "+",
@@ -26,7 +28,7 @@ ORPHANED: Final = (
 )
 """What an orphan is, and both ways out."""
 
-_UNSEEN = re.compile(
+_UNSEEN: Final = (
     "[\x00-\x08\x0b-\x1f\x7f-\xa0\u0300-\u036f\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
     f"\ud800-\udfff{CHARACTERS}]|{JOINER}"
 )
@@ -131,7 +133,7 @@ def sentence(text: str) -> str:
 
 def visible(text: str) -> str:
     """Text with visible control characters: each is replaced by its number, such as `\\x1b`."""
-    return _UNSEEN.sub(_numbered, text)
+    return re.sub(_UNSEEN, _numbered, text)
 
 
 def value_text(value: Any, limit: int = 120) -> str:

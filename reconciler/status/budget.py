@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler.manifest import Fleet, Manifest
-from runtime.store.records import SpentRecord
+from runtime.store.activity_records import SpentRecord
 from schemas.budgets import nanos_of
 from schemas.default_tariffs import DEFAULT
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from reconciler.manifest import Manifest
 from reconciler.render.times import NEVER, local_minute
-from runtime.store.records import BotRecord, CanaryRecord, VariantRecord
+from runtime.store.activity_records import CanaryRecord, VariantRecord
+from runtime.store.records import BotRecord
 from schemas.canary import digest_of
 
 REASONS: Final = {

@@ -11,7 +11,7 @@ from reconciler.status.budget import budget_text
 from reconciler.status.canary import canary_text, comparison_lines
 from reconciler.status.row import REPLY_DAYS, ClientStatus
 from reconciler.status.table import files_text, undelivered_text, wrapped
-from runtime.store.records import RetentionRecord
+from runtime.store.activity_records import RetentionRecord
 from terminal.language import label, said
 
 LABEL = 16

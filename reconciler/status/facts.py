@@ -21,8 +21,9 @@ from reconciler.status.attention import attention
 from reconciler.status.budget import budget_status
 from reconciler.status.canary import canary_status
 from reconciler.status.row import Answers, ClientStatus
+from runtime.store.activity_records import LOOP_PAUSE_SECONDS, ActivityRecord, CanaryRecord, SpentRecord
 from runtime.store.database.times import later
-from runtime.store.records import LOOP_PAUSE_SECONDS, ActivityRecord, BotRecord, CanaryRecord, SpentRecord
+from runtime.store.records import BotRecord
 
 _DELIVERIES: Mapping[str, Answers] = {"delivered": "delivered", "sent": "sent", "undelivered": "undelivered"}
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from reconciler.status.budget import BudgetStatus
 from reconciler.status.canary import CanaryStatus
-from runtime.store.records import RatingRecord, ReplyCounts, RetentionRecord
+from runtime.store.activity_records import RatingRecord, ReplyCounts, RetentionRecord
 
 REPLY_DAYS = 30
 

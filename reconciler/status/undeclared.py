@@ -11,7 +11,7 @@ from reconciler.observation.live_state import LiveState, Store
 from reconciler.render.times import local_minute
 from reconciler.render.wording import visible
 from reconciler.status.table import wrapped
-from runtime.store.records import ActivityRecord
+from runtime.store.activity_records import ActivityRecord
 from terminal.language import said
 
 

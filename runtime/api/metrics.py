@@ -14,11 +14,11 @@ from runtime.budgets.budgets import Budgets
 from runtime.dispatch.model_ends import days_left
 from runtime.observability.metrics import Metrics
 from runtime.store import sender_ratings
+from runtime.store.activity_records import RatingRecord
 from runtime.store.database.database import Database
 from runtime.store.errors import StoreError
 from runtime.store.messages.backlog import Backlog, read_backlog
 from runtime.store.model_ends import dates_of
-from runtime.store.records import RatingRecord
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -10,27 +10,23 @@ from runtime.api.errors import ApiError
 from runtime.api.models import AppliedBody, ClaimBody, LeaseBody, NoticeBody, NumbersBody, RenameBody, RunBody
 from runtime.api.ownership import PAGE_QUERY, author_of
 from runtime.store import catalog_changes, reconcile_reports, reconcile_state, sender_ratings, variants
-from runtime.store.audit import Entry, audited
-from runtime.store.codec import to_document
-from runtime.store.database.database import Database
-from runtime.store.messages import thrift
-from runtime.store.records import (
+from runtime.store.activity_records import (
     ActivityRecord,
-    AppliedRecord,
     CanaryRecord,
-    DamagedRecord,
-    EditRecord,
-    Lease,
-    NoticeRecord,
     OlderRecord,
     RatingRecord,
     ReplyCounts,
     RetentionRecord,
-    RunRecord,
     SpentRecord,
     UsageRecord,
     VariantRecord,
 )
+from runtime.store.audit import Entry, audited
+from runtime.store.codec import to_document
+from runtime.store.database.database import Database
+from runtime.store.history_records import EditRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.messages import thrift
+from runtime.store.records import AppliedRecord, DamagedRecord
 from runtime.store.retention import runs as retention_runs
 from schemas.reconcile_reports import RecordedReport
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from runtime.store.records import RunRecord
+from runtime.store.history_records import RunRecord
 
 
 @dataclass(frozen=True, slots=True)

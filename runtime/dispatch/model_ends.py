@@ -26,8 +26,8 @@ from runtime.engines.listed_models import ListedModels
 from runtime.store import reconcile_state, timers
 from runtime.store.database.database import Database
 from runtime.store.database.times import timestamp
+from runtime.store.history_records import NoticeRecord
 from runtime.store.model_ends import ENDS, GONE, KEY, ModelUse, models_in_use, payload
-from runtime.store.records import NoticeRecord
 from runtime.store.timers import Timer
 from schemas.models import ModelEnd, end_finding, end_of, gone_finding
 

@@ -13,9 +13,10 @@ import structlog
 from runtime.dispatch.timers import RunAgain, Timers
 from runtime.errors import OperatorError, ProviderError
 from runtime.store import sender_ratings, timers
+from runtime.store.activity_records import RatingRecord
 from runtime.store.catalog import list_all
 from runtime.store.database.database import Database
-from runtime.store.records import BotRecord, RatingRecord
+from runtime.store.records import BotRecord
 from runtime.store.timers import Timer
 from runtime.twilio.accounts import Account, Accounts
 from runtime.twilio.client import Twilio

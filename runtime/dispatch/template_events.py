@@ -20,7 +20,8 @@ from runtime.observability.metrics import Metrics
 from runtime.store import catalog, reconcile_state
 from runtime.store.database.database import Database
 from runtime.store.database.times import timestamp
-from runtime.store.records import BotRecord, NoticeRecord
+from runtime.store.history_records import NoticeRecord
+from runtime.store.records import BotRecord
 from runtime.store.timers import Timer
 from runtime.twilio.accounts import Account, Accounts
 from runtime.twilio.approvals import Approval

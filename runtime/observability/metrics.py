@@ -21,9 +21,10 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from runtime.observability.logs import dropped_lines
+from runtime.store.activity_records import RatingRecord
 from runtime.store.delivery_errors import DELIVERY_ERRORS, NO_CODE, OF_CLIENT
 from runtime.store.messages.backlog import Backlog
-from runtime.store.records import BotRecord, RatingRecord
+from runtime.store.records import BotRecord
 from runtime.store.sender_ratings import people_a_day
 from runtime.store.usage.ledger import Line
 from runtime.store.usage.quantities import Usage

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from runtime.reports.month import Month
-from runtime.store.records import VariantRecord
+from runtime.store.activity_records import VariantRecord
 from runtime.store.usage.reporting import ReportReader, UsageTotal
 from runtime.store.usage.traffic import Traffic, month_span, read_traffic, traffic_of, zone_of
 from schemas.policy import Budget

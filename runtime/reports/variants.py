@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from runtime.reports.words import Words
-from runtime.store.records import VariantRecord
+from runtime.store.activity_records import VariantRecord
 from schemas.canary import Variant
 
 NONE = "–"

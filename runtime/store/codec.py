@@ -7,71 +7,66 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from itertools import islice
 from sys import intern
-from typing import Any, Final, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, get_args
 
 from pydantic_core import from_json, to_json
 
 from runtime.store.errors import RecordDamaged
-from runtime.store.records import (
-    ActivityRecord,
-    AppliedRecord,
-    AssistantRecord,
-    BotRecord,
-    CanaryRecord,
-    DamagedRecord,
-    EditRecord,
-    Lease,
-    NoticeRecord,
-    OlderRecord,
-    RatingRecord,
-    ReplyCounts,
-    RetentionRecord,
-    RunRecord,
-    SpentRecord,
-    State,
-    UsageRecord,
-    VariantRecord,
-)
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, DamagedRecord, State
+
+if TYPE_CHECKING:
+    from runtime.store.activity_records import (
+        ActivityRecord,
+        CanaryRecord,
+        OlderRecord,
+        RatingRecord,
+        ReplyCounts,
+        RetentionRecord,
+        SpentRecord,
+        UsageRecord,
+        VariantRecord,
+    )
+    from runtime.store.history_records import EditRecord, Lease, NoticeRecord, RunRecord
+
+    AnyRecord: TypeAlias = (
+        AssistantRecord
+        | BotRecord
+        | AppliedRecord
+        | RunRecord
+        | Lease
+        | EditRecord
+        | NoticeRecord
+        | ActivityRecord
+        | ReplyCounts
+        | UsageRecord
+        | SpentRecord
+        | CanaryRecord
+        | OlderRecord
+        | RatingRecord
+        | RetentionRecord
+        | VariantRecord
+        | DamagedRecord
+    )
 
 Record = TypeVar(
     "Record",
     AssistantRecord,
     BotRecord,
     AppliedRecord,
-    RunRecord,
-    Lease,
-    EditRecord,
-    NoticeRecord,
-    ActivityRecord,
-    ReplyCounts,
-    UsageRecord,
-    SpentRecord,
-    CanaryRecord,
-    OlderRecord,
-    RatingRecord,
-    RetentionRecord,
-    VariantRecord,
+    "RunRecord",
+    "Lease",
+    "EditRecord",
+    "NoticeRecord",
+    "ActivityRecord",
+    "ReplyCounts",
+    "UsageRecord",
+    "SpentRecord",
+    "CanaryRecord",
+    "OlderRecord",
+    "RatingRecord",
+    "RetentionRecord",
+    "VariantRecord",
 )
-AnyRecord: TypeAlias = (
-    AssistantRecord
-    | BotRecord
-    | AppliedRecord
-    | RunRecord
-    | Lease
-    | EditRecord
-    | NoticeRecord
-    | ActivityRecord
-    | ReplyCounts
-    | UsageRecord
-    | SpentRecord
-    | CanaryRecord
-    | OlderRecord
-    | RatingRecord
-    | RetentionRecord
-    | VariantRecord
-    | DamagedRecord
-)
-
 JSON_FIELDS = frozenset({"tools", "settings", "metadata", "functions", "policy", "values", "changes", "fields"})
 """Fields that are JSON text in a row; no query reads inside them."""
 
@@ -97,14 +92,14 @@ _SHAPES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
 _ANY_OBJECT: Final = (_is_mapping, "a JSON object")
 _STATES: Final = get_args(State)
 
-_TABLES: Final[Mapping[type, tuple[str, tuple[str, ...]]]] = {
-    BotRecord: ("bots", ("id",)),
-    AssistantRecord: ("assistants", ("id",)),
-    AppliedRecord: ("applied", ("client", "kind")),
-    RunRecord: ("runs", ("id",)),
-    EditRecord: ("audit", ("kind", "object_id", "at")),
+_TABLES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "BotRecord": ("bots", ("id",)),
+    "AssistantRecord": ("assistants", ("id",)),
+    "AppliedRecord": ("applied", ("client", "kind")),
+    "RunRecord": ("runs", ("id",)),
+    "EditRecord": ("audit", ("kind", "object_id", "at")),
 }
-"""By record, its table, and the columns that name a row."""
+"""By a record's name, its table, and the columns that name a row."""
 
 CHUNK = 1000
 """Number of rows that are decoded together."""
@@ -119,7 +114,7 @@ def columns(kind: type[Record]) -> tuple[str, ...]:
 
 def key_of(kind: type[Record]) -> tuple[str, ...]:
     """The fields that name one record among those of its table."""
-    return _TABLES[kind][1]
+    return _TABLES[kind.__name__][1]
 
 
 def dump_json(value: object) -> str:
@@ -217,7 +212,7 @@ def _check_shape(name: str, values: Iterable[Any]) -> None:
 
 
 def _damaged(kind: type[Record], values: Mapping[str, Any], problem: str) -> DamagedRecord:
-    table, key = _TABLES[kind]
+    table, key = _TABLES[kind.__name__]
     found = {name: str(values[name]) for name in key}
     return DamagedRecord(table, found, problem, values.get("client"), values.get("twilio_phone_number"))
 

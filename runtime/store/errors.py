@@ -33,9 +33,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from runtime.store.records import DamagedRecord, Lease
+from runtime.store.records import DamagedRecord
+
+if TYPE_CHECKING:
+    from runtime.store.history_records import Lease
 
 
 class StoreError(Exception):

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, and_, delete, or_, select, update
 from sqlalchemy.dialects import sqlite
 
 from runtime.store import audit, catalog, reconcile_reports, tokens
+from runtime.store.activity_records import ActivityRecord, SpentRecord, UsageRecord
 from runtime.store.audit import Actor, Entry
 from runtime.store.client.history import (
     BLOCKED,
@@ -34,20 +35,9 @@ from runtime.store.console import accounts, report_links
 from runtime.store.database.statement import Statement
 from runtime.store.database.times import timestamp
 from runtime.store.errors import LeaseHeld, LeaseLost, RunDiffers, StoreError
+from runtime.store.history_records import EditRecord, Lease, NoticeRecord, RunRecord
 from runtime.store.messages import person_marks, privacy_requests, receipts
-from runtime.store.records import (
-    ATTEMPTS_OF_SENDER,
-    INSTALLATION,
-    ActivityRecord,
-    AppliedRecord,
-    DamagedRecord,
-    EditRecord,
-    Lease,
-    NoticeRecord,
-    RunRecord,
-    SpentRecord,
-    UsageRecord,
-)
+from runtime.store.records import ATTEMPTS_OF_SENDER, INSTALLATION, AppliedRecord, DamagedRecord
 from runtime.store.tables import applied, leases, notices, runs
 from runtime.store.tariffs_record import KIND as TARIFFS
 

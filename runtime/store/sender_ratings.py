@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from runtime.store.records import RatingRecord
+from runtime.store.activity_records import RatingRecord
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.store.records import CanaryRecord, VariantRecord
+from runtime.store.activity_records import CanaryRecord, VariantRecord
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -24,6 +24,7 @@ from runtime.memory import remembered
 from runtime.observability.metrics import Metrics
 from runtime.price_list import PriceList
 from runtime.settings import Settings
+from runtime.store.activity_records import LOOP_PAUSE_SECONDS
 from runtime.store.database.database import Database
 from runtime.store.database.times import seconds_since
 from runtime.store.messages import handover, turns
@@ -32,7 +33,6 @@ from runtime.store.messages.handoffs import Handoff
 from runtime.store.messages.outbound_content import OutboundContent, OutboundText
 from runtime.store.messages.outbox import OutboundMessage, OutboxRow
 from runtime.store.messages.turns import Ending, Turn, end_turn
-from runtime.store.records import LOOP_PAUSE_SECONDS
 from runtime.text import portable
 from runtime.turns.beginnings import begun_with, offer_begun_with
 from runtime.turns.handing_over import handoff_of, is_one_too_many, summary_of, tell_of

@@ -25,11 +25,12 @@ from runtime.content.parts import Content, Reaction
 from runtime.content.person_asked import asks_for_person
 from runtime.content.rendering import needs_words
 from runtime.content.thanks import asks, is_thanks, plain_text
+from runtime.store.activity_records import LOOP_PAUSE_SECONDS
 from runtime.store.database.times import is_to_come, is_within
 from runtime.store.messages.conversations import Conversation
 from runtime.store.messages.handoffs import Cause
 from runtime.store.messages.last_answers import LastAnswer
-from runtime.store.records import LOOP_PAUSE_SECONDS, BotRecord
+from runtime.store.records import BotRecord
 from runtime.turns.consent import ConsentStep
 from runtime.turns.outside_hours import Outside
 from schemas.handoff import HandoffPolicy

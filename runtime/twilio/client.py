@@ -28,6 +28,7 @@ from runtime.errors import ProviderError, TemporaryError, UnknownOutcome
 from runtime.observability.metrics import Metrics
 from runtime.resilience.breakers import Breakers, CallScope
 from runtime.resilience.http_errors import Provider, error_of_status, retry_after_seconds
+from runtime.store.activity_records import RatingRecord
 from runtime.store.codec import dump_json
 from runtime.store.database.times import timestamp
 from runtime.store.delivery_errors import PASSING
@@ -40,7 +41,6 @@ from runtime.store.messages.outbound_content import (
 )
 from runtime.store.messages.outbox import FINAL_STATUSES
 from runtime.store.messages.send_matching import ListedMessage
-from runtime.store.records import RatingRecord
 from runtime.twilio.accounts import Account
 from runtime.twilio.rate_limit import SendRateLimit
 from runtime.twilio.transport import TooManyRequests, TwilioHttp

@@ -17,7 +17,7 @@ from reconciler.status.facts import answers
 from reconciler.status.row import Attention, ClientStatus
 from reconciler.status.table import table_text
 from reconciler.status.undeclared import UndeclaredBot, undeclared_text
-from runtime.store.records import ActivityRecord, ReplyCounts
+from runtime.store.activity_records import ActivityRecord, ReplyCounts
 from tests.brownfield.golden import equals_golden
 
 HEARD = "2026-11-22T12:05:00.000Z"

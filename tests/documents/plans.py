@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from reconciler.model import KIND_ORDER, Change, FieldChange, Finding, Orphan, Plan, Unmanaged
-from runtime.store.records import EditRecord
+from runtime.store.history_records import EditRecord
 
 HOSTILE = (
     "<script>document.title='x'</script>",

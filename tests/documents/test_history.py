@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from runtime.store.client.writer import open_writer
-from runtime.store.records import Lease
+from runtime.store.history_records import Lease
 from tests.documents.receiver import Receiver
 from tests.documents.test_alarm import BROKEN
 from tests.reconciler.agency import API_TOKEN, WEBHOOK, Agency

@@ -28,7 +28,7 @@ from runtime.reports.money import GROUPS, NoRate, bill
 from runtime.reports.month import BadMonth, Month, parsed_month
 from runtime.reports.text import report_text
 from runtime.reports.words import WORDS, Words
-from runtime.store.records import VariantRecord
+from runtime.store.activity_records import VariantRecord
 from runtime.store.usage.reporting import UsageTotal
 from schemas.money import Language, decimal_text, money_text
 from schemas.policy import Budget

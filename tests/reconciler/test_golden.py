@@ -11,7 +11,7 @@ from reconciler.model import Change, FieldChange, Finding, Orphan, Outcome, Plan
 from reconciler.render.json import plan_json
 from reconciler.render.markdown import plan_markdown
 from reconciler.render.text import outcomes_text, plan_text
-from runtime.store.records import EditRecord
+from runtime.store.history_records import EditRecord
 
 GOLDEN = Path(__file__).parent / "golden"
 OLD_PROMPT = "Eres el asistente de La Cocina.\nResponde en español.\n\nNo inventes precios.\n"

@@ -10,7 +10,7 @@ import pytest
 
 from runtime.store.client.history import read_notices
 from runtime.store.client.writer import open_writer
-from runtime.store.records import NoticeRecord
+from runtime.store.history_records import NoticeRecord
 from tests.reconciler.agency import WEBHOOK, Agency
 from tests.sandbox_process import Json
 

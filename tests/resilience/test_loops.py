@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from runtime.store.activity_records import LOOP_PAUSE_SECONDS
 from runtime.store.client.history import read_activity
 from runtime.store.database.times import timestamp
-from runtime.store.records import LOOP_PAUSE_SECONDS
 from tests.observability.scrape import scrape
 from tests.runtime_process import Line, Runtime, inbound_fields, open_line, signed_webhook
 from tests.sandbox_process import Sandbox, wait_until

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, insert
 
+from runtime.store.activity_records import LOOP_PAUSE_SECONDS, ActivityRecord
 from runtime.store.client.history import LATEST_ACTIVITY, loops_query, read_activity, undelivered_query
 from runtime.store.database.engine import open_engine
 from runtime.store.database.times import timestamp
-from runtime.store.records import LOOP_PAUSE_SECONDS, ActivityRecord
 from runtime.store.tables import conversations, inbox, outbox, turns
 from tests.runtime.stores import make_file, new_store
 

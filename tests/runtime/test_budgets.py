@@ -19,10 +19,11 @@ from runtime.catalog import open_catalog
 from runtime.dispatch.budget_warnings import BudgetWarnings, warning_text
 from runtime.price_list import PriceList
 from runtime.store import catalog
+from runtime.store.activity_records import SpentRecord
 from runtime.store.client.history import read_spent
 from runtime.store.database.database import Database, open_database
 from runtime.store.database.times import timestamp
-from runtime.store.records import BotRecord, SpentRecord
+from runtime.store.records import BotRecord
 from runtime.store.timers import Timer
 from runtime.store.usage import budgets
 from runtime.store.usage.budgets import AllotmentRequest

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import Connection
 
 from runtime.store import canaries, canary_stops
+from runtime.store.activity_records import VariantRecord
 from runtime.store.canaries import CanaryTally, VariantTally
 from runtime.store.catalog import catalog_version, get_bot, put_bot, remove
 from runtime.store.client.canaries import read_canaries, read_variants
-from runtime.store.records import BotRecord, VariantRecord
+from runtime.store.records import BotRecord
 from runtime.store.usage.reporting import reading
 from tests.runtime.month_rows import Rows, rows
 from tests.runtime.stores import new_store

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from runtime.store import catalog, reconcile_reports, reconcile_state
 from runtime.store.audit import Actor
 from runtime.store.console import client
-from runtime.store.records import AppliedRecord, BotRecord, RunRecord
+from runtime.store.history_records import RunRecord
+from runtime.store.records import AppliedRecord, BotRecord
 from schemas.reconcile_reports import FoundOfClient, RecordedReport
 from tests.runtime.stores import migrated_store
 

@@ -23,7 +23,8 @@ from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate, open_migrated
 from runtime.store.database.revision import HEAD
 from runtime.store.errors import StoreError, StoreOutdated
-from runtime.store.records import BotRecord, RunRecord
+from runtime.store.history_records import RunRecord
+from runtime.store.records import BotRecord
 from runtime.store.tables import ONLY_ON, metadata
 from tests.runtime.stores import drop_database, empty_store, make_database
 from tests.runtime_process import Runtime

@@ -24,7 +24,8 @@ from runtime.store.errors import (
     StoreRefused,
     StoreUnreachable,
 )
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, NoticeRecord, RunRecord
+from runtime.store.history_records import NoticeRecord, RunRecord
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
 from tests.runtime.stores import drop_database, make_database
 from tests.runtime_process import API_TOKEN, start_runtime
 from tests.sandbox_process import Sandbox

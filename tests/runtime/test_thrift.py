@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
+from runtime.store.activity_records import ReplyCounts
 from runtime.store.client.history import read_reply_counts
 from runtime.store.database.engine import open_engine
 from runtime.store.database.migrate import migrate
 from runtime.store.errors import StoreError
 from runtime.store.messages.thrift import REPLY_COUNTS
-from runtime.store.records import ReplyCounts
 from runtime.store.tables import bots, inbox, outbox, turns
 from tests.bare_server import Serve, answer
 from tests.runtime.stores import new_store

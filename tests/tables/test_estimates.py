@@ -9,7 +9,7 @@ import pytest
 from reconciler.model import Change, Estimate, FieldChange
 from reconciler.planning.digest import digest
 from reconciler.planning.estimates import clients_to_estimate, estimates
-from runtime.store.records import UsageRecord
+from runtime.store.activity_records import UsageRecord
 from tests.documents.plans import a_change, a_plan
 
 LUNA, SOL = "gpt-6-luna", "gpt-6-sol"

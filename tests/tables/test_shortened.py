@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.model import FieldChange
 from reconciler.planning.shortened import Shortened, finding_of, shortened
-from runtime.store.records import OlderRecord
+from runtime.store.activity_records import OlderRecord
 from tests.documents.plans import a_change, a_plan
 
 BLOCK = ("policy", "data", "retention")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runtime.store.activity_records import CanaryRecord, VariantRecord
 from runtime.store.client.history import call_newer
 from runtime.store.client.light_reader import Run, read_tables
 from runtime.store.codec import from_document, from_rows
 from runtime.store.database.url import is_api
-from runtime.store.records import CanaryRecord, VariantRecord
 from runtime.store.variants import CANARIES, variant_queries, variants_of
 
 NOTED, VARIANTS = "/reconcile/canaries", "/reconcile/variants"

@@ -7,23 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from runtime.store.activity_records import LOOP_PAUSE_SECONDS, ActivityRecord, ReplyCounts, SpentRecord, UsageRecord
 from runtime.store.client.light_reader import Run, read_tables
 from runtime.store.codec import columns, from_document, from_rows, read_rows
 from runtime.store.database.times import timestamp
 from runtime.store.database.url import is_api
 from runtime.store.encryption.keyring import shown
+from runtime.store.history_records import EditRecord, Lease, NoticeRecord, RunRecord
 from runtime.store.messages.thrift import REPLY_COUNTS
-from runtime.store.records import (
-    LOOP_PAUSE_SECONDS,
-    ActivityRecord,
-    EditRecord,
-    Lease,
-    NoticeRecord,
-    ReplyCounts,
-    RunRecord,
-    SpentRecord,
-    UsageRecord,
-)
 
 RUNS, LEASE, EDITS, NOTICES = "/reconcile/runs", "/reconcile/lease", "/reconcile/edits", "/reconcile/notices"
 ACTIVITY, REPLIES, USAGE = "/reconcile/activity", "/reconcile/replies", "/reconcile/usage"

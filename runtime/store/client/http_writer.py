@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from runtime.store.client.http import HttpStore, StoreApiError, segment
 from runtime.store.codec import from_document, to_document
 from runtime.store.errors import FileDiffers, FileTooLarge, LeaseHeld, LeaseLost, NumberTaken, RunDiffers, StoreError
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.history_records import Lease, NoticeRecord, RunRecord
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
 from schemas.media_types import MAX_FILE_BYTES
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runtime.store.activity_records import RatingRecord
 from runtime.store.client.history import call_newer
 from runtime.store.client.light_reader import Run, read_tables
 from runtime.store.codec import from_document, from_rows
 from runtime.store.database.url import is_api
-from runtime.store.records import RatingRecord
 from runtime.store.sender_ratings import OF_CLIENT
 
 PATH = "/reconcile/ratings"

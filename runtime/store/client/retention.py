@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
+from runtime.store.activity_records import OlderRecord, RetentionRecord
 from runtime.store.client.history import call_newer
 from runtime.store.client.light_reader import Run, read_tables
 from runtime.store.codec import from_document
 from runtime.store.database.url import is_api
-from runtime.store.records import OlderRecord, RetentionRecord
 
 OLDER_PATH, LAST_PATH = "/reconcile/older", "/reconcile/retention"
 OLDER: Final = """

@@ -15,7 +15,8 @@ from runtime.store.catalog_changes import Author
 from runtime.store.database.engine import store_errors
 from runtime.store.database.migrate import open_migrated
 from runtime.store.errors import FileDiffers, FileTooLarge, ObjectNotFound
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.history_records import Lease, NoticeRecord, RunRecord
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
 from schemas.reconcile_reports import RecordedReport
 from terminal.person import session_address, user_at_host
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from runtime.store.database.url import is_api
-from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord, Lease, NoticeRecord, RunRecord
+from runtime.store.history_records import Lease, NoticeRecord, RunRecord
+from runtime.store.records import AppliedRecord, AssistantRecord, BotRecord
 
 if TYPE_CHECKING:  # pydantic's models of it are needed with --report only
     from schemas.reconcile_reports import RecordedReport

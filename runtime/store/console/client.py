@@ -19,6 +19,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from runtime.store import reconcile_reports
+from runtime.store.activity_records import RetentionRecord
 from runtime.store.audit import Actor, Entry, record
 from runtime.store.catalog import get
 from runtime.store.client.history import runs_of
@@ -27,8 +28,9 @@ from runtime.store.codec import columns
 from runtime.store.console import fleet
 from runtime.store.console.fleet import FleetRow, MonthOfClient
 from runtime.store.database.statement import Statement
+from runtime.store.history_records import RunRecord
 from runtime.store.reconcile_reports import ReportOfClient
-from runtime.store.records import BotRecord, RetentionRecord, RunRecord
+from runtime.store.records import BotRecord
 from runtime.store.variants import FAILED
 from schemas.canary import digest_of
 from schemas.policy_document import PolicyDocument, read_document

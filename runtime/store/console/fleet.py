@@ -19,9 +19,9 @@ from datetime import date
 
 from sqlalchemy import Connection
 
+from runtime.store.activity_records import RatingRecord
 from runtime.store.database.statement import Statement
 from runtime.store.model_ends import dates_of
-from runtime.store.records import RatingRecord
 from runtime.store.sender_ratings import newest
 from runtime.store.tariffs import stored_tariffs
 from runtime.store.usage.ledger import FREE_SERVICE_MESSAGES

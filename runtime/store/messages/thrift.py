@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from runtime.store.records import ReplyCounts
+from runtime.store.activity_records import ReplyCounts
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -9,11 +9,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
+from runtime.store.activity_records import OlderRecord, RetentionRecord
 from runtime.store.client.retention import OLDER
 from runtime.store.codec import dump_json
 from runtime.store.database.statement import Statement
 from runtime.store.database.times import timestamp
-from runtime.store.records import OlderRecord, RetentionRecord
 from schemas.data_policy import Retention
 
 BEGIN = Statement(

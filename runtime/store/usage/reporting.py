@@ -17,11 +17,12 @@ from typing import Concatenate, NamedTuple
 
 from sqlalchemy import Connection
 
+from runtime.store.activity_records import VariantRecord
 from runtime.store.catalog import list_all
 from runtime.store.database.once import read_only
 from runtime.store.database.operation import P, T
 from runtime.store.database.statement import Statement
-from runtime.store.records import BotRecord, VariantRecord
+from runtime.store.records import BotRecord
 from runtime.store.tariffs import stored_tariffs
 from runtime.store.variants import variants
 from schemas.prices import Confidence, Kind
