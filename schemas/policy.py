@@ -486,7 +486,10 @@ class Policy(Strict):
     @classmethod
     def policy_keys(cls) -> set[str]:
         """Names of its fields; of a client, which has others too, those of the policy."""
-        return set(Policy.model_fields)
+        return _KEYS
+
+
+_KEYS: Final = set(Policy.model_fields)
 
 
 def keys_of(policy: Policy) -> dict[str, Any]:

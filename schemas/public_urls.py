@@ -53,7 +53,7 @@ def refusal(url: str, *, allow_private: bool) -> Refusal | None:
     """
     try:
         parts = urlsplit(url)
-        host, port, user = parts.hostname, parts.port, parts.username is not None
+        host, port, user = parts.hostname, parts.port, "@" in parts.netloc
     except ValueError:
         return _NOT_A_URL
     if parts.scheme not in ("https", "http"):

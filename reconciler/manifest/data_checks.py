@@ -127,5 +127,8 @@ def _looks_like_care(values: Mapping[str, Any]) -> Loc | None:
 def _is_care(text: Any) -> bool:
     if not isinstance(text, str):
         return False
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return _CARE.search("".join(one for one in plain if not unicodedata.combining(one))) is not None
+    plain = text.casefold()
+    if not plain.isascii():
+        apart = unicodedata.normalize("NFKD", plain)
+        plain = "".join(one for one in apart if not unicodedata.combining(one))
+    return _CARE.search(plain) is not None

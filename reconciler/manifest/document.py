@@ -6,6 +6,7 @@ reads plain scalars as YAML 1.1 does. Nothing is guessed: unclear input becomes 
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from sys import intern
@@ -79,7 +80,7 @@ def parse(path: str, data: bytes, own: Mapping[str, str] = NONE) -> YamlDocument
         document.report((0, 0), *too_large(len(data)))
         return document
     try:
-        document.text = data.decode("utf-8-sig")
+        document.text = data.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         document.report(_position(data[: error.start]), "the file is not UTF-8", "Save it in the encoding UTF-8.")
         return document
@@ -285,5 +286,5 @@ def _start(node: Node) -> tuple[int, int]:
 
 
 def _position(before: bytes) -> tuple[int, int]:
-    lines = before.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    lines = before.removeprefix(BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return len(lines), len(lines[-1].decode("utf-8", "replace")) + 1

@@ -341,9 +341,9 @@ class _OneManifest:
             return None
 
     def _credentials(self) -> Iterable[Violation]:
-        if INSTALLATION_CREDENTIALS.isdisjoint(self.document.texts | self.defaults.texts):
-            return ()
-        return check_credentials(self.value)
+        if any(not INSTALLATION_CREDENTIALS.isdisjoint(source.texts) for source in (self.document, self.defaults)):
+            return check_credentials(self.value)
+        return ()
 
     def _explain(self, error: ErrorDetails, spot: Spot) -> None:
         if error["type"] == "missing" and self.defaults.problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -10,11 +11,17 @@ from urllib.parse import urlsplit
 from reconciler.recipient import ALERTS, Gets, Recipient, Role
 from schemas import Client, FileSearchTool, FunctionTool, McpTool, SecretRef, WebSearchTool
 from schemas.data_policy import Leave
-from schemas.policy import MediaPolicy, MessageContext
+from schemas.policy import MessageContext
 
 ENDPOINTS: Final = {"responses": "/v1/responses", "agents": "/v1/agents", "assistants": "/v1/threads"}
 """Where each engine sends what people write."""
 TRANSCRIPTIONS: Final = "/v1/audio/transcriptions"
+_OF_EVERY_CLIENT: Final = (
+    Recipient("twilio", "channel", ("messages", "voice", "files", "address")),
+    Recipient("meta", "whatsapp", ("messages", "voice", "files", "address")),
+    Recipient("hosting", "hosting", ("everything",)),
+)
+_ALERTS: Final = Recipient(ALERTS, "notified", ("notice", "thread"))
 
 
 def recipients_of(client: Client) -> Sequence[Recipient]:
@@ -32,6 +39,7 @@ def unused_leaves(client: Client) -> Sequence[str]:
     return [name for name in leaves if name not in names]
 
 
+@functools.lru_cache(64)  # a plan asks for the host of a URL as it is live, and as it is declared
 def host_of(url: str) -> str:
     """The host of a URL, with its port where that is not the usual one."""
     parts = urlsplit(url)
@@ -41,9 +49,7 @@ def host_of(url: str) -> str:
 
 def _declared(client: Client) -> Iterator[Recipient]:
     yield _openai(client)
-    yield Recipient("twilio", "channel", ("messages", "voice", "files", "address"))
-    yield Recipient("meta", "whatsapp", ("messages", "voice", "files", "address"))
-    yield Recipient("hosting", "hosting", ("everything",))
+    yield from _OF_EVERY_CLIENT
     for tool in client.assistant.tools:
         if isinstance(tool, FunctionTool):
             yield _function(tool)
@@ -51,7 +57,7 @@ def _declared(client: Client) -> Iterator[Recipient]:
             yield Recipient(host_of(tool.url), "server", ("questions",), (tool.name,))
     handoff = client.handoff
     if handoff is None or not handoff.notify:
-        yield Recipient(ALERTS, "notified", ("notice", "thread"))
+        yield _ALERTS
     if handoff is not None and handoff.desk is not None:
         gets: Gets = "conversations" if handoff.desk.mirror == "always" else "handed_over"
         yield Recipient(host_of(handoff.desk.chatwoot.url), "desk", (gets, "address"))
@@ -63,24 +69,26 @@ def _declared(client: Client) -> Iterator[Recipient]:
 
 
 def _openai(client: Client) -> Recipient:
-    media, engine = client.media or MediaPolicy(), client.assistant.engine
+    media, engine = client.media, client.assistant.engine
     gets: list[Gets] = ["messages"]
     through = [ENDPOINTS[engine]]
-    if media.voice_rules is not None:
+    if media is None or media.voice is not False:
         gets.append("voice")
         through.append(TRANSCRIPTIONS)
-    if engine == "responses" and (media.images_rules is not None or media.documents_rules is not None):
+    if engine == "responses" and (media is None or media.images is not False or media.documents is not False):
         gets.append("files")
     if any(isinstance(tool, WebSearchTool) for tool in client.assistant.tools):
         gets.append("searches")
     if any(isinstance(tool, FileSearchTool) for tool in client.assistant.tools):
         through.append("/v1/vector_stores")
-    gets += _person_for_model(client.context or MessageContext())
+    gets += _person_for_model(client.context)
     return Recipient("openai", "model", tuple(gets), tuple(through))
 
 
-def _person_for_model(context: MessageContext) -> Sequence[Gets]:
+def _person_for_model(context: MessageContext | None) -> Sequence[Gets]:
     """What the model gets to know of who writes: name and masked number, unless the manifest says otherwise."""
+    if context is None:
+        return ("person_masked",)
     if context.phone == "full":
         return ("person_full",)
     if context.phone != "none":

@@ -41,7 +41,8 @@ def model_end(model: str, live_state: LiveState) -> ModelEnd | None:
     models = live_state.models
     listed = None
     if not isinstance(models, Failed):
-        listed = {one.id: one.shutdown_date for one in models.values() if one.has_date}
+        one = models.get(model)
+        listed = {model: one.shutdown_date} if one is not None and one.has_date else {}
     return end_of(model, datetime.datetime.now(tz=datetime.UTC).date(), listed)
 
 

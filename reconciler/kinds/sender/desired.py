@@ -20,7 +20,7 @@ DETACHED: Final = {"callback_url": "", "fallback_url": "", "status_callback_url"
 def values(manifest: Manifest, settings: Settings) -> dict[str, Any]:
     """The sender; its profile and its calls only where they are declared."""
     sender = manifest.client.sender
-    declared = manifest.client.sender.profile.model_dump(exclude_none=True)
+    declared = {key: value for key, value in sender.profile if value is not None}
     for several in ("emails", "websites"):
         if several in declared:
             declared[several] = sorted(declared[several])
