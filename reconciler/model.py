@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from reconciler.origin import Origin
 from reconciler.recipient import ShownRecipient
@@ -40,8 +40,7 @@ UNKNOWN_ID: Final = "(known after apply)"
 """Stands for the id of a live object that the same plan creates."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountKey:
+class AccountKey(NamedTuple):
     """A Twilio account and the name of the variable that holds its token."""
 
     sid: str | None

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 Path = tuple[str | int, ...]
 
@@ -43,8 +42,7 @@ _NESTING: Final = (dict, list)
 """What JSON and YAML are read as; asking for a `Mapping` instead takes five times as long."""
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaProblem:
+class SchemaProblem(NamedTuple):
     """Something that OpenAI refuses."""
 
     path: Path

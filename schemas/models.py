@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -50,8 +50,7 @@ class ModelFacts:
         return bool(self.efforts) and "none" not in (self.efforts or ())
 
 
-@dataclass(frozen=True, slots=True)
-class ModelEnd:
+class ModelEnd(NamedTuple):
     """When a model is shut down."""
 
     model: str

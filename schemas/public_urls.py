@@ -8,13 +8,12 @@ resolves to is checked with `is_public`, where the connection is made.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
-_PRIVATE_NAMES: Final = ("localhost", "localdomain", "local", "internal", "home.arpa")
+_PRIVATE_ENDS: Final = (".localhost", ".localdomain", ".local", ".internal", ".home.arpa")
 """Domains of a machine or its network: RFC 6761, 6762 and 8375, and what ICANN reserved for private use."""
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 """All IPv6 addresses that a public host can have; RFC 4291."""
@@ -24,8 +23,7 @@ _COMPATIBLE: Final = IPv6Network("::/96")
 """The deprecated form of an IPv4 address in IPv6; RFC 4291."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a URL is not called, without repeating it: it may contain a password."""
 
     reason: str
@@ -108,7 +106,7 @@ def _may_be_public(host: str) -> bool:
     name = host.removesuffix(".")
     if _is_number(name) or "." not in name:
         return False  # 2130706433, 127.1 and 0x7f.1 are addresses too; a name without a dot is one of this network
-    return not any(name == private or name.endswith(f".{private}") for private in _PRIVATE_NAMES)
+    return not f".{name}".endswith(_PRIVATE_ENDS)
 
 
 def _is_address(host: str) -> bool:

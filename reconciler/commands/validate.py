@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Literal
 
 import click
@@ -40,7 +39,7 @@ def validate(ctx: click.Context, output: Literal["text", "json"], strict: bool) 
     except ManifestErrors as found:
         problems, clients = found.problems, found.manifests
     if output == "json":
-        click.echo(json.dumps([asdict(problem) for problem in problems], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([problem._asdict() for problem in problems], ensure_ascii=False, indent=2))
     else:
         click.echo(_text(problems, clients), nl=False)
     failing = ("error", "warning") if strict else ("error",)

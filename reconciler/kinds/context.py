@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from reconciler.manifest import Manifest
 from reconciler.model import AccountKey, KindName, Values
@@ -27,8 +28,7 @@ class DesiredClient:
     """The declared values of each kind that it has; none while it is leaving."""
 
 
-@dataclass(frozen=True, slots=True)
-class Successor:
+class Successor(NamedTuple):
     """The client that gets the number of a leaving one, which answers until then."""
 
     client: str

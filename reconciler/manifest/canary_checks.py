@@ -4,7 +4,6 @@ that its day has not passed."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -74,7 +73,7 @@ def _model(assistant: Mapping[str, Any], canary: Mapping[str, Any], today: date)
     # One place is reported once: the errors before the warnings.
     for found in sorted(model_violations({"assistant": declared}, today), key=lambda one: one.severity):
         if found.message not in known:
-            yield replace(found, loc=loc, message=f"{dotted(loc)}: {found.message.partition(': ')[2]}")
+            yield found._replace(loc=loc, message=f"{dotted(loc)}: {found.message.partition(': ')[2]}")
 
 
 def _day(client: object, canary: Mapping[str, Any], today: date) -> Iterator[Violation]:

@@ -9,7 +9,7 @@ A case that is wrong is reported with its place, as anything in a manifest; noth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -66,7 +66,7 @@ def cases_of(
         if case is not None:
             paths = dict[str, Path]()
             for found in (*_files(case, folder, paths), *check_case(case, values, documents)):
-                source.report(replace(found, loc=(*loc, *found.loc), message=f"tests.{name}.{found.message}"))
+                source.report(found._replace(loc=(*loc, *found.loc), message=f"tests.{name}.{found.message}"))
             yield DeclaredCase(str(name), case, source.shown_place(loc), paths)
 
 

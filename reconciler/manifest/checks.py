@@ -7,10 +7,9 @@ They check the values as written, so that they also report where something else 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from reconciler.manifest.explain import dotted, nearest
 from reconciler.manifest.handoff_checks import DESK, desk_refusal
@@ -41,8 +40,7 @@ ALMOST = 0.85
 _JSON_TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(NamedTuple):
     """Something wrong at a location of a manifest's values; message and hint as in Problem."""
 
     loc: Loc
@@ -306,7 +304,7 @@ def stand_in(values: Mapping[str, Any], loc: Loc, model: str, today: date) -> It
         declared = {**assistant, "model": model}
         # One place is reported once: the errors before the warnings.
         for found in sorted(model_violations({"assistant": declared}, today), key=lambda one: one.severity):
-            yield replace(found, loc=loc, message=f"{dotted(loc)}: {found.message.partition(': ')[2]}")
+            yield found._replace(loc=loc, message=f"{dotted(loc)}: {found.message.partition(': ')[2]}")
 
 
 def _misspelt(model: str) -> Iterator[Violation]:

@@ -20,7 +20,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from reconciler.manifest.canary_checks import check_canary
-from reconciler.manifest.cases import DeclaredCase, cases_of
 from reconciler.manifest.checks import Violation, check, check_credentials, check_currency, check_prompt, tools
 from reconciler.manifest.cut_values import cut_values
 from reconciler.manifest.data_checks import check_data
@@ -50,6 +49,7 @@ from schemas import Client, FileSearchTool
 from schemas.credentials import INSTALLATION_CREDENTIALS
 
 if TYPE_CHECKING:
+    from reconciler.manifest.cases import DeclaredCase
     from reconciler.manifest.tariffs import DeclaredTariffs
 
 
@@ -322,6 +322,8 @@ class _OneManifest:
     def _cases(self, knowledge: Iterable[KnowledgeFile]) -> Iterator[DeclaredCase]:
         if "tests" not in self.value:
             return
+        from reconciler.manifest.cases import DeclaredCase, cases_of  # few manifests have tests
+
         for found in cases_of(self.value, self.folder, self, [document.path for document in knowledge]):
             if isinstance(found, DeclaredCase):
                 yield found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from reconciler.manifest.shape import Loc
@@ -21,7 +20,7 @@ def desk_refusal(handoff: Mapping[str, Any]) -> Refusal | None:
     if not isinstance(desk, Mapping) or not isinstance(url, str) or not url.startswith(("http://", "https://")):
         return None
     refused = refusal(url, allow_private=desk.get("allow_private") is True)
-    return None if refused is None else replace(refused, hint=_HINT)
+    return None if refused is None else refused._replace(hint=_HINT)
 
 
 def desk_inbox(values: Mapping[str, Any]) -> str | None:

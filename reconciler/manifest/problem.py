@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from reconciler.errors import ReconcileError
 
@@ -14,8 +13,7 @@ MAX_PROBLEMS = 100
 """Maximum number of problems of one sort in one file; a file with more cannot be corrected line by line."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """One problem; problems sort by file, line and column."""
 
     path: str

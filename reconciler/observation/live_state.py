@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from reconciler.event_streams import KIND as EVENT_STREAM
 from reconciler.intents import Intent, intents_of
@@ -65,8 +66,7 @@ class Store:
         return {*self.bots_by_client, *self.assistants_by_client, *(client for client, _ in self.applied), *damaged}
 
 
-@dataclass(frozen=True, slots=True)
-class Renaming:
+class Renaming(NamedTuple):
     """A client that has another id than before."""
 
     former: str

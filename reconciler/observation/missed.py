@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import Final
+from typing import Final, NamedTuple
 
 from reconciler.errors import ProviderError
 from reconciler.intents import Intent
@@ -31,8 +30,7 @@ _CALLED: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Missed:
+class _Missed(NamedTuple):
     """A recorded object that a list lacks."""
 
     client: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from reconciler.manifest import Fleet, Manifest
 from reconciler.model import AccountKey
@@ -44,8 +44,7 @@ MANAGED_URLS = ("callback_url", "fallback_url", "status_callback_url")
 """Of a sender's webhook; its methods are POST where Twilio names none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """Reads that were begun before the manifests are known."""
 
     store: Future[Store | Failed]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from reconciler.event_streams import KIND, values
 from reconciler.kinds.diff import all_fields, field_changes
@@ -53,8 +54,7 @@ def plan_event_streams(
     return plan
 
 
-@dataclass(frozen=True, slots=True)
-class _OurSinks:
+class _OurSinks(NamedTuple):
     """What an account has of ours."""
 
     sink: LiveSink | None

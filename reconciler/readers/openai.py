@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
 
 from reconciler.errors import PermanentError
@@ -27,8 +27,7 @@ BETAS: Final[Mapping[ObjectEngine, str]] = {"assistants": "assistants=v2", "agen
 """The value of the header OpenAI-Beta for each API."""
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(NamedTuple):
     """A model as `GET /v1/models` lists it."""
 
     id: str
@@ -37,8 +36,7 @@ class Model:
     """Whether the server says so at all, null included; OpenAI's does."""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnedModels:
+class OwnedModels(NamedTuple):
     """The models that a key may use, and whose key it is; None where the server does not say."""
 
     models: Mapping[str, Model]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from reconciler.errors import PermanentError
@@ -85,8 +85,7 @@ class LiveTemplate:
     rejection_reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MessagingService:
+class MessagingService(NamedTuple):
     """A Messaging Service, which may take its senders' messages.
 
     Twilio: its inbound request URL is called and not a sender's webhook, unless it defers to the sender's.
@@ -100,8 +99,7 @@ class MessagingService:
     """The SIDs of its senders."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveSink:
+class LiveSink(NamedTuple):
     """A webhook to which Twilio sends an account's events (Event Streams v1)."""
 
     sid: str
@@ -145,7 +143,7 @@ class TwilioReader:
         pages = _pages(self._events_http, SINKS_PATH, {"PageSize": EVENTS_PAGE}, "sinks")
         found = [item for page in pages for item in understood("a sink of Twilio's list", page, _sink)]
         ours = [sink for sink in found if sink is not None and path in sink.destination]
-        return [replace(sink, has_events=self._has_events(sink.sid)) for sink in ours]
+        return [sink._replace(has_events=self._has_events(sink.sid)) for sink in ours]
 
     def _has_events(self, sink_sid: str) -> bool:
         query: dict[str, str | int] = {"SinkSid": sink_sid, "PageSize": EVENTS_PAGE}

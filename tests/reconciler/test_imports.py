@@ -37,6 +37,7 @@ HEAVY = {
 
 NOT_NEEDED = {
     "click.shell_completion",
+    "reconciler.manifest.cases",
     "runtime.store.activity_records",
     "runtime.store.client.history",
     "runtime.store.delivery_errors",

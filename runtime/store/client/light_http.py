@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead, RemoteDisconnected
 from socket import socket
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 CONNECT_SECONDS: Final = 10.0
@@ -58,8 +58,7 @@ class HttpAnswer:
     """Names in lower case."""
 
 
-@dataclass(frozen=True, slots=True)
-class _HttpRequest:
+class _HttpRequest(NamedTuple):
     """A request, and the deadline of its answer."""
 
     method: str
