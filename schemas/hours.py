@@ -104,21 +104,12 @@ if TYPE_CHECKING:
     class _Days(Strict):
         """The keys of days, which are fields."""
 else:
-    _Days = create_model(
-        "_Days",
-        __base__=Strict,
-        **{
-            key: (
-                Spans | None,
-                Field(
-                    default=None,
-                    description="From when to when people attend on these weekdays.",
-                    examples=[["09:00-13:00", "14:30-18:30"]],
-                ),
-            )
-            for key in DAY_KEYS
-        },
+    _DAY = Field(
+        default=None,
+        description="From when to when people attend on these weekdays.",
+        examples=[["09:00-13:00", "14:30-18:30"]],
     )
+    _Days = create_model("_Days", __base__=Strict, **dict.fromkeys(DAY_KEYS, (Spans | None, _DAY)))
 
 
 class Hours(_Days):
