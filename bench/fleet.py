@@ -1,6 +1,7 @@
 """Clients to measure with: the same ones at every run, in the form that each program under measurement reads.
 
-A client has a manifest of about forty lines: a prompt of one to three kilobytes, a function tool, a profile, metadata.
+A client has a manifest of about fifty lines: a prompt of one to three kilobytes, a function tool, a profile, metadata,
+and what a fleet that is kept well declares of people's data: a check of it has no warning.
 """
 
 from __future__ import annotations
@@ -56,6 +57,11 @@ class SampleClient:
         """Page in the profile."""
         return f"https://{self.id}.example.cl"
 
+    @property
+    def sensitive(self) -> str:
+        """Lines of its block `data`: what a clinic declares of people's health."""
+        return _OF_HEALTH if self.vertical == "Medical and Health" else ""
+
     def manifest(self, engine: Engine) -> str:
         """Its file in `clients.d`."""
         prompt = "\n".join(f"    {line}" for line in self.prompt)
@@ -95,6 +101,10 @@ def _prompt(name: str, trade: str, dice: random.Random) -> Iterator[str]:
         yield f"{number + 1}. {rule}: si preguntan por {first}, {way}; si preguntan por {second}, {other_way}."
 
 
+_OF_HEALTH = """\
+  sensitive: [health]
+  retention: {messages: 180d, media: 7d}
+"""
 _MANIFEST = """\
 # yaml-language-server: $schema=../schemas/client.schema.json
 id: {client.id}
@@ -132,4 +142,13 @@ metadata:
   cliente: {client.name}
   industria: {client.trade}
   fecha_creacion: "2025-10-22"
+
+data:
+{client.sensitive}  recipients:
+    api.example.cl: {{contract: "Anexo de encargo, punto 4", since: "2025-10-22"}}
+    openai: {{contract: "Anexo de encargo, punto 1", since: "2025-10-22"}}
+    twilio: {{contract: "Anexo de encargo, punto 2", since: "2025-10-22"}}
+    meta: {{contract: "Anexo de encargo, punto 2", since: "2025-10-22"}}
+    hosting: {{contract: "Anexo de encargo, punto 3", since: "2025-10-22"}}
+    ALERT_NOTIFY: {{contract: "Anexo de encargo, punto 3", since: "2025-10-22"}}
 """

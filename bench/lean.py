@@ -48,6 +48,7 @@ class _Client(_Strict):
     assistant: _Assistant
     sender: _Sender
     metadata: dict[str, str]
+    data: Json
 
 
 def _desired(folder: Path) -> list[_Client]:
@@ -90,16 +91,19 @@ def _store() -> tuple[dict[str, Json], dict[str, Json], dict[tuple[str, str], st
         key: {"name": name, "model": model, "instructions": instructions, "tools": json.loads(tools)}
         for key, name, model, instructions, tools in rows
     }
-    rows = connection.execute("SELECT id, name, twilio_phone_number, assistant_id, functions, metadata FROM bots")
+    rows = connection.execute(
+        "SELECT id, name, twilio_phone_number, assistant_id, functions, policy, metadata FROM bots"
+    )
     bots = {
         key: {
             "name": name,
             "twilio_phone_number": number,
             "assistant_id": assistant,
             "functions": json.loads(functions),
+            "policy": {name: value for name, value in json.loads(policy).items() if name != "version"},
             "metadata": json.loads(metadata),
         }
-        for key, name, number, assistant, functions, metadata in rows
+        for key, name, number, assistant, functions, policy, metadata in rows
     }
     rows = connection.execute('SELECT client, kind, "values" FROM applied')
     return assistants, bots, {(client, kind): values for client, kind, values in rows}
@@ -116,6 +120,7 @@ def _assistant(client: _Client) -> Json:
 
 def _bot(client: _Client) -> Json:
     endpoints = {tool["name"]: tool["endpoint"] for tool in client.assistant.tools}
+    data = {name: value for name, value in client.data.items() if name != "recipients"}
     return {
         "name": client.name,
         "twilio_phone_number": client.number,
@@ -124,6 +129,7 @@ def _bot(client: _Client) -> Json:
             name: {"url": endpoint["url"], "secret_env": endpoint["secret"]["env"], "timeout_seconds": 10.0}
             for name, endpoint in endpoints.items()
         },
+        "policy": {"data": data} if data else {},
         "metadata": client.metadata,
     }
 

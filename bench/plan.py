@@ -13,10 +13,11 @@ ROUNDS: Mapping[int, int] = {3: 9, 1_000: 7, 10_000: 3}
 """Clients → rounds; a short run needs more of them to be distinguished from noise."""
 
 _TEXT = """\
-Manifests of about 42 lines with a 1–3 KB prompt, a function tool, a profile and metadata. The plan reads every
-manifest, the models and senders of the sandbox (pages of 1,000) and the bot store in SQLite, and says that nothing
-changes. The lean script is the floor: the same reads in 180 lines, every declared value compared with what is live and
-with what was applied last, without what makes a tool."""
+Manifests of about 51 lines with a 1–3 KB prompt, a function tool, a profile, metadata, and the leave for each recipient
+of people's data: a check of them has no warning. The plan reads every manifest, the models and senders of the sandbox
+(pages of 1,000) and the bot store in SQLite, and says that nothing changes. The lean script is the floor: the same
+reads in 180 lines, every declared value compared with what is live and with what was applied last, without what makes a
+tool."""
 
 
 def section(installations: Installations) -> Section:
