@@ -15,3 +15,10 @@ def test_every_text_with_a_secret_has_a_trace_of_it(text: str, before: str) -> N
             match.start(match.lastgroup or "bearer") for match in secret().finditer(whole)
         ]
         assert looks_secret(whole)
+
+
+def test_a_manifest_with_words_of_secrets_alone_is_not_searched_for_each_form() -> None:
+    secret.cache_clear()
+    words = 'twilio: {contract: "Anexo, punto 2", since: "2026-11-01"}\ntask-list, check-in: https://api.example.cl/twilio\n'
+    assert list(literal_secrets(words)) == []
+    assert secret.cache_info().misses == 0
