@@ -1,9 +1,9 @@
 """Whether a message is nothing but thanks or a goodbye, in Spanish, Portuguese or English: it needs no answer.
 
 A closed list, so that no yes is ever lost. Not in it are "ok", "sí", "dale", "ya", "listo", "perfecto", "bueno" and a
-thumb, what greets as well ("buenas noches"), and what accepts an appointment ("nos vemos", "hasta mañana"). A message
-is thanks when all of it consists of phrases of the list, in any case, with or without accents and signs, with letters
-drawn out, and with emoji that agree to nothing.
+thumb, what greets as well ("buenas noches"), what accepts an appointment ("nos vemos", "hasta mañana"), and what a yes
+makes with a goodbye ("good, bye"). A message is thanks when all of it consists of phrases of the list, in any case,
+with or without accents and signs, with letters drawn out, and with emoji that agree to nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ PHRASES: Final[Mapping[str, Sequence[str]]] = {
         *("thanks", "thank you", "thanks a lot", "many thanks", "thank you so much", "thanks so much", "thx", "ty"),
         *("thank you very much", "thanks for your help", "thank you for your help", "thanks for the help"),
         *("thanks for everything", "thank you for everything", "much appreciated", "i appreciate it", "bye"),
-        *("bye bye", "goodbye", "good bye", "take care", "have a nice day", "have a good day"),
+        *("bye bye", "goodbye", "take care", "have a nice day", "have a good day"),
         *("have a great day", "have a good weekend"),
     ),
 }
