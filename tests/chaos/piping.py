@@ -4,6 +4,7 @@ connection leads, is for the balancer and the relays to say."""
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 CHUNK = 65_536
+BACKLOG = 1_024
 
 T = TypeVar("T")
 
@@ -25,8 +27,8 @@ class Piping(ABC):
         """Where it listens."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._listener: socket.socket | None = None
         self._passing: set[asyncio.Task[None]] = set()
-        self._closing: set[asyncio.Task[None]] = set()
 
     @abstractmethod
     async def connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -41,7 +43,6 @@ class Piping(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.do(self.drop())
-        self.do(self._rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -52,51 +53,58 @@ class Piping(ABC):
 
     async def drop(self) -> None:
         """Listens no longer, and breaks every connection off."""
-        self._server.close()
-        passing = list(self._passing)
-        for connection in passing:
-            connection.cancel()
-        await asyncio.gather(*passing, return_exceptions=True)
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+        await _cancelled(*self._passing)
 
-    async def _rest(self) -> None:
-        """Ends what was accepted meanwhile, and waits until every connection is closed."""
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            for connection in self._passing:
-                connection.cancel()
-            await asyncio.wait(others)
+    async def listen_on(self, listener: socket.socket) -> None:
+        """Accepts connections to a bound socket, until they are dropped."""
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+        self._listener = listener
+        # asyncio's own ways of accepting lose a connection, open, where they are ended in the middle of it.
+        self._loop.add_reader(listener, self._accept, listener)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port = listener.getsockname()[1]
+        await self.listen_on(listener)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Not a coroutine: the server's own task for one would log that it was cancelled.
-        passing = asyncio.ensure_future(self._pass_on(reader, writer))
-        self._passing.add(passing)
-        passing.add_done_callback(self._passing.discard)
-        # Also of one that is dropped before it has begun.
-        passing.add_done_callback(lambda _: self._break_off(writer))
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(BlockingIOError, ConnectionError):  # the caller has hung up again
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            passing = self._loop.create_task(self._pass_on(connection))
+            self._passing.add(passing)
+            passing.add_done_callback(self._passing.discard)
+            # Of one that is dropped before it has begun; otherwise it is closed already.
+            passing.add_done_callback(lambda _: connection.close())
 
-    def _break_off(self, writer: asyncio.StreamWriter) -> None:
-        closing = asyncio.ensure_future(_broken_off(writer))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        onward: asyncio.StreamWriter | None = None
+    async def _pass_on(self, connection: socket.socket) -> None:
+        writers: list[asyncio.StreamWriter] = []
         pumps: list[asyncio.Task[None]] = []
         try:
+            reader, writer = await asyncio.open_connection(sock=connection)
+            writers.append(writer)
             answers, onward = await self.connected()
+            writers.append(onward)
             pumps = [asyncio.create_task(_pump(reader, onward)), asyncio.create_task(_pump(answers, writer))]
             # Whichever side ends first ends both.
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         except ConnectionError:
             pass  # the caller sees the connection close
         finally:
-            for pump in pumps:
-                pump.cancel()
-            if onward is not None:
-                await _broken_off(onward)
+            await _cancelled(*pumps)
+            for writer in writers:
+                await _broken_off(writer)
+
+
+async def _cancelled(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _broken_off(writer: asyncio.StreamWriter) -> None:

@@ -37,7 +37,5 @@ class Relay(Piping):
 
     def restore(self) -> None:
         """Leads there again."""
-        self.do(self._listen_again())
-
-    async def _listen_again(self) -> None:
-        self._server = await asyncio.start_server(self._accept, sock=self._held)
+        assert self._held is not None, "it was cut"
+        self.do(self.listen_on(self._held))
