@@ -75,8 +75,8 @@ picture: $(STAMP) ## draw the pictures in docs/ again: a real plan, a simulated 
 conversations: $(STAMP) ## talk with each engine on the sandbox, with files and buttons, and write docs/conversaciones/
 	@$(BIN)/python -m demo conversations
 
-bench: $(STAMP) ## measure, and write bench/RESULTS.md
-	$(BIN)/python -m bench
+bench: $(STAMP) ## measure, and write bench/RESULTS.md: an hour and a half; SECTION="plan turns" measures some of it
+	$(BIN)/python -m bench --keep $(SECTION)
 
 chaos: $(STAMP) ## kill, freeze and cut off runtimes for a quarter of an hour; what is answered is judged; SEED=7 repeats one seed
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))

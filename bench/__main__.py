@@ -1,4 +1,4 @@
-"""`python -m bench [SECTION …]`: measures and prints a report; with every section it becomes bench/RESULTS.md."""
+"""`python -m bench [SECTION …]`: measures and prints a report; with --keep it becomes part of bench/RESULTS.md."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
 from bench import console, encryption, latency, month, plan, retention, saturation, trying, turns, voice, webhook
 from bench.installation import Installations
 from bench.measure import BenchError, progress
 from bench.peers import section as peers
-from bench.report import Section, markdown
+from bench.report import RESULTS, Measured, Section, markdown, write_results
 from bench.sandbox import ROOT
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 SECTIONS: Mapping[str, Callable[[Installations], Section]] = {
     "plan": plan.section,
     "peers": peers.section,
@@ -47,6 +45,9 @@ def main() -> int:
         action="store_true",
         help="saturation, retention and console in a few minutes: fewer steps, less in the store",
     )
+    parser.add_argument(
+        "--keep", action="store_true", help=f"write what was found into {RESULTS.relative_to(ROOT)}; not with --quick"
+    )
     parser.add_argument("--beside", metavar="COMMIT", help="saturation of that commit, too, in turns with this one")
     arguments = parser.parse_args()
     saturated = partial(saturation.section, quick=arguments.quick, beside=arguments.beside)
@@ -66,19 +67,23 @@ def main() -> int:
         compileall.compile_dir(ROOT / room, quiet=2)
     # Ended by a signal as by Ctrl-C: everything that was started is stopped.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    started = time.monotonic()
+    if arguments.keep and (arguments.quick or arguments.beside):
+        parser.error("--keep is for the full form of this commit: leave --quick and --beside out")
     try:
         with ExitStack() as cleanup:
             installations = Installations(cleanup)
-            measured = [sections[name](installations) for name in chosen]
+            for name in chosen:
+                started = time.monotonic()
+                measured = Measured.now(sections[name](installations), time.monotonic() - started)
+                print(markdown([measured]), flush=True)
+                if arguments.keep:
+                    # At once: the next section may fail, after up to half an hour.
+                    measured.keep(name)
+                    write_results(list(SECTIONS))
+                    progress(f"{name}: written to {RESULTS.relative_to(ROOT)}")
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    report = markdown(measured, time.monotonic() - started)
-    print(report, end="")
-    if set(chosen) == set(SECTIONS) and not arguments.quick:
-        RESULTS.write_text(report, encoding="utf-8")
-        progress(f"written to {RESULTS.relative_to(ROOT)}")
     return 0
 
 
