@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import Discriminator, Field, StringConstraints, Tag
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
 from schemas.canary import Day
 from schemas.strict import Strict
@@ -146,6 +146,15 @@ class Leave(Strict):
     since: Day = Field(description="The day from which it holds, in quotes.", examples=["2026-11-01"])
 
 
+_LEAVES: Final[dict[tuple[str, str], Leave]] = {}
+
+
+def _shared(leaves: dict[str, Leave]) -> dict[str, Leave]:
+    """One object for all that say the same: each client has half a dozen, and those of an agency's clients are alike.
+    Of 10,000 clients they took 30 MB."""
+    return {name: _LEAVES.setdefault((leave.contract, leave.since), leave) for name, leave in leaves.items()}
+
+
 class DataPolicy(Strict):
     """How people's data are treated."""
 
@@ -189,7 +198,7 @@ class DataPolicy(Strict):
         ),
         examples=["discard"],
     )
-    recipients: Annotated[dict[RecipientName, Leave], Field(max_length=100)] | None = Field(
+    recipients: Annotated[dict[RecipientName, Leave], Field(max_length=100), AfterValidator(_shared)] | None = Field(
         default=None,
         description=(
             "The client's leave for each recipient of people's data, by the name that the plan has for it: a host, an "
