@@ -82,7 +82,9 @@ def parse(path: str, data: bytes, own: Mapping[str, str] = NONE) -> YamlDocument
     try:
         document.text = data.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError as error:
-        document.report(_position(data[: error.start]), "the file is not UTF-8", "Save it in the encoding UTF-8.")
+        document.report(
+            _position(error.object[: error.start]), "the file is not UTF-8", "Save it in the encoding UTF-8."
+        )
         return document
     for offset, kind in literal_secrets(document.text, own):
         document.report(

@@ -69,6 +69,7 @@ SITUATIONS: Mapping[str, Files] = {
     "duplicate_key": _one(manifest(more="name: Otra vez\n")),
     "duplicate_key_deep_inside": _one(manifest(more="sender:\n  profile: {about: a, about: b}\n")),
     "not_utf8": _one("id: uno\nname: Café\n".encode("latin-1")),
+    "not_utf8_after_a_mark": _one(b"\xef\xbb\xbf" + "id: caf\u00e9\n".encode("latin-1")),
     "utf16": _one(manifest().encode("utf-16")),
     "empty_file": _one(b""),
     "only_comments": _one("# nada todavía\n"),
