@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.manifest.data_checks import check_data
+from schemas.data_policy import DataPolicy
 
 TIGHT = {"sensitive": ["health"], "retention": {"messages": "180d", "media": "7d"}}
 
@@ -44,3 +45,15 @@ def test_a_clinic_that_says_nothing_of_it_is_warned(values: dict[str, Any]) -> N
 @pytest.mark.parametrize("name", ["Restaurante La Cocina", "Clinique", "Medicamente Bueno", "Ferretería Saludos"])
 def test_others_are_not(name: str) -> None:
     assert said(name=name, data={"retention": {"messages": "180d"}}) == []
+
+
+def test_leaves_that_say_the_same_are_one_object_and_others_are_not() -> None:
+    leave = {"contract": "Anexo 1", "since": "2026-11-01"}
+    ours, theirs = (
+        DataPolicy.model_validate({"recipients": {"openai": leave, "twilio": {**leave, "since": since}}})
+        for since in ("2026-11-01", "2026-11-02")
+    )
+    assert ours.recipients is not None
+    assert theirs.recipients is not None
+    assert ours.recipients["openai"] is ours.recipients["twilio"] is theirs.recipients["openai"]
+    assert theirs.recipients["twilio"].since == "2026-11-02"
