@@ -3,7 +3,8 @@
 It makes no call and writes nothing.
 """
 
-from reconciler.manifest.fleet import Fleet, Manifest, fleet_errors, load, load_valid
+from reconciler.manifest.fleet import Fleet, fleet_errors, load, load_valid
+from reconciler.manifest.one_manifest import Manifest
 from reconciler.manifest.problem import ManifestErrors, NoManifests, Problem
 from reconciler.manifest.texts import KnowledgeFile
 

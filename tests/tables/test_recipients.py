@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.manifest.fleet import Manifest
+from reconciler.manifest import Manifest
 from reconciler.recipients.declared import host_of, recipients_of, unused_leaves
 from reconciler.recipients.shown import by_line, shown_recipients
 from reconciler.recipients.words import gets_text, line_in_spanish, line_text, shown_in_spanish, shown_text
