@@ -17,7 +17,8 @@ Manifests of about 51 lines with a 1–3 KB prompt, a function tool, a profile, 
 of people's data: a check of them has no warning. The plan reads every manifest, the models and senders of the sandbox
 (pages of 1,000) and the bot store in SQLite, and says that nothing changes. The lean script is the floor: the same
 reads in 180 lines, every declared value compared with what is live and with what was applied last, without what makes a
-tool."""
+tool. It is one process; reconcile reads a folder of 500 manifests or more with one for each processor, four at most:
+CPU is the sum of them, and peak memory the largest one's."""
 
 
 def section(installations: Installations) -> Section:

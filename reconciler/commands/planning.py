@@ -7,12 +7,22 @@ from collections.abc import Collection
 import click
 
 from reconciler.errors import InvalidSetting, ReconcileError
-from reconciler.manifest import Fleet, fleet_errors, load_valid
+from reconciler.manifest import Fleet, FleetReading, fleet_errors
 from reconciler.observation.live_state import Failed, LiveState
 from reconciler.observation.observe import Begun, observe
 from reconciler.render.progress import reading
 from reconciler.settings import Settings, load_settings
 from runtime.store.errors import masked
+
+
+def begin_reading(settings: Settings) -> FleetReading:
+    """Begin to read the manifests; to be called before there are threads."""
+    return FleetReading(
+        settings.clients_dir,
+        settings.own_secrets,
+        allow_private_endpoints=settings.allow_private_endpoints,
+        tariffs_file=settings.tariffs_file,
+    )
 
 
 def load_fleet(only: Collection[str], *, is_quiet: bool = False, only_valid: bool = False) -> tuple[Settings, Fleet]:
@@ -22,12 +32,14 @@ def load_fleet(only: Collection[str], *, is_quiet: bool = False, only_valid: boo
     `only`.
     """
     settings = load_settings()
-    fleet = load_valid(
-        settings.clients_dir,
-        settings.own_secrets,
-        allow_private_endpoints=settings.allow_private_endpoints,
-        tariffs_file=settings.tariffs_file,
-    )
+    with begin_reading(settings) as begun:
+        return settings, checked_fleet(begun.fleet(), settings, only, is_quiet=is_quiet, only_valid=only_valid)
+
+
+def checked_fleet(
+    fleet: Fleet, settings: Settings, only: Collection[str], *, is_quiet: bool = False, only_valid: bool = False
+) -> Fleet:
+    """The fleet, if a command can work with it; see `load_fleet`."""
     if fleet.errors:
         if not only_valid or not {manifest.client.id for manifest in fleet.clients}.issuperset(only):
             raise fleet_errors(fleet)
@@ -56,7 +68,7 @@ def load_fleet(only: Collection[str], *, is_quiet: bool = False, only_valid: boo
             "PUBLIC_URL is not set. It is the address at which Twilio reaches the runtime, such as "
             "https://whatsapp.example.cl."
         )
-    return settings, fleet
+    return fleet
 
 
 def observed(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import click
 
-from reconciler.commands.planning import load_fleet, observed, report_missing_store
+from reconciler.commands.planning import begin_reading, checked_fleet, observed, report_missing_store
 from reconciler.commands.printing import Format, colour_wanted, rendered, write
 from reconciler.drift.edits import with_edits
 from reconciler.errors import Busy, Exit, ReconcileError
@@ -61,11 +61,12 @@ def reconcile(options: ReconcileOptions) -> Exit:
     _check_usage(options)
     at_once = not options.dry_run and (options.yes or options.expect is not None)
     with _failure_shown(options):
-        early = load_settings()
-        # A plan that is applied without asking is made under the lease, from what is read under it. No PUBLIC_URL, no
-        # call.
-        begun = None if at_once or early.public_url is None else begin(early)
-        settings, fleet = load_fleet(options.scope.only)
+        settings = load_settings()
+        with begin_reading(settings) as reading:
+            # A plan that is applied without asking is made under the lease, from what is read under it. No PUBLIC_URL,
+            # no call.
+            begun = None if at_once or settings.public_url is None else begin(settings)
+            fleet = checked_fleet(reading.fleet(), settings, options.scope.only)
     if options.dry_run:
         return _dry_run(options, settings, fleet, begun)
     # Without a store, the plan is checked before one is created: this may be the wrong folder.

@@ -3,13 +3,14 @@
 It makes no call and writes nothing.
 """
 
-from reconciler.manifest.fleet import Fleet, fleet_errors, load, load_valid
+from reconciler.manifest.fleet import Fleet, FleetReading, fleet_errors, load, load_valid
 from reconciler.manifest.one_manifest import Manifest
 from reconciler.manifest.problem import ManifestErrors, NoManifests, Problem
 from reconciler.manifest.texts import KnowledgeFile
 
 __all__ = [
     "Fleet",
+    "FleetReading",
     "KnowledgeFile",
     "Manifest",
     "ManifestErrors",
