@@ -194,15 +194,18 @@ def _column(name: str, column: Sequence[Any]) -> Sequence[Any]:
         if name == "state" and any(cell not in _STATES for cell in column):
             raise _Damaged(f"`state` is none of {', '.join(_STATES)}")
         return [intern(cell) if type(cell) is str else cell for cell in column]
-    # Decoded together and with one copy of each key; texts that repeat are shared below.
+    # Decoded together, each text once and with one copy of each key; texts that repeat are shared below.
+    texts = dict.fromkeys(column)
     try:
-        documents: list[Any] = from_json(f"[{','.join(column)}]", cache_strings="keys")
+        documents: list[Any] = from_json(f"[{','.join(texts)}]", cache_strings="keys")
     except (TypeError, ValueError) as error:
         raise _Damaged(f"`{name}` is not JSON") from error
-    if len(documents) != len(column):
+    if len(documents) != len(texts):
         raise _Damaged(f"`{name}` is not JSON")
     _check_shape(name, documents)
-    return [share_texts(document) if type(document) is dict else document for document in documents]
+    shared = [share_texts(document) if type(document) is dict else document for document in documents]
+    by_text = dict(zip(texts, shared, strict=True))
+    return [by_text[text] for text in column]
 
 
 def _check_shape(name: str, values: Iterable[Any]) -> None:
