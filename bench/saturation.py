@@ -30,7 +30,10 @@ SETUPS = (
     Setup("PostgreSQL, two replicas, history", "PostgreSQL", 60, replicas=2, has_history=True),
 )
 JOBS_FLOOR = Setup("floor: procrastinate alone, as many row writes", "PostgreSQL", 60, floor="procrastinate")
-INBOX_FLOOR = Setup("floor: bare inbox, group commit", "PostgreSQL", 200, floor="inbox")
+INBOX_FLOORS = (
+    Setup("floor: bare inbox on SQLite, group commit", "SQLite", 300, floor="inbox"),
+    Setup("floor: bare inbox on PostgreSQL, group commit", "PostgreSQL", 200, floor="inbox"),
+)
 COUNTED = "PostgreSQL, one replica"
 """The set-up whose row writes the floor makes."""
 
@@ -84,7 +87,7 @@ def section(_installations: Installations, *, quick: bool = False, beside: str |
         found = [_measured(place, setup, form) for setup in setups]
         counted = next(one for one in found if one.setup.name == COUNTED).slowest.counters
         rows = counted.rows if counted is not None else 0.0
-        floors = [_with_rows(place, floor, rows, form) for floor in (JOBS_FLOOR, INBOX_FLOOR)]
+        floors = [_with_rows(place, floor, rows, form) for floor in (JOBS_FLOOR, *INBOX_FLOORS)]
         found += [_measured(place, floor, form) for floor in floors]
     return _section(found, server, [] if quick else _targets(found))
 

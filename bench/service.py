@@ -166,9 +166,9 @@ class Stage:
         self._cleanup.callback(_drop, self.server, name)
         return f"{self.server}/{name}"
 
-    def postgresql_floor(self, name: str, database_url: str, traffic: Traffic, rows: int) -> Process:
-        """One of the floors on PostgreSQL, of `bench.postgresql_floors`."""
-        command = [sys.executable, "-m", "bench.postgresql_floors", name, database_url, traffic.url, str(rows)]
+    def answering_floor(self, name: str, database_url: str, traffic: Traffic, rows: int) -> Process:
+        """One of the floors of `bench.answering_floors`."""
+        command = [sys.executable, "-m", "bench.answering_floors", name, database_url, traffic.url, str(rows)]
         return self._started(command, ROOT, {})
 
     def runtime(self, database_url: str, traffic: Traffic, **changes: str) -> Process:

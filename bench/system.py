@@ -35,7 +35,7 @@ class Setup:
     replicas: int = 1
     has_history: bool = False
     floor: str = ""
-    """Of `bench.postgresql_floors`; empty for the runtime."""
+    """Of `bench.answering_floors`; empty for the runtime."""
     rows: int = 0
     """Rows that the floor writes for a message beside its own."""
     checkout: Path = ROOT
@@ -132,7 +132,7 @@ class System:
     def _started(self) -> list[Process]:
         setup, place = self._setup, self._place
         if setup.floor:
-            return [place.postgresql_floor(setup.floor, self._database, self._traffic, setup.rows)]
+            return [place.answering_floor(setup.floor, self._database, self._traffic, setup.rows)]
         servers = [place.runtime_of(setup.checkout, self._database, self._traffic) for _ in range(setup.replicas)]
         bots = add_bots(servers[0])
         if setup.has_history:

@@ -1,10 +1,11 @@
-"""The least that answering costs on PostgreSQL, in two ways. `python -m bench.postgresql_floors NAME DATABASE PROVIDERS
-ROWS` prints its port.
+"""The least that answering costs, in two ways.
 
-    procrastinate   the webhook's statement stores the message and defers a job (lock: its sender); the job asks the
-                    model, writes ROWS rows in one transaction, sends, and records that
-    inbox           no jobs: the process that stores a message answers it; whatever waits is committed together, and
-                    each message is stored, its answer recorded, and its send
+`python -m bench.answering_floors NAME DATABASE PROVIDERS ROWS` prints its port.
+
+    procrastinate   on PostgreSQL: the webhook's statement stores the message and defers a job (lock: its sender); the
+                    job asks the model, writes ROWS rows in one transaction, sends, and records that
+    inbox           on either store, no jobs: the process that stores a message answers it; whatever waits is committed
+                    together, and each message is stored, its answer recorded, and its send
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ import asyncio
 import base64
 import hmac
 import queue
+import re
+import sqlite3
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from typing import Any
 from urllib.parse import parse_qsl
 
 import aiohttp
@@ -30,18 +35,16 @@ from bench.sandbox import ACCOUNT_SID, AUTH_TOKEN, PUBLIC_URL
 GROUP_LIMIT = 512
 JOBS_AT_ONCE = 2_000
 POLL_SECONDS = 0.2
-_TABLES = """
-CREATE TABLE inbox (sid text PRIMARY KEY, sender text, body text, state text);
-CREATE TABLE outbox (sid text PRIMARY KEY, body text, state text);
-CREATE TABLE written (id bigserial PRIMARY KEY, sid text, body text);
-"""
+_TABLES = (
+    "CREATE TABLE inbox (sid text PRIMARY KEY, sender text, body text, state text)",
+    "CREATE TABLE outbox (sid text PRIMARY KEY, body text, state text)",
+)
+_WRITTEN = "CREATE TABLE written (id bigserial PRIMARY KEY, sid text, body text)"
 STORE = (
     "INSERT INTO inbox (sid, sender, body, state) VALUES (%(sid)s, %(sender)s, %(body)s, 'open') ON CONFLICT DO NOTHING"
 )
-ANSWERED = (
-    "WITH answered AS (UPDATE inbox SET state = 'answered' WHERE sid = %(sid)s)"
-    " INSERT INTO outbox (sid, body, state) VALUES (%(sid)s, %(body)s, 'sending')"
-)
+RECORD = "UPDATE inbox SET state = 'answered' WHERE sid = %(sid)s"
+ANSWERED = "INSERT INTO outbox (sid, body, state) VALUES (%(sid)s, %(body)s, 'sending')"
 SENT = "UPDATE outbox SET state = 'sent' WHERE sid = %(sid)s"
 STORE_AND_DEFER = (
     f"WITH stored AS ({STORE} RETURNING sid, sender, body) SELECT procrastinate_defer_jobs_v1(ARRAY[ROW('turns',"
@@ -49,7 +52,6 @@ STORE_AND_DEFER = (
     " FROM stored"
 )
 WRITE = "INSERT INTO written (sid, body) SELECT %(sid)s, %(body)s FROM generate_series(1, %(rows)s)"
-RECORD = "UPDATE inbox SET state = 'answered' WHERE sid = %(sid)s"
 
 Message = dict[str, str]
 
@@ -82,27 +84,41 @@ class GroupCommit:
     def __init__(self, url: str) -> None:
         self._url = url
         self._loop = asyncio.get_running_loop()
-        self._waiting: queue.SimpleQueue[tuple[str, Message, asyncio.Future[None]]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[tuple[str, ...], Message, asyncio.Future[None]]] = queue.SimpleQueue()
+        self._statements = [(one, _of_store(url, one)) for one in (STORE, RECORD, ANSWERED, SENT)]
         threading.Thread(target=self._commit_groups, daemon=True).start()
 
-    async def write(self, statement: str, values: Message) -> None:
+    async def write(self, values: Message, *statements: str) -> None:
         """On disk when this returns."""
         written = self._loop.create_future()
-        self._waiting.put((statement, values, written))
+        self._waiting.put((statements, values, written))
         await written
 
     def _commit_groups(self) -> None:
-        with psycopg.connect(self._url) as connection:
+        with closing(_connected(self._url)) as connection:
             while True:
                 group = [self._waiting.get()]
                 while len(group) < GROUP_LIMIT and not self._waiting.empty():
                     group.append(self._waiting.get())
-                with connection.cursor() as cursor:
-                    for statement in (STORE, ANSWERED, SENT):
-                        if values := [given for said, given, _ in group if said == statement]:
-                            cursor.executemany(statement, values)
+                with closing(connection.cursor()) as cursor:
+                    for statement, text in self._statements:
+                        if values := [given for said, given, _ in group if statement in said]:
+                            cursor.executemany(text, values)
                 connection.commit()
                 self._loop.call_soon_threadsafe(_resume, [written for _, _, written in group])
+
+
+def _connected(url: str) -> Any:
+    if not url.startswith("sqlite:"):
+        return psycopg.connect(url)
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _of_store(url: str, statement: str) -> str:
+    return re.sub(r"%\((\w+)\)s", r":\1", statement) if url.startswith("sqlite:") else statement
 
 
 async def _inbox(url: str, providers: Providers, _rows: int) -> Callable[[Message], Awaitable[None]]:
@@ -113,14 +129,14 @@ async def _inbox(url: str, providers: Providers, _rows: int) -> Callable[[Messag
         if before is not None:
             await before
         body = await providers.answer(message)
-        await store.write(ANSWERED, {"sid": message["sid"], "body": body})
+        await store.write({"sid": message["sid"], "body": body}, RECORD, ANSWERED)
         await providers.send(message, body)
-        await store.write(SENT, {"sid": message["sid"]})
+        await store.write({"sid": message["sid"]}, SENT)
         if chains.get(message["sender"]) is asyncio.current_task():
             del chains[message["sender"]]
 
     async def accept(message: Message) -> None:
-        await store.write(STORE, message)
+        await store.write(message, STORE)
         chains[message["sender"]] = asyncio.create_task(turn(message, chains.get(message["sender"])))
 
     return accept
@@ -143,6 +159,7 @@ async def _procrastinate(url: str, providers: Providers, rows: int) -> Callable[
 
     await app.open_async()
     await app.schema_manager.apply_schema_async()
+    await connector.execute_query_async(_WRITTEN)
     worker = app.run_worker_async(
         queues=["turns"],
         concurrency=JOBS_AT_ONCE,
@@ -159,8 +176,10 @@ FLOORS = {"inbox": _inbox, "procrastinate": _procrastinate}
 
 
 async def _serve(name: str, url: str, providers_url: str, rows: int) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(_TABLES)
+    with closing(_connected(url)) as connection:
+        for table in _TABLES:
+            connection.execute(table)
+        connection.commit()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         accept = await FLOORS[name](url, Providers(providers_url, session), rows)
 
