@@ -50,14 +50,14 @@ async def test_no_slot_is_given_while_twilio_asks_the_sender_to_be_quiet(
     twilio: Twilio, account: Account, sandbox: Sandbox
 ) -> None:
     sandbox.faults(SEND | {"kind": "retry_after", "retry_after": 0.5, "times": 1})
+    asked = time.monotonic()
     with pytest.raises(TemporaryError):
         await send(twilio, account)
-    refused = time.monotonic()
 
     async with twilio.slot(account, SENDER):
-        assert time.monotonic() - refused >= 0.45
+        assert time.monotonic() - asked >= 0.5
     async with twilio.slot(account, "whatsapp:+15550009002"):
-        assert time.monotonic() - refused < 5
+        assert time.monotonic() - asked < 5
 
 
 async def test_who_changes_its_mind_in_the_slot_sends_nothing_and_does_not_count_as_a_failure_of_twilio(
