@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 
 from runtime.store.client.snapshot import read_snapshot
 from runtime.store.client.writer import open_writer
@@ -64,7 +64,8 @@ def stored(agency: Agency) -> Tariffs:
     [record] = [item for item in agency.snapshot().applied if item.kind == "tariffs"]
     if not file.exists():
         return Tariffs.model_validate(record.values["tariffs"])
-    with create_engine(f"sqlite:///{file}").connect() as connection:
+    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
+    with engine.connect() as connection:
         return stored_tariffs(connection)
 
 
@@ -179,7 +180,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def test_the_runtime_reads_what_was_applied_and_the_packaged_tariffs_before(url: str) -> None:
     own = Tariffs.model_validate({"agency": {"name": "HorizonAI"}})
     with closing(open_writer(url)) as writer:
-        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
         with engine.connect() as connection:
             assert stored_tariffs(connection) == DEFAULT
         values = {"tariffs": own.model_dump(mode="json", exclude_none=True), "sha256": ""}
@@ -189,5 +190,4 @@ def test_the_runtime_reads_what_was_applied_and_the_packaged_tariffs_before(url:
         writer.record_applied(AppliedRecord("installation", "tariffs", "installation", {"tariffs": {"meta": 3}}))
         with engine.connect() as connection, pytest.raises(StoreError, match="cannot be read by this program"):
             stored_tariffs(connection)
-        engine.dispose()
     assert [item.kind for item in read_snapshot(url).applied] == ["tariffs"]
