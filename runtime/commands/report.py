@@ -82,12 +82,14 @@ def report(
 
 def _read(client: str | None, month: str | None, *, every: bool) -> _Months:
     """One state of the store. Raises `OperatorError` for a client or month of which there is nothing."""
+    from zoneinfo import ZoneInfo
+
     from runtime.reports.figures import read_figures
-    from runtime.reports.month import month_of, parsed_month
+    from runtime.reports.month import parsed_month, present_month
     from runtime.store.usage.reporting import reading
 
     settings, now = configured(), datetime.now(UTC)
-    chosen = month_of(now).before if month is None else parsed_month(month, now)
+    chosen = present_month(now, ZoneInfo(settings.timezone)).before if month is None else parsed_month(month, now)
     with reading(settings.database_url) as reader:
         clients = reader.clients()
         wanted = clients if every else [_wanted(client, clients)]

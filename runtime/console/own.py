@@ -21,6 +21,7 @@ from runtime.console.site import HEADERS
 from runtime.console.timeline import timeline
 from runtime.console.words import Sentence
 from runtime.reports.money import NoRate
+from runtime.reports.month import Month
 from runtime.store.audit import record
 from runtime.store.console import report_links, search
 from runtime.store.console.brand import ClientBrand, brand_of
@@ -65,10 +66,11 @@ class OwnPages:
     async def report(self, visit: OperatorVisit) -> web.StreamResponse:
         """GET /console/own"""
         client = _client(visit)
-        found = await self._months.read(client, [client], month_asked_for(visit))
+        month = month_asked_for(visit, self._timezone)
+        found = await self._months.read(client, [client], month)
         if found.figures is not None:
             await self._database.write_unhurried(record, visit.actor, report_entry(found.figures, "read"))
-        return await self._page(visit, client, "own_report.html", **_sheet(visit, found))
+        return await self._page(visit, client, "own_report.html", **_sheet(visit, month, found))
 
     async def linked(self, visit: Visit) -> web.StreamResponse:
         """GET /console/report/{link}"""
@@ -76,9 +78,9 @@ class OwnPages:
         link = await self._database.write(report_links.open_link, token, visit.address)
         if link is None:
             raise Declined(404, NO_LINK)
-        month = month_asked_for(visit)
+        month = month_asked_for(visit, self._timezone)
         found = await self._months.read(link.client, [link.client], month)
-        response = await self._page(visit, link.client, "own_link.html", link=link, **_sheet(visit, found))
+        response = await self._page(visit, link.client, "own_link.html", link=link, **_sheet(visit, month, found))
         response.headers["X-Robots-Tag"] = "noindex"
         return response
 
@@ -160,8 +162,7 @@ def _client(visit: OperatorVisit) -> str:
     return visit.clients[0]
 
 
-def _sheet(visit: Visit, found: MonthFound) -> dict[str, Any]:
-    month = month_asked_for(visit)
+def _sheet(visit: Visit, month: Month, found: MonthFound) -> dict[str, Any]:
     values = {"month": str(month), "months": sorted({*found.months, str(month)}, reverse=True)}
     try:
         return {**values, "report": found.sheet(visit.language), "problem": None}

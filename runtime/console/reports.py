@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -16,7 +17,7 @@ from runtime.console.words import Sentence
 from runtime.reports.csv import report_csv
 from runtime.reports.figures import Figures
 from runtime.reports.money import NoRate, bill
-from runtime.reports.month import BadMonth, Month, month_of, parsed_month
+from runtime.reports.month import BadMonth, Month, parsed_month, present_month
 from runtime.reports.words import Words
 from runtime.store.audit import Entry, record
 from runtime.store.console.summaries import summaries_by
@@ -48,13 +49,15 @@ class ReportPages:
 
     async def show(self, visit: OperatorVisit) -> web.StreamResponse:
         """GET /console/reports"""
-        month, other = month_asked_for(visit), visit.query("with")
+        month, other = month_asked_for(visit, self._timezone), visit.query("with")
         found = await self._read(visit, month)
         report, compared, problem = None, None, None
         try:
             report = found.sheet(visit.language)
             if report is not None and other:
-                compared = (await self._read(visit, month_asked_for(visit, "with"))).sheet(visit.language)
+                compared = (await self._read(visit, month_asked_for(visit, self._timezone, "with"))).sheet(
+                    visit.language
+                )
         except NoRate:
             problem = NO_RATE
         if report is not None:
@@ -73,7 +76,7 @@ class ReportPages:
 
     async def csv(self, visit: OperatorVisit) -> web.StreamResponse:
         """GET /console/reports/csv"""
-        month = month_asked_for(visit)
+        month = month_asked_for(visit, self._timezone)
         found = await self._read(visit, month)
         if found.figures is None:
             raise not_here()
@@ -93,7 +96,7 @@ class ReportPages:
 
     async def conversations(self, visit: OperatorVisit) -> web.StreamResponse:
         """GET /console/reports/conversations: those whose messages a figure counts."""
-        client, month, figure = visit.query("client"), month_asked_for(visit), visit.query("figure")
+        client, month, figure = visit.query("client"), month_asked_for(visit, self._timezone), visit.query("figure")
         number = page_number(visit)
         clients_of(visit)
         if not is_figure(figure):
@@ -138,10 +141,10 @@ def report_entry(figures: Figures, action: str) -> Entry:
     return Entry(action, "report", figures.client, figures.client, fields=[str(figures.month)])
 
 
-def month_asked_for(visit: Visit, name: str = "month") -> Month:
+def month_asked_for(visit: Visit, timezone: str, name: str = "month") -> Month:
     """`?month=`, the present one without it; raises Declined for another text, and for one to come."""
-    now = datetime.now(UTC)
+    now, asked = datetime.now(UTC), visit.query(name)
     try:
-        return parsed_month(visit.query(name), now) if visit.query(name) else month_of(now)
+        return parsed_month(asked, now) if asked else present_month(now, ZoneInfo(timezone))
     except BadMonth as error:
         raise not_here() from error

@@ -63,6 +63,11 @@ def month_of(moment: datetime) -> Month:
     return Month(moment.year, moment.month)
 
 
+def present_month(now: datetime, zone: tzinfo) -> Month:
+    """The newest month that has begun both in a zone, by which messages are counted, and in UTC, by which costs are."""
+    return min(month_of(now.astimezone(zone)), month_of(now.astimezone(UTC)))
+
+
 def parsed_month(text: str, now: datetime) -> Month:
     """`2026-11`, which must have begun in UTC. Raises `BadMonth`."""
     found = re.fullmatch(r"([0-9]{4})-(0[1-9]|1[0-2])", text)

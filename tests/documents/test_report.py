@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -25,7 +26,7 @@ from runtime.reports.formats import Format, rendered, rendered_overview
 from runtime.reports.html import bars, round_up, shade
 from runtime.reports.logo import NoLogo, logo_url
 from runtime.reports.money import GROUPS, NoRate, bill
-from runtime.reports.month import BadMonth, Month, parsed_month
+from runtime.reports.month import BadMonth, Month, parsed_month, present_month
 from runtime.reports.text import report_text
 from runtime.reports.words import WORDS, Words
 from runtime.store.activity_records import VariantRecord
@@ -272,6 +273,20 @@ def test_a_month_has_begun(number: str, said: str | None) -> None:
         return
     with pytest.raises(BadMonth, match=said):
         parsed_month(number, NOW)
+
+
+@pytest.mark.parametrize(
+    ("now", "zone", "month"),
+    [
+        ("2026-12-01T02:59:59+00:00", "America/Santiago", "2026-11"),
+        ("2026-12-01T03:00:00+00:00", "America/Santiago", "2026-12"),
+        ("2026-11-30T23:59:59+00:00", "Europe/Madrid", "2026-11"),
+        ("2026-12-01T00:00:00+00:00", "Europe/Madrid", "2026-12"),
+        ("2027-01-01T01:00:00+00:00", "America/Santiago", "2026-12"),
+    ],
+)
+def test_the_present_month_has_begun_for_messages_and_for_costs(now: str, zone: str, month: str) -> None:
+    assert str(present_month(datetime.fromisoformat(now), ZoneInfo(zone))) == month
 
 
 def test_months_follow_one_another() -> None:

@@ -164,7 +164,9 @@ def test_what_an_answer_was_made_with_is_kept(
     made = {"name": "A", "instructions": "Reserva.", "model": "gpt-6-luna", "tools": [TOOL, search]}
     assistant = runtime.made("/assistants/", made)
     functions = {"crear_reserva": {"url": endpoint.url}}
-    shop = open_line(runtime, sandbox, assistant_id=assistant["id"], functions=functions)
+    # In a zone behind UTC the month of messages begins some hours after that of costs.
+    policy = {"version": 1, "timezone": "UTC"}
+    shop = open_line(runtime, sandbox, assistant_id=assistant["id"], functions=functions, policy=policy)
     shop.ask(ASK)
     shop.ask("¿A cuánto el pastel de choclo?")
     done = runtime.command("report", "--format", "json", "--month", f"{datetime.now(UTC):%Y-%m}")
