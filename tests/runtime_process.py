@@ -144,9 +144,13 @@ class Runtime:
             (running,) = server.execute(query).fetchone() or (0,)
             return int(running)
 
-    def _total(self, metric: str) -> int:
+    def turns_in_flight(self, client: str) -> int:
+        """Number of a client's turns that this process answers now; each has its configuration."""
+        return self._total("horizonai_turns_in_flight", f'client="{client}"')
+
+    def _total(self, metric: str, labels: str = "") -> int:
         text = self.api("GET", "/metrics").body.decode()
-        return int(sum(map(float, re.findall(rf"^{metric}\{{.*\}} (\S+)$", text, re.MULTILINE))))
+        return int(sum(map(float, re.findall(rf"^{metric}\{{.*{labels}.*\}} (\S+)$", text, re.MULTILINE))))
 
     def made(self, path: str, document: Json) -> Json:
         """POST that must succeed; gives the object."""

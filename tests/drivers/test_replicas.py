@@ -251,7 +251,7 @@ def test_a_number_that_moves_to_another_bot_is_answered_by_it_on_every_replica(c
 def test_a_turn_finishes_with_what_it_began_with_and_says_which_version_that_was(calm: Fleet, sandbox: Sandbox) -> None:
     shop = calm.open_line()
     calm.deliver(shop, "piensa 2s")
-    calm.wait_for_turns(shop, 1)
+    wait_until(lambda: any(replica.turns_in_flight(shop.bot["id"]) for replica in calm.replicas), what="the turn")
     calm.replicas[1].api("PUT", f"/bots/{shop.bot['id']}", {"instructions": "Eres nuevo."})
     assert "Eres nuevo." not in answers(shop, 1)[0]
     calm.deliver(shop, "¿Y ahora?", 1)
