@@ -144,12 +144,11 @@ def test_a_provider_that_stays_down_ends_in_the_fallback_message_once(shop: Line
 
 
 def test_a_message_that_twilio_refuses_stops_nothing_else(shop: Line) -> None:
-    shop.sandbox.faults(
-        SEND
-        | {"kind": "status", "status": 400, "times": 1, "body": {"code": 63024, "message": "Invalid", "status": 400}}
-    )
+    body = {"code": 63024, "message": "Invalid", "status": 400}
+    shop.sandbox.faults(shop.only(SEND | {"kind": "status", "status": 400, "times": 1, "body": body}))
     shop.write("uno", wait=0)
-    wait_until(lambda: any(entry["event"] == "message_not_sent" for entry in shop.runtime.log()))
+    refused = "message_not_sent", shop.number
+    wait_until(lambda: any((entry["event"], entry.get("number")) == refused for entry in shop.runtime.log()))
     assert "dos" in shop.ask("dos")
 
 
