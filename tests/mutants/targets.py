@@ -144,7 +144,10 @@ SURVIVORS = {
         "while place < len(text): → while place <= len(text):": "the caller stops before the end of the text",
         "if place + size < len(text): → if place + size <= len(text):": SLOWER,
         "size *= 2 → size *= 3": "any growth will do",
-        'units += 2 if character > "\\uffff" else 1 → units += 2 if character >= "\\uffff" else 1': (
+        'if len(text.encode("utf-16-le", "surrogatepass")) // 2 <= limit:'
+        ' → if len(text.encode("utf-16-le", "surrogatepass")) / 2 <= limit:': "UTF-16 has an even number of bytes",
+        'units = accumulate(2 if character > "\\uffff" else 1 for character in text)'
+        ' → units = accumulate(2 if character >= "\\uffff" else 1 for character in text)': (
             "XML can't carry that character, so it was removed"
         ),
     },

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.delivery.splitting import MESSAGE_LIMIT, PIECE, REPLY_LIMIT, bounded_reply, split_reply, tightened
+from runtime.delivery.splitting import (
+    MESSAGE_LIMIT,
+    PIECE,
+    REPLY_LIMIT,
+    bounded_reply,
+    is_within,
+    split_reply,
+    tightened,
+)
 
 FAMILY = "👩‍👩‍👧‍👦"
 CHARACTERS = [
@@ -109,6 +117,14 @@ def test_characters_outside_the_basic_plane_count_twice() -> None:
 
 
 @settings(max_examples=200)
+@pytest.mark.parametrize(
+    ("text", "limit", "fits"),
+    [("hola", 4, True), ("hola", 3, False), ("", 0, True), ("👍", 2, True), ("👍", 1, False), ("a👍", 3, True)],
+)
+def test_what_fits_is_counted_in_the_units_of_twilio(text: str, limit: int, fits: bool) -> None:
+    assert is_within(text, limit) is fits
+
+
 @given(text=st.text(st.sampled_from("ab .\n`é👍\u0301🇨🇱-"), max_size=300), limit=st.integers(12, 60))
 def test_nothing_is_lost_nothing_too_long_nothing_empty(text: str, limit: int) -> None:
     parts = split_reply(text, limit)
