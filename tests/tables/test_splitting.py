@@ -116,7 +116,6 @@ def test_characters_outside_the_basic_plane_count_twice() -> None:
     assert split_reply("𝓐" * 10, 10) == ["𝓐" * 5, "𝓐" * 5]
 
 
-@settings(max_examples=200)
 @pytest.mark.parametrize(
     ("text", "limit", "fits"),
     [("hola", 4, True), ("hola", 3, False), ("", 0, True), ("👍", 2, True), ("👍", 1, False), ("a👍", 3, True)],
@@ -125,6 +124,7 @@ def test_what_fits_is_counted_in_the_units_of_twilio(text: str, limit: int, fits
     assert is_within(text, limit) is fits
 
 
+@settings(max_examples=200)
 @given(text=st.text(st.sampled_from("ab .\n`é👍\u0301🇨🇱-"), max_size=300), limit=st.integers(12, 60))
 def test_nothing_is_lost_nothing_too_long_nothing_empty(text: str, limit: int) -> None:
     parts = split_reply(text, limit)
