@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -21,8 +20,6 @@ from tests.manifest.fleet_files import environment, manifest, with_tools, write_
 from tests.manifest.situations import SITUATIONS, with_canary
 from tests.sandbox_process import ROOT
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a folder is read by one process elsewhere")
-
 SHARED = """
 import json, multiprocessing, os, pickle, signal, sys, time
 from contextlib import closing
@@ -35,13 +32,14 @@ def shared(work, pieces, processes):
 """
 COMMAND = """
 import os, sys
-processors, *arguments = sys.argv[1:]
+processes, *arguments = sys.argv[1:]
 workers, fork = [], os.fork
 def counted():
     workers.append(fork())
     return workers[-1]
 os.fork = counted
-os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(processors)])
+from reconciler.manifest import fleet
+fleet.processes_for = lambda pieces: min(pieces, int(processes))
 from reconciler.cli import run
 code = run(arguments)
 print(f"workers: {len(workers)}", file=sys.stderr)
@@ -103,7 +101,7 @@ held = threading.Event()
 threading.Thread(target=held.wait, daemon=True).start()
 print(processes_for(1_000))
 """)
-    several = len(os.sched_getaffinity(0)) > 1
+    several = sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
     assert done.stdout == f"1 1 {several}\n1\n"
 
 
@@ -168,18 +166,14 @@ shared(work, 3, 3)
         start_new_session=True,
     ) as process:
         assert process.stdout is not None
-        assert process.stderr is not None
-        seen = [int(process.stdout.readline()) for _ in range(4)]
-        workers = [os.pidfd_open(one) for one in set(seen) - {process.pid}]
-        assert len(workers) == 2
+        assert len({process.stdout.readline() for _ in range(4)}) == 3
         if number == signal.SIGINT:
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        for worker in workers:
-            assert select.select([worker], [], [], 30)[0], "a worker is still there"
-            os.close(worker)
-        assert process.stderr.read().count("Traceback") == (1 if number == signal.SIGINT else 0)
+        # Workers have the same outputs, so these end with the last of them.
+        _, errors = process.communicate(timeout=30)
+        assert errors.count("Traceback") == (1 if number == signal.SIGINT else 0)
 
 
 def test_a_large_folder_is_read_as_by_one_process(tmp_path: Path) -> None:
@@ -197,7 +191,7 @@ def test_a_large_folder_is_read_as_by_one_process(tmp_path: Path) -> None:
     assert (shared.returncode, shared.stdout) == (alone.returncode, alone.stdout)
     assert len(alone.stdout.splitlines()) > 8
     assert alone.stderr == "workers: 0\n"
-    assert shared.stderr == f"workers: {min(2, len(os.sched_getaffinity(0))) - 1}\n"
+    assert shared.stderr == "workers: 1\n"
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
